@@ -1,0 +1,161 @@
+"""Run a stage once: the same inputs, options and tools find the earlier result instead of doing the work again.
+
+A stage works in `<folder>.partial`; its result appears by rename, with its key in `.stage.json`. A kill at any moment
+leaves either nothing, or a partial folder that the next run goes on with, or the whole result.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from filelock import FileLock, Timeout
+
+from edge_ptf.digests import value_digest
+from edge_ptf.errors import BadInputError, EnvironmentFault
+
+KEY_FILE = ".stage.json"
+KEPT_IN_PARTIAL = ".training"
+"""What a killed stage may leave for its next run; everything else in a partial folder is cleared."""
+
+Artifact = TypeVar("Artifact")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Everything a stage's result depends on.
+
+    `parts` is plain JSON: options, digests of the inputs, threads, device and precision where they matter.
+    `libraries` names the installed packages that do the work; their versions become part of the key.
+    """
+
+    stage: str
+    version: int
+    parts: Mapping[str, Any]
+    libraries: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """The whole of what is hashed."""
+        versions = {name: metadata.version(name) for name in self.libraries}
+        return {"stage": self.stage, "version": self.version, "parts": dict(self.parts), "libraries": versions}
+
+    def digest(self) -> str:
+        """Full sha256 (hex)."""
+        return value_digest(self.document())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Artifact]):
+    """A stage's artifact, where it lies, and whether it was there already."""
+
+    artifact: Artifact
+    stage: str
+    key: str
+    folder: Path
+    reused: bool
+    seconds: float
+
+
+def run(
+    key: Key,
+    folder: Path,
+    produce: Callable[[Path], Artifact],
+    load: Callable[[Path], Artifact],
+    *,
+    reusable: Callable[[Artifact], bool] = lambda _: True,
+    overwrite: bool = False,
+) -> Outcome[Artifact]:
+    """The artifact in `folder`, made by `produce` unless it is there already with the same key.
+
+    Args:
+        produce: does the work in the folder it is given.
+        load: opens the finished folder.
+        reusable: False for a result that may be kept but must not be used again, such as an invalid measurement.
+        overwrite: replace a result that was made from other inputs.
+
+    Raises:
+        BadInputError: the folder holds something else.
+        EnvironmentFault: no permission, no space, or another process works here.
+    """
+    digest = key.digest()
+    started = time.monotonic()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = folder.with_name(f"{folder.name}.partial")
+        with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0):
+            found = _found(folder, digest)
+            if found:
+                artifact = load(folder)
+                if reusable(artifact):
+                    log.info("%s: reused %s", key.stage, folder)
+                    return Outcome(artifact, key.stage, digest, folder, True, time.monotonic() - started)
+            elif folder.exists() and any(folder.iterdir()) and not overwrite:
+                raise BadInputError(
+                    f"{folder} already holds {'another result' if (folder / KEY_FILE).exists() else 'other files'}",
+                    hint="Choose another --out, or --overwrite to replace it",
+                )
+            if not _found(partial, digest):
+                _prepare(partial, digest)
+                produce(partial)
+                _sign(partial, {"key": digest, **key.document()})
+            _replace(partial, folder)
+            return Outcome(load(folder), key.stage, digest, folder, False, time.monotonic() - started)
+    except Timeout:
+        raise EnvironmentFault(
+            f"{folder}: another edge-ptf process works here", hint="Wait for it, or choose another --out"
+        ) from None
+    except OSError as error:
+        raise environment_fault(error, folder) from error
+
+
+def environment_fault(error: OSError, folder: Path) -> EnvironmentFault:
+    """The one-line form of a failing disk: full, read-only, no permission."""
+    place = error.filename or folder
+    return EnvironmentFault(
+        f"{place}: {error.strerror or error}",
+        hint="Free some space or choose another --out; what was finished is kept and will be reused",
+    )
+
+
+def _found(folder: Path, digest: str) -> bool:
+    try:
+        return bool(json.loads((folder / KEY_FILE).read_text(encoding="utf-8"))["key"] == digest)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _prepare(partial: Path, digest: str) -> None:
+    """An empty partial folder, but for the training state of an earlier run with the same key."""
+    owner = partial / ".key"
+    same = owner.exists() and owner.read_text(encoding="utf-8") == digest
+    if partial.exists():
+        for child in partial.iterdir():
+            if same and child.name in (KEPT_IN_PARTIAL, owner.name):
+                continue
+            shutil.rmtree(child) if child.is_dir() else child.unlink()
+    partial.mkdir(exist_ok=True)
+    owner.write_text(digest, encoding="utf-8")
+
+
+def _sign(partial: Path, document: Mapping[str, Any]) -> None:
+    """The last write: from here on the partial folder is a whole result."""
+    draft = partial / f"{KEY_FILE}.draft"
+    draft.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    draft.replace(partial / KEY_FILE)
+
+
+def _replace(partial: Path, folder: Path) -> None:
+    old = folder.with_name(f"{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        folder.replace(old)
+    partial.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,181 @@
+"""The strict base of every configuration, and YAML that is read with line numbers.
+
+Every option the user can set is a field of a `StrictModel`; its description feeds `--help` and the documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge_ptf.errors import ConfigError, near_matches
+
+Model = TypeVar("Model", bound="StrictModel")
+Location: TypeAlias = tuple[Any, ...]
+
+
+class StrictModel(BaseModel):
+    """Unknown fields are errors; values never change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    def replace(self: Model, **changes: Any) -> Model:
+        """A copy with some fields changed, validated again."""
+        return type(self).model_validate({**self.model_dump(), **changes})
+
+
+class StageConfig(StrictModel):
+    """Base of the options of one stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One place that sets values: a profile, a file, the command line.
+
+    `name` is used in messages; `lines` gives the line of each field location where the place is a file.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    lines: Mapping[Location, int] = field(default_factory=dict)
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over` laid on top, mappings merged field by field."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def resolve(model: type[Model], sources: Sequence[Source]) -> Model:
+    """Validate the sources laid over each other, the last one strongest.
+
+    Raises:
+        ConfigError: lists every wrong field with the place that set it.
+    """
+    values: dict[str, Any] = {}
+    for source in sources:
+        values = merge(values, source.values)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = [_problem(model, item, sources) for item in error.errors()]
+        count = "1 value is" if len(problems) == 1 else f"{len(problems)} values are"
+        raise ConfigError(f"{sources[-1].name}: {count} not valid", problems=problems) from None
+
+
+def parse(model: type[Model], values: Any, *, where: str, lines: Mapping[Location, int] | None = None) -> Model:
+    """Validate the values of one place; one ConfigError lists every wrong field.
+
+    Args:
+        where: what is being read, a file's path or "command line", used in messages.
+        lines: line number of each field location, as `read_yaml` gives them.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: not a mapping of fields", hint="Write one 'field: value' on each line")
+    return resolve(model, [Source(where, values, lines or {})])
+
+
+def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
+    """Read one YAML document.
+
+    Returns:
+        The plain values, and for each location in them (a tuple of keys and list indexes) its line, from 1.
+
+    Raises:
+        ConfigError: the file is missing, not UTF-8 or not YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}", hint="Save the file as UTF-8") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"{place}: not valid YAML: {error.problem}") from None
+    lines: dict[Location, int] = {}
+    if node is not None:
+        _collect_lines(node, (), lines)
+    return values, lines
+
+
+def load_yaml(path: Path, model: type[Model]) -> Model:
+    """Read and validate one YAML file; every wrong field is reported with its line."""
+    values, lines = read_yaml(path)
+    return parse(model, values if values is not None else {}, where=str(path), lines=lines)
+
+
+def _collect_lines(node: yaml.Node, location: Location, lines: dict[Location, int]) -> None:
+    lines.setdefault(location, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*location, key.value)
+            if inner in lines:
+                raise ConfigError(
+                    f"{node.start_mark.name}:{key.start_mark.line + 1}: '{key.value}' is given twice "
+                    f"(first on line {lines[inner]})"
+                )
+            lines[inner] = key.start_mark.line + 1
+            _collect_lines(value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _collect_lines(value, (*location, index), lines)
+
+
+def _problem(model: type[BaseModel], item: Any, sources: Sequence[Source]) -> str:
+    location = tuple(item["loc"])
+    place = _place(location, sources)
+    name = ".".join(str(part) for part in location) or "the whole"
+    if item["type"] == "extra_forbidden":
+        return f"{place}: unknown field '{name}'. {near_matches(str(location[-1]), _fields_at(model, location[:-1]))}"
+    given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
+    return f"{place}: {name}: {item['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _place(location: Location, sources: Sequence[Source]) -> str:
+    """The strongest source that sets the deepest known part of `location`, with the line where it has lines."""
+    for depth in range(len(location), 0, -1):
+        for source in reversed(sources):
+            if _holds(source.values, location[:depth]):
+                line = source.lines.get(location[:depth])
+                return f"{source.name}:{line}" if line else source.name
+    return sources[-1].name
+
+
+def _holds(values: Any, location: Location) -> bool:
+    for part in location:
+        if isinstance(values, Mapping) and part in values:
+            values = values[part]
+        elif isinstance(values, list | tuple) and isinstance(part, int) and part < len(values):
+            values = values[part]
+        else:
+            return False
+    return True
+
+
+def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
+    for part in location:
+        known = model.model_fields.get(str(part))
+        nested = _types_in(known.annotation) if known else []
+        if not nested:
+            return list(model.model_fields) if not location else []
+        model = nested[0]
+    return list(model.model_fields)
+
+
+def _types_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [kind for part in getattr(annotation, "__args__", ()) for kind in _types_in(part)]

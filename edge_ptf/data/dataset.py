@@ -1,0 +1,54 @@
+"""Labelled text ready for the stages: three splits, what was found while reading, and a fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from edge_ptf.config import StageConfig, StrictModel
+from edge_ptf.tasks.base import Example
+
+
+class DataConfig(StageConfig):
+    """How labelled text is read and split."""
+
+    text_column: str = Field("text", description="Column with the text.")
+    text_pair_column: str = Field("text_pair", description="Column with the second text of a pair, used when present.")
+    label_column: str = Field("label", description="Column with the label.")
+    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="Share of a data set split by edge-ptf.")
+    test_fraction: float = Field(0.2, gt=0, lt=0.8, description="Share of a data set split by edge-ptf.")
+    hub_config: str | None = Field(None, description="Configuration name of a hub data set.")
+
+
+class SplitReport(StrictModel):
+    """One split as it is used."""
+
+    rows: int
+    classes: dict[str, int] = Field(description="Rows (or entities) of each class.")
+    mean_words: float
+    longest_words: int
+
+
+class DataReport(StrictModel):
+    """What reading found: shown in the report and kept in the run record."""
+
+    source: str
+    splits: dict[str, SplitReport]
+    split_by: str = Field(description="'given', or how edge-ptf split the data.")
+    duplicates_removed: dict[str, int] = Field(
+        default_factory=dict, description="Rows removed from train (and validation) because they also stand in test."
+    )
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledData:
+    """Examples of the three splits, the label names of the training split, the report and the fingerprint."""
+
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+    labels: tuple[str, ...]
+    report: DataReport
+    fingerprint: str

@@ -1,0 +1,42 @@
+"""sha256 of values, files and directories: the identity of everything that is cached or shipped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def canonical_json(value: Any) -> bytes:
+    """UTF-8 JSON with sorted keys and no spare white space: equal values give equal bytes."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def value_digest(value: Any) -> str:
+    """sha256 (hex) of a JSON-like value."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def bytes_digest(data: bytes) -> str:
+    """sha256 (hex) of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """sha256 (hex) of a file's content, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def tree_digest(folder: Path) -> str:
+    """sha256 (hex) over the relative path and content of every file below `folder`.
+
+    Times and modes do not count, nor does anything whose name starts with a dot: that is bookkeeping, not content.
+    """
+    relative = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = sorted(name.as_posix() for name in relative if not any(part.startswith(".") for part in name.parts))
+    return value_digest([[name, file_digest(folder / name)] for name in names])

@@ -1,0 +1,107 @@
+"""The errors a user can meet, each with the exit code the command line ends with.
+
+Exit codes: 0 done or PASS, 2 wrong usage or bad input, 3 FAIL, 4 UNPROVEN, 5 environment, 130 interrupted,
+1 a fault of ours (the only one that prints a traceback).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process answers to its caller."""
+
+    OK = 0
+    INTERNAL = 1
+    BAD_INPUT = 2
+    FAIL = 3
+    UNPROVEN = 4
+    ENVIRONMENT = 5
+    INTERRUPTED = 130
+
+
+class EdgePtfError(Exception):
+    """A condition the user can mend: `message` says what and where, `hint` what is allowed or what to do next."""
+
+    exit_code: ExitCode = ExitCode.INTERNAL
+
+    def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
+        """Args:
+        message: one line: what is wrong and where.
+        hint: one line: what is allowed, or what to do next.
+        problems: all the single findings, where there can be several (bad rows, wrong fields).
+        """
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        lines = [f"{self.message}. {self.hint}" if self.hint else self.message]
+        lines += [f"  {problem}" for problem in self.problems]
+        return "\n".join(lines)
+
+
+class BadInputError(EdgePtfError):
+    """Wrong usage or input that cannot be used."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class ConfigError(BadInputError):
+    """A configuration file or option value is not valid; `problems` lists every wrong field."""
+
+
+class ProfileError(BadInputError):
+    """A hardware profile is unknown or not valid."""
+
+
+class DataError(BadInputError):
+    """Labelled text cannot be used; `problems` lists every bad row with file and line."""
+
+
+class CheckpointError(BadInputError):
+    """A checkpoint is missing, damaged, unsafe or of a kind that is not supported."""
+
+
+class PackageError(BadInputError):
+    """A package breaks the rules of `docs/package.md`."""
+
+
+class VerificationError(EdgePtfError):
+    """A package is readable but is not what its manifest says, or does not answer its golden vectors."""
+
+    exit_code = ExitCode.FAIL
+
+
+class ParityError(EdgePtfError):
+    """An exported graph does not answer as the model it was made from."""
+
+    exit_code = ExitCode.FAIL
+
+
+class EnvironmentFault(EdgePtfError):
+    """The surroundings do not permit the work: disk, network, device, a missing extra."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class MissingExtraError(EnvironmentFault):
+    """A package of an optional extra is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed",
+            hint=f'Install it with: pip install "edge-ptf[{extra}]"',
+        )
+
+
+def near_matches(name: str, known: Iterable[str]) -> str:
+    """A hint that names the closest known names first, then all of them."""
+    known = sorted(known)
+    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    known_text = f"known: {', '.join(known)}"
+    return f"Did you mean {' or '.join(close)}? ({known_text})" if close else known_text.capitalize()

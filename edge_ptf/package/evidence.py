@@ -1,0 +1,121 @@
+"""Evidence (what was measured about a payload, on which machine, with every sample) and the verdict drawn from it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from edge_ptf.config import StrictModel
+from edge_ptf.machine import Machine
+
+
+class RuntimeInfo(StrictModel):
+    """What executed the graph."""
+
+    name: str = "onnxruntime"
+    version: str
+    provider: str = "CPUExecutionProvider"
+    threads: int
+
+
+class PredictionRow(StrictModel):
+    """One test example's answer. `row` is its index in the test split; texts are not kept."""
+
+    row: int
+    reference: str | tuple[str, ...]
+    label: str | tuple[str, ...]
+    score: float
+
+
+class AccuracyEvidence(StrictModel):
+    """Answers of one payload on the test split at batch 1, unpadded."""
+
+    kind: Literal["accuracy"] = "accuracy"
+    payload: str = Field(description="Payload digest.")
+    data: str = Field(description="Data fingerprint.")
+    split: Literal["test"] = "test"
+    machine: Machine
+    runtime: RuntimeInfo
+    faithful: bool = Field(description="False when this machine does not execute the INT8 scheme exactly.")
+    metrics: dict[str, float]
+    class_report: tuple[dict[str, Any], ...] = ()
+    rows: tuple[PredictionRow, ...]
+
+
+class Launch(StrictModel):
+    """One process launch of the latency protocol; times in milliseconds, in the order they were taken."""
+
+    load_ms: float
+    first_ms: float
+    warmup_calls: int
+    end_to_end_ms: tuple[float, ...]
+    engine_ms: tuple[float, ...]
+    tokens: tuple[int, ...] = Field(description="Sequence length of each call.")
+    baseline_engine_ms: tuple[float, ...] = ()
+    baseline_end_to_end_ms: tuple[float, ...] = ()
+    peak_memory_mb: float | None = None
+
+
+class LatencyEvidence(StrictModel):
+    """Latency of a payload, interleaved with its baseline where one was given."""
+
+    kind: Literal["latency"] = "latency"
+    payload: str
+    baseline: str | None = None
+    data: str
+    machine: Machine
+    runtime: RuntimeInfo
+    launches: tuple[Launch, ...]
+    flags: tuple[str, ...] = Field((), description="Reasons why these figures do not count.")
+    warnings: tuple[str, ...] = Field((), description="Things unknown that could matter.")
+
+
+class MemoryEvidence(StrictModel):
+    """Peak resident memory of a process that loads the payload and answers, one value a launch."""
+
+    kind: Literal["memory"] = "memory"
+    payload: str
+    machine: Machine
+    runtime: RuntimeInfo
+    peak_memory_mb: tuple[float, ...]
+    flags: tuple[str, ...] = ()
+
+
+Evidence = Annotated[AccuracyEvidence | LatencyEvidence | MemoryEvidence, Field(discriminator="kind")]
+
+
+class Status(str, Enum):
+    """What a target's value and bound amount to."""
+
+    PASS = "PASS"
+    FAIL = "FAIL"
+    UNPROVEN = "UNPROVEN"
+
+
+class Judgement(StrictModel):
+    """One target judged."""
+
+    target: str = Field(description="Name as in the profile, e.g. max_drop.accuracy or latency_ms.p50.")
+    title: str
+    unit: str = Field(description="points, ms, ×, MB")
+    limit: float
+    value: float | None = Field(None, description="None when nothing was measured.")
+    bound: float | None = Field(None, description="One-sided bound of the value at the profile's confidence.")
+    margin: float | None = Field(None, description="Distance from value to limit; positive is inside.")
+    status: Status
+    reason: str = ""
+    settle: str = Field("", description="What would turn UNPROVEN into a decision.")
+
+
+class Verdict(StrictModel):
+    """Payload and evidence judged against targets. `status` is None when the profile and the user set no target."""
+
+    schema_version: Literal[1] = 1
+    payload: str
+    profile: str
+    confidence: float
+    status: Status | None
+    judgements: tuple[Judgement, ...]
+    warnings: tuple[str, ...] = ()

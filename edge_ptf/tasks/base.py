@@ -1,0 +1,164 @@
+"""What a task is: the one place that turns labelled text into targets and logits into answers.
+
+Everything else (readers, training, runtime, gate) works on `Example`, `Encoding`, logits and `Prediction` and never
+asks which task it serves.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from edge_ptf.config import StrictModel
+
+Logits = NDArray[np.float32]
+
+
+class RowError(ValueError):
+    """One row of data cannot be used; the message says why, without file and line (the reader adds those)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled text.
+
+    `label` is a class name, or one BIO tag for each white-space separated word of `text`.
+    """
+
+    text: str
+    label: str | tuple[str, ...]
+    text_pair: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One tokenized text, unpadded, special tokens included.
+
+    `word_starts[w]` is the position of the first sub-token of word `w`, or -1 where the word was cut off or has none;
+    `words` holds each word's (start, end) character offsets in the text. Both are empty for text-level tasks.
+    """
+
+    input_ids: list[int]
+    token_type_ids: list[int] | None
+    word_starts: tuple[int, ...] = ()
+    words: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One answer. `label` has the form of `Example.label`; `score` is the probability behind it (least over words).
+
+    `details` is what `predict` prints beyond that, JSON-like: the best classes, or the entities with their offsets.
+    """
+
+    label: str | tuple[str, ...]
+    score: float
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class TaskSpec(StrictModel):
+    """What must be known to run a task again: it travels in the checkpoint and in the package manifest."""
+
+    name: str = Field(description="Task name, as in --task.")
+    labels: tuple[str, ...] = Field(description="Label names; the index is the class id.")
+    out_of_scope_label: str | None = Field(None, description="The label of texts that belong to no class.")
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="An in-scope answer with a lower probability becomes out-of-scope."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GatedMetric:
+    """A metric whose drop from baseline to payload is judged. Values are percentages, larger is better."""
+
+    name: str
+    title: str
+
+
+class Task(ABC):
+    """A task over one label set. Sub-classes hold no state beyond `spec`."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+    """Required columns of a table of examples, in the order they are named in messages."""
+    optional_columns: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, spec: TaskSpec) -> None:
+        self.spec = spec
+        self.label_ids = {label: index for index, label in enumerate(spec.labels)}
+
+    # Data
+
+    @staticmethod
+    @abstractmethod
+    def example(row: Mapping[str, Any]) -> Example:
+        """One example from a row's columns (`columns` and `optional_columns`). Raises RowError."""
+
+    @classmethod
+    @abstractmethod
+    def collect_labels(cls, examples: Sequence[Example]) -> tuple[str, ...]:
+        """The label set of the training examples, in the order that gives the class ids."""
+
+    @abstractmethod
+    def check_label(self, example: Example) -> str | None:
+        """Why the example's label cannot be used with this label set, or None."""
+
+    @staticmethod
+    @abstractmethod
+    def stratum(example: Example) -> str:
+        """The key by which a deterministic split is stratified."""
+
+    # Model
+
+    @staticmethod
+    @abstractmethod
+    def auto_model() -> Any:
+        """The `transformers` Auto class with this task's head (imported on call)."""
+
+    @abstractmethod
+    def encode(self, tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[Encoding]:
+        """Tokenize without padding; equals `tokenizer(text, text_pair, truncation=True, max_length=max_length)`."""
+
+    @abstractmethod
+    def target(self, example: Example, encoding: Encoding) -> int | list[int]:
+        """The training target: a class id, or one id a token with -100 where the loss does not look."""
+
+    # Answers
+
+    @abstractmethod
+    def decode(self, logits: Logits, encoding: Encoding, text: str) -> Prediction:
+        """The answer from one example's logits, unbatched: [classes] or [tokens, classes]."""
+
+    # Figures
+
+    @property
+    @abstractmethod
+    def gated_metrics(self) -> tuple[GatedMetric, ...]:
+        """The metrics whose drop is judged; the first one steers early stopping and any selection."""
+
+    @abstractmethod
+    def metrics(self, references: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
+        """Every metric, in percent, from labels in the form of `Example.label`."""
+
+    @abstractmethod
+    def outcomes(self, metric: str, references: Sequence[Any], predictions: Sequence[Any]) -> NDArray[np.float64]:
+        """What each example adds to a gated metric, shape [examples, 2 or 3], for paired and bootstrap intervals.
+
+        Two columns (hit, counted) for a mean of hits over the counted examples; three columns (true positive,
+        predicted, actual) for an F1.
+        """
+
+    @abstractmethod
+    def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
+        """Per class: name, precision, recall, f1 (percent) and support."""
+
+    def calibrated(self, logits: Sequence[Logits], references: Sequence[Any]) -> TaskSpec:
+        """The spec with its thresholds chosen on validation logits; by default unchanged."""
+        return self.spec

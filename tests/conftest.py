@@ -1,0 +1,123 @@
+"""Fixtures every room shares: real data where it is present, and tiny random base models with real fast tokenizers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+WORDS = (
+    "turn on off the light lights in kitchen bedroom set a timer for five ten minutes play some jazz music please what is "
+    "weather today and tomorrow call mom stop volume up down to warm cold red blue room living un able play ing ed s er"
+).split()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets; skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real data sets are not beside the project (../shared/data)")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Builds (once per family) a random pretrained model: 3 layers, hidden 32, 4 heads of 8, FFN 64."""
+    made: dict[str, Path] = {}
+
+    def build(family: str = "bert") -> Path:
+        if family not in made:
+            made[family] = _build(family, tmp_path_factory.mktemp(f"tiny-{family}"))
+        return made[family]
+
+    return build
+
+
+def _build(family: str, folder: Path) -> Path:
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    tokenizer = (
+        _bpe_tokenizer()
+        if family == "roberta"
+        else _unigram_tokenizer()
+        if family == "xlm-roberta"
+        else _wordpiece_tokenizer()
+    )
+    tokenizer.save_pretrained(folder)
+    sizes: dict[str, object] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    if family == "distilbert":
+        sizes |= {"dim": 32, "hidden_dim": 64, "n_heads": 4, "n_layers": 3, "max_position_embeddings": 128}
+    else:
+        sizes |= {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_hidden_layers": 3}
+        sizes |= {"max_position_embeddings": 130, "type_vocab_size": 1 if "roberta" in family else 2}
+    if family == "electra":
+        sizes |= {"embedding_size": 16}
+    if "roberta" in family:
+        sizes |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(family, **sizes)
+    AutoModel.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def _wordpiece_tokenizer():
+    from transformers import BertTokenizerFast
+
+    characters = sorted(set("abcdefghijklmnopqrstuvwxyz0123456789'?!.,-"))
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{c}" for c in characters)]
+    pieces += [w for w in dict.fromkeys(WORDS) if w not in pieces] + ["##ing", "##ed", "##er", "##able"]
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+    core = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    core.normalizer = normalizers.BertNormalizer(lowercase=True)
+    core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    core.decoder = decoders.WordPiece()
+    core.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    return BertTokenizerFast(tokenizer_object=core, model_max_length=128)
+
+
+def _bpe_tokenizer():
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import RobertaTokenizerFast
+
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    core.train_from_iterator([" ".join(WORDS)] * 3, trainer)
+    core.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return RobertaTokenizerFast(tokenizer_object=core, model_max_length=128)
+
+
+def _unigram_tokenizer():
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import XLMRobertaTokenizerFast
+
+    characters = sorted(set("abcdefghijklmnopqrstuvwxyz0123456789'?!.,-"))
+    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces += [(f"▁{word}", -5.0) for word in dict.fromkeys(WORDS)] + [("▁", -8.0)] + [(c, -9.0) for c in characters]
+    pieces += [("<mask>", 0.0)]
+    core = Tokenizer(models.Unigram(pieces, unk_id=3, byte_fallback=False))
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    core.decoder = decoders.Metaspace()
+    core.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return XLMRobertaTokenizerFast(tokenizer_object=core, model_max_length=128)
