@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf.config import StrictModel
+from edge_ptf.errors import BadInputError
 
 Logits = NDArray[np.float32]
 
@@ -89,10 +90,23 @@ class Task(ABC):
     columns: ClassVar[tuple[str, ...]]
     """Required columns of a table of examples, in the order they are named in messages."""
     optional_columns: ClassVar[tuple[str, ...]] = ()
+    recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Options of stages that suit this task better than the stages' own defaults, by section of the recipe."""
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec
         self.label_ids = {label: index for index, label in enumerate(spec.labels)}
+
+    @classmethod
+    def spec_for(cls, labels: Sequence[str], out_of_scope_label: str | None = None) -> TaskSpec:
+        """The spec of this task over a label set.
+
+        Raises:
+            BadInputError: the task has no notion of out-of-scope texts.
+        """
+        if out_of_scope_label is not None:
+            raise BadInputError(f"the task {cls.name} has no out-of-scope label", hint="Leave out --out-of-scope-label")
+        return TaskSpec(name=cls.name, labels=tuple(labels))
 
     # Data
 

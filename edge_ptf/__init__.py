@@ -1,0 +1,47 @@
+"""edge-ptf: labelled text, a checkpoint and a hardware profile in; a package proven to fit the device out.
+
+Every stage is a function here, the same that the command line calls; `compress` is those functions in order.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+__version__ = version("edge-ptf")
+
+_PUBLIC = {
+    "load_data": ("edge_ptf.data", "load"),
+    "load_profile": ("edge_ptf.profiles", "load"),
+    "resolve_recipe": ("edge_ptf.recipe", "resolve_recipe"),
+    "finetune": ("edge_ptf.training", "finetune"),
+    "prune": ("edge_ptf.compression", "prune"),
+    "distill": ("edge_ptf.training", "distill"),
+    "export": ("edge_ptf.export", "export"),
+    "quantize": ("edge_ptf.export", "quantize"),
+    "assemble": ("edge_ptf.package", "assemble"),
+    "evaluate": ("edge_ptf.measure", "evaluate"),
+    "bench": ("edge_ptf.measure", "bench"),
+    "gate": ("edge_ptf.gate", "gate"),
+    "seal": ("edge_ptf.package", "seal"),
+    "open_package": ("edge_ptf.package", "open_payload"),
+    "verify": ("edge_ptf.package", "verify"),
+    "Runner": ("edge_ptf.runtime", "Runner"),
+    "Job": ("edge_ptf.pipeline", "Job"),
+    "compress": ("edge_ptf.pipeline", "compress"),
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name on first use: `import edge_ptf` stays quick."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'edge_ptf' has no attribute '{name}'")
+    module, attribute = _PUBLIC[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

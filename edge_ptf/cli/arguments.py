@@ -1,0 +1,109 @@
+"""Options that several commands share, and the project file `edge-ptf.yaml` that stands below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import yaml
+
+from edge_ptf import tasks
+from edge_ptf.config import Source, read_yaml
+from edge_ptf.errors import BadInputError, ConfigError, near_matches
+from edge_ptf.recipe import Recipe
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PROJECT_FILE = Path("edge-ptf.yaml")
+JOB_FIELDS = ("profile", "model", "data", "task", "out", "out_of_scope_label", "name")
+"""What the project file may hold beside the recipe's sections; `data` is the source, `reading` the data section."""
+READING = "reading"
+
+data_option = click.option(
+    "--data", help="Labelled text: file, directory, `datasets` directory, hub id, or the built-in 'demo' / 'demo:ner'."
+)
+task_option = click.option("--task", type=click.Choice(tasks.names()), help="What the labels mean.")
+model_option = click.option("--model", help="Pretrained model: directory, hub id, or minilm-l6.")
+profile_option = click.option("--profile", help="Hardware profile: a shipped name, a YAML file, or 'host'.")
+out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Directory for the result.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what --out holds.")
+out_of_scope_option = click.option(
+    "--out-of-scope-label", metavar="LABEL", help="The label of texts that belong to no class; gated on its own."
+)
+config_option = click.option(
+    "--config",
+    "project_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Project file. [default: edge-ptf.yaml where it exists]",
+)
+set_option = click.option(
+    "--set", "settings", multiple=True, metavar="SECTION.FIELD=VALUE", help="Any option of the recipe; repeatable."
+)
+
+
+def job_options(command: Command) -> Command:
+    """Data, task and project file: what every stage that reads labelled text takes."""
+    for option in (config_option, set_option, out_of_scope_option, task_option, data_option):
+        command = option(command)
+    return command
+
+
+class Settings:
+    """The project file and the flags of one command: the plain job values, and sources for the recipe."""
+
+    def __init__(self, project_file: Path | None, settings: tuple[str, ...], flags: dict[str, Any]) -> None:
+        self.values: dict[str, Any] = {}
+        self.sources: list[Source] = []
+        path = project_file or (PROJECT_FILE if PROJECT_FILE.exists() else None)
+        if path:
+            self._read(path)
+        self.values |= {name: value for name, value in flags.items() if value is not None}
+        self.sources.append(Source("command line", _assignments(settings)))
+
+    def need(self, name: str) -> Any:
+        """A value that the command cannot do without."""
+        if self.values.get(name) is None:
+            flag = f"--{name.replace('_', '-')}"
+            raise BadInputError(f"{flag} is missing", hint=f"Give {flag}, or set '{name}:' in {PROJECT_FILE}")
+        return self.values[name]
+
+    def get(self, name: str) -> Any:
+        """A value that may be absent."""
+        return self.values.get(name)
+
+    def _read(self, path: Path) -> None:
+        content, lines = read_yaml(path)
+        if content is None:
+            return
+        if not isinstance(content, dict):
+            raise ConfigError(f"{path}: not a mapping of fields", hint="Write one 'field: value' on each line")
+        sections = {READING if name == "data" else name for name in Recipe.model_fields}
+        unknown = [name for name in content if name not in (*JOB_FIELDS, *sections)]
+        if unknown:
+            known = sorted({*JOB_FIELDS, *sections})
+            raise ConfigError(
+                f"{path}: {len(unknown)} unknown field{'s' if len(unknown) > 1 else ''}",
+                problems=[f"{path}:{lines[(name,)]}: '{name}'. {near_matches(str(name), known)}" for name in unknown],
+            )
+        self.values = {name: content[name] for name in JOB_FIELDS if content.get(name) is not None}
+        recipe = {name: value for name, value in content.items() if name not in JOB_FIELDS and value is not None}
+        if READING in recipe:
+            recipe["data"] = recipe.pop(READING)
+            lines = {("data", *place[1:]) if place[:1] == (READING,) else place: line for place, line in lines.items()}
+        self.sources.append(Source(str(path), recipe, lines))
+
+
+def _assignments(settings: tuple[str, ...]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        parts = name.strip().split(".")
+        if not equals or len(parts) < 2:
+            raise BadInputError(f"--set {setting}: not SECTION.FIELD=VALUE", hint="For example --set distill.epochs=6")
+        inner = values
+        for part in parts[:-1]:
+            inner = inner.setdefault(part, {})
+        inner[parts[-1]] = yaml.safe_load(text)
+    return values

@@ -1,0 +1,104 @@
+"""The `edge-ptf` command: finds the sub-command, runs it, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from edge_ptf.errors import EdgePtfError, ExitCode
+
+COMMANDS = {
+    "compress": ("compress", "The main job: labelled text in, a proven package out."),
+    "init": ("project", "Write a commented edge-ptf.yaml; later commands read it."),
+    "profiles": ("profiles", "List, show and validate hardware profiles."),
+    "finetune": ("training", "Fine-tune a pretrained model: the teacher."),
+    "prune": ("training", "Make a checkpoint physically smaller: the untrained student."),
+    "distill": ("training", "Teach the student what the teacher knows."),
+    "export": ("graphs", "Turn a checkpoint into ONNX, proven to answer alike."),
+    "quantize": ("graphs", "Turn an ONNX graph into INT8."),
+    "assemble": ("graphs", "Make the payload: model, tokenizer, labels, golden vectors, papers."),
+    "evaluate": ("evidence", "Run a package over the test split."),
+    "bench": ("evidence", "Measure latency and memory on this machine."),
+    "gate": ("evidence", "Judge a package's evidence against targets."),
+    "seal": ("evidence", "Put evidence and verdict into the package file."),
+    "inspect": ("packages", "Show what a package is and what is known about it."),
+    "verify": ("packages", "Check every checksum, then the golden vectors."),
+    "predict": ("packages", "Answer texts with a package."),
+    "doctor": ("project", "Check this machine: packages, devices, disk, which profile fits."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is used, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"edge_ptf.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """An unknown name is answered with its near matches."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from edge_ptf.errors import BadInputError, near_matches
+
+            raise BadInputError(f"edge-ptf has no command '{args[0]}'", hint=near_matches(args[0], COMMANDS))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="edge-ptf")
+@click.option("-v", "--verbose", is_flag=True, help="Say more about what is going on.")
+def main(verbose: bool) -> None:
+    """Compress a transformer for a device, and prove that it fits.
+
+    \b
+    Start here:
+      edge-ptf compress --profile host --model minilm-l6 --data demo --task text-classification --out build/
+
+    Exit codes: 0 PASS or done, 2 wrong usage or bad input, 3 FAIL, 4 UNPROVEN, 5 environment, 130 interrupted.
+    """
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s")
+
+
+def run() -> None:
+    """Entry point: exit codes as documented, no traceback except for a fault of ours."""
+    for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_NO_ADVISORY_WARNINGS"):
+        os.environ.setdefault(name, "false" if name.startswith("TOKEN") else "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        code = main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else ExitCode.OK)
+    except EdgePtfError as error:
+        click.echo(f"edge-ptf: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.BAD_INPUT)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("edge-ptf: interrupted; what was finished is kept, the same command goes on from there", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(ExitCode.OK)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"edge-ptf: {where}{error.strerror or error}", err=True)
+        sys.exit(ExitCode.ENVIRONMENT)

@@ -1,0 +1,81 @@
+"""`edge-ptf finetune`, `prune` and `distill`: the stages that make checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_ptf.cli.arguments import Settings, job_options, model_option, out_option, overwrite_option
+from edge_ptf.cli.options import config_options
+from edge_ptf.cli.running import load_data, stage_config, tell, working
+from edge_ptf.compression import PruneConfig
+from edge_ptf.training import DistillConfig, FinetuneConfig
+
+checkpoint_path = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command("finetune")
+@model_option
+@job_options
+@out_option
+@overwrite_option
+@config_options(FinetuneConfig)
+def finetune_command(settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any) -> int:
+    """Fine-tune a pretrained model on labelled text: the full-precision teacher."""
+    from edge_ptf import stages, tasks
+    from edge_ptf.checkpoint import resolve_base
+
+    chosen = Settings(project_file, settings, flags)
+    config = stage_config("finetune", FinetuneConfig, chosen, flags)
+    model, task_type = chosen.need("model"), tasks.get(chosen.need("task"))
+    base = resolve_base(model)
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, task_type, place.progress)
+        task = tasks.create(task_type.spec_for(data.labels, chosen.get("out_of_scope_label")))
+        name = Path(model).resolve().name if Path(model).exists() else model
+        return tell(stages.run_finetune(base, name, data, task, config, place))
+
+
+@click.command("prune")
+@click.option("--checkpoint", required=True, type=checkpoint_path, help="A fine-tuned checkpoint.")
+@job_options
+@out_option
+@overwrite_option
+@config_options(PruneConfig)
+def prune_command(
+    checkpoint: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+) -> int:
+    """Remove layers, heads, feed-forward units and vocabulary: a physically smaller, untrained student."""
+    from edge_ptf import stages
+    from edge_ptf.checkpoint import open_checkpoint
+
+    chosen = Settings(project_file, settings, flags)
+    config = stage_config("prune", PruneConfig, chosen, flags)
+    source = open_checkpoint(checkpoint)
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, source.info.task, place.progress)
+        return tell(stages.run_prune(source, data, config, place))
+
+
+@click.command("distill")
+@click.option("--teacher", required=True, type=checkpoint_path, help="The fine-tuned checkpoint to learn from.")
+@click.option("--student", required=True, type=checkpoint_path, help="The smaller checkpoint, as `prune` writes it.")
+@job_options
+@out_option
+@overwrite_option
+@config_options(DistillConfig)
+def distill_command(
+    teacher: Path, student: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+) -> int:
+    """Train the student to answer and to represent as the teacher does."""
+    from edge_ptf import stages
+    from edge_ptf.checkpoint import open_checkpoint
+
+    chosen = Settings(project_file, settings, flags)
+    config = stage_config("distill", DistillConfig, chosen, flags)
+    teaching, learning = open_checkpoint(teacher), open_checkpoint(student)
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, teaching.info.task, place.progress)
+        return tell(stages.run_distill(teaching, learning, data, config, place))

@@ -1,0 +1,205 @@
+"""The main job: labelled text, a checkpoint and a profile in; a proven package out.
+
+`compress` reads as the stages in order. What is measured is the assembled payload itself, and the full-precision
+teacher beside it in the same form: both are payloads, so nothing is measured in two ways.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge_ptf import data as data_room
+from edge_ptf import stages, tasks
+from edge_ptf.cache import Outcome, environment_fault
+from edge_ptf.checkpoint import Checkpoint, resolve_base
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError, near_matches
+from edge_ptf.gate import gate
+from edge_ptf.machine import this_machine
+from edge_ptf.package import AssembleConfig, Payload, seal
+from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
+from edge_ptf.profiles import Profile
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.recipe import Recipe
+from edge_ptf.stages import Place
+from edge_ptf.tasks.base import Task
+
+Artifact = TypeVar("Artifact")
+Listener = Callable[[Outcome[Any]], None]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What `compress` is asked to do."""
+
+    profile: Profile
+    model: str
+    data: str
+    task: type[Task]
+    out: Path
+    recipe: Recipe
+    out_of_scope_label: str | None = None
+    name: str = "package"
+
+
+@dataclass(slots=True)
+class Result:
+    """Everything that came out of one run."""
+
+    job: Job
+    data: LabelledData
+    package: Path
+    teacher: Checkpoint
+    student: Checkpoint
+    baseline: Payload
+    payload: Payload
+    baseline_accuracy: AccuracyEvidence
+    accuracy: AccuracyEvidence
+    latency: LatencyEvidence
+    memory: MemoryEvidence
+    verdict: Verdict
+    outcomes: list[Outcome[Any]] = field(default_factory=list)
+
+
+def compress(job: Job, *, progress: Progress = SILENT, on_stage: Listener = lambda _: None) -> Result:
+    """Fine-tune, prune, distil, export, quantize, assemble, measure, judge and seal.
+
+    Args:
+        progress: told how far the current stage is.
+        on_stage: called with each finished stage, reused or not.
+
+    Raises:
+        EdgePtfError: one clear message; whatever stages had finished are kept and reused by the next run.
+    """
+    recipe = job.recipe
+    base = resolve_base(job.model)
+    _check_output(job.out)
+    data = data_room.load(job.data, job.task, recipe.data, progress)
+    task = tasks.create(job.task.spec_for(data.labels, job.out_of_scope_label))
+    _check_targets(job, task)
+    outcomes: list[Outcome[Any]] = []
+    place = Place(job.out / "stages", progress, keyed=True)
+
+    def told(outcome: Outcome[Artifact]) -> Artifact:
+        outcomes.append(outcome)
+        on_stage(outcome)
+        return outcome.artifact
+
+    teacher = told(stages.run_finetune(base, _base_name(job.model), data, task, recipe.finetune, place))
+    student = told(stages.run_prune(teacher, data, recipe.prune, place))
+    student = told(stages.run_distill(teacher, student, data, recipe.distill, place))
+
+    graph = told(stages.run_export(student, data, recipe.export, place))
+    graph = told(stages.run_quantize(graph, data, recipe.quantize, place))
+    payload = told(stages.run_assemble(graph, data, _named(recipe.assemble, job.name), place))
+
+    graph = told(stages.run_export(teacher, data, recipe.export, place))
+    baseline = told(stages.run_assemble(graph, data, _named(recipe.assemble, f"{job.name}-baseline"), place))
+
+    baseline_accuracy = told(stages.run_evaluate(baseline, data, recipe.evaluate, place))
+    accuracy = told(stages.run_evaluate(payload, data, recipe.evaluate, place))
+    latency, memory = told(stages.run_bench(payload, baseline, data, recipe.bench, place))
+
+    verdict = gate(payload, [accuracy, latency, memory], [baseline_accuracy], job.profile, recipe.targets)
+    package = job.out / f"{job.name}.eptf"
+    seal(payload, [accuracy, baseline_accuracy, latency, memory], verdict, package)
+    result = Result(
+        job,
+        data,
+        package,
+        teacher,
+        student,
+        baseline,
+        payload,
+        baseline_accuracy,
+        accuracy,
+        latency,
+        memory,
+        verdict,
+        outcomes,
+    )
+    _write_record(result)
+    return result
+
+
+def record(result: Result) -> dict[str, Any]:
+    """The run record: what was asked, what each stage did, with which tools, and what came out."""
+    job = result.job
+    tools = ("edge-ptf", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
+    return {
+        "schema_version": 1,
+        "profile": job.profile.name,
+        "model": job.model,
+        "data": {"source": job.data, "fingerprint": result.data.fingerprint, **result.data.report.model_dump()},
+        "task": job.task.name,
+        "out_of_scope_label": job.out_of_scope_label,
+        "recipe": job.recipe.model_dump(mode="json"),
+        "stages": [
+            {
+                "stage": outcome.stage,
+                "folder": outcome.folder.name,
+                "key": outcome.key,
+                "reused": outcome.reused,
+                "seconds": round(outcome.seconds, 2),
+            }
+            for outcome in result.outcomes
+        ],
+        "machine": this_machine().model_dump(),
+        "tools": {"python": platform.python_version(), **{name: metadata.version(name) for name in tools}},
+        "payload": result.payload.digest,
+        "baseline": result.baseline.digest,
+        "package": result.package.name,
+        "verdict": result.verdict.model_dump(mode="json"),
+    }
+
+
+def _write_record(result: Result) -> None:
+    out = result.job.out
+    try:
+        for name, document in (
+            ("run.json", record(result)),
+            ("verdict.json", result.verdict.model_dump(mode="json")),
+        ):
+            draft = out / f".{name}.draft"
+            draft.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+            draft.replace(out / name)
+        shutil.copyfile(result.baseline.path, out / f"{result.job.name}-baseline.eptf")
+    except OSError as error:
+        raise environment_fault(error, out) from error
+
+
+def _named(config: AssembleConfig, name: str) -> AssembleConfig:
+    return config if config.name else config.replace(name=name)
+
+
+def _base_name(model: str) -> str:
+    path = Path(model)
+    return path.resolve().name if path.exists() else model
+
+
+def _check_output(out: Path) -> None:
+    """Fail in the first second, not after an hour: the output must be a folder that can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".write-probe"
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        raise environment_fault(error, out) from error
+
+
+def _check_targets(job: Job, task: Task) -> None:
+    """A limit that the user set himself must be one that this task can be judged by."""
+    known = {metric.name for metric in task.gated_metrics}
+    own = set(job.recipe.targets.max_drop) - set(job.profile.targets.max_drop)
+    for name in sorted(own - known):
+        raise BadInputError(f"max_drop: the task {task.name} has no metric '{name}'", hint=near_matches(name, known))

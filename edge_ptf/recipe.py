@@ -1,0 +1,62 @@
+"""The recipe: the options of every stage in one tree, and how defaults, profile, file and flags make it up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from edge_ptf.compression import PruneConfig
+from edge_ptf.config import Source, StrictModel, resolve
+from edge_ptf.data.dataset import DataConfig
+from edge_ptf.export import ExportConfig, QuantizeConfig
+from edge_ptf.measure import BenchConfig, EvaluateConfig
+from edge_ptf.package import AssembleConfig
+from edge_ptf.profiles import Profile, Targets
+from edge_ptf.tasks.base import Task
+from edge_ptf.training import DistillConfig, FinetuneConfig
+
+
+class Recipe(StrictModel):
+    """Options of the whole job, one section a stage; each section is what the stage's own command takes."""
+
+    data: DataConfig = Field(default_factory=DataConfig, description="Reading and splitting.")
+    finetune: FinetuneConfig = Field(default_factory=FinetuneConfig, description="The full-precision teacher.")
+    prune: PruneConfig = Field(default_factory=PruneConfig, description="The student's size.")
+    distill: DistillConfig = Field(default_factory=DistillConfig, description="Teaching the student.")
+    export: ExportConfig = Field(default_factory=ExportConfig, description="ONNX.")
+    quantize: QuantizeConfig = Field(default_factory=QuantizeConfig, description="INT8.")
+    assemble: AssembleConfig = Field(default_factory=AssembleConfig, description="The package.")
+    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="Accuracy of what ships.")
+    bench: BenchConfig = Field(default_factory=BenchConfig, description="Latency and memory of what ships.")
+    targets: Targets = Field(default_factory=Targets, description="Limits of the gate.")
+
+
+def sources_below(profile: Profile, task: type[Task]) -> list[Source]:
+    """What stands below the user's own settings, weakest first: the task's defaults, then the profile."""
+    return [Source(f"task {task.name}", task.recipe), Source(f"profile {profile.name}", _profile_values(profile))]
+
+
+def resolve_recipe(profile: Profile, task: type[Task], overrides: Sequence[Source] = ()) -> Recipe:
+    """Built-in defaults < task < profile < the user's file < flags.
+
+    Raises:
+        ConfigError: lists every wrong field with the place that set it.
+    """
+    return resolve(Recipe, [*sources_below(profile, task), *overrides])
+
+
+def _profile_values(profile: Profile) -> dict[str, Any]:
+    engine, scheme = profile.engine, profile.scheme
+    threads = {"threads": engine.threads}
+    values: dict[str, Any] = {
+        "export": {"opset": engine.opset, "fuse": "none" if scheme.mode == "static" else "ort"},
+        "quantize": scheme.model_dump(exclude={"precision"}),
+        "evaluate": dict(threads),
+        "bench": dict(threads),
+        "targets": profile.targets.model_dump(exclude_none=True),
+    }
+    for section, options in profile.recipe.items():
+        values[section] = {**values.get(section, {}), **options}
+    return values

@@ -1,0 +1,170 @@
+"""Every stage through the cache: what its result depends on, and how a finished result is opened again.
+
+The command line and `pipeline.compress` both call these; the functions they wrap are the Python API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge_ptf import cache
+from edge_ptf.cache import Key, Outcome
+from edge_ptf.checkpoint import Checkpoint, open_checkpoint
+from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.config import StageConfig
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.digests import tree_digest
+from edge_ptf.export import ExportConfig, QuantizeConfig, export, open_graph, quantize
+from edge_ptf.export.graph import Graph
+from edge_ptf.machine import this_machine
+from edge_ptf.measure import BenchConfig, EvaluateConfig, bench, evaluate, load_accuracy, load_bench
+from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
+from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Task
+from edge_ptf.training import DistillConfig, FinetuneConfig, distill, finetune, placement
+
+TRAINING = ("torch", "transformers", "tokenizers")
+GRAPH = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
+RUNNING = ("tokenizers", "onnxruntime")
+
+Artifact = TypeVar("Artifact")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stage's result goes, and what to do about an earlier one."""
+
+    folder: Path
+    progress: Progress = SILENT
+    overwrite: bool = False
+    keyed: bool = False
+    """The result goes into a folder of its own below `folder`, named by stage and key, so that no result is replaced."""
+
+    def run(
+        self,
+        key: Key,
+        produce: Callable[[Path], Artifact],
+        load: Callable[[Path], Artifact],
+        reusable: Callable[[Artifact], bool] = lambda _: True,
+    ) -> Outcome[Artifact]:
+        """See cache.run."""
+        folder = self.folder / f"{key.stage}-{key.digest()[:16]}" if self.keyed else self.folder
+        return cache.run(key, folder, produce, load, reusable=reusable, overwrite=self.overwrite)
+
+
+def run_finetune(
+    base: Path, base_name: str, data: LabelledData, task: Task, config: FinetuneConfig, place: Place
+) -> Outcome[Checkpoint]:
+    """The teacher: `base` fine-tuned on `data`."""
+    key = _key(
+        "finetune",
+        config,
+        TRAINING,
+        base=tree_digest(base),
+        base_name=base_name,
+        data=data.fingerprint,
+        task=task.spec.model_dump(mode="json"),
+        placement=placement(config.precision),
+    )
+    return place.run(
+        key, lambda out: finetune(base, base_name, data, task, config, out, place.progress), open_checkpoint
+    )
+
+
+def run_prune(checkpoint: Checkpoint, data: LabelledData, config: PruneConfig, place: Place) -> Outcome[Checkpoint]:
+    """The untrained student: `checkpoint` made physically smaller."""
+    key = _key(
+        "prune",
+        config,
+        TRAINING,
+        checkpoint=checkpoint.digest,
+        data=data.fingerprint,
+        placement=placement("fp32"),
+    )
+    return place.run(key, lambda out: prune(checkpoint, data, config, out, place.progress), open_checkpoint)
+
+
+def run_distill(
+    teacher: Checkpoint, student: Checkpoint, data: LabelledData, config: DistillConfig, place: Place
+) -> Outcome[Checkpoint]:
+    """The student taught by the teacher."""
+    key = _key(
+        "distill",
+        config,
+        TRAINING,
+        teacher=teacher.digest,
+        student=student.digest,
+        data=data.fingerprint,
+        placement=placement(config.precision),
+    )
+    return place.run(key, lambda out: distill(teacher, student, data, config, out, place.progress), open_checkpoint)
+
+
+def run_export(checkpoint: Checkpoint, data: LabelledData, config: ExportConfig, place: Place) -> Outcome[Graph]:
+    """The checkpoint as an ONNX graph, proven to answer alike."""
+    key = _key("export", config, GRAPH, checkpoint=checkpoint.digest, data=data.fingerprint)
+    return place.run(key, lambda out: export(checkpoint, data, config, out, place.progress), open_graph)
+
+
+def run_quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, place: Place) -> Outcome[Graph]:
+    """The graph in INT8."""
+    key = _key("quantize", config, GRAPH, graph=graph.digest, data=data.fingerprint, isa=_isa())
+    return place.run(key, lambda out: quantize(graph, data, config, out, place.progress), open_graph)
+
+
+def run_assemble(graph: Graph, data: LabelledData, config: AssembleConfig, place: Place) -> Outcome[Payload]:
+    """The payload: the bytes that ship."""
+    from edge_ptf import __version__
+
+    key = _key("assemble", config, RUNNING, graph=graph.digest, data=data.fingerprint, tool=__version__, isa=_isa())
+    return place.run(
+        key,
+        lambda out: assemble(graph, data, config, out, place.progress),
+        lambda folder: open_payload(folder / "payload.eptf"),
+    )
+
+
+def run_evaluate(
+    payload: Payload, data: LabelledData, config: EvaluateConfig, place: Place
+) -> Outcome[AccuracyEvidence]:
+    """The payload's answers on the test split."""
+    key = _key("evaluate", config, RUNNING, payload=payload.digest, data=data.fingerprint, machine=_machine())
+    return place.run(key, lambda out: evaluate(payload, data, config, out, place.progress), load_accuracy)
+
+
+def run_bench(
+    payload: Payload, baseline: Payload | None, data: LabelledData, config: BenchConfig, place: Place
+) -> Outcome[tuple[LatencyEvidence, MemoryEvidence]]:
+    """The payload's latency and memory on this machine, interleaved with the baseline."""
+    key = _key(
+        "bench",
+        config,
+        RUNNING,
+        payload=payload.digest,
+        baseline=baseline.digest if baseline else None,
+        data=data.fingerprint,
+        machine=_machine(),
+    )
+    return place.run(
+        key,
+        lambda out: bench(payload, baseline, data, config, out, place.progress),
+        load_bench,
+        reusable=lambda evidence: not evidence[0].flags and not evidence[1].flags,
+    )
+
+
+def _key(stage: str, config: StageConfig, libraries: tuple[str, ...], **inputs: Any) -> Key:
+    return Key(stage, 1, {"config": config.model_dump(mode="json"), **inputs}, libraries)
+
+
+def _isa() -> list[str]:
+    machine = this_machine()
+    return [machine.arch, *machine.isa]
+
+
+def _machine() -> dict[str, Any]:
+    return this_machine().model_dump(mode="json", exclude={"governor"})

@@ -1,0 +1,189 @@
+"""One label for a text or a pair of texts, with an optional label for texts that belong to no class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ptf.tasks.base import Encoding, Example, GatedMetric, Logits, Prediction, RowError, Task, TaskSpec
+
+SHOWN_CLASSES = 5
+THRESHOLD_COST_POINTS = 0.5
+"""How much in-scope accuracy on validation the out-of-scope threshold may cost, in points."""
+
+
+class TextClassification(Task):
+    """Single-label classification of a text or a pair.
+
+    With an out-of-scope label two things are gated: accuracy over the in-scope examples, and the share of out-of-scope
+    examples that are recognised as such. An answer is out-of-scope when that class has the largest logit, or when the
+    largest probability of an in-scope class lies below the threshold chosen on validation.
+    """
+
+    name = "text-classification"
+    title = "Text classification"
+    columns = ("text", "label")
+    optional_columns = ("text_pair",)
+    recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @classmethod
+    def spec_for(cls, labels: Sequence[str], out_of_scope_label: str | None = None) -> TaskSpec:
+        """The spec over a label set; the out-of-scope label need not be one of the trained classes."""
+        return TaskSpec(name=cls.name, labels=tuple(labels), out_of_scope_label=out_of_scope_label)
+
+    @staticmethod
+    def example(row: Mapping[str, Any]) -> Example:
+        """See Task."""
+        text, label, pair = row.get("text"), row.get("label"), row.get("text_pair")
+        if not isinstance(text, str) or not text.strip():
+            raise RowError("the text is empty")
+        if label is None or not str(label).strip():
+            raise RowError("the label is empty")
+        if pair is not None and (not isinstance(pair, str) or not pair.strip()):
+            raise RowError("the second text of the pair is empty")
+        return Example(text, str(label).strip(), pair)
+
+    @classmethod
+    def collect_labels(cls, examples: Sequence[Example]) -> tuple[str, ...]:
+        """Sorted names."""
+        return tuple(sorted({str(example.label) for example in examples}))
+
+    def check_label(self, example: Example) -> str | None:
+        """See Task."""
+        if example.label in self.label_ids or example.label == self.spec.out_of_scope_label:
+            return None
+        return f"label '{example.label}' does not occur in train"
+
+    @staticmethod
+    def stratum(example: Example) -> str:
+        """The class."""
+        return str(example.label)
+
+    @staticmethod
+    def auto_model() -> Any:
+        """Sequence classification."""
+        from transformers import AutoModelForSequenceClassification
+
+        return AutoModelForSequenceClassification
+
+    def encode(self, tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[Encoding]:
+        """See Task."""
+        if not examples:
+            return []
+        pairs = [example.text_pair or "" for example in examples] if examples[0].text_pair is not None else None
+        batch = tokenizer([example.text for example in examples], pairs, truncation=True, max_length=max_length)
+        types = batch.get("token_type_ids") or [None] * len(examples)
+        return [Encoding(ids, kinds) for ids, kinds in zip(batch["input_ids"], types, strict=True)]
+
+    def target(self, example: Example, encoding: Encoding) -> int:
+        """The class id; -100 for an out-of-scope text where no such class is trained."""
+        return self.label_ids.get(str(example.label), -100)
+
+    def decode(self, logits: Logits, encoding: Encoding, text: str) -> Prediction:
+        """The label, its probability, and the best classes."""
+        probabilities = softmax(logits)
+        label, score = self._answer(probabilities)
+        best = np.argsort(-probabilities, kind="stable")[:SHOWN_CLASSES]
+        classes = [{"label": self.spec.labels[index], "score": float(probabilities[index])} for index in best]
+        return Prediction(label, score, {"classes": classes})
+
+    def _answer(self, probabilities: NDArray[np.float64]) -> tuple[str, float]:
+        best = int(probabilities.argmax())
+        score = float(probabilities[best])
+        label = self.spec.labels[best]
+        scope = self.spec.out_of_scope_label
+        if scope is not None and self.spec.threshold is not None and label != scope and score < self.spec.threshold:
+            return scope, 1.0 - score
+        return label, score
+
+    @property
+    def gated_metrics(self) -> tuple[GatedMetric, ...]:
+        """Accuracy, or in-scope accuracy and out-of-scope recall."""
+        if self.spec.out_of_scope_label is None:
+            return (GatedMetric("accuracy", "accuracy"),)
+        return (
+            GatedMetric("in_scope_accuracy", "in-scope accuracy"),
+            GatedMetric("out_of_scope_recall", "out-of-scope recall"),
+        )
+
+    def metrics(self, references: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
+        """Accuracy, macro F1, and the two out-of-scope metrics where the label is set."""
+        names = ["accuracy"]
+        if self.spec.out_of_scope_label is not None:
+            names += ["in_scope_accuracy", "out_of_scope_recall"]
+        values = {}
+        for name in names:
+            hits, counted = self.outcomes(name, references, predictions).sum(axis=0)
+            if counted:
+                values[name] = 100.0 * float(hits) / float(counted)
+        present = [row["f1"] for row in self.class_report(references, predictions)]
+        return {**values, "macro_f1": float(np.mean(present)) if present else 0.0}
+
+    def outcomes(self, metric: str, references: Sequence[Any], predictions: Sequence[Any]) -> NDArray[np.float64]:
+        """Columns (hit, counted)."""
+        reference, predicted = np.asarray(references, dtype=object), np.asarray(predictions, dtype=object)
+        outside = reference == self.spec.out_of_scope_label
+        counted = {
+            "accuracy": np.ones(len(reference), dtype=bool),
+            "in_scope_accuracy": ~outside,
+            "out_of_scope_recall": outside,
+        }[metric]
+        hits = (reference == predicted) & counted
+        return np.stack([hits, counted], axis=1).astype(np.float64)
+
+    def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
+        """One row for each class that occurs in the references or the predictions."""
+        reference, predicted = np.asarray(references, dtype=object), np.asarray(predictions, dtype=object)
+        rows = []
+        for name in sorted({*references, *predictions}):
+            actual, claimed = reference == name, predicted == name
+            hits, support, claims = int((actual & claimed).sum()), int(actual.sum()), int(claimed.sum())
+            precision, recall = hits / claims if claims else 0.0, hits / support if support else 0.0
+            f1 = 2 * hits / (support + claims) if support + claims else 0.0
+            rows.append(
+                {
+                    "name": name,
+                    "precision": 100 * precision,
+                    "recall": 100 * recall,
+                    "f1": 100 * f1,
+                    "support": support,
+                }
+            )
+        return rows
+
+    def calibrated(self, logits: Sequence[Logits], references: Sequence[Any]) -> TaskSpec:
+        """Chooses the out-of-scope threshold.
+
+        Of all thresholds that cost at most `THRESHOLD_COST_POINTS` of in-scope accuracy on validation, the one with the
+        largest out-of-scope recall there; of equal ones the smallest. Without out-of-scope examples in validation
+        there is nothing to choose from, and the threshold stays unset.
+        """
+        scope = self.spec.out_of_scope_label
+        reference = np.asarray(references, dtype=object)
+        outside = reference == scope
+        if scope is None or not outside.any() or outside.all():
+            return self.spec
+        probabilities = np.stack([softmax(row) for row in logits])
+        best = probabilities.argmax(axis=1)
+        labels = np.asarray(self.spec.labels, dtype=object)[best]
+        scores = probabilities[np.arange(len(best)), best]
+        correct = (labels == reference) & ~outside
+        claimed = labels == scope
+        allowed = correct.sum() - THRESHOLD_COST_POINTS / 100 * (~outside).sum()
+        candidates = np.unique(np.concatenate([[0.0], np.nextafter(scores, 1.0)]))
+        recalls = [int((outside & (claimed | (scores < candidate))).sum()) for candidate in candidates]
+        kept = [int((correct & (scores >= candidate)).sum()) for candidate in candidates]
+        fitting = [index for index, count in enumerate(kept) if count >= allowed]
+        chosen = max(fitting, key=lambda index: (recalls[index], -index))
+        return self.spec.replace(threshold=min(float(candidates[chosen]), 1.0))
+
+
+def softmax(logits: Logits) -> NDArray[np.float64]:
+    """Probabilities over the last axis, in double precision."""
+    wide = np.asarray(logits, dtype=np.float64)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    result: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    return result

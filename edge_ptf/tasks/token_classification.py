@@ -1,0 +1,202 @@
+"""One BIO tag for each word of a text: named entities, slots."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ptf.tasks.base import Encoding, Example, GatedMetric, Logits, Prediction, RowError, Task
+from edge_ptf.tasks.text_classification import softmax
+
+OUTSIDE = "O"
+WORD = re.compile(r"\S+")
+TAG = re.compile(r"O|[BI]-\S+")
+
+
+class TokenClassification(Task):
+    """BIO tagging. A word is a maximal run of characters that are not white space; its first sub-token decides."""
+
+    name = "token-classification"
+    title = "Token classification"
+    columns = ("tokens", "tags")
+    recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    @staticmethod
+    def example(row: Mapping[str, Any]) -> Example:
+        """See Task. `tokens` and `tags` are lists, or strings with white space between the items."""
+        tokens, tags = (_items(row.get(name), name) for name in ("tokens", "tags"))
+        if not tokens:
+            raise RowError("the sentence has no tokens")
+        if len(tokens) != len(tags):
+            raise RowError(f"{len(tokens)} tokens but {len(tags)} tags")
+        for token in tokens:
+            if not WORD.fullmatch(token):
+                raise RowError(f"token {token!r} is empty or holds white space")
+        wrong = [tag for tag in tags if not TAG.fullmatch(tag)]
+        if wrong:
+            raise RowError(f"tag '{wrong[0]}' is not BIO (allowed: O, B-<type>, I-<type>)")
+        return Example(" ".join(tokens), tuple(tags))
+
+    @classmethod
+    def collect_labels(cls, examples: Sequence[Example]) -> tuple[str, ...]:
+        """O first, then B- and I- of each type in alphabetic order; a type that has one tag gets both."""
+        kinds = sorted({tag[2:] for example in examples for tag in example.label if tag != OUTSIDE})
+        return (OUTSIDE, *(f"{prefix}-{kind}" for kind in kinds for prefix in ("B", "I")))
+
+    def check_label(self, example: Example) -> str | None:
+        """See Task."""
+        unknown = sorted({tag for tag in example.label if tag not in self.label_ids})
+        return f"tag '{unknown[0]}' is of a type that does not occur in train" if unknown else None
+
+    @staticmethod
+    def stratum(example: Example) -> str:
+        """The entity types that occur."""
+        return " ".join(sorted({tag[2:] for tag in example.label if tag != OUTSIDE}))
+
+    @staticmethod
+    def auto_model() -> Any:
+        """Token classification."""
+        from transformers import AutoModelForTokenClassification
+
+        return AutoModelForTokenClassification
+
+    def encode(self, tokenizer: Any, examples: Sequence[Example], max_length: int) -> list[Encoding]:
+        """See Task. Words are found again in the plain text by character offsets, as on the device."""
+        if not examples:
+            return []
+        texts = [example.text for example in examples]
+        batch = tokenizer(texts, truncation=True, max_length=max_length, return_offsets_mapping=True)
+        types = batch.get("token_type_ids") or [None] * len(examples)
+        encodings = []
+        for text, ids, kinds, offsets in zip(texts, batch["input_ids"], types, batch["offset_mapping"], strict=True):
+            words = tuple(match.span() for match in WORD.finditer(text))
+            encodings.append(Encoding(ids, kinds, word_starts(words, offsets), words))
+        return encodings
+
+    def target(self, example: Example, encoding: Encoding) -> list[int]:
+        """The tag id at the first sub-token of each word, -100 elsewhere."""
+        ids = [-100] * len(encoding.input_ids)
+        for position, tag in zip(encoding.word_starts, example.label, strict=True):
+            if position >= 0:
+                ids[position] = self.label_ids[tag]
+        return ids
+
+    def decode(self, logits: Logits, encoding: Encoding, text: str) -> Prediction:
+        """One tag a word, and the entities with their character offsets in the text."""
+        probabilities = softmax(logits)
+        best = probabilities.argmax(axis=-1)
+        tags, scores = [], []
+        for position in encoding.word_starts:
+            known = 0 <= position < len(best)
+            tags.append(self.spec.labels[best[position]] if known else OUTSIDE)
+            scores.append(float(probabilities[position, best[position]]) if known else 1.0)
+        entities = [
+            {
+                "type": kind,
+                "start": encoding.words[first][0],
+                "end": encoding.words[last][1],
+                "text": text[encoding.words[first][0] : encoding.words[last][1]],
+                "score": min(scores[first : last + 1]),
+            }
+            for kind, first, last in spans(tags)
+        ]
+        return Prediction(tuple(tags), min(scores, default=1.0), {"entities": entities})
+
+    @property
+    def gated_metrics(self) -> tuple[GatedMetric, ...]:
+        """Entity-level F1."""
+        return (GatedMetric("entity_f1", "entity F1"),)
+
+    def metrics(self, references: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
+        """Entity-level F1, precision and recall (seqeval), and the share of words with the right tag."""
+        from seqeval.metrics import f1_score, precision_score, recall_score
+
+        true, predicted = [list(tags) for tags in references], [list(tags) for tags in predictions]
+        hits = sum(
+            a == b for left, right in zip(true, predicted, strict=True) for a, b in zip(left, right, strict=True)
+        )
+        words = sum(map(len, true))
+        return {
+            "entity_f1": 100 * float(f1_score(true, predicted, zero_division=0)),
+            "entity_precision": 100 * float(precision_score(true, predicted, zero_division=0)),
+            "entity_recall": 100 * float(recall_score(true, predicted, zero_division=0)),
+            "word_accuracy": 100 * hits / words if words else 0.0,
+        }
+
+    def outcomes(self, metric: str, references: Sequence[Any], predictions: Sequence[Any]) -> NDArray[np.float64]:
+        """Columns (true positive, predicted, actual) entities of each sentence."""
+        if metric != "entity_f1":
+            raise KeyError(metric)
+        rows = []
+        for reference, predicted in zip(references, predictions, strict=True):
+            actual, claimed = set(spans(reference)), set(spans(predicted))
+            rows.append((len(actual & claimed), len(claimed), len(actual)))
+        return np.asarray(rows, dtype=np.float64).reshape(-1, 3)
+
+    def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
+        """One row for each entity type (seqeval)."""
+        from seqeval.metrics import classification_report
+
+        true, predicted = [list(tags) for tags in references], [list(tags) for tags in predictions]
+        if not any(tag != OUTSIDE for tags in (*true, *predicted) for tag in tags):
+            return []
+        table = classification_report(true, predicted, output_dict=True, zero_division=0)
+        return [
+            {
+                "name": name,
+                "precision": 100 * float(row["precision"]),
+                "recall": 100 * float(row["recall"]),
+                "f1": 100 * float(row["f1-score"]),
+                "support": int(row["support"]),
+            }
+            for name, row in sorted(table.items())
+            if not name.endswith(" avg")
+        ]
+
+
+def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Entities as (type, first word, last word) by the conlleval rules that seqeval follows in its default mode.
+
+    An I- tag that does not continue an entity of its type begins one.
+    """
+    found: list[tuple[str, int, int]] = []
+    kind, first = "", 0
+    for index, tag in enumerate([*tags, OUTSIDE]):
+        continues = tag.startswith("I-") and tag[2:] == kind
+        if kind and not continues:
+            found.append((kind, first, index - 1))
+            kind = ""
+        if tag != OUTSIDE and not continues:
+            kind, first = tag[2:], index
+    return found
+
+
+def word_starts(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Position of the first sub-token inside each word, -1 where there is none.
+
+    Args:
+        words: character spans of the words, in order.
+        offsets: character span of each token; special tokens have empty spans.
+    """
+    starts = [-1] * len(words)
+    word = 0
+    for position, (begin, end) in enumerate(offsets):
+        if begin == end:
+            continue
+        while word < len(words) and words[word][1] < end:
+            word += 1
+        if word < len(words) and starts[word] < 0 and end > words[word][0]:
+            starts[word] = position
+    return tuple(starts)
+
+
+def _items(value: Any, name: str) -> list[str]:
+    if isinstance(value, str):
+        return value.split()
+    if isinstance(value, Sequence):
+        return [str(item) for item in value]
+    raise RowError(f"'{name}' is missing or no list")
