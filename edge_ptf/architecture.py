@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from pydantic import Field
 
 from edge_ptf.config import StrictModel
+from edge_ptf.errors import CheckpointError
 
 
 class LayerShape(StrictModel):
@@ -12,3 +17,235 @@ class LayerShape(StrictModel):
 
     heads: int = Field(ge=0, description="Attention heads kept.")
     ffn: int = Field(ge=0, description="Feed-forward units kept.")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Where a family of encoders keeps its parts: attribute paths from the encoder, and from one layer."""
+
+    name: str
+    layers: str
+    attention: str
+    projections: tuple[str, str, str]
+    attention_output: str
+    ffn_input: str
+    ffn_output: str
+    embeddings: str = "embeddings.word_embeddings"
+    layer_count: str = "num_hidden_layers"
+    ffn_width: str = "intermediate_size"
+
+
+_BERT = {
+    "layers": "encoder.layer",
+    "attention": "attention.self",
+    "projections": ("attention.self.query", "attention.self.key", "attention.self.value"),
+    "attention_output": "attention.output.dense",
+    "ffn_input": "intermediate.dense",
+    "ffn_output": "output.dense",
+}
+
+FAMILIES: dict[str, Family] = {
+    **{name: Family(name=name, **_BERT) for name in ("bert", "roberta", "xlm-roberta", "electra")},  # type: ignore[arg-type]
+    "distilbert": Family(
+        name="distilbert",
+        layers="transformer.layer",
+        attention="attention",
+        projections=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+        attention_output="attention.out_lin",
+        ffn_input="ffn.lin1",
+        ffn_output="ffn.lin2",
+        layer_count="n_layers",
+        ffn_width="hidden_dim",
+    ),
+}
+
+
+class LayerParts:
+    """Reads and replaces the linear modules of one layer by their role."""
+
+    def __init__(self, family: Family, layer: Any) -> None:
+        self.family = family
+        self.layer = layer
+
+    def get(self, path: str) -> Any:
+        """The module at an attribute path from the layer."""
+        return self.layer.get_submodule(path)
+
+    def set(self, path: str, module: Any) -> None:
+        """Puts another module there."""
+        self.layer.set_submodule(path, module)
+
+    @property
+    def heads(self) -> int:
+        """Attention heads."""
+        attention = self.get(self.family.attention)
+        query = getattr(attention, self.family.projections[0].rpartition(".")[2], None)
+        return 0 if query is None else int(query.out_features) // int(attention.attention_head_size)
+
+    @property
+    def ffn(self) -> int:
+        """Feed-forward units."""
+        inner = self.get(self.family.ffn_input)
+        return int(inner.out_features) if hasattr(inner, "out_features") else 0
+
+
+def family_named(name: str) -> Family:
+    """The family of a configuration's `model_type`.
+
+    Raises:
+        CheckpointError: edge-ptf does not know how to prune it.
+    """
+    if name not in FAMILIES:
+        raise CheckpointError(
+            f"the model family '{name}' cannot be pruned", hint=f"Supported families: {', '.join(FAMILIES)}"
+        )
+    return FAMILIES[name]
+
+
+def family_of(model: Any) -> Family:
+    """The family of a model, with or without a task's head."""
+    return family_named(model.config.model_type)
+
+
+def encoder(model: Any) -> Any:
+    """The encoder inside a model with a head."""
+    return getattr(model, model.base_model_prefix, model)
+
+
+def layers(model: Any) -> Any:
+    """The list of encoder layers (`torch.nn.ModuleList`)."""
+    return encoder(model).get_submodule(family_of(model).layers)
+
+
+def parts(model: Any) -> list[LayerParts]:
+    """The prunable parts of each layer, first layer first."""
+    family = family_of(model)
+    return [LayerParts(family, layer) for layer in layers(model)]
+
+
+def word_embeddings(model: Any) -> Any:
+    """The word-embedding module, [vocabulary, width]."""
+    return encoder(model).get_submodule(family_of(model).embeddings)
+
+
+def head_size(model: Any) -> int:
+    """Width of one attention head."""
+    first = parts(model)[0]
+    return int(first.get(first.family.attention).attention_head_size)
+
+
+def shapes(model: Any) -> tuple[LayerShape, ...]:
+    """The shape of each layer."""
+    return tuple(LayerShape(heads=part.heads, ffn=part.ffn) for part in parts(model))
+
+
+def keep_layers(model: Any, kept: Sequence[int]) -> None:
+    """Removes all layers but `kept` (indexes from 0, increasing), in place."""
+    from torch import nn
+
+    family, module = family_of(model), layers(model)
+    chosen = nn.ModuleList(module[index] for index in kept)
+    encoder(model).set_submodule(family.layers, chosen)
+    setattr(model.config, family.layer_count, len(chosen))
+
+
+def slice_layer(part: LayerParts, heads: Sequence[int], units: Sequence[int]) -> None:
+    """Keeps only these heads and feed-forward units of one layer, in place.
+
+    The result equals the full layer with the outputs of the other heads and units set to zero.
+    """
+    import torch
+
+    family = part.family
+    size = int(part.get(family.attention).attention_head_size)
+    rows = torch.tensor([head * size + offset for head in heads for offset in range(size)], dtype=torch.long)
+    if len(heads) != part.heads:
+        for path in family.projections:
+            part.set(path, _rows(part.get(path), rows))
+        part.set(family.attention_output, _columns(part.get(family.attention_output), rows))
+    if len(units) != part.ffn:
+        kept = torch.tensor(list(units), dtype=torch.long)
+        part.set(family.ffn_input, _rows(part.get(family.ffn_input), kept))
+        part.set(family.ffn_output, _columns(part.get(family.ffn_output), kept))
+    _drop_empty(part, len(heads), len(units))
+
+
+def reshape(model: Any, shape: Iterable[LayerShape]) -> None:
+    """Gives every layer the widths of `shape`, in place, before a state is loaded: which units stay is arbitrary."""
+    for part, wanted in zip(parts(model), shape, strict=True):
+        slice_layer(part, range(min(wanted.heads, part.heads)), range(min(wanted.ffn, part.ffn)))
+
+
+def _rows(linear: Any, kept: Any) -> Any:
+    return _linear(linear.weight[kept], None if linear.bias is None else linear.bias[kept])
+
+
+def _columns(linear: Any, kept: Any) -> Any:
+    return _linear(linear.weight[:, kept], linear.bias)
+
+
+def _linear(weight: Any, bias: Any) -> Any:
+    from torch import nn
+
+    small = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    small.weight = nn.Parameter(weight.detach().clone())
+    if bias is not None:
+        small.bias = nn.Parameter(bias.detach().clone())
+    return small
+
+
+def _drop_empty(part: LayerParts, heads: int, units: int) -> None:
+    """A half without heads or units keeps only its output bias, and no product of width zero."""
+    family = part.family
+    if heads == 0:
+        output = part.get(family.attention_output)
+        if family.name == "distilbert":
+            part.set(family.attention, _bias_attention(output, part.get(family.attention)))
+        else:
+            part.set(family.attention, _bias_attention(None, part.get(family.attention)))
+            part.set(family.attention_output, _bias_only(output))
+    if units == 0:
+        part.set(family.ffn_input, _passing())
+        part.set(family.ffn_output, _bias_only(part.get(family.ffn_output)))
+
+
+def _bias_only(linear: Any) -> Any:
+    import torch
+    from torch import nn
+
+    class BiasOnly(nn.Module):
+        """The output of a linear module whose input is all zero."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(linear.bias.detach().clone())
+
+        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            return hidden * 0.0 + self.bias
+
+    return BiasOnly()
+
+
+def _passing() -> Any:
+    from torch import nn
+
+    return nn.Identity()
+
+
+def _bias_attention(output: Any, old: Any) -> Any:
+    from torch import nn
+
+    bias = _bias_only(output) if output is not None else nn.Identity()
+
+    class NoAttention(nn.Module):
+        """Attention without heads: nothing is mixed between tokens."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention_head_size = old.attention_head_size
+            self.out_lin = bias
+
+        def forward(self, hidden_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, None]:
+            return self.out_lin(hidden_states), None
+
+    return NoAttention()

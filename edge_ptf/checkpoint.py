@@ -6,17 +6,24 @@ layers differ. A checkpoint whose layers are all alike loads with plain `transfo
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
+from edge_ptf import architecture, tasks
 from edge_ptf.architecture import LayerShape
-from edge_ptf.config import StrictModel
-from edge_ptf.tasks.base import TaskSpec
+from edge_ptf.config import StrictModel, parse
+from edge_ptf.digests import tree_digest
+from edge_ptf.errors import CheckpointError, ConfigError
+from edge_ptf.tasks.base import Task, TaskSpec
 
 INFO_FILE = "edge_ptf.json"
+WEIGHTS_FILE = "model.safetensors"
 
 
 class LineageStep(StrictModel):
@@ -46,3 +53,183 @@ class Checkpoint:
     path: Path
     info: CheckpointInfo
     digest: str
+
+
+def load_tokenizer(path: Path) -> Any:
+    """The fast tokenizer of a model directory; a padding or truncation fixed in its file is switched off.
+
+    Raises:
+        CheckpointError: there is none that edge-ptf can use.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: the tokenizer cannot be loaded ({_first_line(error)})") from None
+    if not tokenizer.is_fast:
+        raise CheckpointError(
+            f"{path}: no fast tokenizer", hint="A tokenizer.json is needed; save one with transformers"
+        )
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    return tokenizer
+
+
+def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> Any:
+    """A pretrained model with a fresh head for the task, FP32; the head is drawn from torch's generator.
+
+    Args:
+        dropout: replaces the dropout of hidden states and attention; None keeps the model's own.
+    """
+    labels = task.spec.labels
+    changes: dict[str, Any] = {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
+    with _quiet():
+        config = _config(path, **changes)
+        architecture.family_named(config.model_type)
+        if dropout is not None:
+            for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
+                if hasattr(config, name):
+                    setattr(config, name, dropout)
+        return _loaded(path, lambda: task.auto_model().from_pretrained(path, **_loading(config)))
+
+
+def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> CheckpointInfo:
+    """The info of a model that was just loaded, its layers as they are."""
+    return CheckpointInfo(
+        task=task.spec,
+        max_length=min(max_length, longest_sequence(model.config)),
+        base_model=base_name,
+        head_size=architecture.head_size(model),
+        layers=architecture.shapes(model),
+    )
+
+
+def longest_sequence(config: Any) -> int:
+    """The most tokens the position embeddings permit (RoBERTa's begin after the padding id)."""
+    limit = int(config.max_position_embeddings)
+    return limit - config.pad_token_id - 1 if "roberta" in config.model_type else limit
+
+
+def save_checkpoint(model: Any, tokenizer: Any, info: CheckpointInfo, out: Path) -> Checkpoint:
+    """Writes a checkpoint directory; equal models give equal bytes, and no path of this machine is in it."""
+    from safetensors.torch import save_file
+
+    out.mkdir(parents=True, exist_ok=True)
+    with _quiet():
+        model.config.save_pretrained(out)
+        tokenizer.save_pretrained(out)
+    _rewrite_json(out / "config.json", architectures=[type(model).__name__], dtype="float32", transformers_version=None)
+    _rewrite_json(out / "tokenizer_config.json", name_or_path=None)
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    kept = {name: value for name, value in state.items() if not name.endswith("position_ids")}
+    save_file(kept, out / WEIGHTS_FILE, metadata={"format": "pt"})
+    text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (out / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    return open_checkpoint(out)
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Reads and checks a checkpoint directory without loading its weights.
+
+    Raises:
+        CheckpointError: it is none, or a file is missing or damaged.
+    """
+    if not path.is_dir():
+        raise CheckpointError(
+            f"{path}: no such directory", hint="Give a directory that finetune, prune or distill wrote"
+        )
+    for name in (INFO_FILE, "config.json", WEIGHTS_FILE, "tokenizer.json"):
+        if not (path / name).is_file():
+            raise CheckpointError(
+                f"{path}: no {name}, so this is no edge-ptf checkpoint",
+                hint="Give a directory that finetune, prune or distill wrote",
+            )
+    try:
+        info = parse(CheckpointInfo, json.loads((path / INFO_FILE).read_text(encoding="utf-8")), where=INFO_FILE)
+    except (ValueError, ConfigError) as error:
+        raise CheckpointError(f"{path / INFO_FILE}: damaged ({_first_line(error)})") from None
+    return Checkpoint(path, info, tree_digest(path))
+
+
+def load_model(checkpoint: Checkpoint) -> Any:
+    """The model of a checkpoint in FP32 and evaluation mode, its layers in the shapes they were saved with.
+
+    Raises:
+        CheckpointError: the weights are damaged or do not fit the configuration.
+    """
+    from safetensors.torch import load_file
+
+    task = tasks.create(checkpoint.info.task)
+    with _quiet():
+        config = _config(checkpoint.path)
+        model = task.auto_model().from_config(config)
+    architecture.reshape(model, checkpoint.info.layers)
+    state = _loaded(checkpoint.path, lambda: load_file(checkpoint.path / WEIGHTS_FILE))
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    wrong = [name for name in (*missing, *unexpected) if not name.endswith("position_ids")]
+    if wrong:
+        raise CheckpointError(f"{checkpoint.path}: the weights do not fit the configuration (first: {wrong[0]})")
+    return model.float().eval()
+
+
+def _config(path: Path, **changes: Any) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(path, local_files_only=True, **changes)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path / 'config.json'}: cannot be used ({_first_line(error)})") from None
+
+
+def _loading(config: Any) -> dict[str, Any]:
+    import torch
+
+    return {"config": config, "dtype": torch.float32, "use_safetensors": True, "local_files_only": True}
+
+
+def _loaded(path: Path, load: Any) -> Any:
+    from safetensors import SafetensorError
+
+    try:
+        return load()
+    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path}: the weights cannot be loaded, the file is damaged or of another shape ({_first_line(error)})",
+            hint="Download or make the checkpoint again",
+        ) from None
+
+
+def _rewrite_json(path: Path, **changes: Any) -> None:
+    """Sets fields of a JSON file, or removes them where the value is None."""
+    if not path.exists():
+        return
+    values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
+    values.pop("_name_or_path", None)
+    kept = {name: value for name, value in sorted(values.items()) if not (name in changes and value is None)}
+    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the library's notices about a new head away from the user, who asked for one."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 from edge_ptf import data as data_room
 from edge_ptf import stages, tasks
 from edge_ptf.cache import Outcome, environment_fault
-from edge_ptf.checkpoint import Checkpoint, resolve_base
+from edge_ptf.base_model import resolve_base
+from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, near_matches
 from edge_ptf.gate import gate

@@ -25,7 +25,7 @@ checkpoint_path = click.Path(path_type=Path, exists=True, file_okay=False)
 def finetune_command(settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any) -> int:
     """Fine-tune a pretrained model on labelled text: the full-precision teacher."""
     from edge_ptf import stages, tasks
-    from edge_ptf.checkpoint import resolve_base
+    from edge_ptf.base_model import resolve_base
 
     chosen = Settings(project_file, settings, flags)
     config = stage_config("finetune", FinetuneConfig, chosen, flags)
