@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
 from pydantic import Field
 
 from edge_ptf.config import StrictModel
+
+ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimddp", "i8mm", "sve")
+"""The instruction sets that change which INT8 flavour is exact or quick; all others are noise here."""
 
 
 class Machine(StrictModel):
@@ -20,3 +28,81 @@ class Machine(StrictModel):
     governor: str = Field("", description="CPU frequency governor, empty when unknown.")
     emulated: bool = False
     gpu: str = ""
+
+    def executes_exactly(self, activation: str, weight: str, reduce_range: bool) -> bool:
+        """Whether integer products come out exact here.
+
+        The 8-bit multiply-add of x86 before VNNI (VPMADDUBSW) adds two products in 16 bits and saturates when an
+        activation is unsigned and a weight uses all 8 bits.
+        """
+        vnni = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(self.isa)
+        saturates = self.arch == "x86_64" and not vnni and weight == "int8" and activation == "uint8"
+        return reduce_range or not saturates
+
+
+@cache
+def this_machine() -> Machine:
+    """The machine this process runs on. What cannot be found out stays empty."""
+    flags = _cpu_flags()
+    arch = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    return Machine(
+        arch=arch,
+        cpu=_cpu_name(),
+        isa=tuple(name for name in ISA_FLAGS if name in flags or (name == "neon" and "asimd" in flags)),
+        device_model=_read("/proc/device-tree/model").rstrip("\0"),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        memory_mb=_memory_mb(),
+        os=f"{platform.system()} {platform.release().split('-')[0]}",
+        governor=_read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip(),
+        emulated=_emulated(),
+        gpu=_gpu(),
+    )
+
+
+def _cpu_flags() -> set[str]:
+    for line in _read("/proc/cpuinfo").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return set(value.split())
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        return {"asimd", "asimddp"}  # every Apple M-series core has both
+    return set()
+
+
+def _cpu_name() -> str:
+    wanted = ("model name", "Model", "Hardware", "CPU part")
+    found = {}
+    for line in _read("/proc/cpuinfo").splitlines():
+        name, _, value = line.partition(":")
+        found.setdefault(name.strip(), value.strip())
+    return next((found[name] for name in wanted if found.get(name)), platform.processor() or platform.machine())
+
+
+def _memory_mb() -> int:
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) * 1024 // 1_000_000
+    import psutil
+
+    return int(psutil.virtual_memory().total // 1_000_000)
+
+
+def _emulated() -> bool:
+    """A foreign binary under qemu-user still reads the kernel's own architecture."""
+    native = _read("/proc/sys/kernel/arch").strip()
+    return bool(native) and native != platform.machine()
+
+
+def _gpu() -> str:
+    for info in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        for line in _read(str(info)).splitlines():
+            if line.startswith("Model:"):
+                return line.partition(":")[2].strip()
+    return ""
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

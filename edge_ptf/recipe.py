@@ -51,7 +51,7 @@ def _profile_values(profile: Profile) -> dict[str, Any]:
     engine, scheme = profile.engine, profile.scheme
     threads = {"threads": engine.threads}
     values: dict[str, Any] = {
-        "export": {"opset": engine.opset, "fuse": "none" if scheme.mode == "static" else "ort"},
+        "export": {"opset": engine.opset},
         "quantize": scheme.model_dump(exclude={"precision"}),
         "evaluate": dict(threads),
         "bench": dict(threads),

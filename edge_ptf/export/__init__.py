@@ -1,0 +1,9 @@
+"""From a checkpoint to an ONNX graph, and from a graph to its INT8 form."""
+
+from __future__ import annotations
+
+from edge_ptf.export.exporting import ExportConfig, export
+from edge_ptf.export.graph import Graph, open_graph
+from edge_ptf.export.quantization import QuantizeConfig, quantize
+
+__all__ = ["ExportConfig", "Graph", "QuantizeConfig", "export", "open_graph", "quantize"]

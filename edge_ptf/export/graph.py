@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import LineageStep
-from edge_ptf.config import StrictModel
+from edge_ptf.config import StrictModel, parse
+from edge_ptf.digests import tree_digest
+from edge_ptf.errors import CheckpointError, ConfigError
 from edge_ptf.tasks.base import TaskSpec
 
 INFO_FILE = "graph.json"
 MODEL_FILE = "model.onnx"
+NOT_COMPANIONS = (INFO_FILE, MODEL_FILE, "edge_ptf.json", "model.safetensors")
 
 
 class Scheme(StrictModel):
@@ -54,3 +60,46 @@ class Graph:
     path: Path
     info: GraphInfo
     digest: str
+
+    @property
+    def model(self) -> Path:
+        """The ONNX file."""
+        return self.path / MODEL_FILE
+
+
+def save_graph(model: Any, info: GraphInfo, companions: Path, out: Path) -> Graph:
+    """Writes a graph directory.
+
+    Args:
+        model: the `onnx.ModelProto`.
+        info: without node counts, which are taken from the model.
+        companions: the directory whose configuration and tokenizer files go along.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MODEL_FILE).write_bytes(model.SerializeToString(deterministic=True))
+    counts = dict(sorted(Counter(node.op_type for node in model.graph.node).items()))
+    text = json.dumps(info.replace(nodes=counts).model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (out / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    for file in sorted(companions.iterdir()):
+        if file.is_file() and file.name not in NOT_COMPANIONS and not file.name.startswith("."):
+            shutil.copyfile(file, out / file.name)
+    return open_graph(out)
+
+
+def open_graph(path: Path) -> Graph:
+    """Reads a graph directory without loading the model.
+
+    Raises:
+        CheckpointError: it is none, or damaged.
+    """
+    for name in (INFO_FILE, MODEL_FILE, "tokenizer.json"):
+        if not (path / name).is_file():
+            raise CheckpointError(
+                f"{path}: no {name}, so this is no graph directory",
+                hint="Give a directory that export or quantize wrote",
+            )
+    try:
+        info = parse(GraphInfo, json.loads((path / INFO_FILE).read_text(encoding="utf-8")), where=INFO_FILE)
+    except (ValueError, ConfigError) as error:
+        raise CheckpointError(f"{path / INFO_FILE}: damaged ({error})") from None
+    return Graph(path, info, tree_digest(path))

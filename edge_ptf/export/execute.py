@@ -1,0 +1,56 @@
+"""Run a graph with ONNX Runtime on one text at a time, unpadded: the way a device calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_ptf.errors import PackageError
+from edge_ptf.tasks.base import Encoding, Logits
+
+
+class GraphSession:
+    """An ONNX Runtime session on the CPU.
+
+    One thread a graph by default, threads do not spin while they wait, and nothing is padded.
+    """
+
+    def __init__(self, model: Path | bytes, threads: int = 1) -> None:
+        """Raises PackageError where ONNX Runtime cannot read the model."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        source = model if isinstance(model, bytes) else str(model)
+        try:
+            self.session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+            first = str(error).strip().splitlines()[0][:200]
+            raise PackageError(f"the model cannot be loaded by ONNX Runtime ({first})") from None
+        self.inputs = tuple(item.name for item in self.session.get_inputs())
+
+    def feeds(self, encoding: Encoding) -> dict[str, Any]:
+        """The graph's inputs for one text, each int64 [1, length]."""
+        ids = np.asarray([encoding.input_ids], dtype=np.int64)
+        known = {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.asarray([encoding.token_type_ids], dtype=np.int64)
+            if encoding.token_type_ids is not None
+            else np.zeros_like(ids),
+        }
+        return {name: known[name] for name in self.inputs}
+
+    def run(self, feeds: dict[str, Any]) -> Logits:
+        """One call of the engine; the answer without its batch axis."""
+        logits: Logits = self.session.run(None, feeds)[0][0]
+        return logits
+
+    def logits(self, encoding: Encoding) -> Logits:
+        """[classes] or [length, classes], FP32."""
+        return self.run(self.feeds(encoding))

@@ -1,0 +1,182 @@
+"""Hardware profiles: what a device is, how its engine runs, which INT8 flavour it executes, and what it must reach."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from edge_ptf.config import Location, StrictModel, merge, parse, read_yaml
+from edge_ptf.errors import ConfigError, ProfileError, near_matches
+from edge_ptf.machine import Machine, this_machine
+
+HOST = "host"
+HOST_CANDIDATES = ("jetson", "jetson-agx-orin", "jetson-xavier-nx", "raspberry-pi-5", "raspberry-pi-4", "x86-vnni")
+LAST_RESORTS = ("x86-avx2", "x86-generic")
+
+
+class Match(StrictModel):
+    """How to recognise the machine; an empty field does not matter."""
+
+    arch: str = Field("", description="x86_64 or aarch64.")
+    isa_any: tuple[str, ...] = Field((), description="One of these instruction sets must be there.")
+    isa_none: tuple[str, ...] = Field((), description="None of these may be there.")
+    device_model: str = Field("", description="Part of the board's name in its device tree.")
+    os: str = Field("", description="Beginning of the operating system's name.")
+
+
+class Engine(StrictModel):
+    """What runs the graph."""
+
+    name: Literal["onnxruntime"] = "onnxruntime"
+    threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
+    opset: int = Field(17, ge=17, le=21, description="ONNX operator set.")
+
+
+class QuantizationScheme(StrictModel):
+    """The INT8 flavour the device executes exactly and quickly."""
+
+    precision: Literal["int8", "fp32"] = "int8"
+    mode: Literal["dynamic", "static"] = "dynamic"
+    activation: Literal["uint8", "int8"] = "uint8"
+    weight: Literal["int8", "uint8"] = "int8"
+    per_channel: bool = True
+    reduce_range: bool = Field(False, description="Weights of 7 bits: needed where 16-bit sums would saturate.")
+    symmetric_activation: bool = Field(False, description="Zero point 0 for activations; TensorRT knows nothing else.")
+
+
+class LatencyLimit(StrictModel):
+    """End-to-end, text to answer, batch 1, in milliseconds."""
+
+    p50: float | None = Field(None, gt=0, description="Limit of the median.")
+    p95: float | None = Field(None, gt=0, description="Limit of the 95th percentile.")
+
+
+class Targets(StrictModel):
+    """Limits of the gate; one that is not set is not judged."""
+
+    max_drop: dict[str, float] = Field(
+        default_factory=dict, description="Points a gated metric may lose against the teacher, by metric."
+    )
+    latency_ms: LatencyLimit = Field(default_factory=LatencyLimit, description="Only for named boards.")
+    min_speedup: float | None = Field(None, gt=0, description="Engine time of the FP32 teacher ÷ that of the package.")
+    package_mb: float | None = Field(None, gt=0, description="Size of the payload file, 10^6 bytes.")
+    peak_memory_mb: float | None = Field(None, gt=0, description="Peak resident memory of a process that answers.")
+
+    @field_validator("max_drop")
+    @classmethod
+    def _not_negative(cls, drops: dict[str, float]) -> dict[str, float]:
+        for name, points in drops.items():
+            if not 0 <= points <= 100:
+                raise ValueError(f"{name}: a drop is between 0 and 100 points")
+        return drops
+
+
+class Profile(StrictModel):
+    """One `profiles/*.yaml`."""
+
+    schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
+    name: str = Field(pattern=r"[a-z0-9][a-z0-9.-]*", description="Short name, as in --profile.")
+    title: str = Field(description="What the device is called.")
+    extends: str | None = Field(None, description="A profile whose values hold where this one has none.")
+    match: Match = Field(default_factory=Match, description="How to recognise the machine.")
+    engine: Engine = Field(default_factory=Engine, description="What runs the graph.")
+    scheme: QuantizationScheme = Field(default_factory=QuantizationScheme, description="The INT8 flavour.")
+    recipe: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Stage options for this device.")
+    targets: Targets = Field(default_factory=Targets, description="Limits of the gate.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the one-sided bounds.")
+
+
+def folder() -> Path:
+    """Where the shipped profiles lie: inside the installed package, or at the top of a source tree."""
+    spec = find_spec("edge_ptf")
+    assert spec is not None and spec.origin is not None
+    installed = Path(spec.origin).parent / "shipped_profiles"
+    return installed if installed.is_dir() else Path(spec.origin).parent.parent / "profiles"
+
+
+def names() -> tuple[str, ...]:
+    """Names of the shipped profiles."""
+    return tuple(sorted(path.stem for path in folder().glob("*.yaml")))
+
+
+def load(name: str) -> Profile:
+    """A shipped profile, a profile file, or for 'host' the shipped profile that fits this machine best.
+
+    Raises:
+        ProfileError: no such profile.
+        ConfigError: it is not valid; every wrong field with its line.
+    """
+    if name == HOST:
+        return for_machine(this_machine())
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or "/" in name:
+        if not path.is_file():
+            raise ProfileError(f"{name}: no such profile file", hint=f"Shipped profiles: {', '.join(names())}")
+        return read(path)
+    if name not in names():
+        raise ProfileError(
+            f"unknown profile '{name}'", hint=near_matches(name, (*names(), HOST)) + "; or give a YAML file"
+        )
+    return read(folder() / f"{name}.yaml")
+
+
+def for_machine(machine: Machine) -> Profile:
+    """The shipped profile that fits a machine best: a named board first, then the instruction set.
+
+    Raises:
+        ProfileError: none fits.
+    """
+    for name in (*HOST_CANDIDATES, *LAST_RESORTS):
+        profile = load(name)
+        if not mismatches(profile, machine):
+            return profile
+    raise ProfileError(
+        f"no shipped profile fits this machine ({machine.arch}, {machine.cpu})",
+        hint="Write one (edge-ptf profiles show x86-generic > mine.yaml) and give --profile mine.yaml",
+    )
+
+
+def read(path: Path) -> Profile:
+    """Reads one file and whatever it extends."""
+    values, lines = _with_extended(path, ())
+    return parse(Profile, values, where=str(path), lines=lines)
+
+
+def mismatches(profile: Profile, machine: Machine) -> list[str]:
+    """Why a measurement on this machine does not count for the profile; empty when the machine is such a device."""
+    wanted, reasons = profile.match, []
+    if wanted.arch and machine.arch != wanted.arch:
+        reasons.append(f"{machine.arch} is not {wanted.arch}")
+    if wanted.isa_any and not set(wanted.isa_any) & set(machine.isa):
+        reasons.append(f"the processor has none of {', '.join(wanted.isa_any)}")
+    if there := set(wanted.isa_none) & set(machine.isa):
+        reasons.append(f"the processor has {', '.join(sorted(there))}")
+    if wanted.device_model and wanted.device_model.lower() not in machine.device_model.lower():
+        reasons.append(f"'{machine.device_model or machine.cpu}' is no {wanted.device_model}")
+    if wanted.os and not machine.os.lower().startswith(wanted.os.lower()):
+        reasons.append(f"{machine.os.split()[0]} is not {wanted.os}")
+    return reasons
+
+
+def _with_extended(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], dict[Location, int]]:
+    if path in seen:
+        raise ConfigError(f"{path}: 'extends' goes round in a circle ({' → '.join(p.stem for p in (*seen, path))})")
+    values, lines = read_yaml(path)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: not a mapping of fields", hint="Write one 'field: value' on each line")
+    above = values.get("extends")
+    if above is None:
+        return values, lines
+    if not isinstance(above, str):
+        raise ConfigError(f"{path}:{lines[('extends',)]}: 'extends' takes the name or file of a profile")
+    parent = path.parent / above if above.endswith((".yaml", ".yml")) else folder() / f"{above}.yaml"
+    if not parent.is_file():
+        raise ConfigError(
+            f"{path}:{lines[('extends',)]}: 'extends: {above}' is not there", hint=near_matches(above, names())
+        )
+    below, _ = _with_extended(parent, (*seen, path))
+    below.pop("match", None)  # another device is recognised in another way
+    return merge(below, values), lines
