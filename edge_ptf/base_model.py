@@ -6,6 +6,7 @@ import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 from edge_ptf.errors import CheckpointError, EnvironmentFault, MissingExtraError
 
@@ -83,7 +84,6 @@ def _minilm() -> Path:
 
 
 def _from_hub(model: str) -> Path:
-    import httpx
     from huggingface_hub import errors, snapshot_download
 
     try:
@@ -93,14 +93,18 @@ def _from_hub(model: str) -> Path:
             f"{model}: neither a directory nor a model the hub gives out ({type(error).__name__})",
             hint=f"Check the spelling, log in with `hf auth login` for a private model, or try {MINILM}",
         ) from None
-    except (
-        errors.HfHubHTTPError,
-        errors.LocalEntryNotFoundError,
-        errors.OfflineModeIsEnabled,
-        httpx.HTTPError,
-        OSError,
-    ) as error:
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, OSError, *_transport_errors(errors)) as error:
         raise EnvironmentFault(
             f"{model}: the model hub could not be reached or broke off ({type(error).__name__})",
             hint="Run the command again with a network (finished files are kept), or give a local model directory",
         ) from None
+
+
+def _transport_errors(errors: ModuleType) -> tuple[type[Exception], ...]:
+    """The hub's own HTTP and download errors, and the HTTP library's: requests, httpx or httpx2, by release.
+
+    The library's root error is a base class of HfHubHTTPError, so it need not be imported by name.
+    """
+    named = [getattr(errors, name, None) for name in ("HfHubHTTPError", "XetDownloadError")]
+    bases = {base for error in named if error for base in error.__mro__}
+    return tuple(base for base in bases if issubclass(base, Exception) and base is not Exception)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from edge_ptf.errors import ConfigError, near_matches
 
@@ -26,7 +27,9 @@ class StrictModel(BaseModel):
 
     def replace(self: Model, **changes: Any) -> Model:
         """A copy with some fields changed, validated again."""
-        return type(self).model_validate({**self.model_dump(), **changes})
+        fields = type(self).model_fields
+        written = {fields[name].alias or name if name in fields else name: value for name, value in changes.items()}
+        return type(self).model_validate({**self.model_dump(by_alias=True), **written})
 
 
 class StageConfig(StrictModel):
@@ -98,6 +101,8 @@ def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
         raise ConfigError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}", hint="Save the file as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
@@ -105,9 +110,11 @@ def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(f"{place}: not valid YAML: {error.problem}") from None
+    except yaml.reader.ReaderError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error.reason} (character {error.position})") from None
     lines: dict[Location, int] = {}
     if node is not None:
-        _collect_lines(node, (), lines)
+        _collect_lines(node, (), lines, path)
     return values, lines
 
 
@@ -117,21 +124,20 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
     return parse(model, values if values is not None else {}, where=str(path), lines=lines)
 
 
-def _collect_lines(node: yaml.Node, location: Location, lines: dict[Location, int]) -> None:
+def _collect_lines(node: yaml.Node, location: Location, lines: dict[Location, int], path: Path) -> None:
     lines.setdefault(location, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*location, key.value)
             if inner in lines:
                 raise ConfigError(
-                    f"{node.start_mark.name}:{key.start_mark.line + 1}: '{key.value}' is given twice "
-                    f"(first on line {lines[inner]})"
+                    f"{path}:{key.start_mark.line + 1}: '{key.value}' is given twice (first on line {lines[inner]})"
                 )
             lines[inner] = key.start_mark.line + 1
-            _collect_lines(value, inner, lines)
+            _collect_lines(value, inner, lines, path)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            _collect_lines(value, (*location, index), lines)
+            _collect_lines(value, (*location, index), lines, path)
 
 
 def _problem(model: type[BaseModel], item: Any, sources: Sequence[Source]) -> str:
@@ -139,7 +145,8 @@ def _problem(model: type[BaseModel], item: Any, sources: Sequence[Source]) -> st
     place = _place(location, sources)
     name = ".".join(str(part) for part in location) or "the whole"
     if item["type"] == "extra_forbidden":
-        return f"{place}: unknown field '{name}'. {near_matches(str(location[-1]), _fields_at(model, location[:-1]))}"
+        hint = near_matches(str(location[-1]), _fields_at(model, location[:-1]))
+        return f"{place}: unknown field '{name}'" + (f". {hint}" if hint else "")
     given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
     return f"{place}: {name}: {item['msg'].removeprefix('Value error, ')}{given}"
 
@@ -166,13 +173,20 @@ def _holds(values: Any, location: Location) -> bool:
 
 
 def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
+    """The fields, as they are written, of the model at a location; indexes and keys of containers are passed over."""
     for part in location:
-        known = model.model_fields.get(str(part))
-        nested = _types_in(known.annotation) if known else []
+        known = _written_fields(model).get(str(part))
+        if known is None:
+            continue
+        nested = _types_in(known.annotation)
         if not nested:
-            return list(model.model_fields) if not location else []
+            return []
         model = nested[0]
-    return list(model.model_fields)
+    return list(_written_fields(model))
+
+
+def _written_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {known.alias or name: known for name, known in model.model_fields.items()}
 
 
 def _types_in(annotation: Any) -> list[type[BaseModel]]:

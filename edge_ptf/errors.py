@@ -100,8 +100,10 @@ class MissingExtraError(EnvironmentFault):
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known names first, then all of them."""
+    """A hint that names the closest known names first, then all of them; empty where none is known."""
     known = sorted(known)
+    if not known:
+        return ""
     close = get_close_matches(name, known, n=3, cutoff=0.5)
-    known_text = f"known: {', '.join(known)}"
-    return f"Did you mean {' or '.join(close)}? ({known_text})" if close else known_text.capitalize()
+    listed = ", ".join(known)
+    return f"Did you mean {' or '.join(close)}? (known: {listed})" if close else f"Known: {listed}"

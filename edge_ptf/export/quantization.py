@@ -93,7 +93,7 @@ def quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, out: Path
         else:
             model = _read(graph.model)
     progress.advance()
-    tables = rewrite.compress_embeddings(model, config.embeddings)
+    tables = rewrite.compress_embeddings(model, config.embeddings) if config.mode != "none" else 0
     step = LineageStep(stage="quantize", config=config.model_dump(mode="json"))
     info = graph.info.replace(scheme=config.scheme(), lineage=(*graph.info.lineage, step))
     quantized = save_graph(model, info, graph.path, out)

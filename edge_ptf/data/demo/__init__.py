@@ -1,0 +1,121 @@
+"""The built-in demo corpus: a SYNTHETIC device voice-control data set made by a seeded generator.
+
+No text was recorded from anybody: every utterance is built from hand-written phrasings (`grammar`) and made less tidy
+by simulated politeness, hesitation, recognition errors and typos (`noise`). 28 intents, one out-of-scope label, and a
+BIO slot tag for every word, so that text classification and token classification both have a demo. A part of the
+phrasings, slot values and out-of-scope domains occurs in test only. Figures measured on it say how the toolkit works,
+not how a product would.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_ptf.data.demo import noise
+from edge_ptf.data.demo.grammar import INTENTS, OUT_OF_SCOPE, OUT_OF_SCOPE_FILLERS, SLOTS
+
+OUT_OF_SCOPE_LABEL = "out_of_scope"
+SPLITS = ("train", "validation", "test")
+
+_ROWS_OF_AN_INTENT = {"train": 172, "validation": 32, "test": 56}
+_UNSEEN_ROWS_OF_AN_INTENT = 24
+_OUT_OF_SCOPE_ROWS = {"train": 450, "validation": 120, "test": 380}
+_UNSEEN_OUT_OF_SCOPE_ROWS = 220
+_ATTEMPTS = 2000
+
+_CHOICE = re.compile(r"\(([^()]*)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRow:
+    """One utterance: words separated by single spaces, its intent, and one BIO tag for every word."""
+
+    text: str
+    intent: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row and where it came from."""
+
+    row: DemoRow
+    held_out: bool
+    """Whether its phrasing (out of scope: its domain) occurs in test only."""
+
+
+@functools.cache
+def generate(seed: int = 0) -> dict[str, tuple[DemoRow, ...]]:
+    """The corpus as train, validation and test; the same seed gives the same rows on every machine."""
+    return {split: tuple(draft.row for draft in drafts) for split, drafts in generate_drafts(seed).items()}
+
+
+def generate_drafts(seed: int = 0) -> dict[str, tuple[Draft, ...]]:
+    """What `generate` gives, each row with its origin."""
+    drafts: dict[str, list[Draft]] = {split: [] for split in SPLITS}
+    taken: set[str] = set()
+    for intent, phrasings in INTENTS.items():
+        rng = random.Random(f"{seed}/{intent}")
+        writer = _Writer(intent, taken, rng)
+        for split in _shuffled_quota(_ROWS_OF_AN_INTENT, rng):
+            drafts[split].append(Draft(writer.write(phrasings.known, unseen_values=split == "test"), held_out=False))
+        for _ in range(_UNSEEN_ROWS_OF_AN_INTENT):
+            drafts["test"].append(Draft(writer.write(phrasings.unseen, unseen_values=True), held_out=True))
+    rng = random.Random(f"{seed}/{OUT_OF_SCOPE_LABEL}")
+    writer = _Writer(OUT_OF_SCOPE_LABEL, taken, rng)
+    known = [phrasings.known for phrasings in OUT_OF_SCOPE.values() if phrasings.known]
+    unseen = [phrasings.unseen for phrasings in OUT_OF_SCOPE.values() if phrasings.unseen]
+    for split in _shuffled_quota(_OUT_OF_SCOPE_ROWS, rng):
+        drafts[split].append(Draft(writer.write(rng.choice(known), unseen_values=False), held_out=False))
+    for _ in range(_UNSEEN_OUT_OF_SCOPE_ROWS):
+        drafts["test"].append(Draft(writer.write(rng.choice(unseen), unseen_values=False), held_out=True))
+    rng = random.Random(f"{seed}/order")
+    for split in SPLITS:
+        rng.shuffle(drafts[split])
+    return {split: tuple(drafts[split]) for split in SPLITS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes rows of one intent, each with a text that nothing else in the corpus has."""
+
+    intent: str
+    taken: set[str]
+    rng: random.Random
+
+    def write(self, phrasings: Sequence[str], *, unseen_values: bool) -> DemoRow:
+        for _ in range(_ATTEMPTS):
+            words = self._fill(self.rng.choice(phrasings), unseen_values)
+            for blur in (noise.polite, noise.hesitant, noise.misheard, noise.mistyped):
+                words = blur(words, self.rng)
+            text = " ".join(word for word, _ in words)
+            if text not in self.taken:
+                self.taken.add(text)
+                return DemoRow(text, self.intent, tuple(tag for _, tag in words))
+        raise RuntimeError(f"the phrasings of {self.intent} give too few distinct texts")
+
+    def _fill(self, phrasing: str, unseen_values: bool) -> list[noise.Word]:
+        chosen = _CHOICE.sub(lambda found: self.rng.choice(found[1].split("/")), phrasing)
+        words: list[noise.Word] = []
+        for part in chosen.split():
+            if not part.startswith("{"):
+                words.append((part, noise.OUTSIDE))
+                continue
+            name = part[1:-1]
+            if self.intent == OUT_OF_SCOPE_LABEL:
+                words += [(word, noise.OUTSIDE) for word in self.rng.choice(OUT_OF_SCOPE_FILLERS[name]).split()]
+                continue
+            slot = SLOTS[name]
+            value = self.rng.choice(slot.known + slot.unseen if unseen_values else slot.known)
+            words += [(word, f"{'I' if at else 'B'}-{slot.tag}") for at, word in enumerate(value.split())]
+        return words
+
+
+def _shuffled_quota(quota: Mapping[str, int], rng: random.Random) -> list[str]:
+    order = [split for split in SPLITS for _ in range(quota[split])]
+    rng.shuffle(order)
+    return order

@@ -1,0 +1,661 @@
+"""What the synthetic demo corpus says: intents, their phrasings, slot values, and out-of-scope domains.
+
+A phrasing is plain text in which `{slot}` stands for a value of `SLOTS` and `(a/b/)` for one of its alternatives
+(the last may be nothing). Phrasings are separated by `|`. `unseen` phrasings, values and domains occur in test only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Phrasings:
+    """The ways to say one intent (or one out-of-scope domain)."""
+
+    known: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Values of one slot; `tag` is its type in the BIO tags."""
+
+    tag: str
+    known: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(" ".join(part.split()) for part in text.split("|") if part.strip())
+
+
+def _intent(known: str, unseen: str) -> Phrasings:
+    return Phrasings(_listed(known), _listed(unseen))
+
+
+_SMALL = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty"]
+_MINUTES = (
+    *_SMALL,
+    "fifteen",
+    *_TENS,
+    "twenty five",
+    "thirty five",
+    "forty five",
+    "3",
+    "5",
+    "8",
+    "10",
+    "20",
+    "25",
+    "90",
+)
+_HOURS = (*_SMALL, "6", "7", "8", "9", "10")
+
+SLOTS: dict[str, Slot] = {
+    "room": Slot(
+        "room",
+        _listed("""kitchen | living room | bedroom | bathroom | hallway | office | garage | dining room | kids room |
+        guest room | basement | attic | nursery | study | laundry room | master bedroom | entrance |
+        upstairs room"""),
+        _listed("conservatory | porch | den | playroom | back room | library"),
+    ),
+    "place": Slot(
+        "place",
+        _listed("front door | back door | driveway | garden | garage | side gate | patio | hallway | nursery | yard"),
+        _listed("porch | pool | cellar door | balcony"),
+    ),
+    "device": Slot(
+        "device",
+        _listed("""coffee machine | heater | kettle | humidifier | air purifier | christmas tree | printer | router |
+        desk lamp | toaster | aquarium | game console | electric blanket | slow cooker | monitor | speaker"""),
+        _listed("espresso maker | dehumidifier | floor lamp | sewing machine | hair straightener"),
+    ),
+    "duration": Slot(
+        "duration",
+        (
+            *(f"{count} minutes" for count in _MINUTES),
+            *(f"{count} seconds" for count in ("thirty", "forty five", "ninety", "10", "20")),
+            *(f"{count} hours" for count in ("two", "three", "four", "6")),
+            *_listed(
+                "one minute | a minute | an hour | one hour | half an hour | an hour and a half | a quarter of an hour"
+            ),
+            *(f"one hour and {count} minutes" for count in ("ten", "twenty", "forty")),
+        ),
+        _listed(
+            "seventeen minutes | two and a half hours | a couple of minutes | 75 minutes | three quarters of an hour"
+        ),
+    ),
+    "time": Slot(
+        "time",
+        (
+            *(f"{hour} {half}" for hour in _HOURS for half in ("am", "pm")),
+            *(f"{hour} o'clock" for hour in ("five", "six", "eight", "nine")),
+            *(f"{part} {hour}" for part in ("half past", "quarter to", "quarter past") for hour in _SMALL[3:8]),
+            *(f"{hour} thirty" for hour in _SMALL[3:9]),
+            *_listed("noon | midnight | 6:45 | 7:15 | 8:30 | 17:00 | six in the morning | nine in the evening"),
+        ),
+        _listed("ten to seven | 5:55 am | twenty past nine | sunrise | four fifteen | 21:40"),
+    ),
+    "date": Slot(
+        "date",
+        _listed("""today | tomorrow | tonight | monday | tuesday | wednesday | thursday | friday | saturday | sunday |
+        this weekend | next monday | next week | the day after tomorrow | tomorrow morning | friday evening |
+        next thursday | the third of may | june fifth"""),
+        _listed("next saturday | the first of march | this afternoon | new year's eve | october twelfth"),
+    ),
+    "temperature": Slot(
+        "temperature",
+        (
+            *(f"{value} degrees" for value in (16, 17, 18, 19, 20, 21, 22, 23, 65, 68, 70, 72, 74)),
+            *(
+                f"{value} degrees"
+                for value in ("eighteen", "nineteen", "twenty", "twenty one", "twenty two", "seventy")
+            ),
+            *_listed("19 | 21 | 23 | twenty | seventy two | 20 celsius | 68 fahrenheit"),
+        ),
+        _listed("sixteen and a half degrees | 24 degrees | sixty nine | 66 fahrenheit"),
+    ),
+    "oven_temperature": Slot(
+        "temperature",
+        (
+            *(f"{value} degrees" for value in (150, 160, 170, 180, 190, 200, 220, 230, 350, 375, 400, 425, 450)),
+            *_listed(
+                "one hundred eighty degrees | two hundred degrees | three fifty | four hundred | 180 | 200 | 220 celsius"
+            ),
+        ),
+        _listed("175 degrees | two hundred ten degrees | four twenty five | 325 fahrenheit"),
+    ),
+    "level": Slot("number", (*_SMALL[:9], *(str(value) for value in range(1, 11)), "one"), ("zero", "11", "fifteen")),
+    "percent": Slot(
+        "number",
+        (
+            *(f"{value} percent" for value in (10, 15, 20, 25, 30, 40, 50, 60, 75, 80)),
+            *(f"{value} percent" for value in _TENS),
+            *_listed("half | a quarter | five percent | ten percent"),
+        ),
+        _listed("35 percent | a third | sixty five percent"),
+    ),
+    "artist": Slot(
+        "artist",
+        _listed("""the velvet harbors | mara lindqvist | queen | miles davis | nina simone | daft punk |
+        the paper kites | johnny cash | radiohead | adele | bob marley | coldplay | fleetwood mac | beethoven |
+        stevie wonder | abba | the rolling foxes | juno vale | metallica | ella fitzgerald"""),
+        _listed("tina turner | the midnight tailors | chopin | led zeppelin | oscar quill | the beatles"),
+    ),
+    "song": Slot(
+        "song",
+        _listed("""paper moon road | blue on sunday | the long way down | silver river | hotel in the rain | yesterday |
+        hey jude | imagine | clocks | run to the sea | dancing queen | summer of dust | lights out | feeling good |
+        sunday morning | stop the train | winter in june | rocket man"""),
+        _listed("purple rain | one more lantern | turn the page | the kitchen waltz | wake me slowly"),
+    ),
+    "genre": Slot(
+        "genre",
+        _listed("""jazz | rock | classical | hip hop | country | blues | reggae | techno | folk | metal | pop | soul |
+        ambient | eighties hits | lullabies | dance"""),
+        _listed("bossa nova | swing | punk | opera | bluegrass"),
+    ),
+    "colour": Slot(
+        "colour",
+        _listed("""red | blue | green | purple | orange | pink | yellow | warm white | cool white | turquoise |
+        lavender | soft amber | magenta | teal | ice blue"""),
+        _listed("crimson | peach | lime green | daylight white | indigo"),
+    ),
+    "contact": Slot(
+        "contact",
+        _listed("""mom | dad | sarah | my sister | uncle tom | grandma | doctor lee | anna | james | the office |
+        my wife | peter miller | aunt rosa | my boss | daniel | nora | the babysitter | kevin from work | my husband |
+        emily"""),
+        _listed("priya | the plumber | great aunt ida | marcus | my neighbor | doctor okafor | lucia | coach brown"),
+    ),
+    "item": Slot(
+        "item",
+        _listed("""milk | eggs | bread | butter | two lemons | toilet paper | coffee | apples | olive oil | dog food |
+        rice | a dozen eggs | paper towels | tomatoes | cheese | batteries | oat milk | light bulbs | chicken | onions |
+        dish soap | bananas"""),
+        _listed(
+            "peanut butter | spinach | sparkling water | razor blades | three avocados | flour | cat litter | honey"
+        ),
+    ),
+    "channel": Slot(
+        "channel",
+        _listed("""channel five | channel 7 | channel twelve | channel 24 | the news channel | the sports channel |
+        the movie channel | bbc one | cnn | discovery | channel 3 | the kids channel | mtv | channel forty"""),
+        _listed("eurosport | channel 118 | the weather channel | the history channel | national geographic"),
+    ),
+    "city": Slot(
+        "city",
+        _listed("""paris | london | berlin | new york | tokyo | madrid | chicago | oslo | san francisco | rome |
+        sydney | vienna | toronto | lisbon | boston | cape town | dublin | seattle"""),
+        _listed("helsinki | buenos aires | prague | denver | nairobi | kyoto"),
+    ),
+    "scene": Slot(
+        "scene",
+        _listed("""movie night | good night | party | dinner | reading | romantic | good morning | relax | focus |
+        away | game night | bedtime | holiday | sunset"""),
+        _listed("yoga | leaving home | cozy evening | breakfast | work from home"),
+    ),
+    "event": Slot(
+        "event",
+        _listed("""dentist appointment | team meeting | lunch with anna | yoga class | parent evening | job interview |
+        birthday party | haircut | dinner with the millers | car inspection | piano lesson | board meeting |
+        date night"""),
+        _listed("eye exam | football practice | call with the bank | book club | vet visit"),
+    ),
+    "message": Slot(
+        "message",
+        _listed("""i am running late | dinner is ready | see you at eight | i left the keys at home | happy birthday |
+        call me back | we are out of milk | the meeting is moved | i am on my way | good luck today | the door is open |
+        can you pick up the kids | turn off the oven | i will be home soon"""),
+        _listed("the train is delayed | thanks for the flowers | set your alarm | do not wait for me | play nice"),
+    ),
+}
+
+INTENTS: dict[str, Phrasings] = {
+    "lights_on": _intent(
+        """turn on the (/{room}) lights | (turn/switch) the {room} (light/lights) on | lights on (/in the {room}) |
+        switch on the (light/lights/lamp) in the {room} | put the {room} (light/lights) on |
+        i need (some/more) light in the {room} | it's (too/so) dark in the {room} |
+        turn on (all the/every) (light/lights) (/in the {room}) | (light/lights) in the {room} please |
+        give me (some/a bit of) light in the {room} | can we have the {room} lights on |
+        turn on the ceiling light in the {room} | make sure the {room} lights are on""",
+        """i can't see (a thing/anything) in the {room} | illuminate the {room} | light up the {room} |
+        get the {room} (lamp/lights) going | we're sitting in the dark in the {room} |
+        bring the {room} lights up""",
+    ),
+    "lights_off": _intent(
+        """turn off the (/{room}) lights | (turn/switch) the {room} (light/lights) off | lights off (/in the {room}) |
+        switch off the (light/lights/lamp) in the {room} | put the {room} (light/lights) out |
+        kill the lights in the {room} | no (light/lights) in the {room} |
+        turn off (all the/every) (light/lights) (/in the {room}) | the {room} lights can go off |
+        nobody is in the {room} turn the lights off | shut off the {room} (lamp/lights) |
+        i don't need (the light/light) in the {room} | make sure the {room} lights are off""",
+        """make the {room} (completely dark/dark) | i left the {room} (light/lights) burning | cut the {room} lights |
+        lights out in the {room} | we're done in the {room} so no more light there |
+        extinguish the (lamp/lights) in the {room}""",
+    ),
+    "lights_dim": _intent(
+        """dim the {room} lights (/to {percent}) | set the {room} (light/lights) to {percent} |
+        dim the lights to {percent} | lower the (light/lights/brightness) in the {room} |
+        set (the/) brightness in the {room} to {percent} | turn the {room} lights down (/to {percent}) |
+        make the {room} lights (less bright/darker) | brightness {percent} in the {room} |
+        the {room} (light is/lights are) too bright | lights at {percent} in the {room} |
+        reduce the {room} lights to {percent} | put the {room} lights on {percent} |
+        bring the brightness down (/to {percent}) in the {room}""",
+        """soften the (light/lights) in the {room} | it's blinding in the {room} take it down |
+        fade the {room} lamps to {percent} | i want only {percent} light in the {room} | a little darker in the {room} |
+        take the {room} lights to {percent}""",
+    ),
+    "lights_color": _intent(
+        """(make/turn) the {room} (light/lights) {colour} | set the {room} (light/lights) to {colour} |
+        change the (light/lights) (color/colour) to {colour} | change the {room} lights to {colour} |
+        {colour} (light/lights) in the {room} | i want {colour} (light/lights) in the {room} |
+        switch the {room} lights to {colour} | set the color to {colour} | put the {room} lights on {colour} |
+        make it {colour} in the {room} | give me {colour} light in the {room} |
+        let's have {colour} lights in the {room} | turn on {colour} lights in the {room}""",
+        """paint the {room} {colour} with the lamps | could the {room} glow {colour} |
+        i'm in the mood for {colour} in the {room} | go {colour} in the {room} | tint the {room} (lamp/lamps) {colour} |
+        how about {colour} for the {room} lights""",
+    ),
+    "thermostat_set": _intent(
+        """set the (thermostat/temperature/heating) to {temperature} |
+        set the {room} (temperature/heating) to {temperature} | make it {temperature} in the {room} |
+        turn the (heat/heating/thermostat) (up/down) to {temperature} | change the thermostat to {temperature} |
+        heat the {room} to {temperature} | cool the {room} (down to/to) {temperature} |
+        i want it {temperature} in the {room} | keep the {room} at {temperature} | put the heating on {temperature} |
+        it's (too/so) (cold/hot) in the {room} | turn up the (heat/heating) in the {room} |
+        thermostat to {temperature} (/in the {room}) | turn down the heating in the {room}""",
+        """warm up the {room} a bit | i'm freezing in the {room} | bring the {room} to {temperature} |
+        let the {room} get to {temperature} | could it be {temperature} in the {room} when i am back |
+        it's stuffy in the {room} go down to {temperature}""",
+    ),
+    "set_timer": _intent(
+        """set a timer for {duration} | set a {duration} timer | start a timer for {duration} | timer {duration} |
+        start a {duration} timer | count down {duration} | set the timer to {duration} |
+        (tell/remind) me in {duration} | give me a timer of {duration} | i need a {duration} timer |
+        put {duration} on the (clock/timer) | time {duration} | new timer (for/of) {duration} |
+        add a (second/new) timer for {duration}""",
+        """let me know when {duration} are up | (beep/buzz/ping) me in {duration} | begin a countdown of {duration} |
+        {duration} on the clock starting now | the eggs need {duration} keep track | measure {duration} for me""",
+    ),
+    "cancel_timer": _intent(
+        """cancel (the/my) timer | stop (the/my) timer | cancel the {duration} timer |
+        delete (the/my/that) (/{duration}) timer | turn off (the/my) (/{duration}) timer | remove the {duration} timer |
+        i don't need the (/{duration}) timer (anymore/any more/now) | end the (/{duration}) timer |
+        clear (all/my) timers | forget the (/{duration}) timer | kill the {duration} timer |
+        cancel the timer (for/with) {duration} | stop the {duration} timer""",
+        """scrap the timer (i set/for {duration}) | no need to count down (the {duration}/anymore) |
+        drop the {duration} countdown | abort (the/my) (/{duration}) timer | the {duration} timer was a mistake |
+        stop counting (the {duration}/those {duration})""",
+    ),
+    "query_timer": _intent(
+        """how (much time/long) is left on (the/my) (/{duration}) timer | how (much time/long) is left |
+        check (the/my) (/{duration}) timer | how long until (the/my) (/{duration}) timer (is done/goes off/ends) |
+        what's left on (the/my) (/{duration}) timer | show (my/all) timers |
+        is (the/my) (/{duration}) timer (done/still running/finished) |
+        when does (the/my) (/{duration}) timer (end/go off/ring) | timer status |
+        how many minutes are left on (the/my/the {duration}) timer | time left on the (/{duration}) timer |
+        do i have (a/any/a {duration}) timer running |
+        tell me (the/how much) time left on my (/{duration}) timer""",
+        """how far along is the {duration} timer | when will the {duration} be (over/up) |
+        how is (my/the) (/{duration}) countdown doing | how much longer (/on the {duration} one) |
+        are we there yet with the {duration} timer | what does the (/{duration}) timer say""",
+    ),
+    "set_alarm": _intent(
+        """set an alarm for {time} (/{date}) | wake me (up/) at {time} (/{date}) | set (my/the) alarm to {time} |
+        alarm (at/for) {time} (/{date}) | i need an alarm at {time} (/on {date}) | new alarm {time} {date} |
+        wake me (up/) in {duration} | put an alarm on for {time} (/{date}) |
+        i have to (get up/be up) at {time} (/{date}) | add an alarm for {time} {date} | set the alarm clock for {time} |
+        make an alarm for {date} at {time} | set a wake up alarm for {time}""",
+        """get me out of bed (at/by) {time} | don't let me sleep past {time} (/{date}) |
+        i should be awake by {time} {date} | ring me awake at {time} | have the alarm go off at {time} (/{date}) |
+        i want to sleep until {time}""",
+    ),
+    "play_music": _intent(
+        """play (some/) {genre} (/music) | play {song} (/by {artist}) | play {artist} | put on (some/) {genre} |
+        play something by {artist} | i want to (hear/listen to) {artist} | play my {genre} playlist (/in the {room}) |
+        play the song {song} | start some {genre} music | put on {song} (/by {artist}) | listen to {song} |
+        play the (latest/new) album (by/from) {artist} | play {genre} in the {room} | can we hear {song} |
+        shuffle songs by {artist} | play the radio in the {room}""",
+        """i'm in the mood for {genre} | let's have some {artist} | how about (a bit of/some) {genre} |
+        throw on {artist} in the {room} | fill the {room} with {genre} | stream {song} | my ears want {artist}""",
+    ),
+    "volume_up": _intent(
+        """turn (it/the volume/the sound/the music) up (/a bit/a little/a lot) |
+        turn up the (volume/sound/music/tv/radio) (/in the {room}) | (volume/sound) up (/in the {room}) |
+        louder (/in the {room}) | make it louder (/in the {room}) | increase the (volume/sound) (/in the {room}) |
+        raise the (volume/sound) (/in the {room}) | i can't hear (it/the music/the tv/the radio) (/in the {room}) |
+        it's too quiet (/in the {room}) | make the (music/tv/radio/sound) louder (/in the {room}) |
+        more volume (/in the {room}) | can we have it (a bit/a little) louder (/in the {room}) |
+        the (music/tv/radio) is too (quiet/low) (/in the {room})""",
+        """crank (it/up the music/up the tv/up the sound) (/in the {room}) |
+        pump up the (volume/music) (/in the {room}) | boost the (audio/sound) (/in the {room}) |
+        speak up (/a little/i'm in the {room}) | bring the (audio/music) up (/in the {room}) |
+        i want to hear (it/this) in the {room} from the garden""",
+    ),
+    "volume_set": _intent(
+        """set the (volume/sound) to {level} | volume {level} (/in the {room}) | set the volume (at/to) {percent} |
+        turn the (volume/music/tv) (up/down) to {level} | change the volume to {level} (/in the {room}) |
+        put the volume (on/at) {level} | make the volume {percent} (/in the {room}) |
+        volume (at/to) {percent} (/in the {room}) | set the {room} speaker to {percent} |
+        lower the (volume/sound) to {level} | raise the (volume/sound) to {level} (/in the {room}) |
+        sound level {level} | set the (tv/radio/music) to volume {level} | i want the volume at {level}""",
+        """(bring/take) the (music/sound) to {percent} (/in the {room}) | loudness {level} (/in the {room}) |
+        adjust the audio to {level} | keep the (music/radio) at {percent} (/in the {room}) |
+        let's go with {level} for the (volume/sound) | {level} is enough for the (volume/sound)""",
+    ),
+    "move_blinds": _intent(
+        """(open/close) the (blinds/curtains/shades) (/in the {room}) |
+        (open/close) the {room} (blinds/curtains/shutters) | (raise/lower) the (blinds/shades) in the {room} |
+        pull (up/down) the {room} blinds | blinds (up/down) in the {room} | set the {room} blinds to {percent} |
+        move the {room} blinds to {percent} | (shut/open) the {room} shutters | draw the curtains in the {room} |
+        put the {room} (blinds/shades) (up/down) | open the {room} blinds {percent} |
+        the {room} curtains should be (open/closed) | roll (up/down) the {room} shutters""",
+        """let (some/the) sun into the {room} | the sun is blinding me in the {room} |
+        i want to look out of the {room} window | the neighbors can see into the {room} | cover the {room} windows |
+        tilt the {room} slats to {percent}""",
+    ),
+    "lock_door": _intent(
+        """lock the (front door/back door/door/garage door/side door) |
+        lock (up/all the doors/every door) (/tonight/now) | (please/make sure you) lock the {room} door |
+        lock the door (to/of) the {room} | is the {room} door (locked/closed) |
+        is the (front door/back door/door) locked | check (that/if) the (front door/back door/{room} door) is locked |
+        bolt the (front door/back door/{room} door) | secure the (front door/back door/{room} door) |
+        door lock on in the {room} | i forgot to lock the (front door/back door/{room} door) |
+        keep the {room} door locked | lock the {room}""",
+        """did i leave the {room} door unlocked | nobody should get in through the {room} door |
+        put the latch on the {room} door | i'm leaving so lock everything (/behind me/including the {room}) |
+        deadbolt the (front door/back door/{room} door) | turn the key in the {room} door""",
+    ),
+    "start_vacuum": _intent(
+        """start the (vacuum/robot/vacuum cleaner) (/in the {room}) | vacuum the {room} (/now/again) |
+        clean the {room} (floor/carpet) | send the (robot/vacuum) to the {room} |
+        run the (vacuum/robot vacuum) in the {room} | have the robot clean the {room} |
+        turn on the (vacuum/robot vacuum) (/in the {room}) | let the vacuum clean the {room} |
+        vacuum the {room} (at {time}/{date}) | start cleaning (the {room}/the floor/the house) | hoover the {room} |
+        the {room} needs vacuuming | begin vacuuming (the {room}/upstairs)""",
+        """there are crumbs (all over/in) the {room} | the {room} floor is (filthy/dirty/dusty) | sweep the {room} |
+        get the dust out of the {room} | the cat made a mess in the {room} |
+        put the robot to work in the {room}""",
+    ),
+    "query_weather": _intent(
+        """what's the weather (like/) in {city} (/{date}) | how's the weather (/in {city}) {date} |
+        weather in {city} (/{date}) | will it (rain/snow) {date} (/in {city}) |
+        is it going to (rain/snow) in {city} {date} | what's the forecast for {city} (/{date}) |
+        what's the temperature in {city} | how (cold/warm/hot) is it in {city} | do i need (an umbrella/a coat) {date} |
+        will it be (sunny/windy/cold) in {city} {date} | tell me the weather for {date} |
+        weather forecast {date} (/in {city}) | how (cold/warm) will it be {date} | is it raining in {city}""",
+        """should i (bring/wear) a (jacket/raincoat) {date} | what should i expect outside {date} (/in {city}) |
+        any chance of (rain/showers) {date} | is {city} (sunny/stormy/foggy) {date} |
+        can i (hang the laundry/have a barbecue) outside {date} | what is the sky doing over {city}""",
+    ),
+    "add_event": _intent(
+        """add (a/the) {event} to my calendar (for/on) {date} |
+        put {event} (on my/in the) calendar for {date} (/at {time}) | schedule (a/the) {event} for {date} at {time} |
+        create an event called {event} {date} | new appointment {event} {date} at {time} |
+        remind me of the {event} {date} (/at {time}) | i have a {event} {date} at {time} |
+        add {event} {date} at {time} | make a calendar entry for {event} {date} | book {event} for {date} at {time} |
+        set up a {event} on {date} | plan (a/the) {event} for {date} | save the date for {event} {date}""",
+        """block {time} {date} for the {event} | don't let me forget the {event} {date} | pencil in the {event} {date} |
+        keep {date} free for the {event} | {event} is happening {date} at {time} note it |
+        mark {date} as {event}""",
+    ),
+    "add_to_shopping_list": _intent(
+        """add {item} to (the/my) (shopping/grocery) list | put {item} on the (/shopping) list | we need {item} |
+        buy {item} | add {item} and {item} to the list | i need to buy {item} | {item} on the shopping list |
+        we are out of {item} | remind me to buy {item} | shopping list {item} | also add {item} |
+        (get/order) {item} next time we shop | include {item} in the groceries""",
+        """we ran out of {item} | the fridge has no more {item} | jot down {item} for the store |
+        i used the last of the {item} | there's no {item} left (/and no {item}) | stick {item} on the list""",
+    ),
+    "call_contact": _intent(
+        """call {contact} (/now/on speaker) | phone {contact} | make a call to {contact} | dial {contact} |
+        ring {contact} | give {contact} a call | i (want/need) to (call/talk to/speak to) {contact} |
+        start a (video call/call) with {contact} | call {contact} on (the mobile/video) |
+        can i (talk/speak) to {contact} | call back {contact} | try {contact} again |
+        place a call to {contact}""",
+        """get {contact} on the (phone/line) | connect me (to/with) {contact} | put me through to {contact} |
+        i have to have a word with {contact} | give {contact} a (ring/buzz) |
+        let me hear {contact} on the phone""",
+    ),
+    "send_message": _intent(
+        """send a (message/text) to {contact} saying {message} | text {contact} {message} |
+        tell {contact} (that/) {message} | message {contact} {message} | send {contact} a (text/message) |
+        write to {contact} {message} | text {contact} that {message} | send {message} to {contact} |
+        let {contact} know (that/) {message} | (new/write a) message (for/to) {contact} {message} |
+        answer {contact} with {message} | reply to {contact} {message} | send a message to {contact}""",
+        """drop {contact} a line saying {message} | shoot {contact} a (note/text) |
+        pass on to {contact} that {message} | inform {contact} that {message} | say to {contact} {message} |
+        {contact} should know {message}""",
+    ),
+    "tv_channel": _intent(
+        """(change/switch/turn) to {channel} | put on {channel} | switch the tv to {channel} |
+        turn the tv to {channel} | show {channel} | change the channel to {channel} | i want to watch {channel} |
+        (watch/go to) {channel} | tv {channel} | put {channel} on the (/{room}) tv | turn on {channel} in the {room} |
+        let me see {channel} | tune to {channel} | (next/previous) channel on the {room} tv""",
+        """what's on {channel} let's look | flip (over/) to {channel} | is there anything good on {channel} put it on |
+        zap to {channel} | jump to {channel} (/in the {room}) | have {channel} running in the {room}""",
+    ),
+    "show_camera": _intent(
+        """show (me/) the {place} camera | show me the camera (at/in) the {place} | open the {place} camera |
+        who is at the {place} | let me see the {place} (/camera) | what's happening (at/in) the {place} |
+        {place} camera (/on the tv) | display the {place} cam | show the {place} on the (/{room}) screen |
+        is (someone/anyone/anybody) at the {place} | view the {place} (camera/video/feed) | turn on the {place} camera |
+        bring up the (video/camera) of the {place}""",
+        """pull up the {place} (cam/footage) | i heard (something/a noise) at the {place} let me look |
+        give me eyes on the {place} | what does the {place} look like right now |
+        did a package come to the {place} show me | i want to check on the {place}""",
+    ),
+    "set_oven": _intent(
+        """set the oven to {oven_temperature} | preheat the oven (to/at) {oven_temperature} |
+        heat the oven to {oven_temperature} | turn the oven (on/up/down) to {oven_temperature} |
+        oven at {oven_temperature} (/for {duration}) | turn on the oven at {oven_temperature} |
+        change the oven temperature to {oven_temperature} | bake at {oven_temperature} for {duration} |
+        oven {oven_temperature} | put the oven on {oven_temperature} | i need the oven at {oven_temperature} |
+        turn (on/off) the oven (in/after) {duration} | oven on for {duration} at {oven_temperature}""",
+        """get the oven ready for a pizza at {oven_temperature} | warm the oven (up/) to {oven_temperature} |
+        the cake needs {oven_temperature} for {duration} | roast it (at/on) {oven_temperature} |
+        i'm baking so {oven_temperature} please | crank the oven to {oven_temperature}""",
+    ),
+    "set_fan": _intent(
+        """turn on the fan (/in the {room}) | set the (/{room}) fan to (/speed) {level} | turn the {room} fan (on/off) |
+        fan speed {level} (/in the {room}) | turn (up/down) the {room} fan | put the {room} fan on {level} |
+        set the fan speed (in the {room}/) to {level} | fan (on/off) in the {room} |
+        start the ceiling fan in the {room} | make the {room} fan (faster/slower) | switch the {room} fan to {level} |
+        stop the fan in the {room} | run the {room} fan for {duration} |
+        set the fan to {percent} in the {room}""",
+        """get some air moving in the {room} | i need a breeze in the {room} |
+        spin the {room} fan (up/down) (/to {level}) | the {room} fan is (too loud/blowing too hard) |
+        let the fan go at {percent} in the {room} | keep the air going in the {room} at {level}""",
+    ),
+    "switch_plug": _intent(
+        """(turn/switch) (on/off) the {device} | (turn/switch) the {device} (on/off) | {device} (on/off) |
+        power (on/off) the {device} | turn (on/off) the {device} plug | switch (on/off) the plug (of/for) the {device} |
+        turn (on/off) the plug in the {room} | start the {device} | cut the power to the {device} |
+        turn (on/off) the {device} in the {room} | give the {device} power | shut off the {device} |
+        turn off the {device} (at {time}/in {duration})""",
+        """unplug the {device} | i left the {device} running | wake up the {device} | energize the {device} |
+        is the {device} still on then kill it | the {device} (can/should) (go off/come on) now""",
+    ),
+    "activate_scene": _intent(
+        """activate (the/) {scene} (scene/mode) | set the {scene} scene (/in the {room}) |
+        start {scene} mode (/in the {room}) | turn on {scene} mode | {scene} (scene/mode) (/in the {room}) |
+        switch to {scene} mode | run the {scene} (scene/routine) | put the {room} in {scene} mode |
+        i want the {scene} scene (/in the {room}) | enable {scene} mode (/in the {room}) | it's time for {scene} |
+        set the mood for {scene} | start my {scene} routine""",
+        """get the {room} ready for {scene} | let's do {scene} (/in the {room}) | prepare the house for {scene} |
+        make it feel like {scene} in the {room} | we're about to start {scene} |
+        do the {scene} thing (/in the {room})""",
+    ),
+    "battery_status": _intent(
+        """how much battery (is left/do you have) (/in the {device}) | battery (status/level) (/of the {device}) |
+        what's the battery level (/of the {device}) | check the battery (/of the {device}) |
+        is the battery (low/full/charged) (/on the {device}) | how long will the (/{device}) battery last |
+        how full is the (/{device}) battery | does the {device} need charging |
+        tell me the battery (level/status) (/of the {device}) | is the (vacuum/camera/{device}) charged |
+        battery of the (door lock/camera/vacuum/{device}) | show the battery (level/) of the (remote/{device}) |
+        is the (remote/doorbell/{device}) battery (empty/low)""",
+        """how much (juice/charge) is left (/in the {device}) | do i have to charge the (vacuum/camera/{device}) |
+        is the (lock/{device}) (about to die/running low) | how many percent has the {device} got |
+        when should i plug in the {device} | is the {device} out of power""",
+    ),
+    "stop": _intent(
+        """stop (/it/that/this/now/everything/talking/playing) | cancel (/that/it/this/the last command/everything) |
+        never mind (/that/then) | forget (it/that/about it/what i said) |
+        stop (the music/the song/the radio/the playback) (/in the {room}) |
+        pause (/it/the music/the song/the movie) (/in the {room}) | be quiet (/now/in the {room}) |
+        (quiet/silence/enough) (/now/in the {room}) | undo (that/it/the last one) |
+        that's enough (/now/of that/for today) | i (changed my mind/don't want that/didn't mean that) |
+        stop what you're doing (/in the {room}) | stop playing (/music/{artist}/{genre}/{song}) |
+        turn (it/the music/the radio) off (/in the {room}) | shut up (/now/in the {room})""",
+        """(abort/quit/halt) (/this/that/right now/everything) | hold on (/a second/a moment/don't do that) |
+        (leave/scratch/drop) (it/that) | (hush/shush) (/now/for a while/in the {room}) |
+        no more (music/talking/{genre}/{artist}) (/in the {room}) | don't do (that/it/anything) (/after all/now) |
+        i've heard enough (/of it/of this/{artist}/{genre})""",
+    ),
+}
+
+OUT_OF_SCOPE_FILLERS: dict[str, tuple[str, ...]] = {
+    "country": _listed(
+        "brazil | france | mongolia | peru | egypt | canada | japan | kenya | india | norway | chile | poland"
+    ),
+    "person": _listed(
+        "einstein | shakespeare | cleopatra | napoleon | marie curie | mozart | lincoln | picasso | darwin"
+    ),
+    "animal": _listed(
+        "an elephant | a cat | a blue whale | a penguin | a horse | an octopus | a bee | a giraffe | a wolf"
+    ),
+    "thing": _listed(
+        "a lamp | a thermostat | a light bulb | a robot vacuum | an oven | a ceiling fan | a door lock | a radio | a camera | a speaker"
+    ),
+    "dish": _listed(
+        "lasagna | pancakes | chicken curry | onion soup | banana bread | risotto | apple pie | sushi | tacos | goulash"
+    ),
+    "food": _listed("rice | eggs | pasta | salmon | beans | potatoes | beef | quinoa | asparagus"),
+    "team": _listed(
+        "the lakers | arsenal | the yankees | real madrid | the eagles | juventus | the bulls | the red sox"
+    ),
+    "sport": _listed("tennis | football | cricket | golf | hockey | basketball | rugby | chess"),
+    "account": _listed(
+        "savings account | checking account | credit card | mortgage | joint account | business account"
+    ),
+    "amount": _listed(
+        "fifty dollars | 200 euros | a thousand dollars | 75 pounds | twenty bucks | three hundred dollars"
+    ),
+    "place_far": _listed(
+        "iceland | bali | the alps | hawaii | morocco | florida | greece | thailand | patagonia | scotland"
+    ),
+    "symptom": _listed(
+        "a headache | a sore throat | back pain | a fever | a runny nose | a stiff neck | heartburn | a rash"
+    ),
+    "language": _listed("spanish | german | italian | japanese | russian | swahili | portuguese | dutch"),
+    "phrase": _listed(
+        "thank you | good night | where is the station | i am hungry | how much is it | turn left | the light"
+    ),
+    "topic": _listed(
+        "inflation | black holes | photosynthesis | gravity | the stock market | evolution | the tides | volcanoes"
+    ),
+    "product": _listed(
+        "my headphones | the blue jacket | my order | the garden chairs | my new phone | the running shoes"
+    ),
+    "code": _listed(
+        "a linked list | a python loop | a regular expression | a sorting function | an sql join | a unit test"
+    ),
+    "appliance": _listed(
+        "dishwasher | washing machine | garage opener | sprinkler | lawn mower | fireplace | hot tub | rice cooker"
+    ),
+    "number": _listed("12 | forty | 17 | nine | 250 | sixty four | 8 | eleven hundred"),
+}
+
+OUT_OF_SCOPE: dict[str, Phrasings] = {
+    "knowledge": Phrasings(
+        _listed("""what is the capital of {country} | how many people live in {country} | who was {person} |
+        when was {person} born | how long does {animal} live | how much does {animal} weigh | explain {topic} (/to me) |
+        why is {topic} important | what language do they speak in {country} | how did {person} die |
+        what does {animal} eat | what is the flag of {country} | tell me (something/a fact) about {topic} |
+        what time zone is {country} in""")
+    ),
+    "small_talk": Phrasings(
+        _listed("""how are you (today/doing/) | tell me a joke (/about {animal}) | what's your name |
+        do you like {animal} | are you (a robot/human/real) | who made you | i'm (bored/sad/happy/tired) (today/) |
+        what do you think about {topic} | sing me a song about {animal} | do you (sleep/dream/eat) |
+        what is your favorite (color/movie/food) | you are (funny/stupid/great) | how old are you |
+        have you met {person}""")
+    ),
+    "banking": Phrasings(
+        _listed("""what's the balance of my {account} | transfer {amount} to my {account} |
+        how much do i owe on my {account} | pay {amount} on my {account} | open a new {account} | close my {account} |
+        freeze my {account} | what's the interest rate on my {account} | did i spend {amount} (yesterday/last week) |
+        send {amount} to my landlord | set a limit of {amount} on my {account} |
+        why was {amount} taken from my {account}""")
+    ),
+    "cooking": Phrasings(
+        _listed("""how do i (make/cook) {dish} | what's a good recipe for {dish} | how long do i (boil/cook) {food} |
+        how many calories are in {dish} | what goes well with {food} | can i freeze {dish} |
+        what can i use instead of {food} | is {food} healthy | how do i store {food} |
+        how much {food} do i need for {number} people | at what temperature do i cook {dish} |
+        how long does {dish} take in the oven""")
+    ),
+    "sports": Phrasings(
+        _listed("""who won the {team} game | when do {team} play next | what's the score of {team} |
+        how do you play {sport} | who is the best {sport} player | how long is a {sport} match |
+        are {team} going to win | who is the coach of {team} | when was {sport} invented | where do {team} play |
+        what are the rules of {sport} | buy tickets for {team}""")
+    ),
+    "about_appliances": Phrasings(
+        _listed("""how do i build {thing} | who invented {thing} | how much does {thing} cost | how does {thing} work |
+        what is the best brand of {thing} | where can i buy {thing} | how do i draw {thing} |
+        why is {thing} called that | what's inside {thing} | how many watts does {thing} use |
+        is it safe to open {thing} | spell {thing}""")
+    ),
+    "unsupported_commands": Phrasings(
+        _listed("""start the {appliance} | turn on the {appliance} | is the {appliance} (running/done) |
+        set the {appliance} to {number} | when will the {appliance} be finished | stop the {appliance} (/now) |
+        schedule the {appliance} for later | water the (plants/lawn/flowers) | feed the (cat/dog/fish) |
+        order a new {appliance} | print my (report/ticket/photos) | read my (email/book/messages) |
+        take a (photo/note/selfie)""")
+    ),
+    "arithmetic": Phrasings(
+        _listed("""what is {number} times {number} | {number} plus {number} | divide {number} by {number} |
+        what's {number} percent of {number} | what is the square root of {number} |
+        convert {number} miles to kilometers | how many ounces are in {number} pounds | count to {number} |
+        is {number} a prime number | pick a number between {number} and {number}""")
+    ),
+    "travel": Phrasings(
+        (),
+        _listed("""book a flight to {place_far} | do i need a visa for {place_far} | find a hotel in {place_far} |
+        how far is {place_far} | what should i pack for {place_far} | when is the best season to visit {place_far} |
+        is {place_far} expensive | how long is the flight to {place_far} | rent a car in {place_far} |
+        what is there to see in {place_far}"""),
+    ),
+    "health": Phrasings(
+        (),
+        _listed("""what helps against {symptom} | i have {symptom} | is {symptom} contagious |
+        how long does {symptom} last | should i see a doctor about {symptom} | what causes {symptom} |
+        how much water should i drink a day | can children get {symptom}"""),
+    ),
+    "translation": Phrasings(
+        (),
+        _listed("""how do you say {phrase} in {language} | translate {phrase} into {language} |
+        what is {language} for {phrase} | is {language} hard to learn | teach me some {language} |
+        how do i write {phrase} in {language}"""),
+    ),
+    "orders": Phrasings(
+        (),
+        _listed("""where is {product} | return {product} | when will {product} arrive | i want a refund for {product} |
+        {product} came broken | track {product} | change the size of {product} | cancel the order of {product}"""),
+    ),
+    "programming": Phrasings(
+        (),
+        _listed("""write {code} | how do i debug {code} | explain {code} | what is wrong with {code} |
+        why is {code} so slow | show me an example of {code}"""),
+    ),
+    "repairs": Phrasings(
+        (),
+        _listed("""how do i repair {thing} | {thing} is broken what now | how do i clean {thing} |
+        who can install {thing} | how do i recycle {thing} | does {thing} have a warranty | is {thing} worth fixing |
+        which screws hold {thing}"""),
+    ),
+}

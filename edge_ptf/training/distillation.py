@@ -1,0 +1,209 @@
+"""Teach a smaller student to answer, and to represent text, as its teacher does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from edge_ptf import architecture, tasks
+from edge_ptf.checkpoint import Checkpoint, LineageStep, load_model, load_tokenizer, save_checkpoint
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Example, Task
+from edge_ptf.training import losses
+from edge_ptf.training.augmentation import mixed
+from edge_ptf.training.batching import Item
+from edge_ptf.training.finetuning import INPUTS, first_metric, labelled_items, renumbered
+from edge_ptf.training.teacher_outputs import TeacherOutputs, compute
+from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, predictor, train
+from edge_ptf.training.vocabulary import CompactVocabulary
+
+RELATION_HEADS = 12
+
+
+class DistillConfig(OptimizationConfig):
+    """How the student is taught."""
+
+    epochs: int = Field(12, ge=1, description="Times the training texts are seen.")
+    learning_rate: float = Field(5e-4, gt=0, description="Largest step size.")
+    dropout: float | None = Field(0.0, ge=0, lt=1, description="Replaces the model's own dropout.")
+    logit_loss: Literal["kl", "mse"] = Field(
+        "mse", description="Match distributions (kl, at a temperature) or the logits themselves (mse)."
+    )
+    temperature: float = Field(2.0, gt=0, description="Temperature of the kl loss.")
+    logit_weight: float = Field(1.0, ge=0, description="Weight of the teacher's answers in the loss.")
+    label_weight: float = Field(0.0, ge=0, description="Weight of the true labels in the loss.")
+    hidden_weight: float = Field(1.0, ge=0, description="Weight of the teacher's hidden states in the loss.")
+    relation_weight: float = Field(0.0, ge=0, description="Weight of the last layer's token relations in the loss.")
+    mixed_texts: float = Field(
+        1.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
+    )
+
+
+def distill(
+    teacher: Checkpoint,
+    student: Checkpoint,
+    data: LabelledData,
+    config: DistillConfig,
+    out: Path,
+    progress: Progress = SILENT,
+) -> Checkpoint:
+    """Trains `student` on the teacher's logits and hidden states over `train` and mixed texts.
+
+    Each student layer is held against the teacher layer it was cut from (or, where that is not known, against layers
+    spread evenly). The epoch with the best first gated metric on `validation` is kept.
+
+    Raises:
+        BadInputError: teacher and student do not belong together.
+    """
+    if teacher.info.task.labels != student.info.task.labels:
+        raise BadInputError(
+            f"{student.path} has other labels than {teacher.path}", hint="Prune the student from that teacher"
+        )
+    from transformers import set_seed
+
+    set_seed(config.seed)
+    task, info = tasks.create(student.info.task), student.info
+    taught, teaching = load_model(student), load_model(teacher)
+    if config.dropout is not None:
+        _set_dropout(taught, config.dropout)
+    tokenizer, teacher_tokenizer = load_tokenizer(student.path), load_tokenizer(teacher.path)
+    inputs, pad = tuple(name for name in INPUTS if name in tokenizer.model_input_names), int(tokenizer.pad_token_id)
+
+    extra = mixed(data.train, int(config.mixed_texts * len(data.train)), config.seed)
+    asked = _items(teacher_tokenizer, task, data.train, extra, info.max_length)
+    items = _items(tokenizer, task, data.train, extra, info.max_length)
+    alike = [_alike(left, right) for left, right in zip(asked, items, strict=True)]
+    compares_states = config.hidden_weight > 0 or config.relation_weight > 0
+    layers = matched_layers(student, len(architecture.layers(teaching))) if compares_states else ()
+    outputs = compute(
+        teaching, asked, layers, inputs, int(teacher_tokenizer.pad_token_id), out / STATE / "teacher", progress
+    )
+    del teaching
+
+    validation = labelled_items(tokenizer, task, data.validation, info.max_length)
+    small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)
+    items, validation = renumbered(items, small), renumbered(validation, small)
+    full = small.shrink(taught)
+    lesson = _Lesson(config, outputs, alike, bool(layers))
+    predict = predictor(taught, task, validation, data.validation, inputs, pad)
+    setup = Setup(
+        taught,
+        items,
+        inputs,
+        pad,
+        lesson.loss,
+        lambda: first_metric(task, data.validation, predict()),
+        hidden_states=bool(layers),
+    )
+    notes = train(setup, config, out, "Distill", progress)
+    small.restore(taught, full)
+    notes |= {"mixed_texts": len(extra), "matched_layers": list(layers), "texts_cut_differently": alike.count(False)}
+    step = LineageStep(stage="distill", config=config.model_dump(mode="json"), notes=notes)
+    return save_checkpoint(taught, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+
+
+def matched_layers(student: Checkpoint, teacher_layers: int) -> tuple[int, ...]:
+    """For each student layer the index of the teacher's hidden state it is held against (0 is the embedding)."""
+    count = len(student.info.layers)
+    for step in reversed(student.info.lineage):
+        kept = step.notes.get("kept_layers")
+        if step.stage == "prune" and isinstance(kept, list) and len(kept) == count:
+            return tuple(int(layer) + 1 for layer in kept)
+    return tuple(round((index + 1) * teacher_layers / count) for index in range(count))
+
+
+class _Lesson:
+    """The loss of one batch, from the student's outputs and the teacher's kept ones."""
+
+    def __init__(self, config: DistillConfig, outputs: TeacherOutputs, alike: Sequence[bool], hidden: bool) -> None:
+        self.config = config
+        self.outputs = outputs
+        self.alike = alike
+        self.hidden = hidden
+
+    def loss(self, outputs: Any, batch: dict[str, Any]) -> Any:
+        """A scalar."""
+        import torch
+
+        config, rows = self.config, batch["rows"].tolist()
+        logits, mask = outputs.logits.float(), batch["attention_mask"].bool()
+        usable = [place for place, row in enumerate(rows) if self.alike[row]]
+        tokens = self.outputs.rows([rows[place] for place in usable]) if usable else None
+        if self.outputs.per_token:
+            answered = logits[usable][mask[usable]]
+            wanted = torch.from_numpy(self.outputs.logits[tokens]).to(logits.device)
+        else:
+            answered, wanted = logits, torch.from_numpy(self.outputs.logits[rows]).to(logits.device)
+        total = logits.new_zeros(())
+        if config.logit_weight:
+            total = total + config.logit_weight * (
+                losses.soft_cross_entropy(answered, wanted, config.temperature)
+                if config.logit_loss == "kl"
+                else losses.logit_distance(answered, wanted)
+            )
+        if config.label_weight:
+            total = total + config.label_weight * _label_loss(logits, batch["targets"])
+        if self.hidden and tokens is not None:
+            total = total + self._representation(outputs.hidden_states, mask, usable, tokens)
+        return total
+
+    def _representation(self, states: Any, mask: Any, usable: list[int], tokens: Any) -> Any:
+        import torch
+
+        config, device = self.config, mask.device
+        wanted = torch.from_numpy(self.outputs.hidden[tokens]).to(device).float()  # type: ignore[index]
+        mask = mask[usable]
+        total = wanted.new_zeros(())
+        if config.hidden_weight:
+            pairs = enumerate(states[1:])
+            distances = [
+                losses.hidden_distance(state[usable].float()[mask], wanted[:, index]) for index, state in pairs
+            ]
+            total = total + config.hidden_weight * torch.stack(distances).mean()
+        if config.relation_weight:
+            last = states[-1][usable].float()
+            target = torch.zeros_like(last)
+            target[mask] = wanted[:, -1]
+            total = total + config.relation_weight * losses.relation_divergence(last, target, mask, RELATION_HEADS)
+        return total
+
+
+def _label_loss(logits: Any, targets: Any) -> Any:
+    from torch.nn.functional import cross_entropy
+
+    if not bool((targets != -100).any()):
+        return logits.new_zeros(())
+    return cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+
+
+def _items(
+    tokenizer: Any, task: Task, examples: Sequence[Example], extra: Sequence[Example], max_length: int
+) -> list[Item]:
+    """Training texts with their targets, then mixed texts with none."""
+    items = labelled_items(tokenizer, task, examples, max_length)
+    per_token = bool(items) and isinstance(items[0].target, list)
+    for encoding in task.encode(tokenizer, extra, max_length):
+        nothing = [-100] * len(encoding.input_ids) if per_token else None
+        items.append(Item(encoding, nothing, len(items)))
+    return items
+
+
+def _alike(asked: Item, item: Item) -> bool:
+    """Whether teacher and student cut a text into as many tokens, so that states can be held against each other."""
+    return len(asked.encoding.input_ids) == len(item.encoding.input_ids)
+
+
+def _set_dropout(model: Any, share: float) -> None:
+    from torch import nn
+
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+        for name in ("dropout_prob", "attention_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, share)

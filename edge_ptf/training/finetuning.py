@@ -1,0 +1,101 @@
+"""Fine-tune a pretrained model on labelled text: the full-precision teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from edge_ptf import architecture
+from edge_ptf.checkpoint import Checkpoint, LineageStep, fresh_info, load_base_model, load_tokenizer, save_checkpoint
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Example, Task
+from edge_ptf.training.batching import Item
+from edge_ptf.training.trainer import OptimizationConfig, Setup, freeze, predictor, train
+from edge_ptf.training.vocabulary import CompactVocabulary
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+class FinetuneConfig(OptimizationConfig):
+    """How the teacher is trained."""
+
+    max_length: int = Field(128, ge=8, description="Longest text in tokens; what is longer is cut.")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of each target spread over all labels.")
+    freeze_embeddings: bool = Field(False, description="Leave the embeddings as they are.")
+    freeze_layers: int = Field(0, ge=0, description="Leave the first layers as they are.")
+
+
+def finetune(
+    base: Path,
+    base_name: str,
+    data: LabelledData,
+    task: Task,
+    config: FinetuneConfig,
+    out: Path,
+    progress: Progress = SILENT,
+) -> Checkpoint:
+    """Trains on `train`, keeps the epoch with the best first gated metric on `validation`.
+
+    Args:
+        base: directory of the pretrained model, as `resolve_base` gives it.
+        base_name: what the lineage calls it.
+
+    Raises:
+        BadInputError: options that do not fit the model.
+    """
+    import torch
+    from transformers import set_seed
+
+    set_seed(config.seed)
+    tokenizer = load_tokenizer(base)
+    model = load_base_model(base, task, dropout=config.dropout)
+    count = len(architecture.layers(model))
+    if config.freeze_layers > count:
+        raise BadInputError(f"freeze_layers is {config.freeze_layers}, but the model has {count} layers")
+    info = fresh_info(model, task, base_name, config.max_length)
+    freeze(model, embeddings=config.freeze_embeddings, layers=config.freeze_layers)
+    training = labelled_items(tokenizer, task, data.train, info.max_length)
+    validation = labelled_items(tokenizer, task, data.validation, info.max_length)
+    inputs = tuple(name for name in INPUTS if name in tokenizer.model_input_names)
+    pad = int(tokenizer.pad_token_id)
+    small = CompactVocabulary((item.encoding for item in [*training, *validation]), model.config.vocab_size, pad)
+    training, validation = renumbered(training, small), renumbered(validation, small)
+    full = small.shrink(model)
+
+    def loss(outputs: Any, batch: dict[str, Any]) -> Any:
+        logits = outputs.logits.float()
+        return torch.nn.functional.cross_entropy(
+            logits.reshape(-1, logits.shape[-1]), batch["targets"].reshape(-1), label_smoothing=config.label_smoothing
+        )
+
+    predict = predictor(model, task, validation, data.validation, inputs, pad)
+    setup = Setup(model, training, inputs, pad, loss, lambda: first_metric(task, data.validation, predict()))
+    notes = train(setup, config, out, "Fine-tune", progress)
+    small.restore(model, full)
+    step = LineageStep(stage="finetune", config=config.model_dump(mode="json"), notes=notes)
+    return save_checkpoint(model, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+
+
+def labelled_items(tokenizer: Any, task: Task, examples: Sequence[Example], max_length: int) -> list[Item]:
+    """Examples with their targets, tokenized once; `row` counts them."""
+    encodings = task.encode(tokenizer, examples, max_length)
+    return [
+        Item(encoding, task.target(example, encoding), row)
+        for row, (example, encoding) in enumerate(zip(examples, encodings, strict=True))
+    ]
+
+
+def renumbered(items: Sequence[Item], vocabulary: CompactVocabulary) -> list[Item]:
+    """The items with token ids in the small numbering."""
+    return [Item(vocabulary.renumbered(item.encoding), item.target, item.row) for item in items]
+
+
+def first_metric(task: Task, examples: Sequence[Example], answers: Sequence[Any]) -> float:
+    """The metric that steers selection, as a share."""
+    metric = task.gated_metrics[0].name
+    return task.metrics([example.label for example in examples], answers)[metric] / 100

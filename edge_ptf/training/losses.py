@@ -1,0 +1,59 @@
+"""What a student is asked to match. Pure functions on tensors; every loss is a mean over texts or tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T² · KL(teacher ‖ student) of the distributions at temperature T (Hinton et al. 2015), mean over rows.
+
+    Args:
+        student, teacher: logits [rows, classes].
+    """
+    from torch.nn.functional import kl_div, log_softmax
+
+    own, wanted = log_softmax(student / temperature, -1), log_softmax(teacher / temperature, -1)
+    return kl_div(own, wanted, reduction="batchmean", log_target=True) * temperature**2
+
+
+def logit_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared distance of centred logits [rows, classes] (Ba & Caruana 2014).
+
+    Unlike a distribution's, the distance keeps the size of small logits too: a text that fits no class stays one that
+    fits none. A shift common to all classes changes no answer and is taken out.
+    """
+    own, wanted = student - student.mean(-1, keepdim=True), teacher - teacher.mean(-1, keepdim=True)
+    return (own - wanted).square().mean()
+
+
+def hidden_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared distance of hidden states [tokens, width], in units of the teacher's variance."""
+    return (student - teacher).square().mean() / teacher.var().clamp_min(1e-6)
+
+
+def relation_divergence(student: Tensor, teacher: Tensor, mask: Tensor, relations: int) -> Tensor:
+    """KL of token-to-token relations (Wang et al. 2021, "MiniLMv2", eq. 5, on hidden states).
+
+    Args:
+        student, teacher: hidden states [batch, length, width]; the widths may differ.
+        mask: 1 for real tokens, [batch, length].
+        relations: into how many relation heads the width is split.
+    """
+    import torch
+    from torch.nn.functional import log_softmax
+
+    def relate(hidden: Tensor) -> Tensor:
+        batch, length, width = hidden.shape
+        heads = hidden.view(batch, length, relations, width // relations).transpose(1, 2)
+        scores = heads @ heads.transpose(2, 3) / (width // relations) ** 0.5
+        hidden_keys = mask[:, None, None, :] == 0
+        return log_softmax(scores.masked_fill(hidden_keys, torch.finfo(scores.dtype).min), -1)
+
+    own, wanted = relate(student), relate(teacher)
+    terms = (wanted.exp() * (wanted - own)).sum(-1)
+    weights = mask[:, None, :].expand_as(terms)
+    return (terms * weights).sum() / weights.sum()

@@ -1,0 +1,99 @@
+"""The teacher's answers to every training text, worked out once and kept on disk for all epochs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ptf.progress import Progress
+from edge_ptf.training.batching import Item, collate
+from edge_ptf.training.placement import on_gpu
+from edge_ptf.training.trainer import by_length
+
+BATCH = 64
+
+
+class TeacherOutputs:
+    """Logits (FP32) and hidden states of chosen layers (FP16), row by row, as memory maps: flat in memory.
+
+    `logits` is [texts, classes], or [tokens, classes] for a task on tokens; `hidden` is [tokens, layers, width].
+    The tokens of text i are rows offsets[i] to offsets[i + 1].
+    """
+
+    def __init__(self, folder: Path) -> None:
+        shapes = json.loads((folder / "shapes.json").read_text(encoding="utf-8"))
+        self.offsets: NDArray[np.int64] = np.load(folder / "offsets.npy")
+        self.logits = np.memmap(folder / "logits.bin", np.float32, "r", shape=tuple(shapes["logits"]))
+        self.hidden = (
+            np.memmap(folder / "hidden.bin", np.float16, "r", shape=tuple(shapes["hidden"]))
+            if shapes["hidden"][1]
+            else None
+        )
+        self.per_token = bool(shapes["per_token"])
+
+    def rows(self, texts: Sequence[int]) -> NDArray[np.int64]:
+        """The token rows of some texts, one text after the other."""
+        return np.concatenate([np.arange(self.offsets[text], self.offsets[text + 1]) for text in texts])
+
+
+def compute(
+    teacher: Any,
+    items: Sequence[Item],
+    layers: Sequence[int],
+    inputs: tuple[str, ...],
+    pad: int,
+    folder: Path,
+    progress: Progress,
+) -> TeacherOutputs:
+    """Runs the teacher over `items`, or opens what an interrupted run has finished already.
+
+    Args:
+        layers: indexes into the teacher's hidden states (0 is the embedding's output).
+    """
+    import torch
+
+    if (folder / "shapes.json").exists():
+        return TeacherOutputs(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lengths = [len(item.encoding.input_ids) for item in items]
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    per_token = any(isinstance(item.target, list) for item in items)
+    classes, width = int(teacher.config.num_labels), int(getattr(teacher.config, "hidden_size", 0))
+    logits_shape = (int(offsets[-1]) if per_token else len(items), classes)
+    hidden_shape = (int(offsets[-1]), len(layers), width)
+    shapes = {"logits": logits_shape, "hidden": hidden_shape, "per_token": per_token}
+    logits = np.memmap(folder / "logits.bin", np.float32, "w+", shape=logits_shape)
+    hidden = np.memmap(folder / "hidden.bin", np.float16, "w+", shape=hidden_shape) if layers else None
+    teacher = teacher.to("cuda" if on_gpu() else "cpu").eval()
+    device = next(teacher.parameters()).device
+    progress.start("Ask the teacher", len(items))
+    with torch.no_grad():
+        for batch in by_length(items, BATCH):
+            tensors = collate([items[index] for index in batch], inputs, pad)
+            feeds = {name: tensors[name].to(device) for name in inputs}
+            outputs = teacher(**feeds, output_hidden_states=bool(layers), return_dict=True)
+            answers = outputs.logits.float().cpu().numpy()
+            states = [outputs.hidden_states[layer].half().cpu().numpy() for layer in layers]
+            for place, index in enumerate(batch):
+                begin, end = offsets[index], offsets[index + 1]
+                if per_token:
+                    logits[begin:end] = answers[place][: end - begin]
+                else:
+                    logits[index] = answers[place]
+                for number, state in enumerate(states):
+                    hidden[begin:end, number] = state[place][: end - begin]  # type: ignore[index]
+            progress.advance(len(batch))
+    progress.finish()
+    logits.flush()
+    if hidden is not None:
+        hidden.flush()
+    np.save(folder / "offsets.npy", offsets)
+    draft = folder / "shapes.draft"
+    draft.write_text(json.dumps(shapes), encoding="utf-8")
+    draft.replace(folder / "shapes.json")
+    return TeacherOutputs(folder)

@@ -1,0 +1,274 @@
+"""The training loop of both stages: `transformers.Trainer` with length-grouped batches, a validation score after each
+epoch, the best epoch kept, and an epoch state from which a killed run goes on bit by bit.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from edge_ptf import architecture
+from edge_ptf.config import StageConfig
+from edge_ptf.progress import Progress
+from edge_ptf.tasks.base import Example, Task
+from edge_ptf.training.batching import Item, LengthGroupedBatches, collate
+from edge_ptf.training.placement import Precision, on_gpu, placement
+
+STATE = ".training"
+SCORING_BATCH = 64
+log = logging.getLogger(__name__)
+
+
+class OptimizationConfig(StageConfig):
+    """What fine-tuning and distillation share."""
+
+    epochs: int = Field(5, ge=1, description="Times the training texts are seen.")
+    batch_size: int = Field(32, ge=1, description="Texts in one step.")
+    learning_rate: float = Field(2e-4, gt=0, description="Largest step size.")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="Update rule; SGD has momentum 0.9.")
+    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Course of the learning rate.")
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
+    weight_decay: float = Field(0.01, ge=0, description="Not applied to embeddings, biases and LayerNorm.")
+    max_gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are cut to this length.")
+    dropout: float | None = Field(None, ge=0, lt=1, description="Replaces the model's own dropout.")
+    patience: int = Field(0, ge=0, description="Stop after so many epochs without a better validation score; 0: never.")
+    precision: Precision = Field("auto", description="bf16 where the machine is quick at it, or as said.")
+    seed: int = Field(0, ge=0, description="Seed of initialisation, order and dropout.")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What one training run works on.
+
+    `loss(outputs, batch)` gives a scalar from the model's outputs; `score()` the validation metric after an epoch.
+    """
+
+    model: Any
+    items: Sequence[Item]
+    inputs: tuple[str, ...]
+    pad: int
+    loss: Callable[[Any, dict[str, Any]], Any]
+    score: Callable[[], float]
+    hidden_states: bool = False
+
+
+def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progress: Progress) -> dict[str, Any]:
+    """Trains `setup.model` in place and leaves the best epoch's weights in it.
+
+    Returns:
+        Notes for the lineage: the validation score of each epoch, the best epoch, tokens seen in one epoch.
+    """
+    from torch.utils.data import DataLoader
+    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
+
+    state = out / STATE
+    state.mkdir(parents=True, exist_ok=True)
+    where = placement(config.precision)
+    model = setup.model.to("cuda" if on_gpu() else "cpu")
+    sampler = LengthGroupedBatches(
+        [len(item.encoding.input_ids) for item in setup.items], config.batch_size, config.seed
+    )
+    steps = len(sampler)
+
+    class Batches(DataLoader):  # type: ignore[type-arg]
+        """Passes the epoch on to the sampler."""
+
+        def set_epoch(self, epoch: int) -> None:
+            sampler.set_epoch(epoch)
+
+    class Loop(Trainer):  # type: ignore[misc]
+        """Our batches and our loss in the library's loop."""
+
+        def get_train_dataloader(self) -> Any:
+            return Batches(
+                setup.items,  # type: ignore[arg-type]
+                batch_sampler=sampler,
+                collate_fn=lambda items: collate(items, setup.inputs, setup.pad),
+            )
+
+        def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
+            wanted = {name: inputs[name] for name in setup.inputs}
+            outputs = model(**wanted, output_hidden_states=setup.hidden_states, return_dict=True)
+            loss = setup.loss(outputs, inputs)
+            return (loss, outputs) if return_outputs else loss
+
+    class Listener(TrainerCallback):  # type: ignore[misc]
+        """Progress, the validation score, the best weights, early stopping, and the mark of a whole epoch state."""
+
+        def on_step_end(self, args: Any, run: Any, control: Any, **_: Any) -> None:
+            note = f"validation {100 * history[-1]:.2f}" if history else ""
+            progress.advance(note=note)
+
+        def on_epoch_end(self, args: Any, run: Any, control: Any, **_: Any) -> None:
+            score = setup.score()
+            if not history or score >= max(history):
+                _save_weights(model, state / "best.safetensors")
+            history.append(score)
+            best = len(history) - 1 - int(np.argmax(history[::-1]))
+            if config.patience and len(history) - 1 - best >= config.patience:
+                control.should_training_stop = True
+            log.info("%s: epoch %d: validation %.4f", title, len(history), score)
+
+        def on_save(self, args: Any, run: Any, control: Any, **_: Any) -> None:
+            document = {"checkpoint": f"checkpoint-{run.global_step}", "history": history}
+            draft = state / "whole.json.draft"
+            draft.write_text(json.dumps(document), encoding="utf-8")
+            draft.replace(state / "whole.json")
+
+    latest, history = _whole_state(state)
+    set_seed(config.seed)
+    optimizer = _optimizer(model, config)
+    loop = Loop(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(state),
+            per_device_train_batch_size=config.batch_size,
+            num_train_epochs=config.epochs,
+            max_grad_norm=config.max_gradient_norm,
+            bf16=where["precision"] == "bf16",
+            use_cpu=not on_gpu(),
+            save_strategy="epoch",
+            save_total_limit=2,
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            seed=config.seed,
+            dataloader_pin_memory=False,
+        ),
+        callbacks=[Listener()],
+        optimizers=(optimizer, _schedule(optimizer, config, steps * config.epochs)),
+    )
+    loop.remove_callback(PrinterCallback)
+    progress.start(title, steps * config.epochs, steps * len(history))
+    with _quiet():
+        loop.train(resume_from_checkpoint=str(latest) if latest else None)
+    progress.finish()
+    best = len(history) - 1 - int(np.argmax(history[::-1]))
+    _load_weights(model, state / "best.safetensors")
+    model.cpu().eval()
+    shutil.rmtree(state)
+    return {
+        "validation": [round(100 * score, 2) for score in history],
+        "best_epoch": best + 1,
+        "texts": len(setup.items),
+        "tokens_per_epoch": sum(len(item.encoding.input_ids) for item in setup.items),
+        **where,
+    }
+
+
+def predictor(
+    model: Any, task: Task, items: Sequence[Item], examples: Sequence[Example], inputs: tuple[str, ...], pad: int
+) -> Callable[[], list[Any]]:
+    """A function that gives the model's present answers (labels) to `examples`, whose encodings are `items`."""
+    import torch
+
+    def predict() -> list[Any]:
+        answers: list[Any] = [None] * len(items)
+        training = model.training
+        model.eval()
+        device = next(model.parameters()).device
+        with torch.no_grad():
+            for batch in by_length(items, SCORING_BATCH):
+                tensors = collate([items[index] for index in batch], inputs, pad)
+                feeds = {name: tensors[name].to(device) for name in inputs}
+                logits = model(**feeds, return_dict=True).logits.float().cpu().numpy()
+                for place, index in enumerate(batch):
+                    encoding = items[index].encoding
+                    own = logits[place][: len(encoding.input_ids)] if logits.ndim == 3 else logits[place]
+                    answers[index] = task.decode(own, encoding, examples[index].text).label
+        model.train(training)
+        return answers
+
+    return predict
+
+
+def by_length(items: Sequence[Item], size: int) -> Iterator[list[int]]:
+    """Indexes in batches of like length, shortest first."""
+    order = sorted(range(len(items)), key=lambda index: len(items[index].encoding.input_ids))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def freeze(model: Any, *, embeddings: bool, layers: int) -> None:
+    """Switches off the gradients of the embeddings and of the first layers."""
+    frozen = [architecture.encoder(model).embeddings] if embeddings else []
+    frozen += list(architecture.layers(model)[:layers])
+    for module in frozen:
+        module.requires_grad_(False)
+
+
+def _optimizer(model: Any, config: OptimizationConfig) -> Any:
+    import torch
+
+    named = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    plain = [value for name, value in named if value.ndim < 2 or "embeddings" in name]
+    decayed = [value for name, value in named if not (value.ndim < 2 or "embeddings" in name)]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def _schedule(optimizer: Any, config: OptimizationConfig, steps: int) -> Any:
+    from transformers import get_scheduler
+
+    names = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+    return get_scheduler(
+        names[config.schedule],
+        optimizer,
+        num_warmup_steps=int(config.warmup * steps),
+        num_training_steps=steps,
+    )
+
+
+def _whole_state(state: Path) -> tuple[Path | None, list[float]]:
+    """The last epoch state that was written to its end, and the scores up to it; what came after is removed."""
+    try:
+        found = json.loads((state / "whole.json").read_text(encoding="utf-8"))
+        latest, history = state / found["checkpoint"], [float(score) for score in found["history"]]
+    except (OSError, ValueError, KeyError):
+        latest, history = state / "none", []
+    for folder in state.glob("checkpoint-*"):
+        if folder != latest:
+            shutil.rmtree(folder)
+    return (latest, history) if latest.is_dir() else (None, [])
+
+
+def _save_weights(model: Any, path: Path) -> None:
+    from safetensors.torch import save_file
+
+    draft = path.with_suffix(".draft")
+    save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, draft)
+    draft.replace(path)
+
+
+def _load_weights(model: Any, path: Path) -> None:
+    from safetensors.torch import load_file
+
+    model.load_state_dict(load_file(path))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the library's own notices and bars away; ours go through Progress."""
+    from transformers.utils import logging as notices
+
+    level, bars = notices.get_verbosity(), notices.is_progress_bar_enabled()
+    notices.set_verbosity_error()
+    notices.disable_progress_bar()
+    try:
+        yield
+    finally:
+        notices.set_verbosity(level)
+        if bars:
+            notices.enable_progress_bar()

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_ptf.cache import KEPT_IN_PARTIAL, KEY_FILE, Key, run
+from edge_ptf.digests import tree_digest
+from edge_ptf.errors import BadInputError, EnvironmentFault, ExitCode
+
+KEY = Key("prune", 1, {"share": 0.5, "data": "abc"})
+OTHER = Key("prune", 1, {"share": 0.6, "data": "abc"})
+
+
+class Work:
+    """Counts how often it produces and loads, and writes a text."""
+
+    def __init__(self, text: str = "result", before: Callable[[Path], None] | None = None) -> None:
+        self.text, self.before, self.times, self.loads = text, before, 0, 0
+
+    def produce(self, folder: Path) -> str:
+        self.times += 1
+        if self.before:
+            self.before(folder)
+        (folder / "artifact.txt").write_text(self.text)
+        return self.text
+
+    def load(self, folder: Path) -> str:
+        self.loads += 1
+        return (folder / "artifact.txt").read_text()
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_the_second_run_reuses_the_first(tmp_path: Path) -> None:
+    work, out = Work(), tmp_path / "deep" / "out"
+    first = run(KEY, out, work.produce, work.load)
+    second = run(KEY, out, work.produce, work.load)
+    assert (first.reused, second.reused, work.times) == (False, True, 1)
+    assert first.artifact == second.artifact == "result"
+    assert first.key == second.key == KEY.digest()
+    assert first.folder == out
+
+
+def test_a_result_carries_its_whole_key_and_leaves_no_partial_folder(tmp_path: Path) -> None:
+    work, key = Work(), Key("prune", 3, {"share": 0.5}, ("numpy",))
+    run(key, tmp_path / "out", work.produce, work.load)
+    document = json.loads((tmp_path / "out" / KEY_FILE).read_text())
+    assert document == {"key": key.digest(), **key.document()}
+    assert set(document["libraries"]) == {"numpy"}
+    assert names(tmp_path) <= {"out", ".out.lock"}
+    assert {name for name in names(tmp_path / "out") if not name.startswith(".")} == {"artifact.txt"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        OTHER,
+        Key("distill", 1, KEY.parts),
+        Key("prune", 2, KEY.parts),
+        Key("prune", 1, KEY.parts, ("numpy",)),
+    ],
+)
+def test_another_key_is_refused_and_the_result_stays(tmp_path: Path, other: Key) -> None:
+    run(KEY, tmp_path / "out", Work("first").produce, Work().load)
+    before, work = tree_digest(tmp_path / "out"), Work("second")
+    with pytest.raises(BadInputError, match="already holds another result") as caught:
+        run(other, tmp_path / "out", work.produce, work.load)
+    assert "--overwrite" in caught.value.hint
+    assert work.times == 0
+    assert tree_digest(tmp_path / "out") == before
+
+
+def test_overwrite_replaces_the_whole_result(tmp_path: Path) -> None:
+    run(KEY, tmp_path / "out", Work(before=lambda folder: (folder / "extra").touch()).produce, Work().load)
+    work = Work("second")
+    outcome = run(OTHER, tmp_path / "out", work.produce, work.load, overwrite=True)
+    assert (outcome.artifact, outcome.reused) == ("second", False)
+    assert "extra" not in names(tmp_path / "out")
+    assert names(tmp_path) <= {"out", ".out.lock"}
+
+
+def test_overwrite_with_the_same_key_still_reuses(tmp_path: Path) -> None:
+    work = Work()
+    run(KEY, tmp_path / "out", work.produce, work.load)
+    assert run(KEY, tmp_path / "out", work.produce, work.load, overwrite=True).reused
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("precious")
+    work = Work()
+    with pytest.raises(BadInputError, match="already holds other files"):
+        run(KEY, tmp_path / "out", work.produce, work.load)
+    assert (tmp_path / "out" / "thesis.txt").read_text() == "precious"
+    assert work.times == 0
+
+
+def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert run(KEY, tmp_path / "out", Work().produce, Work().load).artifact == "result"
+
+
+def break_off(folder: Path) -> None:
+    (folder / "half.txt").write_text("half")
+    (folder / KEPT_IN_PARTIAL).mkdir(exist_ok=True)
+    (folder / KEPT_IN_PARTIAL / "epoch").write_text("2")
+    raise KeyboardInterrupt
+
+
+def test_a_break_leaves_no_result_and_keeps_an_older_one(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(KEY, tmp_path / "new", Work(before=break_off).produce, Work().load)
+    assert not (tmp_path / "new").exists()
+    run(KEY, tmp_path / "out", Work("first").produce, Work().load)
+    with pytest.raises(KeyboardInterrupt):
+        run(OTHER, tmp_path / "out", Work(before=break_off).produce, Work().load, overwrite=True)
+    assert Work().load(tmp_path / "out") == "first"
+
+
+@pytest.mark.parametrize(("key", "expected"), [(KEY, {KEPT_IN_PARTIAL}), (OTHER, set())])
+def test_only_the_training_state_of_the_same_key_survives_a_break(tmp_path: Path, key: Key, expected: set[str]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(KEY, tmp_path / "out", Work(before=break_off).produce, Work().load)
+    seen: set[str] = set()
+    work = Work(before=lambda folder: seen.update(names(folder) - {".key"}))
+    run(key, tmp_path / "out", work.produce, work.load)
+    assert seen == expected
+    assert "half.txt" not in names(tmp_path / "out")
+
+
+def test_training_state_survives_any_number_of_breaks(tmp_path: Path) -> None:
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            run(KEY, tmp_path / "out", Work(before=break_off).produce, Work().load)
+    assert (tmp_path / "out.partial" / KEPT_IN_PARTIAL / "epoch").read_text() == "2"
+
+
+def test_a_kill_between_the_last_write_and_the_rename_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Work()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("edge_ptf.cache._replace", killed)
+        run(KEY, tmp_path / "out", work.produce, work.load)
+    assert not (tmp_path / "out").exists()
+    assert run(KEY, tmp_path / "out", work.produce, work.load).artifact == "result"
+    assert work.times == 1
+
+
+def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(KEY, tmp_path / "out", Work("first").produce, Work().load)
+    work, rename = Work("second"), Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if self.name == "out.partial":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        run(OTHER, tmp_path / "out", work.produce, work.load, overwrite=True)
+    assert run(OTHER, tmp_path / "out", work.produce, work.load).artifact == "second"
+    assert work.times == 1
+    assert names(tmp_path) <= {"out", ".out.lock"}
+
+
+def test_a_result_that_must_not_be_reused_is_made_again(tmp_path: Path) -> None:
+    first, second = Work("invalid"), Work("valid")
+    run(KEY, tmp_path / "out", first.produce, first.load, reusable=lambda artifact: artifact == "valid")
+    again = run(KEY, tmp_path / "out", second.produce, second.load, reusable=lambda artifact: artifact == "valid")
+    assert (again.artifact, again.reused, second.times) == ("valid", False, 1)
+    third = run(KEY, tmp_path / "out", second.produce, second.load, reusable=lambda artifact: artifact == "valid")
+    assert third.reused
+
+
+def test_a_damaged_key_file_is_refused_not_trusted(tmp_path: Path) -> None:
+    run(KEY, tmp_path / "out", Work().produce, Work().load)
+    for content in ("", "[]", "null", '{"other": 1}', '"text"'):
+        (tmp_path / "out" / KEY_FILE).write_text(content)
+        with pytest.raises(BadInputError):
+            run(KEY, tmp_path / "out", Work().produce, Work().load)
+
+
+def test_the_lock_of_another_process_is_an_environment_fault_at_once(tmp_path: Path) -> None:
+    program = (
+        "import sys; from filelock import FileLock\n"
+        "with FileLock(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / ".out.lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        work = Work()
+        with pytest.raises(EnvironmentFault, match="another edge-ptf process works here"):
+            run(KEY, tmp_path / "out", work.produce, work.load)
+        assert work.times == 0
+    finally:
+        holder.communicate(b"")
+    assert run(KEY, tmp_path / "out", Work().produce, Work().load).artifact == "result"
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that a process of another user can reach."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*")
+def test_a_folder_without_permission_is_an_environment_fault(open_folder: Path) -> None:
+    (open_folder / "locked").mkdir(mode=0o555)
+    answer = open_folder / "answer"
+    answer.touch()
+    answer.chmod(0o666)
+    child = os.fork()
+    if child == 0:  # permissions do not bind root, so the work is done as somebody else
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            run(KEY, open_folder / "locked" / "out", Work().produce, Work().load)
+        except EnvironmentFault as error:
+            answer.write_text(error.message)
+            os._exit(int(error.exit_code))
+        finally:
+            os._exit(99)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == ExitCode.ENVIRONMENT
+    assert str(open_folder / "locked") in answer.read_text()
+    assert "\n" not in answer.read_text()
+
+
+def test_a_full_disk_names_the_file_and_says_that_work_is_kept(tmp_path: Path) -> None:
+    def full(folder: Path) -> None:
+        raise OSError(28, "No space left on device", str(folder / "model.onnx"))
+
+    with pytest.raises(EnvironmentFault) as caught:
+        run(KEY, tmp_path / "out", Work(before=full).produce, Work().load)
+    assert caught.value.message.endswith("model.onnx: No space left on device")
+    assert not (tmp_path / "out").exists()
