@@ -159,15 +159,32 @@ def slice_layer(part: LayerParts, heads: Sequence[int], units: Sequence[int]) ->
     family = part.family
     size = int(part.get(family.attention).attention_head_size)
     rows = torch.tensor([head * size + offset for head in heads for offset in range(size)], dtype=torch.long)
-    if len(heads) != part.heads:
+    if 0 < len(heads) != part.heads:
         for path in family.projections:
             part.set(path, _rows(part.get(path), rows))
         part.set(family.attention_output, _columns(part.get(family.attention_output), rows))
-    if len(units) != part.ffn:
+    if 0 < len(units) != part.ffn:
         kept = torch.tensor(list(units), dtype=torch.long)
         part.set(family.ffn_input, _rows(part.get(family.ffn_input), kept))
         part.set(family.ffn_output, _columns(part.get(family.ffn_output), kept))
     _drop_empty(part, len(heads), len(units))
+
+
+def keep_pieces(model: Any, kept: Sequence[int]) -> None:
+    """Keeps only these rows of the word embeddings, in place, and renumbers the special tokens of the configuration."""
+    import torch
+    from torch import nn
+
+    table = word_embeddings(model)
+    numbers = {old: new for new, old in enumerate(kept)}
+    table.weight = nn.Parameter(table.weight.detach()[torch.tensor(list(kept))].clone())
+    table.num_embeddings = len(kept)
+    table.padding_idx = numbers.get(table.padding_idx)
+    model.config.vocab_size = len(kept)
+    for name in ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"):
+        old = getattr(model.config, name, None)
+        if isinstance(old, int):
+            setattr(model.config, name, numbers.get(old))
 
 
 def reshape(model: Any, shape: Iterable[LayerShape]) -> None:

@@ -85,6 +85,10 @@ def run(
         BadInputError: the folder holds something else.
         EnvironmentFault: no permission, no space, or another process works here.
     """
+    if folder.name in ("", ".."):
+        raise BadInputError(
+            f"{folder}: a result needs a folder of its own", hint="Give --out the name of a folder, such as out/student"
+        )
     digest = key.digest()
     started = time.monotonic()
     try:
@@ -128,7 +132,7 @@ def environment_fault(error: OSError, folder: Path) -> EnvironmentFault:
 def _found(folder: Path, digest: str) -> bool:
     try:
         return bool(json.loads((folder / KEY_FILE).read_text(encoding="utf-8"))["key"] == digest)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

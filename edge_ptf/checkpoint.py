@@ -1,12 +1,13 @@
 """A checkpoint: a Hugging Face directory plus `edge_ptf.json`, which says what `transformers` cannot.
 
 That is the task, the longest sequence, where the checkpoint comes from, and the shape of each layer where pruning made
-layers differ. A checkpoint whose layers are all alike loads with plain `transformers`.
+layers differ. A checkpoint whose layers keep all their heads and are of one width loads with plain `transformers`.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def load_tokenizer(path: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: the tokenizer cannot be loaded ({_first_line(error)})") from None
+        raise CheckpointError(f"{path}: the tokenizer cannot be loaded ({_one_line(error)})") from None
     if not tokenizer.is_fast:
         raise CheckpointError(
             f"{path}: no fast tokenizer", hint="A tokenizer.json is needed; save one with transformers"
@@ -120,16 +121,25 @@ def save_checkpoint(model: Any, tokenizer: Any, info: CheckpointInfo, out: Path)
     from safetensors.torch import save_file
 
     out.mkdir(parents=True, exist_ok=True)
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
     with _quiet():
         model.config.save_pretrained(out)
         tokenizer.save_pretrained(out)
-    _rewrite_json(out / "config.json", architectures=[type(model).__name__], dtype="float32", transformers_version=None)
+    _rewrite_json(
+        out / "config.json",
+        architectures=[type(model).__name__],
+        dtype="float32",
+        transformers_version=None,
+        **_common_width(model),
+    )
     _rewrite_json(out / "tokenizer_config.json", name_or_path=None)
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     kept = {name: value for name, value in state.items() if not name.endswith("position_ids")}
     save_file(kept, out / WEIGHTS_FILE, metadata={"format": "pt"})
     text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (out / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    shutil.copymode(out / INFO_FILE, out / WEIGHTS_FILE)  # safetensors lets nobody but the owner read
     return open_checkpoint(out)
 
 
@@ -151,8 +161,10 @@ def open_checkpoint(path: Path) -> Checkpoint:
             )
     try:
         info = parse(CheckpointInfo, json.loads((path / INFO_FILE).read_text(encoding="utf-8")), where=INFO_FILE)
-    except (ValueError, ConfigError) as error:
-        raise CheckpointError(f"{path / INFO_FILE}: damaged ({_first_line(error)})") from None
+    except ConfigError as error:
+        raise CheckpointError(f"{path / INFO_FILE}: damaged ({error.message})", problems=error.problems) from None
+    except ValueError as error:
+        raise CheckpointError(f"{path / INFO_FILE}: damaged ({_one_line(error)})") from None
     return Checkpoint(path, info, tree_digest(path))
 
 
@@ -167,10 +179,14 @@ def load_model(checkpoint: Checkpoint) -> Any:
     task = tasks.create(checkpoint.info.task)
     with _quiet():
         config = _config(checkpoint.path)
-        model = task.auto_model().from_config(config)
+        architecture.family_named(config.model_type)
+        model = _loaded(checkpoint.path, lambda: task.auto_model().from_config(config))
+    there, wanted = len(architecture.layers(model)), len(checkpoint.info.layers)
+    if there != wanted:
+        raise CheckpointError(f"{checkpoint.path}: config.json has {there} layers, {INFO_FILE} {wanted}")
     architecture.reshape(model, checkpoint.info.layers)
     state = _loaded(checkpoint.path, lambda: load_file(checkpoint.path / WEIGHTS_FILE))
-    missing, unexpected = model.load_state_dict(state, strict=False)
+    missing, unexpected = _loaded(checkpoint.path, lambda: model.load_state_dict(state, strict=False))
     wrong = [name for name in (*missing, *unexpected) if not name.endswith("position_ids")]
     if wrong:
         raise CheckpointError(f"{checkpoint.path}: the weights do not fit the configuration (first: {wrong[0]})")
@@ -178,12 +194,13 @@ def load_model(checkpoint: Checkpoint) -> Any:
 
 
 def _config(path: Path, **changes: Any) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     try:
         return AutoConfig.from_pretrained(path, local_files_only=True, **changes)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path / 'config.json'}: cannot be used ({_first_line(error)})") from None
+    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
+        raise CheckpointError(f"{path / 'config.json'}: cannot be used ({_one_line(error)})") from None
 
 
 def _loading(config: Any) -> dict[str, Any]:
@@ -199,9 +216,15 @@ def _loaded(path: Path, load: Any) -> Any:
         return load()
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
         raise CheckpointError(
-            f"{path}: the weights cannot be loaded, the file is damaged or of another shape ({_first_line(error)})",
+            f"{path}: the weights cannot be loaded, the file is damaged or of another shape ({_one_line(error)})",
             hint="Download or make the checkpoint again",
         ) from None
+
+
+def _common_width(model: Any) -> dict[str, int]:
+    """The configuration's feed-forward width, where all layers have one."""
+    widths = {shape.ffn for shape in architecture.shapes(model)}
+    return {architecture.family_of(model).ffn_width: widths.pop()} if len(widths) == 1 and widths != {0} else {}
 
 
 def _rewrite_json(path: Path, **changes: Any) -> None:
@@ -231,5 +254,5 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

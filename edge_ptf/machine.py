@@ -71,7 +71,7 @@ def _cpu_flags() -> set[str]:
 
 def _cpu_name() -> str:
     wanted = ("model name", "Model", "Hardware", "CPU part")
-    found = {}
+    found: dict[str, str] = {}
     for line in _read("/proc/cpuinfo").splitlines():
         name, _, value = line.partition(":")
         found.setdefault(name.strip(), value.strip())

@@ -105,6 +105,12 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
     assert work.times == 0
 
 
+@pytest.mark.parametrize("folder", [".", "..", "/"])
+def test_a_folder_without_a_name_is_refused(folder: str) -> None:
+    with pytest.raises(BadInputError, match="a folder of its own"):
+        run(KEY, Path(folder), Work().produce, Work().load)
+
+
 def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     assert run(KEY, tmp_path / "out", Work().produce, Work().load).artifact == "result"

@@ -1,0 +1,7 @@
+"""Making a checkpoint physically smaller: layers, attention heads, feed-forward units, vocabulary."""
+
+from __future__ import annotations
+
+from edge_ptf.compression.pruning import PruneConfig, prune
+
+__all__ = ["PruneConfig", "prune"]

@@ -1,0 +1,8 @@
+"""Labelled text: reading it, checking it, splitting it."""
+
+from __future__ import annotations
+
+from edge_ptf.data.dataset import DataConfig, LabelledData
+from edge_ptf.data.loading import load
+
+__all__ = ["DataConfig", "LabelledData", "load"]

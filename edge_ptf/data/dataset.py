@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge_ptf.config import StageConfig, StrictModel
 from edge_ptf.tasks.base import Example
@@ -16,9 +16,22 @@ class DataConfig(StageConfig):
     text_column: str = Field("text", description="Column with the text.")
     text_pair_column: str = Field("text_pair", description="Column with the second text of a pair, used when present.")
     label_column: str = Field("label", description="Column with the label.")
-    validation_fraction: float = Field(0.1, gt=0, lt=0.5, description="Share of a data set split by edge-ptf.")
-    test_fraction: float = Field(0.2, gt=0, lt=0.8, description="Share of a data set split by edge-ptf.")
+    tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
+    tags_column: str = Field("tags", description="Column with one BIO tag for each word.")
+    out_of_scope_label: str | None = Field(
+        None, description="Label of texts that belong to no class; it may be absent from train."
+    )
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=0.5, description="Share that becomes validation where the data set has none."
+    )
+    test_fraction: float = Field(0.2, gt=0, lt=0.8, description="Share that becomes test where the data set has none.")
     hub_config: str | None = Field(None, description="Configuration name of a hub data set.")
+
+    @model_validator(mode="after")
+    def _train_is_left(self) -> DataConfig:
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction and test_fraction together must stay below 1: nothing would train")
+        return self
 
 
 class SplitReport(StrictModel):
@@ -37,7 +50,9 @@ class DataReport(StrictModel):
     splits: dict[str, SplitReport]
     split_by: str = Field(description="'given', or how edge-ptf split the data.")
     duplicates_removed: dict[str, int] = Field(
-        default_factory=dict, description="Rows removed from train (and validation) because they also stand in test."
+        default_factory=dict,
+        description="Rows removed from train because they also stand in validation or test, and from validation "
+        "because they also stand in test.",
     )
     notes: tuple[str, ...] = ()
 

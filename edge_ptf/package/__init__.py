@@ -1,0 +1,10 @@
+"""The package `.eptf`: what ships, how it is read safely, verified and sealed. Normative text: `docs/package.md`."""
+
+from __future__ import annotations
+
+from edge_ptf.package.assembly import AssembleConfig, assemble
+from edge_ptf.package.manifest import Manifest
+from edge_ptf.package.payload import Payload, open_payload, seal, unpack
+from edge_ptf.package.verification import verify
+
+__all__ = ["AssembleConfig", "Manifest", "Payload", "assemble", "open_payload", "seal", "unpack", "verify"]

@@ -24,6 +24,14 @@ Logits = NDArray[np.float32]
 class RowError(ValueError):
     """One row of data cannot be used; the message says why, without file and line (the reader adds those)."""
 
+    def __init__(self, message: str, *, item: int | None = None) -> None:
+        """Args:
+        message: why.
+        item: which item of the row, where the row is a list (the word of a sentence).
+        """
+        super().__init__(message)
+        self.item = item
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -123,6 +131,11 @@ class Task(ABC):
     @abstractmethod
     def check_label(self, example: Example) -> str | None:
         """Why the example's label cannot be used with this label set, or None."""
+
+    @staticmethod
+    @abstractmethod
+    def class_names(example: Example) -> list[str]:
+        """The class of each thing the example holds, for counting: its label, or the type of each entity."""
 
     @staticmethod
     @abstractmethod

@@ -42,6 +42,8 @@ class TextClassification(Task):
             raise RowError("the text is empty")
         if label is None or not str(label).strip():
             raise RowError("the label is empty")
+        if not isinstance(label, str | int):
+            raise RowError(f"the label {label!r} is neither a name nor a whole number")
         if pair is not None and (not isinstance(pair, str) or not pair.strip()):
             raise RowError("the second text of the pair is empty")
         return Example(text, str(label).strip(), pair)
@@ -56,6 +58,11 @@ class TextClassification(Task):
         if example.label in self.label_ids or example.label == self.spec.out_of_scope_label:
             return None
         return f"label '{example.label}' does not occur in train"
+
+    @staticmethod
+    def class_names(example: Example) -> list[str]:
+        """The label."""
+        return [str(example.label)]
 
     @staticmethod
     def stratum(example: Example) -> str:
@@ -73,8 +80,10 @@ class TextClassification(Task):
         """See Task."""
         if not examples:
             return []
-        pairs = [example.text_pair or "" for example in examples] if examples[0].text_pair is not None else None
-        batch = tokenizer([example.text for example in examples], pairs, truncation=True, max_length=max_length)
+        pairs = [example.text_pair for example in examples if example.text_pair is not None]
+        if pairs and len(pairs) != len(examples):  # the tokenizer takes a batch of texts or of pairs, not of both
+            return [encoding for example in examples for encoding in self.encode(tokenizer, [example], max_length)]
+        batch = tokenizer([example.text for example in examples], pairs or None, truncation=True, max_length=max_length)
         types = batch.get("token_type_ids") or [None] * len(examples)
         return [Encoding(ids, kinds) for ids, kinds in zip(batch["input_ids"], types, strict=True)]
 

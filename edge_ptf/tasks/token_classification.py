@@ -33,12 +33,11 @@ class TokenClassification(Task):
             raise RowError("the sentence has no tokens")
         if len(tokens) != len(tags):
             raise RowError(f"{len(tokens)} tokens but {len(tags)} tags")
-        for token in tokens:
+        for item, (token, tag) in enumerate(zip(tokens, tags, strict=True)):
             if not WORD.fullmatch(token):
-                raise RowError(f"token {token!r} is empty or holds white space")
-        wrong = [tag for tag in tags if not TAG.fullmatch(tag)]
-        if wrong:
-            raise RowError(f"tag '{wrong[0]}' is not BIO (allowed: O, B-<type>, I-<type>)")
+                raise RowError(f"token {token!r} is empty or holds white space", item=item)
+            if not TAG.fullmatch(tag):
+                raise RowError(f"tag '{tag}' is not BIO (allowed: O, B-<type>, I-<type>)", item=item)
         return Example(" ".join(tokens), tuple(tags))
 
     @classmethod
@@ -51,6 +50,11 @@ class TokenClassification(Task):
         """See Task."""
         unknown = sorted({tag for tag in example.label if tag not in self.label_ids})
         return f"tag '{unknown[0]}' is of a type that does not occur in train" if unknown else None
+
+    @staticmethod
+    def class_names(example: Example) -> list[str]:
+        """The type of each entity."""
+        return [kind for kind, _, _ in spans(example.label)]
 
     @staticmethod
     def stratum(example: Example) -> str:
@@ -176,7 +180,9 @@ def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
 
 
 def word_starts(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Position of the first sub-token inside each word, -1 where there is none.
+    """Position of the first sub-token that shares a character with each word, -1 where there is none.
+
+    One sub-token can begin two words: BERT drops control characters, a form feed between two words among them.
 
     Args:
         words: character spans of the words, in order.
@@ -187,10 +193,12 @@ def word_starts(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, i
     for position, (begin, end) in enumerate(offsets):
         if begin == end:
             continue
-        while word < len(words) and words[word][1] < end:
+        while word < len(words) and words[word][0] < end:
+            if starts[word] < 0 and words[word][1] > begin:
+                starts[word] = position
+            if words[word][1] > end:
+                break
             word += 1
-        if word < len(words) and starts[word] < 0 and end > words[word][0]:
-            starts[word] = position
     return tuple(starts)
 
 

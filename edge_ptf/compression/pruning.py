@@ -1,0 +1,168 @@
+"""Cut a fine-tuned checkpoint down to a student: fewer layers, heads, feed-forward units and token pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from edge_ptf import architecture, tasks
+from edge_ptf.architecture import LayerShape
+from edge_ptf.checkpoint import Checkpoint, LineageStep, load_model, load_tokenizer, save_checkpoint
+from edge_ptf.compression import vocabulary
+from edge_ptf.compression.importance import LayerImportance, fisher, magnitude, strongest
+from edge_ptf.config import StageConfig
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Example
+from edge_ptf.training.finetuning import INPUTS, labelled_items
+
+UNITS_STEP = 32
+"""Shares of feed-forward units are rounded to this: kernels work on blocks."""
+
+
+class PruneConfig(StageConfig):
+    """The student's size. A count, or a share below 1 of what the teacher has; nothing is cut where it is unset."""
+
+    layers: float | None = Field(None, gt=0, description="Layers kept, spread evenly; the last one always stays.")
+    keep_layers: tuple[int, ...] | None = Field(None, description="These layers instead, from 0, such as 1,3,5.")
+    heads: tuple[float, ...] | None = Field(
+        None, description="Attention heads of each layer kept: one number, or one for each layer that is kept."
+    )
+    ffn: tuple[float, ...] | None = Field(
+        None, description="Feed-forward units of each layer kept: one number, or one for each layer that is kept."
+    )
+    importance: Literal["fisher", "magnitude"] = Field("fisher", description="Which heads and units matter.")
+    samples: int = Field(512, ge=1, description="Validation texts for the Fisher information.")
+    vocabulary: bool = Field(True, description="Drop token pieces that the training texts do not use.")
+    vocabulary_min_count: int = Field(1, ge=1, description="Fewest uses in train and validation that keep a piece.")
+    vocabulary_size: int | None = Field(
+        None, ge=1, description="Fill up with the language's frequent pieces until there are so many."
+    )
+    skip_unsupported: bool = Field(
+        False, description="Leave a model of a family that cannot be pruned as it is, instead of refusing it."
+    )
+
+    @field_validator("keep_layers", "heads", "ffn", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """A single number or '1,3,5' from the command line is a list too."""
+        if isinstance(value, str):
+            return [part for part in value.replace(" ", "").split(",") if part]
+        return [value] if isinstance(value, int | float) else value
+
+
+def prune(
+    checkpoint: Checkpoint, data: LabelledData, config: PruneConfig, out: Path, progress: Progress = SILENT
+) -> Checkpoint:
+    """Writes the student that `distill` then teaches. The weights that stay are the teacher's.
+
+    Raises:
+        BadInputError: the wanted size does not fit the model.
+        CheckpointError: the model's family cannot be pruned.
+    """
+    model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
+    info, notes = checkpoint.info, dict[str, Any]()
+    if model.config.model_type not in architecture.FAMILIES and config.skip_unsupported:
+        notes["skipped"] = f"family {model.config.model_type}"
+    else:
+        architecture.family_of(model)
+        notes |= _cut_structure(model, tokenizer, checkpoint, data, config, progress)
+        if config.vocabulary:
+            tokenizer, found = _cut_vocabulary(model, tokenizer, data, config)
+            notes |= found
+        info = info.replace(layers=architecture.shapes(model))
+    step = LineageStep(stage="prune", config=config.model_dump(mode="json"), notes=notes)
+    return save_checkpoint(model, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+
+
+def spread_layers(count: int, kept: int) -> list[int]:
+    """`kept` of `count` layers, spread evenly, the last one among them: 3 of 6 are 1, 3, 5."""
+    return [round((index + 1) * count / kept) - 1 for index in range(kept)]
+
+
+def _cut_structure(
+    model: Any,
+    tokenizer: Any,
+    checkpoint: Checkpoint,
+    data: LabelledData,
+    config: PruneConfig,
+    progress: Progress,
+) -> dict[str, Any]:
+    before = architecture.shapes(model)
+    kept = _kept_layers(config, len(before))
+    heads = _widths("heads", config.heads, [before[layer].heads for layer in kept], step=1)
+    units = _widths("ffn", config.ffn, [before[layer].ffn for layer in kept], step=UNITS_STEP)
+    wanted = [LayerShape(heads=h, ffn=u) for h, u in zip(heads, units, strict=True)]
+    scores: list[LayerImportance] = []
+    if wanted != [before[layer] for layer in kept]:
+        scores = _scores(model, tokenizer, checkpoint, data, config, progress)
+    architecture.keep_layers(model, kept)
+    for part, layer, shape in zip(architecture.parts(model), kept, wanted, strict=True):
+        if scores:
+            chosen = strongest(scores[layer].heads, shape.heads), strongest(scores[layer].units, shape.ffn)
+            architecture.slice_layer(part, *chosen)
+    return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted]}
+
+
+def _scores(
+    model: Any, tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig, progress: Progress
+) -> list[LayerImportance]:
+    if config.importance == "magnitude":
+        return magnitude(model)
+    task = tasks.create(checkpoint.info.task)
+    step = max(len(data.validation) // config.samples, 1)
+    examples = data.validation[::step][: config.samples]
+    items = labelled_items(tokenizer, task, examples, checkpoint.info.max_length)
+    inputs = tuple(name for name in INPUTS if name in tokenizer.model_input_names)
+    return fisher(model, items, inputs, int(tokenizer.pad_token_id), progress)
+
+
+def _cut_vocabulary(model: Any, tokenizer: Any, data: LabelledData, config: PruneConfig) -> tuple[Any, dict[str, Any]]:
+    texts = [text for split in (data.train, data.validation) for example in split for text in _texts(example)]
+    counts = vocabulary.count_pieces(tokenizer, texts)
+    kept = vocabulary.kept_ids(tokenizer, counts, config.vocabulary_min_count, config.vocabulary_size)
+    kept = [number for number in kept if number < model.config.vocab_size]
+    small = vocabulary.rewritten(tokenizer, kept)
+    architecture.keep_pieces(model, kept)
+    validation = [text for example in data.validation for text in _texts(example)]
+    found = {"pieces_before": len(tokenizer), "pieces_after": len(small)}
+    return small, {**found, **vocabulary.differences(tokenizer, small, validation)}
+
+
+def _texts(example: Example) -> tuple[str, ...]:
+    return (example.text,) if example.text_pair is None else (example.text, example.text_pair)
+
+
+def _kept_layers(config: PruneConfig, count: int) -> list[int]:
+    if config.keep_layers is not None:
+        wrong = [layer for layer in config.keep_layers if not 0 <= layer < count]
+        if wrong or not config.keep_layers:
+            raise BadInputError(f"keep_layers: there is no layer {wrong[:1] or ''}", hint=f"Layers: 0 to {count - 1}")
+        return sorted(set(config.keep_layers))
+    if config.layers is None:
+        return list(range(count))
+    kept = max(round(config.layers * count), 1) if config.layers < 1 else int(config.layers)
+    if kept > count:
+        raise BadInputError(f"layers: {kept} cannot be kept, the model has {count}", hint=f"Give 1 to {count}")
+    return spread_layers(count, kept)
+
+
+def _widths(name: str, wanted: Sequence[float] | None, present: Sequence[int], step: int) -> list[int]:
+    if wanted is None:
+        return list(present)
+    if len(wanted) not in (1, len(present)):
+        raise BadInputError(
+            f"{name}: {len(wanted)} numbers for {len(present)} layers", hint="Give one number, or one for each layer"
+        )
+    each = list(wanted) * len(present) if len(wanted) == 1 else list(wanted)
+    widths = []
+    for value, there in zip(each, present, strict=True):
+        width = max(round(value * there / step) * step, 1) if 0 < value < 1 else int(value)
+        if not 0 <= width <= there:
+            raise BadInputError(f"{name}: {width} cannot be kept, the layer has {there}", hint=f"Give 0 to {there}")
+        widths.append(width)
+    return widths

@@ -1,0 +1,162 @@
+"""A smaller vocabulary: the tokenizer's files rewritten, texts that were counted cut exactly as before."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.errors import CheckpointError
+
+SUFFIX = "##"
+
+
+def count_pieces(tokenizer: Any, texts: Iterable[str]) -> Counter[int]:
+    """How often each token id occurs in the texts."""
+    found: Counter[int] = Counter()
+    for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]:
+        found.update(ids)
+    return found
+
+
+def kept_ids(tokenizer: Any, counts: Mapping[int, int], min_count: int, size: int | None) -> list[int]:
+    """The ids that stay, in increasing order.
+
+    These are special and added tokens, every piece of a single character with its `##` form (one missing letter would
+    make whole words unknown), what the texts use at least `min_count` times with all that merges need to build it, and
+    then pieces from the top of the vocabulary, where the frequent ones stand, until there are `size`.
+    """
+    document = json.loads(tokenizer.backend_tokenizer.to_str())
+    pieces = _pieces(document["model"])
+    kept = set(tokenizer.all_special_ids) | {item["id"] for item in document["added_tokens"]}
+    kept |= {number for number, piece in enumerate(pieces) if len(piece.removeprefix(SUFFIX).removeprefix("▁")) <= 1}
+    kept |= {number for number, count in counts.items() if count >= min_count}
+    kept = _closed(document["model"], kept)
+    for number in range(len(pieces)):
+        if size is None or len(kept) >= size:
+            break
+        if number not in kept and not pieces[number].startswith("[unused"):
+            kept |= _closed(document["model"], {number})
+    return sorted(kept)
+
+
+def rewritten(tokenizer: Any, kept: Sequence[int]) -> Any:
+    """The same tokenizer over the kept pieces, numbered anew in the old order.
+
+    Raises:
+        CheckpointError: a kind of tokenizer whose vocabulary cannot be cut.
+    """
+    numbers = {old: new for new, old in enumerate(kept)}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tokenizer.save_pretrained(folder)
+        _rewrite(folder / "tokenizer.json", lambda document: _cut(document, numbers))
+        _rewrite(folder / "tokenizer_config.json", lambda document: _cut_config(document, numbers))
+        for old in ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model"):
+            (folder / old).unlink(missing_ok=True)  # tokenizer.json says all of it
+        return load_tokenizer(folder)
+
+
+def differences(before: Any, after: Any, texts: Sequence[str]) -> dict[str, float]:
+    """What the cut does to texts: [UNK] per thousand tokens and mean length, before and after."""
+
+    def look(tokenizer: Any) -> tuple[float, float]:
+        rows = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+        tokens = sum(map(len, rows))
+        unknown = sum(row.count(tokenizer.unk_token_id) for row in rows) if tokenizer.unk_token_id is not None else 0
+        return round(1000 * unknown / max(tokens, 1), 3), round(tokens / max(len(rows), 1), 3)
+
+    (unknown_before, length_before), (unknown_after, length_after) = look(before), look(after)
+    return {
+        "unknown_per_thousand_before": unknown_before,
+        "unknown_per_thousand_after": unknown_after,
+        "mean_tokens_before": length_before,
+        "mean_tokens_after": length_after,
+    }
+
+
+def _pieces(model: Mapping[str, Any]) -> list[str]:
+    """The pieces by id."""
+    if model["type"] == "Unigram":
+        return [piece for piece, _ in model["vocab"]]
+    if model["type"] in ("WordPiece", "BPE"):
+        by_id = {number: piece for piece, number in model["vocab"].items()}
+        return [by_id.get(number, "") for number in range(max(by_id) + 1)]
+    raise CheckpointError(
+        f"the vocabulary of a {model['type']} tokenizer cannot be cut", hint="Set prune.vocabulary to false"
+    )
+
+
+def _pairs(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Merges as pairs; older files write them as one string."""
+    split = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in model["merges"]]
+    return [(left, right) for left, right in split]
+
+
+def _closed(model: Mapping[str, Any], kept: set[int]) -> set[int]:
+    """`kept` with every piece that byte-pair merges pass through on the way to a kept one."""
+    if model["type"] != "BPE":
+        return kept
+    vocabulary = model["vocab"]
+    sources: dict[str, list[tuple[str, str]]] = {}
+    for left, right in _pairs(model):
+        sources.setdefault(left + right, []).append((left, right))
+    pieces, closed = _pieces(model), set(kept)
+    waiting = [pieces[number] for number in kept if number < len(pieces)]
+    while waiting:
+        for pair in sources.get(waiting.pop(), []):
+            for part in pair:
+                if vocabulary[part] not in closed:
+                    closed.add(vocabulary[part])
+                    waiting.append(part)
+    return closed
+
+
+def _cut(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
+    model = document["model"]
+    pieces = _pieces(model)
+    if model["type"] == "Unigram":
+        model["vocab"] = [model["vocab"][old] for old in numbers if old < len(pieces)]
+        model["unk_id"] = numbers[model["unk_id"]]
+    else:
+        merges = _pairs(model) if model["type"] == "BPE" else []
+        model["vocab"] = {pieces[old]: new for old, new in numbers.items() if old < len(pieces)}
+        if merges:
+            model["merges"] = [
+                list(pair) for pair in merges if all(piece in model["vocab"] for piece in (*pair, "".join(pair)))
+            ]
+    for item in document["added_tokens"]:
+        item["id"] = numbers[item["id"]]
+    _renumber(document.get("post_processor"), numbers)
+    document["padding"] = document["truncation"] = None
+    return document
+
+
+def _renumber(processor: Any, numbers: Mapping[int, int]) -> None:
+    """Special tokens' ids inside a post-processor, of whatever kind, nested or not."""
+    if not isinstance(processor, dict):
+        return
+    for inner in processor.get("processors", []):
+        _renumber(inner, numbers)
+    if isinstance(processor.get("special_tokens"), dict):
+        for item in processor["special_tokens"].values():
+            item["ids"] = [numbers[old] for old in item["ids"]]
+    for name in ("sep", "cls"):
+        if isinstance(processor.get(name), list):
+            processor[name][1] = numbers[processor[name][1]]
+
+
+def _cut_config(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
+    added = document.get("added_tokens_decoder")
+    if isinstance(added, dict):
+        document["added_tokens_decoder"] = {str(numbers[int(old)]): value for old, value in added.items()}
+    return document
+
+
+def _rewrite(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    document = change(json.loads(path.read_text(encoding="utf-8")))
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")

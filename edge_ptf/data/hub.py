@@ -1,0 +1,160 @@
+"""Data sets of the `datasets` library: saved on disk, or fetched from the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edge_ptf.data.readers import Columns, Findings, Row, clean_words
+from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION
+from edge_ptf.errors import DataError, EnvironmentFault
+
+SPLIT_NAMES = {
+    "train": TRAIN,
+    "validation": VALIDATION,
+    "valid": VALIDATION,
+    "dev": VALIDATION,
+    "val": VALIDATION,
+    "test": TEST,
+}
+"""The names under which a split may stand."""
+
+USUAL_TAGS = "ner_tags"
+"""Where data sets of the hub keep what the column `tags` is for."""
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether `save_to_disk` wrote the folder."""
+    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+
+
+def saved_rows(folder: Path, columns: Columns, findings: Findings) -> dict[str, Iterator[Row]]:
+    """The rows of each split of a folder written by `save_to_disk`; a data set without splits is train."""
+    import datasets
+
+    try:
+        with _quiet():
+            stored = datasets.load_from_disk(str(folder))
+    except Exception as error:  # the library raises what its Arrow reader raises, of no common type
+        raise DataError(f"{folder}: not readable as a saved data set: {_first_line(error)}") from None
+    return _rows_of_splits(str(folder), stored, columns, findings)
+
+
+def hub_rows(
+    name: str, config: str | None, columns: Columns, findings: Findings, hint: str = ""
+) -> dict[str, Iterator[Row]]:
+    """The rows of each split of a data set on the hub, or of its copy in the local cache.
+
+    Raises:
+        EnvironmentFault: the hub cannot be reached and there is no copy.
+        DataError: there is no such data set, or it cannot be read.
+    """
+    import datasets
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
+
+    try:
+        with _quiet():
+            stored = datasets.load_dataset(name, config)
+    except DatasetNotFoundError:
+        raise DataError(
+            f"'{name}' is no file or folder here, and no public data set on the hub",
+            hint=hint or "Check the spelling; for a private or gated one log in with: hf auth login",
+        ) from None
+    except (ConnectionError, TimeoutError) as error:
+        raise EnvironmentFault(
+            f"'{name}' is no file or folder here, and the hub cannot be reached ({_first_line(error)})",
+            hint=hint or "Check the path, or go online, or give a folder written by datasets' save_to_disk",
+        ) from None
+    except ValueError as error:
+        raise DataError(
+            f"'{name}' on the hub: {_first_line(error)}", hint="Choose one with: --set data.hub_config=NAME"
+        ) from None
+    except (DatasetsError, RuntimeError) as error:
+        raise DataError(f"'{name}' on the hub cannot be read: {_first_line(error)}") from None
+    except OSError as error:
+        raise EnvironmentFault(f"'{name}' on the hub cannot be fetched: {_first_line(error)}") from None
+    return _rows_of_splits(name, stored, columns, findings)
+
+
+def _rows_of_splits(name: str, stored: Any, columns: Columns, findings: Findings) -> dict[str, Iterator[Row]]:
+    parts: Mapping[str, Any] = stored if isinstance(stored, Mapping) else {TRAIN: stored}
+    chosen: dict[str, Any] = {}
+    for given, part in parts.items():
+        split = SPLIT_NAMES.get(given.lower())
+        if split is None:
+            findings.notes.append(f"The split '{given}' is not used.")
+        elif split in chosen:
+            raise DataError(f"{name}: two splits for {split}", hint="Keep one of them")
+        elif _unlabelled(part, columns):
+            findings.notes.append(f"The split '{given}' has no labels and is not used.")
+        else:
+            chosen[split] = part
+    if TRAIN not in chosen:
+        raise DataError(f"{name}: no train split with labels (found: {', '.join(parts) or 'none'})")
+    return {split: _rows(f"{name}/{split}", chosen[split], columns, findings) for split in SPLITS if split in chosen}
+
+
+def _rows(place: str, part: Any, columns: Columns, findings: Findings) -> Iterator[Row]:
+    """Rows with class ids turned into names; the line of a row is its index, from 0."""
+    found = list(part.column_names)
+    if columns.required.get("tags") == "tags" and "tags" not in found and USUAL_TAGS in found:
+        columns = replace(columns, required={**columns.required, "tags": USUAL_TAGS})
+    columns.check(place, found)
+    wanted = [column for column in (*columns.required.values(), *columns.optional.values()) if column in found]
+    names = {column: _class_names(part.features[column]) for column in wanted}
+    for index, record in enumerate(part.select_columns(wanted)):
+        values = columns.pick({column: _named(value, names[column]) for column, value in record.items()})
+        words, tags = values.get("tokens"), values.get("tags")
+        if isinstance(words, list) and isinstance(tags, list) and len(words) == len(tags):
+            kept = clean_words([str(word) for word in words], [str(tag) for tag in tags], findings)
+            if not kept:
+                findings.dropped_sentences += 1
+                continue
+            values |= {"tokens": [word for _, word, _ in kept], "tags": [tag for _, _, tag in kept]}
+        yield Row(place, (index,), values)
+
+
+def _unlabelled(part: Any, columns: Columns) -> bool:
+    """Whether every label is -1: so the hub publishes a test split whose labels are kept back."""
+    column = columns.required.get("label")
+    if column not in part.column_names or _class_names(part.features[column]) is None:
+        return False
+    return bool(part.unique(column) == [-1])
+
+
+def _class_names(feature: Any) -> list[str] | None:
+    """The names behind the ids of a ClassLabel, or of a list of them."""
+    from datasets import ClassLabel
+
+    feature = getattr(feature, "feature", feature)
+    return list(feature.names) if isinstance(feature, ClassLabel) else None
+
+
+def _named(value: Any, names: list[str] | None) -> Any:
+    if names is None or value is None:
+        return value
+    if isinstance(value, list):
+        return [_named(item, names) for item in value]
+    return names[value] if 0 <= value < len(names) else None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The library's own progress bars would run into ours."""
+    import datasets
+
+    if datasets.are_progress_bars_disabled():
+        yield
+        return
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.enable_progress_bars()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

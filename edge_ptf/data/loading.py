@@ -1,0 +1,285 @@
+"""Labelled text from wherever it is, checked as a whole: every bad row is reported before any stage begins."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeAlias
+
+from edge_ptf.data import hub
+from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, SplitReport
+from edge_ptf.data.readers import READERS, Columns, Findings, Row, read_file
+from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, crossing
+from edge_ptf.digests import value_digest
+from edge_ptf.errors import BadInputError, DataError, near_matches
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Example, RowError, Task
+
+DEFAULTS = DataConfig()
+DEMO_COLUMNS = {"demo": ("text", "label", "tokens", "tags"), "demo:ner": ("tokens", "tags")}
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+SHOWN_NAMES = 10
+
+Located: TypeAlias = tuple[Example, str]
+"""An example and the place it was read from."""
+
+
+def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress: Progress = SILENT) -> LabelledData:
+    """Read, check, split and clean labelled text.
+
+    Validation or test that the source lacks is taken from train, by the hash of the content and stratified. A text that
+    stands in test is removed from train and validation, one that stands in validation from train.
+
+    Args:
+        source: "demo" or "demo:ner" (the built-in corpus); a .csv, .tsv, .jsonl, .json, .conll or CoNLL .txt file; a
+            directory of such files named train, validation (valid, dev, val) and test; a directory written by
+            `save_to_disk` of `datasets`; or the id of a data set on the hub.
+        task: which columns are needed, and how a row becomes an example.
+
+    Raises:
+        DataError: the source is unknown or cannot be used; `problems` lists the bad rows of all files.
+        EnvironmentFault: the hub cannot be reached.
+    """
+    findings = Findings()
+    rows = _read(_rows_of(source, task, config, findings), task, findings, source, progress)
+    findings.check(source)
+    _check_pairs(rows, source)
+    given = tuple(rows)
+    rows, removed = _without_duplicates(rows)
+    rows, split_by = _complete(rows, task, config, source)
+    splits = {name: tuple(example for example, _ in rows[name]) for name in SPLITS}
+    labels = _check_labels(source, rows, task, config, removed)
+    report = DataReport(
+        source=source,
+        splits={name: _split_report(splits[name], task) for name in SPLITS},
+        split_by=split_by,
+        duplicates_removed=removed,
+        notes=tuple(_notes(findings, given, removed, conflicts(splits[TRAIN]))),
+    )
+    return LabelledData(splits[TRAIN], splits[VALIDATION], splits[TEST], labels, report, _fingerprint(splits, labels))
+
+
+def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findings) -> dict[str, Iterator[Row]]:
+    """The rows of each split the source has; what is in no split counts as train."""
+    columns = Columns.of(task, config)
+    if source in DEMO_COLUMNS:
+        return _demo_rows(source, task)
+    if not source.strip():
+        raise DataError("no data set is named", hint="Give a file, a folder, a hub id or 'demo'")
+    path = Path(source).expanduser()
+    if path.is_dir() and hub.is_saved(path):
+        return hub.saved_rows(path, columns, findings)
+    if path.is_dir():
+        return {name: read_file(file, columns, findings) for name, file in _split_files(path).items()}
+    if path.exists():
+        return {TRAIN: read_file(path, columns, findings)}
+    if _is_path(source, path):
+        raise DataError(f"{source}: no such file or folder", hint=_siblings(path))
+    return hub.hub_rows(source, config.hub_config, columns, findings, hint=_siblings(path, only_close=True))
+
+
+def _read(
+    splits: Mapping[str, Iterator[Row]], task: type[Task], findings: Findings, source: str, progress: Progress
+) -> dict[str, list[Located]]:
+    """Every row as an example; the rows that cannot be one become problems."""
+    read: dict[str, list[Located]] = {}
+    progress.start("Reading data", len(splits))
+    for name, rows in splits.items():
+        read[name] = []
+        before = findings.count
+        for row in rows:
+            try:
+                read[name].append((_example(task, row), row.place()))
+            except RowError as error:
+                findings.problem(row.place(error.item), str(error))
+        if not read[name] and findings.count == before:
+            raise DataError(f"{source}: {name} has no rows")
+        progress.advance(note=f"{name}: {len(read[name])} rows")
+    progress.finish()
+    return {name: read[name] for name in SPLITS if name in read}
+
+
+def _example(task: type[Task], row: Row) -> Example:
+    example = task.example(row.values)
+    labels = (example.label,) if isinstance(example.label, str) else example.label
+    try:
+        "".join((example.text, example.text_pair or "", *labels)).encode()
+    except UnicodeEncodeError as error:
+        raise RowError(f"half of a surrogate pair ({error.object[error.start]!a}) is no text") from None
+    return example
+
+
+def _check_pairs(rows: Mapping[str, Sequence[Located]], source: str) -> None:
+    """Either every example is a pair or none is: a batch is tokenized as one or the other."""
+    single = Findings()
+    paired = False
+    for example, place in _all(rows):
+        paired |= example.text_pair is not None
+        if example.text_pair is None:
+            single.problem(place, "the second text of the pair is missing, which other rows have")
+    if paired:
+        single.check(source)
+
+
+def _without_duplicates(rows: Mapping[str, list[Located]]) -> tuple[dict[str, list[Located]], dict[str, int]]:
+    crossed = crossing({name: [example for example, _ in located] for name, located in rows.items()})
+    kept = {
+        name: [item for index, item in enumerate(located) if index not in crossed.get(name, ())]
+        for name, located in rows.items()
+    }
+    return kept, {name: len(positions) for name, positions in crossed.items()}
+
+
+def _complete(
+    rows: dict[str, list[Located]], task: type[Task], config: DataConfig, source: str
+) -> tuple[dict[str, list[Located]], str]:
+    """All three splits, with the absent ones taken from train, and how that was done."""
+    shares = {VALIDATION: config.validation_fraction, TEST: config.test_fraction}
+    shares = {name: share for name, share in shares.items() if name not in rows}
+    split_by = "given"
+    if shares:
+        names = assign(
+            [example for example, _ in rows[TRAIN]],
+            task.stratum,
+            validation=shares.get(VALIDATION, 0.0),
+            test=shares.get(TEST, 0.0),
+        )
+        whole = rows[TRAIN]
+        parts = {part: [row for row, name in zip(whole, names, strict=True) if name == part] for part in SPLITS}
+        rows = {**parts, **{name: located for name, located in rows.items() if name != TRAIN}}
+        taken = ", ".join(f"{name} {100 * share:g} %" for name, share in shares.items())
+        split_by = f"content hash, stratified ({taken})"
+    for name in SPLITS:
+        if not rows[name]:
+            why = "its rows all stand in another split too" if name not in shares else "there are too few rows to split"
+            raise DataError(f"{source}: {name} is empty", hint=f"Give more data: {why}")
+    return rows, split_by
+
+
+def _check_labels(
+    source: str,
+    rows: Mapping[str, Sequence[Located]],
+    task: type[Task],
+    config: DataConfig,
+    removed: Mapping[str, int],
+) -> tuple[str, ...]:
+    """The labels of train, after making sure that validation and test have no others."""
+    labels = task.collect_labels([example for example, _ in rows[TRAIN]])
+    outside = config.out_of_scope_label
+    whole = task(task.spec_for(labels, outside))
+    if len(labels) < 2:
+        raise DataError(f"{source}: train has one class only ({', '.join(labels)})", hint="At least two are needed")
+    if outside is not None and not any(outside in task.class_names(example) for example, _ in _all(rows)):
+        raise DataError(f"{source}: no row has the out-of-scope label '{outside}'", hint=near_matches(outside, labels))
+    findings = Findings()
+    for example, place in _all(rows):
+        if why := whole.check_label(example):
+            findings.problem(place, why)
+    if findings.count:
+        if removed[TRAIN]:
+            findings.problem(source, f"note: {removed[TRAIN]} rows of train were removed that also stand elsewhere")
+        findings.check(source)
+    return labels
+
+
+def _split_report(examples: Sequence[Example], task: type[Task]) -> SplitReport:
+    words = [len(f"{example.text} {example.text_pair or ''}".split()) for example in examples]
+    classes = Counter(name for example in examples for name in task.class_names(example))
+    return SplitReport(
+        rows=len(examples),
+        classes=dict(sorted(classes.items())),
+        mean_words=round(sum(words) / len(words), 2),
+        longest_words=max(words),
+    )
+
+
+def _notes(findings: Findings, given: Sequence[str], removed: Mapping[str, int], conflicting: int) -> Iterable[str]:
+    yield from findings.notes
+    for name in SPLITS:
+        if name not in given:
+            yield f"The data set has no {name}; it was taken from train by content hash, stratified."
+    for name, count in removed.items():
+        if count:
+            yield f"Rows removed from {name} because the same text stands in a later split: {count}."
+    if conflicting:
+        yield f"Texts that stand in train with different labels: {conflicting}."
+    if findings.cleaned_words:
+        yield f"Words from which white space inside was removed: {findings.cleaned_words}."
+    if findings.dropped_words:
+        yield f"Words dropped because they are only white space: {findings.dropped_words}."
+    if findings.dropped_sentences:
+        yield f"Sentences dropped because they have no words: {findings.dropped_sentences}."
+
+
+def _fingerprint(splits: Mapping[str, Sequence[Example]], labels: Sequence[str]) -> str:
+    rows = {name: [[item.text, item.text_pair, item.label] for item in examples] for name, examples in splits.items()}
+    return value_digest({"splits": rows, "labels": labels})
+
+
+def _all(rows: Mapping[str, Sequence[Located]]) -> Iterator[Located]:
+    for name in SPLITS:
+        yield from rows.get(name, ())
+
+
+def _demo_rows(source: str, task: type[Task]) -> dict[str, Iterator[Row]]:
+    from edge_ptf.data.demo import generate
+
+    offered = DEMO_COLUMNS[source]
+    if missing := [column for column in task.columns if column not in offered]:
+        fitting = [name for name, columns in DEMO_COLUMNS.items() if set(task.columns) <= set(columns)]
+        raise BadInputError(
+            f"'{source}' has no {' and no '.join(missing)}, which {task.name} needs",
+            hint=f"Use --data {fitting[0]}" if fitting else "The built-in corpus does not serve this task",
+        )
+
+    def rows(split: str) -> Iterator[Row]:
+        for index, row in enumerate(corpus[split]):
+            values = {"text": row.text, "label": row.intent, "tokens": row.text.split(), "tags": row.tags}
+            yield Row(f"{source}/{split}", (index,), {name: values[name] for name in offered})
+
+    corpus = generate(seed=0)
+    return {split: rows(split) for split in SPLITS}
+
+
+def _split_files(folder: Path) -> dict[str, Path]:
+    """The file of each split in a folder; other files do not matter."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        split = hub.SPLIT_NAMES.get(path.stem.lower())
+        if split is None or path.suffix.lower() not in READERS or not path.is_file():
+            continue
+        if split in found:
+            raise DataError(f"{folder}: two files for {split}: {found[split].name} and {path.name}", hint="Keep one")
+        found[split] = path
+    if TRAIN not in found:
+        raise DataError(
+            f"{folder}: no train file (found: {_listed(path.name for path in folder.iterdir())})",
+            hint=f"Name it train with one of {', '.join(READERS)}",
+        )
+    return found
+
+
+def _is_path(source: str, path: Path) -> bool:
+    """Whether a name that does not exist was meant as a path and not as a hub id."""
+    in_folder = "/" in source and path.parent.is_dir()
+    return not HUB_ID.fullmatch(source) or path.suffix.lower() in READERS or in_folder
+
+
+def _siblings(path: Path, *, only_close: bool = False) -> str:
+    """A hint from the names that stand where `path` should."""
+    if not path.parent.is_dir():
+        return "" if only_close else f"The folder {path.parent} does not exist either"
+    names = sorted(sibling.name for sibling in path.parent.iterdir())
+    close = get_close_matches(path.name, names, n=3, cutoff=0.5)
+    if close:
+        return f"Did you mean {' or '.join(str(path.parent / name) for name in close)}?"
+    return "" if only_close else f"{path.parent} holds: {_listed(names)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    rest = f" and {len(ordered) - SHOWN_NAMES} more" if len(ordered) > SHOWN_NAMES else ""
+    return f"{', '.join(ordered[:SHOWN_NAMES]) or 'nothing'}{rest}"

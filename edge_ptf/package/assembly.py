@@ -1,0 +1,137 @@
+"""Put together what ships: graph, tokenizer, labels, thresholds, golden vectors and papers, in one payload."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from edge_ptf import tasks
+from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.config import StageConfig
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import ParityError
+from edge_ptf.export.execute import GraphSession
+from edge_ptf.export.exporting import spread
+from edge_ptf.export.graph import Graph
+from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
+from edge_ptf.package.golden import golden_examples, golden_lines
+from edge_ptf.package.manifest import (
+    GoldenEntry,
+    GraphEntry,
+    HeadEntry,
+    Lineage,
+    Manifest,
+    Requirements,
+    TensorEntry,
+    TokenizerEntry,
+)
+from edge_ptf.package.payload import Payload, write_payload
+from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Task
+
+PAYLOAD_FILE = "payload.eptf"
+LEAST_ONNXRUNTIME = "1.23"
+TOOLS = ("edge-ptf", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
+TOLERANCE = {"fp32": 1e-3, "int8": 0.05}
+"""Accepted difference of a golden logit as a share of the largest: processors round and sum in different orders, and
+dynamic INT8 turns such a difference into a whole quantization step now and then."""
+
+
+class AssembleConfig(StageConfig):
+    """What the package says about itself."""
+
+    name: str = Field("", description="Name inside the package. [default: that of the package file]")
+    licence: str = Field("", description="Licence of the base model, for the licence notes, such as Apache-2.0.")
+    parity_texts: int = Field(500, ge=1, description="Validation texts on which the tokenizer is compared.")
+
+
+def assemble(
+    graph: Graph, data: LabelledData, config: AssembleConfig, out: Path, progress: Progress = SILENT
+) -> Payload:
+    """Writes `payload.eptf` from a graph directory.
+
+    Thresholds are chosen here, on `validation` through the very graph that ships, at batch 1.
+
+    Raises:
+        ParityError: the packaged tokenizer does not cut texts as the checkpoint's does.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    model, info = graph.model.read_bytes(), graph.info
+    document = plain_document((graph.path / "tokenizer.json").read_bytes())
+    tokenizer, task = PackageTokenizer(document, info.inputs), tasks.create(info.task)
+    _compare_tokenizers(graph, task, tokenizer, data, config.parity_texts)
+
+    session = GraphSession(model)
+    encodings = task.encode(tokenizer, data.validation, info.max_length)
+    progress.start("Assemble", len(encodings))
+    logits = []
+    for encoding in encodings:
+        logits.append(session.logits(encoding))
+        progress.advance()
+    progress.finish()
+    task = tasks.create(task.calibrated(logits, [example.label for example in data.validation]))
+
+    paired = bool(data.train) and data.train[0].text_pair is not None
+    lines = golden_lines(golden_examples(paired), task, tokenizer, session, info.max_length)
+    config_json = json.loads((graph.path / "config.json").read_text(encoding="utf-8"))
+    files = {
+        "model.onnx": model,
+        "tokenizer.json": document,
+        "tokenizer_config.json": (graph.path / "tokenizer_config.json").read_bytes(),
+        "config.json": json.dumps(config_json, indent=1, ensure_ascii=False).encode(),
+        "labels.txt": "".join(f"{label}\n" for label in task.spec.labels).encode(),
+        "golden.jsonl": "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode(),
+    }
+    manifest = Manifest(
+        name=config.name or "package",
+        graphs=(_graph_entry(graph, session),),
+        heads=(HeadEntry(name=task.name, graph="main", output=info.output, task=task.spec),),
+        tokenizer=TokenizerEntry(max_length=info.max_length),
+        golden=GoldenEntry(count=len(lines), tolerance=TOLERANCE[info.scheme.precision]),
+        requires=Requirements(onnxruntime=LEAST_ONNXRUNTIME, isa_any=info.scheme.isa),
+        lineage=Lineage(
+            base_model=info.base_model,
+            data=data.fingerprint,
+            steps=info.lineage,
+            tools={name: metadata.version(name) for name in TOOLS},
+        ),
+        files=(),
+    )
+    files["README.md"] = model_card(manifest).encode()
+    files["LICENCES.txt"] = licence_notes(manifest, config.licence).encode()
+    files["sbom.cdx.json"] = bill_of_materials(manifest, files["model.onnx"], config.licence)
+    return write_payload(manifest, files, out / PAYLOAD_FILE)
+
+
+def _compare_tokenizers(graph: Graph, task: Task, tokenizer: PackageTokenizer, data: LabelledData, count: int) -> None:
+    """What ships must cut texts exactly as training did."""
+    reference = load_tokenizer(graph.path)
+    length = graph.info.max_length
+    for example in [*spread(data.validation, count), *golden_examples(paired=False), *golden_examples(paired=True)]:
+        one = [example]
+        if task.encode(reference, one, length)[0] != task.encode(tokenizer, one, length)[0]:
+            raise ParityError(
+                f"the packaged tokenizer cuts a text differently from the checkpoint's: {example.text[:60]!r}",
+                hint="Please report this with the model's name",
+            )
+
+
+def _graph_entry(graph: Graph, session: GraphSession) -> GraphEntry:
+    def entry(item: Any) -> TensorEntry:
+        kind = {"tensor(int64)": "int64", "tensor(float)": "float32"}[item.type]
+        return TensorEntry(name=item.name, dtype=kind, shape=tuple(item.shape))
+
+    return GraphEntry(
+        name="main",
+        file="model.onnx",
+        inputs=tuple(entry(item) for item in session.session.get_inputs()),
+        outputs=tuple(entry(item) for item in session.session.get_outputs()),
+        opset=graph.info.opset,
+        scheme=graph.info.scheme,
+        layers=graph.info.layers,
+    )

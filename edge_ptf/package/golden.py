@@ -1,0 +1,67 @@
+"""Golden vectors: texts with the token ids and logits that every machine must reproduce."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edge_ptf.export.execute import GraphSession
+from edge_ptf.tasks.base import Example, Task
+
+TEXTS = (
+    "turn on the lights in the kitchen",
+    "Set a timer for 10 minutes, please!",
+    "what's the weather like tomorrow?",
+    "a",
+    "ok",
+    "I'd like to book a table for two at 7:30 p.m.",
+    "It's 21.5 °C in the living-room; make it 19 °C.",
+    "Play “La Vie en rose” by Édith Piaf",
+    "naïve café résumé façade — Straße",
+    "CANCEL MY ORDER NOW!!!",
+    "the   spaces    between   words\tand\ttabs",
+    "e-mail jane.doe@example.org about https://example.org/a?b=c",
+    "supercalifragilisticexpialidocious antidisestablishmentarianism",
+    "pneumonoultramicroscopicsilicovolcanoconiosis" * 3,
+    "日本語のテキスト and 中文",
+    "Привет, как дела?",
+    "שלום עולם",
+    "مرحبا بالعالم",
+    "한국어 문장",
+    "emoji 🙂👍🏽 and flags 🇩🇪",
+    "zero\u200bwidth and combining e\u0301 a\u0308",
+    "1234567890 3.14159 1,000,000 -42",
+    "'quotes' \"double\" (brackets) [MASK] <tag> & more",
+    "word " * 400,
+)
+
+
+def golden_examples(paired: bool) -> list[Example]:
+    """The texts, each with the next one where the task takes pairs."""
+    pairs = [*TEXTS[1:], TEXTS[0]] if paired else [None] * len(TEXTS)
+    return [Example(text, (), pair) for text, pair in zip(TEXTS, pairs, strict=True)]
+
+
+def golden_lines(
+    examples: Sequence[Example], task: Task, tokenizer: Any, session: GraphSession, max_length: int
+) -> list[dict[str, Any]]:
+    """One JSON-like line a text: text, text_pair, ids, token types, logits (six digits) and the answer."""
+    lines = []
+    for example in examples:
+        text, pair = example.text, example.text_pair
+        encoding = task.encode(tokenizer, [example], max_length)[0]
+        logits = session.logits(encoding)
+        answer = task.decode(logits, encoding, text).label
+        lines.append(
+            {
+                "text": text,
+                **({"text_pair": pair} if pair is not None else {}),
+                "input_ids": encoding.input_ids,
+                **({"token_type_ids": encoding.token_type_ids} if encoding.token_type_ids is not None else {}),
+                "logits": [[float(f"{value:.6g}") for value in row] for row in np.atleast_2d(logits)],
+                "label": answer,
+            }
+        )
+    return lines

@@ -1,0 +1,126 @@
+"""`manifest.json`: what a package is. No measurements and no times; its sha256 is the payload digest."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from edge_ptf.architecture import LayerShape
+from edge_ptf.checkpoint import LineageStep
+from edge_ptf.export.graph import Scheme
+from edge_ptf.tasks.base import TaskSpec
+
+FORMAT = "edge-ptf-package"
+MAJOR = 1
+MINOR = 0
+MANIFEST = "manifest.json"
+
+
+class Part(BaseModel):
+    """Base of everything in the manifest: unknown fields are ignored within a major version."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class FileEntry(Part):
+    """One file of the payload."""
+
+    path: str = Field(description="Relative path inside the package.")
+    size: int = Field(ge=0, description="Bytes.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class TensorEntry(Part):
+    """One input or output of a graph."""
+
+    name: str
+    dtype: str = Field(description="int64 or float32.")
+    shape: tuple[str | int, ...] = Field(description="A name stands for a dimension that changes from call to call.")
+
+
+class GraphEntry(Part):
+    """One ONNX graph."""
+
+    name: str
+    file: str
+    inputs: tuple[TensorEntry, ...]
+    outputs: tuple[TensorEntry, ...]
+    opset: int
+    scheme: Scheme = Field(description="The INT8 flavour.")
+    layers: tuple[LayerShape, ...] = Field(description="Width of each encoder layer.")
+
+
+class HeadEntry(Part):
+    """One task that a graph's output answers."""
+
+    name: str
+    graph: str
+    output: str
+    task: TaskSpec
+
+
+class TokenizerEntry(Part):
+    """How text becomes token ids: exactly as `AutoTokenizer(text, truncation=True, max_length=…)` without padding."""
+
+    huggingface: str = Field("tokenizer.json", description="The tokenizer in Hugging Face form.")
+    max_length: int = Field(description="Longest sequence in tokens, special tokens included; longer is cut.")
+    truncation: Literal["longest_first"] = "longest_first"
+    tables: str | None = Field(None, description="The runner's tables; null: callers tokenize with the form above.")
+
+
+class GoldenEntry(Part):
+    """Texts with the ids and logits they must give."""
+
+    file: str = "golden.jsonl"
+    count: int
+    tolerance: float = Field(description="Largest accepted difference of a logit, as a share of the largest one.")
+
+
+class Requirements(Part):
+    """What a device must have."""
+
+    onnxruntime: str = Field(description="Least version of ONNX Runtime.")
+    isa_any: tuple[str, ...] = Field((), description="One of these, or the INT8 products are not exact.")
+
+
+class Lineage(Part):
+    """Where the package comes from."""
+
+    base_model: str
+    data: str = Field(description="Fingerprint of the labelled text.")
+    steps: tuple[LineageStep, ...]
+    tools: dict[str, str]
+
+
+class Manifest(Part):
+    """The whole document."""
+
+    format: Literal["edge-ptf-package"] = FORMAT  # type: ignore[assignment]
+    version: str = Field(
+        f"{MAJOR}.{MINOR}", pattern=r"^\d+\.\d+$", description="Major and minor version of the format."
+    )
+    name: str
+    graphs: tuple[GraphEntry, ...] = Field(min_length=1)
+    heads: tuple[HeadEntry, ...] = Field(min_length=1)
+    tokenizer: TokenizerEntry
+    golden: GoldenEntry
+    requires: Requirements
+    lineage: Lineage
+    files: tuple[FileEntry, ...] = Field(description="Every file but this one and what sealing adds.")
+
+    @property
+    def task(self) -> TaskSpec:
+        """The first head's task."""
+        return self.heads[0].task
+
+    @property
+    def graph(self) -> GraphEntry:
+        """The first head's graph."""
+        return next(graph for graph in self.graphs if graph.name == self.heads[0].graph)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the manifest, as `docs/package.schema.json` holds it."""
+    schema = Manifest.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

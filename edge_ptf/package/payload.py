@@ -1,0 +1,171 @@
+"""Open a package, read its files with their checksums, seal it, unpack it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from edge_ptf.digests import bytes_digest, canonical_json
+from edge_ptf.errors import PackageError, VerificationError
+from edge_ptf.package import archive
+from edge_ptf.package.archive import Archive
+from edge_ptf.package.evidence import AccuracyEvidence, Evidence, LatencyEvidence, MemoryEvidence, Verdict
+from edge_ptf.package.manifest import MAJOR, MANIFEST, FileEntry, Manifest
+
+MANIFEST_LIMIT = 16 << 20
+VERDICT = "verdict.json"
+EVIDENCE = "evidence/"
+STORED = (".onnx", ".bin")
+"""What a device maps into memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A package that was opened: the manifest is read and checked, other files are read on demand.
+
+    `digest` is the sha256 of the manifest, which names every file's sha256: it identifies what ships.
+    `size_bytes` is what the payload's files take as packed, without evidence.
+    """
+
+    path: Path
+    manifest: Manifest
+    digest: str
+    size_bytes: int
+
+    def read(self, name: str) -> bytes:
+        """One file of the payload.
+
+        Raises:
+            VerificationError: it is not what the manifest says.
+        """
+        entry = next((entry for entry in self.manifest.files if entry.path == name), None)
+        if entry is None:
+            raise PackageError(f"{self.path}: the manifest names no file '{name}'")
+        content = Archive(self.path).read(name, limit=entry.size)
+        if len(content) != entry.size or bytes_digest(content) != entry.sha256:
+            raise VerificationError(f"{self.path}: '{name}' is not what the manifest says (size or sha256 differs)")
+        return content
+
+    def model(self) -> bytes:
+        """The ONNX graph of the first head."""
+        return self.read(self.manifest.graph.file)
+
+    def evidence(self) -> list[Evidence]:
+        """What was measured about this payload and its baseline; empty before sealing."""
+        reader = Archive(self.path)
+        names = sorted(name for name in reader.sizes if name.startswith(EVIDENCE))
+        adapter: TypeAdapter[Evidence] = TypeAdapter(Evidence)
+        try:
+            return [adapter.validate_json(reader.read(name)) for name in names]
+        except ValidationError as error:
+            raise PackageError(f"{self.path}: damaged evidence ({error.errors()[0]['msg']})") from None
+
+    def verdict(self) -> Verdict | None:
+        """The verdict it was sealed with."""
+        reader = Archive(self.path)
+        if VERDICT not in reader.sizes:
+            return None
+        try:
+            return Verdict.model_validate_json(reader.read(VERDICT))
+        except ValidationError as error:
+            raise PackageError(f"{self.path}: damaged verdict ({error.errors()[0]['msg']})") from None
+
+
+def open_payload(path: Path) -> Payload:
+    """Opens a package file or its unpacked directory.
+
+    Raises:
+        PackageError: it is none, or breaks a rule of `docs/package.md`.
+    """
+    reader = Archive(path)
+    if MANIFEST not in reader.sizes:
+        raise PackageError(f"{path}: no {MANIFEST}, so this is no package", hint="Give a .eptf file or its directory")
+    content = reader.read(MANIFEST, limit=MANIFEST_LIMIT)
+    manifest = _parsed(path, content)
+    for entry in manifest.files:
+        archive.check_name(entry.path)
+        if entry.path not in reader.sizes:
+            raise PackageError(f"{path}: '{entry.path}' is missing")
+        if reader.sizes[entry.path] != entry.size:
+            raise VerificationError(f"{path}: '{entry.path}' has {reader.sizes[entry.path]} bytes, not {entry.size}")
+    size = reader.packed_bytes([MANIFEST, *(entry.path for entry in manifest.files)])
+    return Payload(path, manifest, bytes_digest(content), size)
+
+
+def write_payload(manifest: Manifest, files: dict[str, bytes], path: Path) -> Payload:
+    """Writes a payload; `manifest.files` is filled in here."""
+    entries = tuple(
+        FileEntry(path=name, size=len(content), sha256=bytes_digest(content)) for name, content in sorted(files.items())
+    )
+    document = manifest.model_copy(update={"files": entries}).model_dump(mode="json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contents = [(name, files[name], name.endswith(STORED)) for name in sorted(files)]
+    archive.write(path, [(MANIFEST, canonical_json(document), False), *contents])
+    return open_payload(path)
+
+
+def seal(payload: Payload, evidence: Sequence[Evidence], verdict: Verdict, out_file: Path) -> Payload:
+    """A new package file: the payload byte for byte, with evidence and verdict beside it.
+
+    Raises:
+        PackageError: verdict or evidence are about another payload.
+    """
+    if verdict.payload != payload.digest:
+        raise PackageError("the verdict is about another payload", hint="Run `edge-ptf gate` for this package")
+    reader = Archive(payload.path)
+    names = [MANIFEST, *(entry.path for entry in payload.manifest.files)]
+    entries = [(name, reader.read(name), name.endswith(STORED)) for name in names]
+    for name, record in sorted(_named(payload, evidence).items()):
+        entries.append((name, canonical_json(record.model_dump(mode="json")), False))
+    entries.append((VERDICT, json.dumps(verdict.model_dump(mode="json"), indent=1).encode(), False))
+    out_file.parent.mkdir(parents=True, exist_ok=True)
+    archive.write(out_file, entries)
+    return open_payload(out_file)
+
+
+def unpack(payload: Payload, out: Path) -> Path:
+    """Writes every file of a package below `out`, checked; the result opens as a package too."""
+    reader = Archive(payload.path)
+    known = {entry.path for entry in payload.manifest.files}
+    for name in reader.sizes:
+        target = out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(payload.read(name) if name in known else reader.read(name))
+    return out
+
+
+def _named(payload: Payload, evidence: Sequence[Evidence]) -> dict[str, Evidence]:
+    """A file name for each record: by kind, records about the baseline set apart."""
+    named: dict[str, Evidence] = {}
+    for record in evidence:
+        if not isinstance(record, AccuracyEvidence | LatencyEvidence | MemoryEvidence):
+            raise PackageError(f"{type(record).__name__} is no evidence")
+        prefix = "" if record.payload == payload.digest else "baseline-"
+        stem = f"{EVIDENCE}{prefix}{record.kind}"
+        count = sum(1 for name in named if name.startswith(stem))
+        named[f"{stem}{f'-{count + 1}' if count else ''}.json"] = record
+    return named
+
+
+def _parsed(path: Path, content: bytes) -> Manifest:
+    try:
+        document: Any = json.loads(content)
+        version = str(document["version"])
+        major = int(version.partition(".")[0])
+    except (ValueError, KeyError, TypeError):
+        raise PackageError(f"{path}: {MANIFEST} is damaged") from None
+    if major != MAJOR:
+        raise PackageError(
+            f"{path}: package format {version}; this edge-ptf reads {MAJOR}.x", hint="Use a matching edge-ptf"
+        )
+    try:
+        return Manifest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise PackageError(f"{path}: {MANIFEST}: {place}: {first['msg']}") from None

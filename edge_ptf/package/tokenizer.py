@@ -1,0 +1,64 @@
+"""A package's tokenizer without `transformers`: the `tokenizers` library alone, called as `AutoTokenizer` is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from edge_ptf.errors import PackageError
+
+
+class PackageTokenizer:
+    """Texts to token ids with the package's truncation and no padding."""
+
+    def __init__(self, document: bytes, inputs: Sequence[str]) -> None:
+        """Args:
+        document: content of `tokenizer.json`.
+        inputs: the graph's inputs; token types are only given where the graph takes them.
+        """
+        from tokenizers import Tokenizer
+
+        try:
+            self.core = Tokenizer.from_str(document.decode())
+        except Exception as error:  # the library raises plain Exception
+            raise PackageError(f"the tokenizer cannot be read ({error})") from None
+        self.core.no_padding()
+        self.core.no_truncation()
+        self.typed = "token_type_ids" in inputs
+        self.limit: int | None = None
+
+    def __call__(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        truncation: bool = True,
+        max_length: int | None = None,
+        return_offsets_mapping: bool = False,
+    ) -> dict[str, Any]:
+        """As a fast Hugging Face tokenizer: lists of ids, token types and character offsets."""
+        self._cut_at(max_length if truncation else None)
+        batch = self.core.encode_batch(list(texts) if pairs is None else list(zip(texts, pairs, strict=True)))
+        result: dict[str, Any] = {"input_ids": [item.ids for item in batch]}
+        if self.typed:
+            result["token_type_ids"] = [item.type_ids for item in batch]
+        if return_offsets_mapping:
+            result["offset_mapping"] = [item.offsets for item in batch]
+        return result
+
+    def _cut_at(self, limit: int | None) -> None:
+        if limit == self.limit:
+            return
+        if limit is None:
+            self.core.no_truncation()
+        else:
+            self.core.enable_truncation(limit, strategy="longest_first")
+        self.limit = limit
+
+
+def plain_document(document: bytes) -> bytes:
+    """`tokenizer.json` without a padding or truncation of its own: both are the package's matter."""
+    content = json.loads(document)
+    content["padding"] = content["truncation"] = None
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,72 @@
+"""The measuring process seen from the outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from edge_ptf.errors import EnvironmentFault, PackageError
+
+
+class WorkerProcess:
+    """Starts `edge_ptf.runtime.worker` in a process of its own; used as a context manager."""
+
+    def __enter__(self) -> WorkerProcess:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "edge_ptf.runtime.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.process.kill()
+        self.process.communicate()
+
+    def load(self, path: Path, name: str, threads: int) -> dict[str, Any]:
+        """Opens a package there; returns `load_ms` and `runtime`."""
+        return self._ask({"load": str(path), "as": name, "threads": threads})
+
+    def answers(self, name: str, texts: list[tuple[str, str | None]]) -> list[tuple[Any, float]]:
+        """Label and score of each text."""
+        found = self._ask({"answers": name, "texts": texts})["answers"]
+        return [(tuple(label) if isinstance(label, list) else label, score) for label, score in found]
+
+    def time(self, name: str, texts: list[tuple[str, str | None]]) -> list[tuple[float, float, int]]:
+        """End-to-end ms, engine ms and tokens of each text."""
+        return [(row[0], row[1], int(row[2])) for row in self._ask({"time": name, "texts": texts})["rows"]]
+
+    def peak_memory_mb(self) -> float:
+        """Peak resident memory of the process, 10^6 bytes."""
+        return float(self._ask({"memory": True})["peak_memory_mb"])
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise EnvironmentFault(f"the measuring process ended: {self._last_words()}")
+        reply: dict[str, Any] = json.loads(line)
+        if "error" in reply:
+            raise PackageError(reply["error"])
+        return reply
+
+    def _last_words(self) -> str:
+        _, errors = self.process.communicate()
+        lines = errors.strip().splitlines()
+        return lines[-1] if lines else f"exit code {self.process.returncode}"

@@ -1,0 +1,34 @@
+"""A package in this process, under ONNX Runtime: what a device does, in Python, without torch or transformers."""
+
+from __future__ import annotations
+
+from edge_ptf import tasks
+from edge_ptf.export.execute import GraphSession
+from edge_ptf.package.payload import Payload
+from edge_ptf.package.tokenizer import PackageTokenizer
+from edge_ptf.tasks.base import Encoding, Example, Logits, Prediction
+
+
+class Runner:
+    """Text to answer, one text at a time, unpadded."""
+
+    def __init__(self, payload: Payload, threads: int = 1) -> None:
+        manifest = payload.manifest
+        self.payload = payload
+        self.session = GraphSession(payload.model(), threads)
+        self.tokenizer = PackageTokenizer(payload.read(manifest.tokenizer.huggingface), self.session.inputs)
+        self.task = tasks.create(manifest.task)
+        self.max_length = manifest.tokenizer.max_length
+
+    def encode(self, text: str, text_pair: str | None = None) -> Encoding:
+        """Token ids as in training, cut at the package's longest length."""
+        return self.task.encode(self.tokenizer, [Example(text, (), text_pair)], self.max_length)[0]
+
+    def logits(self, encoding: Encoding) -> Logits:
+        """[classes] or [tokens, classes], FP32."""
+        return self.session.logits(encoding)
+
+    def answer(self, text: str, text_pair: str | None = None) -> Prediction:
+        """The label (or tags), its probability, and details."""
+        encoding = self.encode(text, text_pair)
+        return self.task.decode(self.logits(encoding), encoding, text)

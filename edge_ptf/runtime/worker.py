@@ -1,0 +1,91 @@
+"""The measuring process: `python -m edge_ptf.runtime.worker` serves packages over JSON lines on its standard streams.
+
+Requests, one JSON object a line:
+  {"load": path, "as": name, "threads": n}      opens a package; answers load_ms and what runs it
+  {"answers": name, "texts": [[text, pair]…]}   answers each text: label and score
+  {"time": name, "texts": […]}                  per text: end-to-end and engine time in ms, and its tokens
+  {"memory": true}                              peak resident memory so far, in MB (10^6 bytes)
+A request that fails is answered with {"error": …}. The process ends when its input does.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from edge_ptf.errors import EdgePtfError
+from edge_ptf.package.payload import open_payload
+from edge_ptf.runtime.memory import peak_memory_mb
+from edge_ptf.runtime.runner import Runner
+
+NANO = 1e-6
+
+
+class Worker:
+    """The packages that are open, by name."""
+
+    def __init__(self) -> None:
+        self.runners: dict[str, Runner] = {}
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The reply to one request."""
+        if "load" in request:
+            return self._load(request)
+        if "answers" in request:
+            return self._answers(self.runners[request["answers"]], request["texts"])
+        if "time" in request:
+            return self._time(self.runners[request["time"]], request["texts"])
+        return {"peak_memory_mb": peak_memory_mb()}
+
+    def _load(self, request: dict[str, Any]) -> dict[str, Any]:
+        import onnxruntime
+        import tokenizers  # noqa: F401 - importing the libraries is not loading the package
+
+        started = time.perf_counter_ns()
+        runner = Runner(open_payload(Path(request["load"])), request["threads"])
+        elapsed = (time.perf_counter_ns() - started) * NANO
+        self.runners[request["as"]] = runner
+        return {
+            "load_ms": elapsed,
+            "runtime": {"name": "onnxruntime", "version": onnxruntime.__version__, "threads": request["threads"]},
+        }
+
+    @staticmethod
+    def _answers(runner: Runner, texts: list[Any]) -> dict[str, Any]:
+        found = [runner.answer(text, pair) for text, pair in texts]
+        return {"answers": [[prediction.label, prediction.score] for prediction in found]}
+
+    @staticmethod
+    def _time(runner: Runner, texts: list[Any]) -> dict[str, Any]:
+        """End-to-end is everything a caller waits for; engine is the call of the graph alone, inputs ready."""
+        clock, rows = time.perf_counter_ns, []
+        for text, pair in texts:
+            begin = clock()
+            encoding = runner.encode(text, pair)
+            feeds = runner.session.feeds(encoding)
+            before = clock()
+            logits = runner.session.run(feeds)
+            after = clock()
+            runner.task.decode(logits, encoding, text)
+            end = clock()
+            rows.append([(end - begin) * NANO, (after - before) * NANO, len(encoding.input_ids)])
+        return {"rows": rows}
+
+
+def main() -> None:
+    """Serves until the input ends."""
+    worker = Worker()
+    for line in sys.stdin:
+        try:
+            reply = worker.answer(json.loads(line))
+        except EdgePtfError as error:
+            reply = {"error": str(error)}
+        sys.stdout.write(json.dumps(reply) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
