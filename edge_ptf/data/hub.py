@@ -69,8 +69,10 @@ def hub_rows(
             hint=hint or "Check the path, or go online, or give a folder written by datasets' save_to_disk",
         ) from None
     except ValueError as error:
+        about_config = "config" in str(error).lower()
         raise DataError(
-            f"'{name}' on the hub: {_first_line(error)}", hint="Choose one with: --set data.hub_config=NAME"
+            f"'{name}' on the hub cannot be read: {_first_line(error)}",
+            hint="Choose a configuration with: --set data.hub_config=NAME" if about_config else "",
         ) from None
     except (DatasetsError, RuntimeError) as error:
         raise DataError(f"'{name}' on the hub cannot be read: {_first_line(error)}") from None

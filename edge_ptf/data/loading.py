@@ -14,7 +14,7 @@ from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, SplitRep
 from edge_ptf.data.readers import READERS, Columns, Findings, Row, read_file
 from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, crossing
 from edge_ptf.digests import value_digest
-from edge_ptf.errors import BadInputError, DataError, near_matches
+from edge_ptf.errors import BadInputError, DataError
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example, RowError, Task
 
@@ -173,15 +173,17 @@ def _check_labels(
     if len(labels) < 2:
         raise DataError(f"{source}: train has one class only ({', '.join(labels)})", hint="At least two are needed")
     if outside is not None and not any(outside in task.class_names(example) for example, _ in _all(rows)):
-        raise DataError(f"{source}: no row has the out-of-scope label '{outside}'", hint=near_matches(outside, labels))
+        close = get_close_matches(outside, labels, n=1)
+        raise DataError(
+            f"{source}: no row has the out-of-scope label '{outside}'",
+            hint=f"Did you mean '{close[0]}'?" if close else f"Labels: {_listed(labels)}",
+        )
     findings = Findings()
     for example, place in _all(rows):
         if why := whole.check_label(example):
             findings.problem(place, why)
-    if findings.count:
-        if removed[TRAIN]:
-            findings.problem(source, f"note: {removed[TRAIN]} rows of train were removed that also stand elsewhere")
-        findings.check(source)
+    lost = f" (rows removed from train because they also stand in a later split: {removed[TRAIN]})"
+    findings.check(source, hint=f"Every label must occur in train{lost if removed[TRAIN] else ''}")
     return labels
 
 
@@ -259,7 +261,7 @@ def _split_files(folder: Path) -> dict[str, Path]:
             f"{folder}: no train file (found: {_listed(path.name for path in folder.iterdir())})",
             hint=f"Name it train with one of {', '.join(READERS)}",
         )
-    return found
+    return {name: found[name] for name in SPLITS if name in found}
 
 
 def _is_path(source: str, path: Path) -> bool:

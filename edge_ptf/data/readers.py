@@ -29,7 +29,7 @@ _JSON_SPACE = re.compile(r"[ \t\r\n]*")
 
 @dataclass(slots=True)
 class Findings:
-    """What is found while reading, over all files: the problems, the words that had to be cleaned, and what else to tell."""
+    """What reading finds, over all files: the problems, how many words had to be cleaned, and what else to tell."""
 
     problems: list[str] = field(default_factory=list)
     count: int = 0
@@ -44,14 +44,14 @@ class Findings:
         if self.count <= SHOWN_PROBLEMS:
             self.problems.append(f"{place}: {why}")
 
-    def check(self, source: str) -> None:
+    def check(self, source: str, hint: str = "Mend or remove them") -> None:
         """Raises DataError when there was any problem."""
         if not self.count:
             return
         rest = self.count - len(self.problems)
         shown = [*self.problems, f"... and {rest} more"] if rest else self.problems
         rows = "1 row" if self.count == 1 else f"{self.count} rows"
-        raise DataError(f"{source}: {rows} cannot be used", hint="Mend or remove them", problems=shown)
+        raise DataError(f"{source}: {rows} cannot be used", hint=hint, problems=shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def read_csv(path: Path, columns: Columns, findings: Findings, *, delimiter: str
             if header is None:
                 header = _header(path, cells, columns)
             elif len(cells) != len(header):
-                findings.problem(f"{path}:{line}", f"{len(cells)} fields, but the header has {len(header)}")
+                findings.problem(f"{path}:{line}", f"fields: {len(cells)}, but the header has {len(header)}")
             else:
                 yield Row(str(path), (line,), columns.pick(dict(zip(header, cells, strict=True))))
         if header is None:
@@ -320,7 +320,7 @@ def _json_records(path: Path) -> Iterator[tuple[int, Any]]:
         position = _skip(text, position)
         if in_array and text.startswith(",", position):
             position = _skip(text, position + 1)
-        elif in_array and not text.startswith("]", position):
+        elif in_array and position < len(text) and text[position] != "]":
             at = 1 + text.count("\n", 0, position)
             raise DataError(f"{path}:{at}: not valid JSON: ',' or ']' is missing after a row")
     if in_array:

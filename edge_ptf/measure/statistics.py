@@ -97,6 +97,10 @@ def launch_percentile(launches: Sequence[Sequence[float]], share: float, confide
     The interval is the wider of two: the order-statistic interval of the pooled calls, and the t interval over
     launches (`_launch_limits`). The first alone is too short as soon as calls depend on each other or launches differ;
     `method` says which dependence was seen. See `launch_percentile_bound` for when a limit is None.
+
+    What is covered is the percentile of a typical launch (the geometric mean over launches). That is the percentile of
+    all calls where launches are alike, and for the median; in the tails of launches that differ much, the percentile of
+    all calls lies further out.
     """
     pooled = np.concatenate([np.asarray(launch, dtype=np.float64) for launch in launches])
     apart = percentile_interval(pooled, share, confidence)
