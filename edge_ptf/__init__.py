@@ -32,7 +32,7 @@ _PUBLIC = {
     "compress": ("edge_ptf.pipeline", "compress"),
 }
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the keys are strings
 
 
 def __getattr__(name: str) -> Any:

@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 
 from edge_ptf import data as data_room
 from edge_ptf import stages, tasks
-from edge_ptf.cache import Outcome, environment_fault
+from edge_ptf.architecture import FAMILIES
 from edge_ptf.base_model import resolve_base
+from edge_ptf.cache import Outcome, environment_fault
 from edge_ptf.checkpoint import Checkpoint
-from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import BadInputError, near_matches
+from edge_ptf.data.dataset import DataReport, LabelledData
+from edge_ptf.errors import BadInputError, CheckpointError, near_matches
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
 from edge_ptf.package import AssembleConfig, Payload, seal
@@ -71,11 +72,18 @@ class Result:
     outcomes: list[Outcome[Any]] = field(default_factory=list)
 
 
-def compress(job: Job, *, progress: Progress = SILENT, on_stage: Listener = lambda _: None) -> Result:
+def compress(
+    job: Job,
+    *,
+    progress: Progress = SILENT,
+    on_data: Callable[[DataReport], None] = lambda _: None,
+    on_stage: Listener = lambda _: None,
+) -> Result:
     """Fine-tune, prune, distil, export, quantize, assemble, measure, judge and seal.
 
     Args:
         progress: told how far the current stage is.
+        on_data: called with what reading found.
         on_stage: called with each finished stage, reused or not.
 
     Raises:
@@ -84,7 +92,10 @@ def compress(job: Job, *, progress: Progress = SILENT, on_stage: Listener = lamb
     recipe = job.recipe
     base = resolve_base(job.model)
     _check_output(job.out)
-    data = data_room.load(job.data, job.task, recipe.data, progress)
+    _check_family(base, recipe)
+    reading = recipe.data.replace(out_of_scope_label=job.out_of_scope_label)
+    data = data_room.load(job.data, job.task, reading, progress)
+    on_data(data.report)
     task = tasks.create(job.task.spec_for(data.labels, job.out_of_scope_label))
     _check_targets(job, task)
     outcomes: list[Outcome[Any]] = []
@@ -196,6 +207,16 @@ def _check_output(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise environment_fault(error, out) from error
+
+
+def _check_family(base: Path, recipe: Recipe) -> None:
+    """A model that cannot be pruned is refused before it is trained, not after."""
+    family = json.loads((base / "config.json").read_text(encoding="utf-8")).get("model_type", "")
+    if family not in FAMILIES and not recipe.prune.skip_unsupported:
+        raise CheckpointError(
+            f"the model family '{family}' cannot be pruned (supported: {', '.join(FAMILIES)})",
+            hint="Take a model of one of these, or --set prune.skip_unsupported=true to leave its structure as it is",
+        )
 
 
 def _check_targets(job: Job, task: Task) -> None:

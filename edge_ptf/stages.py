@@ -42,7 +42,7 @@ class Place:
     progress: Progress = SILENT
     overwrite: bool = False
     keyed: bool = False
-    """The result goes into a folder of its own below `folder`, named by stage and key, so that no result is replaced."""
+    """The result goes into a folder of its own below `folder`, named by stage and key: no result is replaced."""
 
     def run(
         self,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_ptf import profiles, tasks
 from edge_ptf.cli.arguments import (
     Settings,
-    data_option,
     config_option,
+    data_option,
     model_option,
     out_of_scope_option,
     out_option,
@@ -22,8 +22,15 @@ from edge_ptf.cli.arguments import (
 from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, ExitCode
-from edge_ptf.package.evidence import Status
+from edge_ptf.package.evidence import Status, Verdict
 from edge_ptf.recipe import resolve_recipe, sources_below
+from edge_ptf.report import terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edge_ptf.cache import Outcome
+    from edge_ptf.pipeline import Job, Result
 
 VERDICT_CODES = {Status.PASS: ExitCode.OK, Status.FAIL: ExitCode.FAIL, Status.UNPROVEN: ExitCode.UNPROVEN}
 
@@ -82,23 +89,75 @@ def compress_command(
     )
     console = make_console()
     if dry_run:
-        from edge_ptf.report.terminal import resolved_settings
-
-        console.print(resolved_settings(job, [*sources_below(profile, task), *sources]))
+        console.print(terminal.headline("edge-ptf compress (dry run)", _asked(job)))
+        below = sources_below(profile, task)
+        console.print(terminal.settings_table([*below, *sources], recipe.model_dump(mode="json")))
         return ExitCode.OK
     return _run(job, console)
 
 
-def _run(job: Any, console: Any) -> int:
-    from edge_ptf.pipeline import compress
-    from edge_ptf.report import terminal
+def _asked(job: Job) -> dict[str, str]:
+    return {
+        "profile": f"{job.profile.name} ({job.profile.title})",
+        "model": job.model,
+        "data": job.data,
+        "task": job.task.name,
+        "out": str(job.out),
+    }
 
-    console.print(terminal.headline(job))
+
+def _run(job: Job, console: Console) -> int:
+    from edge_ptf.pipeline import compress
+
+    console.print(terminal.headline("edge-ptf compress", _asked(job)))
+
+    def told(outcome: Outcome[Any]) -> None:
+        console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
+
     with Bars(console) as bars:
-        result = compress(job, progress=bars, on_stage=lambda outcome: console.print(terminal.stage_line(outcome)))
-    for part in terminal.report(result):
-        console.print(part)
-    return VERDICT_CODES[result.verdict.status] if result.verdict.status else ExitCode.OK
+        result = compress(
+            job,
+            progress=bars,
+            on_data=lambda report: console.print(terminal.data_table(report)),
+            on_stage=told,
+        )
+    console.print("")
+    console.print(
+        terminal.comparison_table(
+            result.baseline_accuracy,
+            result.accuracy,
+            result.baseline.size_bytes / 1e6,
+            result.payload.size_bytes / 1e6,
+        )
+    )
+    console.print(terminal.latency_table(result.latency, result.memory))
+    console.print(terminal.verdict_table(result.verdict))
+    console.print(f"\nPackage: {result.package}", soft_wrap=True)
+    for line in _next_steps(result):
+        console.print(f"  {line}", soft_wrap=True)
+    return verdict_code(result.verdict)
+
+
+def verdict_code(verdict: Verdict) -> int:
+    """The exit code that says the verdict."""
+    return VERDICT_CODES[verdict.status] if verdict.status else ExitCode.OK
+
+
+def _next_steps(result: Result) -> list[str]:
+    """What a user does after this run."""
+    steps = [f'edge-ptf predict {result.package} "your text"', f"edge-ptf inspect {result.package}"]
+    open_ones = [item for item in result.verdict.judgements if item.status is Status.UNPROVEN and item.settle]
+    lost = [item for item in result.verdict.judgements if item.status is Status.FAIL]
+    if any(item.target.startswith("max_drop") for item in lost):
+        steps.append(
+            "Accuracy fell too far: keep more with --set prune.layers=…, --set prune.ffn=…, or teach longer: "
+            "--set distill.epochs=…"
+        )
+    if any(item.target in ("min_speedup", "package_mb") for item in lost):
+        steps.append("Too slow or too large: cut more with --set prune.layers=…, --set prune.ffn=…")
+    if open_ones:
+        steps.append("The verdict stays open until what is listed above under 'settles it' is done.")
+    return steps
 
 
 def _short_flags(

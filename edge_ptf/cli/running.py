@@ -37,6 +37,8 @@ def load_data(chosen: Settings, task: type[Task] | TaskSpec, progress: Progress)
 
     config = resolve(DataConfig, [Source("defaults", {}), *_section("data", chosen.sources)])
     task_type = tasks.get(task.name) if isinstance(task, TaskSpec) else task
+    scope = task.out_of_scope_label if isinstance(task, TaskSpec) else chosen.get("out_of_scope_label")
+    config = config.replace(out_of_scope_label=scope)
     data = data_room.load(str(chosen.need("data")), task_type, config, progress)
     if isinstance(task, TaskSpec) and data.labels != task.labels:
         missing = sorted(set(task.labels) ^ set(data.labels))
@@ -60,9 +62,8 @@ def tell(outcome: Outcome[Any]) -> int:
     from edge_ptf.report import terminal
 
     console = make_console()
-    console.print(terminal.stage_line(outcome))
-    for part in terminal.artifact(outcome.artifact):
-        console.print(part)
+    console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
+    console.print(f"  {outcome.folder}", soft_wrap=True)
     return ExitCode.OK
 
 

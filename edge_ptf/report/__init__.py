@@ -1,0 +1,1 @@
+"""What people read: the tables on the terminal."""

@@ -27,7 +27,9 @@ class TextClassification(Task):
     title = "Text classification"
     columns = ("text", "label")
     optional_columns = ("text_pair",)
-    recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "prune": {"layers": 0.5, "ffn": 1 / 3, "vocabulary_size": 12_000}
+    }
 
     @classmethod
     def spec_for(cls, labels: Sequence[str], out_of_scope_label: str | None = None) -> TaskSpec:

@@ -23,7 +23,7 @@ class TokenClassification(Task):
     name = "token-classification"
     title = "Token classification"
     columns = ("tokens", "tags")
-    recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {"prune": {"vocabulary_size": 12_000}, "distill": {"epochs": 5}}
 
     @staticmethod
     def example(row: Mapping[str, Any]) -> Example:

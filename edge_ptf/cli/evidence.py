@@ -1,0 +1,176 @@
+"""`edge-ptf evaluate`, `bench`, `gate` and `seal`: what is known about a package, and the verdict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_ptf.cli.arguments import (
+    Settings,
+    config_option,
+    job_options,
+    out_option,
+    overwrite_option,
+    profile_option,
+    set_option,
+)
+from edge_ptf.cli.compress import verdict_code
+from edge_ptf.cli.console import make_console
+from edge_ptf.cli.options import config_options
+from edge_ptf.cli.running import load_data, stage_config, working
+from edge_ptf.errors import BadInputError, ExitCode
+from edge_ptf.measure import BenchConfig, EvaluateConfig
+from edge_ptf.report import terminal
+
+if TYPE_CHECKING:
+    from edge_ptf.package.evidence import AccuracyEvidence, Evidence
+
+package = click.Path(path_type=Path, exists=True)
+evidence_folders = click.option(
+    "--evidence",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A directory that evaluate or bench wrote; repeatable. A sealed package's own evidence is read anyway.",
+)
+
+
+@click.command("evaluate")
+@click.argument("package", type=package)
+@job_options
+@out_option
+@overwrite_option
+@config_options(EvaluateConfig)
+def evaluate_command(
+    package: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+) -> int:
+    """Answer the whole test split with PACKAGE, one text at a time, in a process of its own."""
+    from edge_ptf import stages
+    from edge_ptf.package import open_payload
+
+    chosen = Settings(project_file, settings, flags)
+    config = stage_config("evaluate", EvaluateConfig, chosen, flags)
+    payload = open_payload(package)
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, payload.manifest.task, place.progress)
+        outcome = stages.run_evaluate(payload, data, config, place)
+    console = make_console()
+    console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
+    console.print(terminal.class_table(outcome.artifact))
+    return ExitCode.OK
+
+
+@click.command("bench")
+@click.argument("package", type=package)
+@click.option("--baseline", type=package, help="The FP32 teacher's package: measured interleaved, for a speed-up.")
+@job_options
+@out_option
+@overwrite_option
+@config_options(BenchConfig)
+def bench_command(
+    package: Path,
+    baseline: Path | None,
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    overwrite: bool,
+    **flags: Any,
+) -> int:
+    """Measure latency and peak memory of PACKAGE on this machine, with real test texts."""
+    from edge_ptf import stages
+    from edge_ptf.package import open_payload
+
+    chosen = Settings(project_file, settings, flags)
+    config = stage_config("bench", BenchConfig, chosen, flags)
+    payload, teacher = open_payload(package), open_payload(baseline) if baseline else None
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, payload.manifest.task, place.progress)
+        outcome = stages.run_bench(payload, teacher, data, config, place)
+    console = make_console()
+    console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
+    console.print(terminal.latency_table(*outcome.artifact))
+    return ExitCode.OK
+
+
+@click.command("gate")
+@click.argument("package", type=package)
+@profile_option
+@evidence_folders
+@set_option
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def gate_command(
+    package: Path,
+    folders: tuple[Path, ...],
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    as_json: bool,
+    **flags: Any,
+) -> int:
+    """Judge PACKAGE against a profile's targets. Exit code: 0 PASS, 3 FAIL, 4 UNPROVEN."""
+    verdict, _ = _judge(package, folders, Settings(project_file, settings, flags))
+    if as_json:
+        click.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
+    else:
+        make_console().print(terminal.verdict_table(verdict))
+    return verdict_code(verdict)
+
+
+@click.command("seal")
+@click.argument("package", type=package)
+@profile_option
+@evidence_folders
+@set_option
+@config_option
+@click.option("--out", "out_file", required=True, type=click.Path(path_type=Path), help="The new package file.")
+def seal_command(
+    package: Path,
+    folders: tuple[Path, ...],
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    out_file: Path,
+    **flags: Any,
+) -> int:
+    """Judge PACKAGE and write a new file with evidence and verdict inside. The payload stays byte for byte."""
+    from edge_ptf.package import open_payload, seal
+
+    if out_file.exists() and out_file.resolve() == package.resolve():
+        raise BadInputError(f"{out_file}: would replace the package it is made from", hint="Choose another --out")
+    verdict, evidence = _judge(package, folders, Settings(project_file, settings, flags))
+    sealed = seal(open_payload(package), evidence, verdict, out_file)
+    console = make_console()
+    console.print(terminal.verdict_table(verdict))
+    console.print(f"\n{out_file}: payload {sealed.digest[:12]}", soft_wrap=True)
+    return verdict_code(verdict)
+
+
+def _judge(package: Path, folders: tuple[Path, ...], chosen: Settings) -> tuple[Any, list[Evidence]]:
+    from edge_ptf import profiles, tasks
+    from edge_ptf.gate import gate
+    from edge_ptf.package import open_payload
+    from edge_ptf.package.evidence import AccuracyEvidence
+    from edge_ptf.recipe import resolve_recipe
+
+    payload = open_payload(package)
+    evidence = [*payload.evidence(), *(record for folder in folders for record in _records(folder))]
+    if not evidence:
+        raise BadInputError(
+            f"{package}: nothing has been measured about it",
+            hint="Run `edge-ptf evaluate` and `edge-ptf bench`, and give their directories with --evidence",
+        )
+    baseline: list[AccuracyEvidence] = [
+        record for record in evidence if isinstance(record, AccuracyEvidence) and record.payload != payload.digest
+    ]
+    profile = profiles.load(chosen.need("profile"))
+    targets = resolve_recipe(profile, tasks.get(payload.manifest.task.name), chosen.sources).targets
+    return gate(payload, evidence, baseline, profile, targets), evidence
+
+
+def _records(folder: Path) -> list[Evidence]:
+    from edge_ptf.measure import load_accuracy, load_bench
+
+    if (folder / "accuracy.json").exists():
+        return [load_accuracy(folder)]
+    return list(load_bench(folder))

@@ -1,0 +1,81 @@
+"""`edge-ptf export`, `quantize` and `assemble`: from a checkpoint to the payload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_ptf.cli.arguments import Settings, job_options, out_option, overwrite_option, profile_option
+from edge_ptf.cli.options import config_options
+from edge_ptf.cli.running import load_data, stage_config, tell, working
+from edge_ptf.export import ExportConfig, QuantizeConfig
+from edge_ptf.package import AssembleConfig
+
+folder = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command("export")
+@click.option("--checkpoint", required=True, type=folder, help="A checkpoint, as finetune, prune or distill write it.")
+@profile_option
+@job_options
+@out_option
+@overwrite_option
+@config_options(ExportConfig)
+def export_command(
+    checkpoint: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+) -> int:
+    """Turn a checkpoint into ONNX; the largest difference to PyTorch is printed, too large is an error."""
+    from edge_ptf import stages
+    from edge_ptf.checkpoint import open_checkpoint
+
+    chosen = Settings(project_file, settings, flags)
+    source = open_checkpoint(checkpoint)
+    config = stage_config("export", ExportConfig, chosen, flags)
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, source.info.task, place.progress)
+        return tell(stages.run_export(source, data, config, place))
+
+
+@click.command("quantize")
+@click.option("--graph", required=True, type=folder, help="An FP32 graph directory, as export writes it.")
+@profile_option
+@job_options
+@out_option
+@overwrite_option
+@config_options(QuantizeConfig)
+def quantize_command(
+    graph: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+) -> int:
+    """Turn an FP32 graph into INT8. The flavour comes from --profile, single options win over it."""
+    from edge_ptf import stages
+    from edge_ptf.export import open_graph
+
+    chosen = Settings(project_file, settings, flags)
+    source = open_graph(graph)
+    config = stage_config("quantize", QuantizeConfig, chosen, flags)
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, source.info.task, place.progress)
+        return tell(stages.run_quantize(source, data, config, place))
+
+
+@click.command("assemble")
+@click.option("--graph", required=True, type=folder, help="A graph directory, as export or quantize write it.")
+@job_options
+@out_option
+@overwrite_option
+@config_options(AssembleConfig)
+def assemble_command(
+    graph: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+) -> int:
+    """Make the payload; thresholds are chosen on the validation split. The result is payload.eptf in --out."""
+    from edge_ptf import stages
+    from edge_ptf.export import open_graph
+
+    chosen = Settings(project_file, settings, flags)
+    source = open_graph(graph)
+    config = stage_config("assemble", AssembleConfig, chosen, flags)
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, source.info.task, place.progress)
+        return tell(stages.run_assemble(source, data, config, place))

@@ -1,0 +1,106 @@
+"""`edge-ptf inspect`, `verify` and `predict`: a finished package."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from edge_ptf.cli.console import make_console
+from edge_ptf.errors import BadInputError, ExitCode
+
+package = click.Path(path_type=Path)
+
+
+@click.command("inspect")
+@click.argument("package", type=package)
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest and the verdict as JSON.")
+@click.option("--unpack", "folder", type=click.Path(path_type=Path), help="Also write the files to this directory.")
+def inspect_command(package: Path, as_json: bool, folder: Path | None) -> int:
+    """Show what PACKAGE is, what was measured about it, and the verdict."""
+    from edge_ptf.package import open_payload, unpack
+    from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence
+    from edge_ptf.report import terminal
+
+    payload = open_payload(package)
+    verdict, evidence = payload.verdict(), payload.evidence()
+    if folder is not None:
+        if folder.exists() and any(folder.iterdir()):
+            raise BadInputError(f"{folder}: not empty", hint="Give a new directory")
+        unpack(payload, folder)
+    if as_json:
+        document = {
+            "digest": payload.digest,
+            "size_bytes": payload.size_bytes,
+            "manifest": payload.manifest.model_dump(mode="json"),
+            "verdict": verdict.model_dump(mode="json") if verdict else None,
+        }
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return ExitCode.OK
+    console = make_console()
+    console.print(terminal.package_table(payload))
+    for record in evidence:
+        if isinstance(record, AccuracyEvidence):
+            who = "Package" if record.payload == payload.digest else "Teacher"
+            console.print(f"{who} on test ({len(record.rows):,} texts): {terminal.summary(record)}", soft_wrap=True)
+        elif isinstance(record, LatencyEvidence) and record.payload == payload.digest:
+            console.print(terminal.latency_table(record, None))
+    console.print(terminal.verdict_table(verdict) if verdict else "Not sealed: no verdict inside.")
+    return ExitCode.OK
+
+
+@click.command("verify")
+@click.argument("package", type=package)
+def verify_command(package: Path) -> int:
+    """Check every checksum of PACKAGE, then its golden vectors through ONNX Runtime. Exit code 3: it failed."""
+    from edge_ptf.package import verify
+
+    report = verify(package)
+    console = make_console()
+    console.print(f"{package}: {report.files} files as the manifest says, payload {report.payload.digest[:12]}")
+    if report.exact:
+        share = 100 * report.largest_difference
+        console.print(f"{report.golden} golden vectors answered; largest difference {share:.2g} % of the largest logit")
+    else:
+        console.print(
+            f"{report.golden} golden texts tokenized as they must be; their logits were not compared: "
+            "this processor does not execute the package's INT8 products exactly"
+        )
+    return ExitCode.OK
+
+
+@click.command("predict")
+@click.argument("package", type=package)
+@click.argument("texts", nargs=-1)
+@click.option("--pair", help="The second text, for a package that takes pairs; with one TEXT.")
+@click.option("--threads", default=1, show_default=True, help="Threads of one inference.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with probabilities and offsets.")
+def predict_command(package: Path, texts: tuple[str, ...], pair: str | None, threads: int, as_json: bool) -> int:
+    """Answer TEXTS with PACKAGE. Without TEXTS, each line of the standard input is one."""
+    from edge_ptf.package import open_payload
+    from edge_ptf.runtime import Runner
+
+    if not texts and sys.stdin.isatty():
+        raise BadInputError("no text given", hint='edge-ptf predict PACKAGE "your text", or pipe one text a line')
+    if pair is not None and len(texts) != 1:
+        raise BadInputError("--pair goes with exactly one TEXT")
+    runner = Runner(open_payload(package), threads)
+    for text in texts or _lines():
+        found = runner.answer(text, pair)
+        if as_json:
+            row = {"text": text, "label": found.label, "score": found.score, **found.details}
+            click.echo(json.dumps(row, ensure_ascii=False))
+        elif isinstance(found.label, str):
+            click.echo(f"{found.label}\t{found.score:.3f}\t{text}")
+        else:
+            shown = ", ".join(f"{item['type']}: {item['text']}" for item in found.details["entities"]) or "–"
+            click.echo(f"{shown}\t{found.score:.3f}\t{text}")
+    return ExitCode.OK
+
+
+def _lines() -> Iterator[str]:
+    for line in sys.stdin:
+        yield line.rstrip("\n")

