@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,10 +90,9 @@ class Profile(StrictModel):
 
 def folder() -> Path:
     """Where the shipped profiles lie: inside the installed package, or at the top of a source tree."""
-    spec = find_spec("edge_ptf")
-    assert spec is not None and spec.origin is not None
-    installed = Path(spec.origin).parent / "shipped_profiles"
-    return installed if installed.is_dir() else Path(spec.origin).parent.parent / "profiles"
+    package = Path(__file__).parent
+    installed = package / "shipped_profiles"
+    return installed if installed.is_dir() else package.parent / "profiles"
 
 
 def names() -> tuple[str, ...]:
