@@ -1,0 +1,76 @@
+"""Kill `compress` at random moments, run it again each time, and compare the payload's digest with an undisturbed run.
+
+    python benchmarks/kill_resume.py --kills 20
+
+A reduced job on the demo data (two epochs), so that it takes minutes. A kill is SIGKILL to the whole process group, at
+a moment drawn evenly over the length of the undisturbed run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SETTINGS = ("finetune.epochs=2", "distill.epochs=2", "distill.mixed_texts=0.2", "bench.launches=5", "bench.seconds=0.2")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("build/kill-resume"))
+    parser.add_argument("--data", default="demo")
+    given = parser.parse_args()
+    shutil.rmtree(given.out, ignore_errors=True)
+    started = time.monotonic()
+    _finish(given.data, given.out / "whole")
+    length = time.monotonic() - started
+    expected = _digest(given.out / "whole")
+    print(f"undisturbed: {length:.0f} s, payload {expected}", flush=True)
+    draw, same = random.Random(given.seed), 0
+    for number in range(1, given.kills + 1):
+        out = given.out / "killed"
+        shutil.rmtree(out, ignore_errors=True)
+        moment = draw.uniform(0, length)
+        process = subprocess.Popen(_command(given.data, out), stdout=subprocess.DEVNULL, start_new_session=True)
+        try:
+            process.wait(moment)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        _finish(given.data, out)
+        found = _digest(out)
+        same += found == expected
+        print(f"{number:>3}: killed after {moment:5.1f} s: {'same' if found == expected else found}", flush=True)
+    print(f"{same} of {given.kills} runs end with the same payload digest")
+    file = Path(__file__).parent / "results" / "kill_resume.json"
+    file.write_text(json.dumps({"kills": given.kills, "same": same, "seconds": round(length)}) + "\n", encoding="utf-8")
+    sys.exit(same != given.kills)
+
+
+def _command(data: str, out: Path) -> list[str]:
+    command = [sys.executable, "-m", "edge_ptf", "compress", "--profile", "host", "--model", "minilm-l6"]
+    command += ["--data", data, "--task", "text-classification", "--out", str(out)]
+    return [*command, *(part for setting in SETTINGS for part in ("--set", setting))]
+
+
+def _finish(data: str, out: Path) -> None:
+    code = subprocess.run(_command(data, out), stdout=subprocess.DEVNULL, check=False).returncode
+    if code not in (0, 3, 4):
+        sys.exit(f"compress ended with {code}")
+
+
+def _digest(out: Path) -> str:
+    return str(json.loads((out / "run.json").read_text(encoding="utf-8"))["payload"])
+
+
+if __name__ == "__main__":
+    main()
