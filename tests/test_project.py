@@ -32,7 +32,8 @@ def test_constraints_name_every_direct_dependency() -> None:
         for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
         if "==" in line
     }
-    wanted = [*PROJECT["project"]["dependencies"], *sum(PROJECT["project"]["optional-dependencies"].values(), [])]
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    wanted = [*PROJECT["project"]["dependencies"], *(item for extra in extras for item in extra)]
     names = {re.split(r"[<>=\[]", item)[0].strip().lower().replace("_", "-") for item in wanted}
     assert names <= pinned
 
