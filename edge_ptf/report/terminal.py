@@ -60,7 +60,7 @@ def summary(artifact: Any) -> str:
 
 def data_table(report: DataReport) -> RenderableType:
     """The splits, their classes, and what reading found."""
-    table = Table(title=f"Data: {report.source}", title_justify="left", title_style="bold")
+    table = _table(f"Data: {report.source}")
     table.add_column("split")
     for name in ("rows", "classes", "mean words", "longest"):
         table.add_column(name, justify="right")
@@ -86,7 +86,7 @@ def verdict_table(verdict: Verdict) -> RenderableType:
     """Every target with value, bound, limit and status; then what would settle what is open."""
     if verdict.status is None:
         return Text("Nothing judged: neither profile nor command line sets a target.", style="bold")
-    table = Table(title=f"Verdict for profile {verdict.profile}", title_justify="left", title_style="bold")
+    table = _table(f"Verdict for profile {verdict.profile}")
     table.add_column("target")
     for name in ("value", f"{100 * verdict.confidence:g} % bound", "limit"):
         table.add_column(name, justify="right")
@@ -113,7 +113,7 @@ def comparison_table(
     baseline: AccuracyEvidence, package: AccuracyEvidence, baseline_mb: float, package_mb: float
 ) -> RenderableType:
     """Teacher beside package: every metric and the size."""
-    table = Table(title="Test split, teacher beside package", title_justify="left", title_style="bold")
+    table = _table("Test split, teacher beside package")
     table.add_column("")
     for name in ("teacher (FP32)", "package", "difference"):
         table.add_column(name, justify="right")
@@ -131,11 +131,9 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
     calls = [launch.end_to_end_ms for launch in latency.launches]
     engine = [launch.engine_ms for launch in latency.launches]
     count = sum(map(len, calls))
-    table = Table(
-        title=f"Latency on {latency.machine.device_model or latency.machine.cpu}, {latency.runtime.threads} thread"
-        f"{'s' if latency.runtime.threads > 1 else ''}, {len(calls)} launches, {count:,} calls",
-        title_justify="left",
-        title_style="bold",
+    table = _table(
+        f"Latency on {latency.machine.device_model or latency.machine.cpu}, {latency.runtime.threads} thread"
+        f"{'s' if latency.runtime.threads > 1 else ''}, {len(calls)} launches, {count:,} calls"
     )
     table.add_column("")
     table.add_column("ms", justify="right")
@@ -167,7 +165,7 @@ def class_table(accuracy: AccuracyEvidence) -> RenderableType:
     """The classes that are answered worst."""
     rows = sorted(accuracy.class_report, key=lambda row: (row["f1"], row["name"]))[:SHOWN_CLASSES]
     more = len(accuracy.class_report) - len(rows)
-    table = Table(title="Lowest F1 by class", title_justify="left", title_style="bold")
+    table = _table("Lowest F1 by class")
     table.add_column("class")
     for name in ("precision", "recall", "F1", "support"):
         table.add_column(name, justify="right")
@@ -198,7 +196,7 @@ def package_table(payload: Payload) -> RenderableType:
         "made from": f"{manifest.lineage.base_model}, data {manifest.lineage.data[:12]}",
         "steps": " → ".join(step.stage for step in manifest.lineage.steps),
     }
-    files = Table(title="Files", title_justify="left", title_style="bold")
+    files = _table("Files")
     files.add_column("path")
     files.add_column("bytes", justify="right")
     files.add_column("sha256")
@@ -209,7 +207,7 @@ def package_table(payload: Payload) -> RenderableType:
 
 def settings_table(sources: Sequence[Source], resolved: Mapping[str, Any]) -> RenderableType:
     """Every option in force and the place that set it."""
-    table = Table(title="Resolved settings", title_justify="left", title_style="bold")
+    table = _table("Resolved settings")
     table.add_column("option")
     table.add_column("value", overflow="fold")
     table.add_column("set by")
@@ -282,6 +280,13 @@ def _figure(value: float | None, unit: str) -> str:
     digits = 2 if unit in ("points", "ms", "×") else 1
     text = f"{value:.{digits}f}"
     return f"{text}×" if unit == "×" else f"{text} {unit}"
+
+
+def _table(title: str) -> Table:
+    """A table whose title is not folded to the table's own width."""
+    return Table(
+        title=Text(title, style="bold", no_wrap=True), title_justify="left", title_style="", min_width=len(title)
+    )
 
 
 def _words(name: str) -> str:
