@@ -1,4 +1,7 @@
-"""Which parts of an encoder can be made smaller, family by family, and how to make them so."""
+"""Which parts of an encoder can be made smaller, family by family, and how to make them so.
+
+A model of another family works everywhere but in pruning: its shape is what its configuration says.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,6 @@ class Family:
     attention_output: str
     ffn_input: str
     ffn_output: str
-    embeddings: str = "embeddings.word_embeddings"
     layer_count: str = "num_hidden_layers"
     ffn_width: str = "intermediate_size"
 
@@ -107,6 +109,11 @@ def family_of(model: Any) -> Family:
     return family_named(model.config.model_type)
 
 
+def is_known(model: Any) -> bool:
+    """Whether the model's family is one whose layers can be taken apart."""
+    return model.config.model_type in FAMILIES
+
+
 def encoder(model: Any) -> Any:
     """The encoder inside a model with a head."""
     return getattr(model, model.base_model_prefix, model)
@@ -125,17 +132,24 @@ def parts(model: Any) -> list[LayerParts]:
 
 def word_embeddings(model: Any) -> Any:
     """The word-embedding module, [vocabulary, width]."""
-    return encoder(model).get_submodule(family_of(model).embeddings)
+    return encoder(model).get_input_embeddings()
 
 
 def head_size(model: Any) -> int:
     """Width of one attention head."""
+    if not is_known(model):
+        config = model.config
+        return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
     first = parts(model)[0]
     return int(first.get(first.family.attention).attention_head_size)
 
 
 def shapes(model: Any) -> tuple[LayerShape, ...]:
     """The shape of each layer."""
+    if not is_known(model):
+        config = model.config
+        width = getattr(config, "intermediate_size", None) or 4 * config.hidden_size  # XLM and Flaubert do not say it
+        return (LayerShape(heads=config.num_attention_heads, ffn=width),) * int(config.num_hidden_layers)
     return tuple(LayerShape(heads=part.heads, ffn=part.ffn) for part in parts(model))
 
 
@@ -188,7 +202,12 @@ def keep_pieces(model: Any, kept: Sequence[int]) -> None:
 
 
 def reshape(model: Any, shape: Iterable[LayerShape]) -> None:
-    """Gives every layer the widths of `shape`, in place, before a state is loaded: which units stay is arbitrary."""
+    """Gives every layer the widths of `shape`, in place, before a state is loaded: which units stay is arbitrary.
+
+    A model of a family that cannot be pruned stays as it is.
+    """
+    if not is_known(model):
+        return
     for part, wanted in zip(parts(model), shape, strict=True):
         slice_layer(part, range(min(wanted.heads, part.heads)), range(min(wanted.ffn, part.ffn)))
 

@@ -91,12 +91,12 @@ def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> 
     }
     with _quiet():
         config = _config(path, **changes)
-        architecture.family_named(config.model_type)
         if dropout is not None:
             for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
                 if hasattr(config, name):
                     setattr(config, name, dropout)
-        return _loaded(path, lambda: task.auto_model().from_pretrained(path, **_loading(config)))
+        model = _loaded(path, lambda: task.auto_model().from_pretrained(path, **_loading(config)))
+    return _encoder_only(path, model)
 
 
 def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> CheckpointInfo:
@@ -111,9 +111,10 @@ def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> Check
 
 
 def longest_sequence(config: Any) -> int:
-    """The most tokens the position embeddings permit (RoBERTa's begin after the padding id)."""
+    """The most tokens the position embeddings permit (RoBERTa's and its kin's begin after the padding id)."""
     limit = int(config.max_position_embeddings)
-    return limit - config.pad_token_id - 1 if "roberta" in config.model_type else limit
+    shifted = any(name in config.model_type for name in ("roberta", "camembert", "mpnet", "longformer"))
+    return limit - config.pad_token_id - 1 if shifted else limit
 
 
 def save_checkpoint(model: Any, tokenizer: Any, info: CheckpointInfo, out: Path) -> Checkpoint:
@@ -179,9 +180,9 @@ def load_model(checkpoint: Checkpoint) -> Any:
     task = tasks.create(checkpoint.info.task)
     with _quiet():
         config = _config(checkpoint.path)
-        architecture.family_named(config.model_type)
         model = _loaded(checkpoint.path, lambda: task.auto_model().from_config(config))
-    there, wanted = len(architecture.layers(model)), len(checkpoint.info.layers)
+    _encoder_only(checkpoint.path, model)
+    there, wanted = len(architecture.shapes(model)), len(checkpoint.info.layers)
     if there != wanted:
         raise CheckpointError(f"{checkpoint.path}: config.json has {there} layers, {INFO_FILE} {wanted}")
     architecture.reshape(model, checkpoint.info.layers)
@@ -221,8 +222,20 @@ def _loaded(path: Path, load: Any) -> Any:
         ) from None
 
 
+def _encoder_only(path: Path, model: Any) -> Any:
+    """The model, unless a token of it sees only those before it."""
+    if model.config.is_encoder_decoder or any(getattr(module, "is_causal", False) for module in model.modules()):
+        raise CheckpointError(
+            f"{path}: '{model.config.model_type}' is a decoder, edge-ptf works on encoders",
+            hint=f"Take a model of a family such as {', '.join(architecture.FAMILIES)}",
+        )
+    return model
+
+
 def _common_width(model: Any) -> dict[str, int]:
     """The configuration's feed-forward width, where all layers have one."""
+    if not architecture.is_known(model):
+        return {}
     widths = {shape.ffn for shape in architecture.shapes(model)}
     return {architecture.family_of(model).ffn_width: widths.pop()} if len(widths) == 1 and widths != {0} else {}
 

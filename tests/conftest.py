@@ -58,7 +58,7 @@ def _build(family: str, folder: Path) -> Path:
     else:
         sizes |= {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "num_hidden_layers": 3}
         sizes |= {"max_position_embeddings": 130, "type_vocab_size": 1 if "roberta" in family else 2}
-    if family == "electra":
+    if family in ("electra", "albert"):
         sizes |= {"embedding_size": 16}
     if "roberta" in family:
         sizes |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
@@ -121,3 +121,71 @@ def _unigram_tokenizer():
         single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return XLMRobertaTokenizerFast(tokenizer_object=core, model_max_length=128)
+
+
+INTENTS = {
+    "light": ("turn on the light in {room}", "lights off {room} please", "{room} light up", "turn {room} lights to {color}"),
+    "music": ("play some jazz {room}", "play {color} music", "music in {room} please", "play music for {number} minutes"),
+    "timer": ("set a timer for {number} minutes", "timer {number} please", "set {number} minutes in {room}", "{number} er"),
+    "weather": ("what is weather {day}", "weather {day} in {room}", "is {day} warm and {color}", "{day} cold weather"),
+}
+SLOTS = {
+    "room": ("kitchen", "bedroom", "living room"),
+    "color": ("red", "blue", "warm", "cold"),
+    "number": ("five", "ten", "five ten"),
+    "day": ("today", "tomorrow", "today and tomorrow"),
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_data():
+    """Builds labelled data of some 60 sentences: 4 intents, or the slots inside the sentences (names of tasks)."""
+    from edge_ptf import tasks
+    from edge_ptf.data.dataset import DataReport, LabelledData
+    from edge_ptf.tasks.base import Example
+
+    def build(task: str = "text-classification") -> LabelledData:
+        rows: dict[str, Example] = {}
+        for intent, templates in INTENTS.items():
+            for place, template in enumerate(templates):
+                for turn in range(4):
+                    words, tags = [], []
+                    for word in template.split():
+                        values = SLOTS.get(word.strip("{}"), (word,))
+                        said = values[(turn + place) % len(values)].split()
+                        kind = word.strip("{}") if word.startswith("{") else None
+                        words += said
+                        tags += [f"{'I' if number else 'B'}-{kind}" if kind else "O" for number in range(len(said))]
+                    text = " ".join(words)
+                    rows[text] = Example(text, intent if task == "text-classification" else tuple(tags))
+        examples = list(rows.values())
+        train = tuple(examples[i] for i in range(len(examples)) if i % 4 < 2)
+        validation = tuple(examples[2::4])
+        kind = tasks.get(task)
+        report = DataReport(source="tiny", splits={}, split_by="given")
+        return LabelledData(train, validation, tuple(examples[3::4]), kind.collect_labels(examples), report, task)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher(tiny_base, tiny_data, tmp_path_factory: pytest.TempPathFactory):
+    """Builds (once per family and task) a checkpoint fine-tuned on `tiny_data`."""
+    import torch
+
+    from edge_ptf import tasks
+    from edge_ptf.training import FinetuneConfig, finetune
+
+    made = {}
+
+    def build(family: str = "bert", task: str = "text-classification"):
+        if (family, task) not in made:
+            torch.set_num_threads(1)
+            data = tiny_data(task)
+            config = FinetuneConfig(epochs=3, batch_size=8, learning_rate=3e-3, max_length=32, precision="fp32")
+            spec = tasks.get(task).spec_for(data.labels)
+            out = tmp_path_factory.mktemp(f"teacher-{family}") / "out"
+            made[family, task] = finetune(tiny_base(family), f"tiny-{family}", data, tasks.create(spec), config, out)
+        return made[family, task]
+
+    return build

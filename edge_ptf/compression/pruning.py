@@ -66,7 +66,7 @@ def prune(
     """
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
     info, notes = checkpoint.info, dict[str, Any]()
-    if model.config.model_type not in architecture.FAMILIES and config.skip_unsupported:
+    if config.skip_unsupported and not architecture.is_known(model):
         notes["skipped"] = f"family {model.config.model_type}"
     else:
         architecture.family_of(model)

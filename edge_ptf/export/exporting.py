@@ -192,12 +192,16 @@ def _traceable(model: Any, inputs: tuple[str, ...]) -> Any:
 
         def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
             arguments = dict(zip(inputs, tensors, strict=True))
-            wanted = arguments["attention_mask"][:, None, None, :].to(torch.float32)
-            arguments["attention_mask"] = (1.0 - wanted) * torch.finfo(torch.float32).min
+            if known:
+                wanted = arguments["attention_mask"][:, None, None, :].to(torch.float32)
+                arguments["attention_mask"] = (1.0 - wanted) * torch.finfo(torch.float32).min
             logits: torch.Tensor = self.model(**arguments, return_dict=True).logits
             return logits
 
-    for part in architecture.parts(model):
+    known = architecture.is_known(model)
+    if not known:
+        model.set_attn_implementation("eager")
+    for part in architecture.parts(model) if known else ():
         if part.heads:
             names = tuple(path.rpartition(".")[2] for path in part.family.projections)
             plain = PlainAttention(part.get(part.family.attention), names)  # type: ignore[arg-type]

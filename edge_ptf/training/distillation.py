@@ -79,9 +79,16 @@ def distill(
     items = _items(tokenizer, task, data.train, extra, info.max_length)
     alike = [_alike(left, right) for left, right in zip(asked, items, strict=True)]
     compares_states = config.hidden_weight > 0 or config.relation_weight > 0
-    layers = matched_layers(student, len(architecture.layers(teaching))) if compares_states else ()
+    layers = matched_layers(student, len(architecture.shapes(teaching))) if compares_states else ()
     outputs = compute(
-        teaching, asked, layers, inputs, int(teacher_tokenizer.pad_token_id), out / STATE / "teacher", progress
+        teaching,
+        asked,
+        layers,
+        inputs,
+        int(teacher_tokenizer.pad_token_id),
+        out / STATE / "teacher",
+        progress,
+        config.precision,
     )
     del teaching
 

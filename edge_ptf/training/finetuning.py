@@ -54,7 +54,12 @@ def finetune(
     set_seed(config.seed)
     tokenizer = load_tokenizer(base)
     model = load_base_model(base, task, dropout=config.dropout)
-    count = len(architecture.layers(model))
+    count = len(architecture.shapes(model))
+    if config.freeze_layers and not architecture.is_known(model):
+        raise BadInputError(
+            f"freeze_layers: the layers of the model family '{model.config.model_type}' are not known",
+            hint=f"Leave it out, or take a model of one of these: {', '.join(architecture.FAMILIES)}",
+        )
     if config.freeze_layers > count:
         raise BadInputError(f"freeze_layers is {config.freeze_layers}, but the model has {count} layers")
     info = fresh_info(model, task, base_name, config.max_length)

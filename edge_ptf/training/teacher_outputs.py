@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_ptf.progress import Progress
 from edge_ptf.training.batching import Item, collate
-from edge_ptf.training.placement import on_gpu
+from edge_ptf.training.placement import Precision, on_gpu, placement
 from edge_ptf.training.trainer import by_length
 
 BATCH = 64
@@ -49,11 +49,13 @@ def compute(
     pad: int,
     folder: Path,
     progress: Progress,
+    precision: Precision = "fp32",
 ) -> TeacherOutputs:
     """Runs the teacher over `items`, or opens what an interrupted run has finished already.
 
     Args:
         layers: indexes into the teacher's hidden states (0 is the embedding's output).
+        precision: as for training; in bf16 a logit differs by some hundredths.
     """
     import torch
 
@@ -71,12 +73,14 @@ def compute(
     hidden = np.memmap(folder / "hidden.bin", np.float16, "w+", shape=hidden_shape) if layers else None
     teacher = teacher.to("cuda" if on_gpu() else "cpu").eval()
     device = next(teacher.parameters()).device
+    quick = placement(precision)["precision"] == "bf16"
     progress.start("Ask the teacher", len(items))
     with torch.no_grad():
         for batch in by_length(items, BATCH):
             tensors = collate([items[index] for index in batch], inputs, pad)
             feeds = {name: tensors[name].to(device) for name in inputs}
-            outputs = teacher(**feeds, output_hidden_states=bool(layers), return_dict=True)
+            with torch.autocast(device.type, torch.bfloat16, enabled=quick):
+                outputs = teacher(**feeds, output_hidden_states=bool(layers), return_dict=True)
             answers = outputs.logits.float().cpu().numpy()
             states = [outputs.hidden_states[layer].half().cpu().numpy() for layer in layers]
             for place, index in enumerate(batch):

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 class OptimizationConfig(StageConfig):
     """What fine-tuning and distillation share."""
 
-    epochs: int = Field(5, ge=1, description="Times the training texts are seen.")
+    epochs: int = Field(6, ge=1, description="Times the training texts are seen.")
     batch_size: int = Field(32, ge=1, description="Texts in one step.")
     learning_rate: float = Field(2e-4, gt=0, description="Largest step size.")
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="Update rule; SGD has momentum 0.9.")
@@ -74,6 +74,8 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
     state.mkdir(parents=True, exist_ok=True)
     where = placement(config.precision)
     model = setup.model.to("cuda" if on_gpu() else "cpu")
+    if not on_gpu():
+        model.set_attn_implementation("eager")  # torch's fused attention is slow on the CPU at a dozen tokens
     sampler = LengthGroupedBatches(
         [len(item.encoding.input_ids) for item in setup.items], config.batch_size, config.seed
     )
@@ -202,7 +204,8 @@ def by_length(items: Sequence[Item], size: int) -> Iterator[list[int]]:
 def freeze(model: Any, *, embeddings: bool, layers: int) -> None:
     """Switches off the gradients of the embeddings and of the first layers."""
     frozen = [architecture.encoder(model).embeddings] if embeddings else []
-    frozen += list(architecture.layers(model)[:layers])
+    if layers:
+        frozen += list(architecture.layers(model)[:layers])
     for module in frozen:
         module.requires_grad_(False)
 
