@@ -182,7 +182,7 @@ def tiny_teacher(tiny_base, tiny_data, tmp_path_factory: pytest.TempPathFactory)
         if (family, task) not in made:
             torch.set_num_threads(1)
             data = tiny_data(task)
-            config = FinetuneConfig(epochs=3, batch_size=8, learning_rate=3e-3, max_length=32, precision="fp32")
+            config = FinetuneConfig(epochs=6, batch_size=4, learning_rate=5e-3, dropout=0.0, max_length=32, precision="fp32")
             spec = tasks.get(task).spec_for(data.labels)
             out = tmp_path_factory.mktemp(f"teacher-{family}") / "out"
             made[family, task] = finetune(tiny_base(family), f"tiny-{family}", data, tasks.create(spec), config, out)

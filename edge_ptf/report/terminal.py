@@ -73,11 +73,6 @@ def data_table(report: DataReport) -> RenderableType:
             name, f"{split.rows:,}", str(len(ordered)), f"{split.mean_words:.1f}", str(split.longest_words), shown
         )
     notes = [f"Split: {report.split_by}."]
-    notes += [
-        f"{count} rows removed from {name}: they also stand in a later split."
-        for name, count in report.duplicates_removed.items()
-        if count
-    ]
     notes += list(report.notes)
     return Group(table, *(Text(f"  {note}", style="dim") for note in notes), Text(""))
 
