@@ -122,14 +122,16 @@ class Archive:
         return self._checked(found)
 
     def _checked(self, found: list[tuple[str, int]]) -> Mapping[str, int]:
-        seen: dict[str, str] = {}
+        files: dict[str, str] = {}
         for name, _ in found:
-            for folded in (name.casefold(), *(str(p).casefold() + "/" for p in PurePosixPath(name).parents)):
-                if folded == name.casefold() and folded in seen:
-                    raise PackageError(f"{self.path}: '{name}' and '{seen[folded]}' are the same name on some systems")
-                seen.setdefault(folded, name)
-            if f"{name.casefold()}/" in seen and seen[f"{name.casefold()}/"] != name:
-                raise PackageError(f"{self.path}: '{name}' is a file and a directory")
+            folded = name.casefold()
+            if folded in files:
+                raise PackageError(f"{self.path}: '{name}' and '{files[folded]}' are the same name on some systems")
+            files[folded] = name
+        for name, _ in found:
+            for parent in PurePosixPath(name.casefold()).parents:
+                if str(parent) in files:
+                    raise PackageError(f"{self.path}: '{files[str(parent)]}' is a file and a directory")
         if sum(size for _, size in found) > MOST_BYTES:
             raise PackageError(f"{self.path}: unpacks to more than {MOST_BYTES >> 30} GiB")
         return dict(found)
