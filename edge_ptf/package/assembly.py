@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,10 @@ def _compare_tokenizers(graph: Graph, task: Task, tokenizer: PackageTokenizer, d
     reference = load_tokenizer(graph.path)
     length = graph.info.max_length
     for example in [*spread(data.validation, count), *golden_examples(paired=False), *golden_examples(paired=True)]:
-        one = [example]
-        if task.encode(reference, one, length)[0] != task.encode(tokenizer, one, length)[0]:
+        wanted, found = (task.encode(each, [example], length)[0] for each in (reference, tokenizer))
+        if not tokenizer.typed:
+            wanted = replace(wanted, token_type_ids=None)  # some tokenizers give types that their model never takes
+        if wanted != found:
             raise ParityError(
                 f"the packaged tokenizer cuts a text differently from the checkpoint's: {example.text[:60]!r}",
                 hint="Please report this with the model's name",
