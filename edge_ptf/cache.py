@@ -6,8 +6,11 @@ leaves either nothing, or a partial folder that the next run goes on with, or th
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -118,6 +121,23 @@ def run(
         ) from None
     except OSError as error:
         raise environment_fault(error, folder) from error
+    except Exception as error:
+        failing = _disk_error(error)
+        if failing is None:
+            raise
+        raise environment_fault(failing, folder) from error
+
+
+def _disk_error(error: Exception) -> OSError | None:
+    """The failing disk behind an exception of a library that has a way of its own to report it.
+
+    safetensors and tokenizers write "(os error 28)", torch names its stream writer.
+    """
+    code = re.search(r"os error (\d+)", str(error))
+    if code is None and "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+        return None
+    number = int(code.group(1)) if code else errno.ENOSPC
+    return OSError(number, os.strerror(number))
 
 
 def environment_fault(error: OSError, folder: Path) -> EnvironmentFault:

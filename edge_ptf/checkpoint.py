@@ -7,7 +7,6 @@ layers differ. A checkpoint whose layers keep all their heads and are of one wid
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from edge_ptf.tasks.base import Task, TaskSpec
 
 INFO_FILE = "edge_ptf.json"
 WEIGHTS_FILE = "model.safetensors"
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class LineageStep(StrictModel):
@@ -117,9 +117,19 @@ def longest_sequence(config: Any) -> int:
     return limit - config.pad_token_id - 1 if shifted else limit
 
 
+def model_inputs(model: Any, tokenizer: Any) -> tuple[str, ...]:
+    """Which of `INPUTS` the tokenizer gives and the model looks at (DistilBERT, for one, has no token types)."""
+    from inspect import signature
+
+    looked_at = set(signature(model.forward).parameters)
+    if getattr(model.config, "type_vocab_size", 2) < 2:
+        looked_at.discard("token_type_ids")
+    return tuple(name for name in INPUTS if name in tokenizer.model_input_names and name in looked_at)
+
+
 def save_checkpoint(model: Any, tokenizer: Any, info: CheckpointInfo, out: Path) -> Checkpoint:
     """Writes a checkpoint directory; equal models give equal bytes, and no path of this machine is in it."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.backend_tokenizer.no_padding()
@@ -137,10 +147,9 @@ def save_checkpoint(model: Any, tokenizer: Any, info: CheckpointInfo, out: Path)
     _rewrite_json(out / "tokenizer_config.json", name_or_path=None)
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     kept = {name: value for name, value in state.items() if not name.endswith("position_ids")}
-    save_file(kept, out / WEIGHTS_FILE, metadata={"format": "pt"})
+    (out / WEIGHTS_FILE).write_bytes(save(kept, metadata={"format": "pt"}))
     text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (out / INFO_FILE).write_text(text + "\n", encoding="utf-8")
-    shutil.copymode(out / INFO_FILE, out / WEIGHTS_FILE)  # safetensors lets nobody but the owner read
     return open_checkpoint(out)
 
 

@@ -13,9 +13,10 @@ import pytest
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-WORDS = (
-    "turn on off the light lights in kitchen bedroom set a timer for five ten minutes play some jazz music please what is "
-    "weather today and tomorrow call mom stop volume up down to warm cold red blue room living un able play ing ed s er"
+WORDS = (  # noqa: SIM905
+    "turn on off the light lights in kitchen bedroom set a timer for five ten minutes play some jazz music please what "
+    "is weather today and tomorrow call mom stop volume up down to warm cold red blue room living un able play ing ed "
+    "s er"
 ).split()
 
 
@@ -124,9 +125,24 @@ def _unigram_tokenizer():
 
 
 INTENTS = {
-    "light": ("turn on the light in {room}", "lights off {room} please", "{room} light up", "turn {room} lights to {color}"),
-    "music": ("play some jazz {room}", "play {color} music", "music in {room} please", "play music for {number} minutes"),
-    "timer": ("set a timer for {number} minutes", "timer {number} please", "set {number} minutes in {room}", "{number} er"),
+    "light": (
+        "turn on the light in {room}",
+        "lights off {room} please",
+        "{room} light up",
+        "turn {room} lights to {color}",
+    ),
+    "music": (
+        "play some jazz {room}",
+        "play {color} music",
+        "music in {room} please",
+        "play music for {number} minutes",
+    ),
+    "timer": (
+        "set a timer for {number} minutes",
+        "timer {number} please",
+        "set {number} minutes in {room}",
+        "{number} er",
+    ),
     "weather": ("what is weather {day}", "weather {day} in {room}", "is {day} warm and {color}", "{day} cold weather"),
 }
 SLOTS = {
@@ -182,7 +198,9 @@ def tiny_teacher(tiny_base, tiny_data, tmp_path_factory: pytest.TempPathFactory)
         if (family, task) not in made:
             torch.set_num_threads(1)
             data = tiny_data(task)
-            config = FinetuneConfig(epochs=6, batch_size=4, learning_rate=5e-3, dropout=0.0, max_length=32, precision="fp32")
+            config = FinetuneConfig(
+                epochs=6, batch_size=4, learning_rate=5e-3, dropout=0.0, max_length=32, precision="fp32"
+            )
             spec = tasks.get(task).spec_for(data.labels)
             out = tmp_path_factory.mktemp(f"teacher-{family}") / "out"
             made[family, task] = finetune(tiny_base(family), f"tiny-{family}", data, tasks.create(spec), config, out)

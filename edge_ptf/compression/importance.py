@@ -39,7 +39,7 @@ def fisher(
     parts = architecture.parts(model)
     size = architecture.head_size(model)
     sums = [LayerImportance(np.zeros(part.heads), np.zeros(part.ffn)) for part in parts]
-    labelled = [item for item in items if item.target is not None]
+    labelled = [item for item in items if item.target not in (None, -100)]
     progress.start("Importance", len(labelled))
     model.eval().requires_grad_(False)
     for batch in by_length(labelled, BATCH):

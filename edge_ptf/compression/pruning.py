@@ -10,7 +10,14 @@ from pydantic import Field, field_validator
 
 from edge_ptf import architecture, tasks
 from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import Checkpoint, LineageStep, load_model, load_tokenizer, save_checkpoint
+from edge_ptf.checkpoint import (
+    Checkpoint,
+    LineageStep,
+    load_model,
+    load_tokenizer,
+    model_inputs,
+    save_checkpoint,
+)
 from edge_ptf.compression import vocabulary
 from edge_ptf.compression.importance import LayerImportance, fisher, magnitude, strongest
 from edge_ptf.config import StageConfig
@@ -18,7 +25,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example
-from edge_ptf.training.finetuning import INPUTS, labelled_items
+from edge_ptf.training.finetuning import labelled_items
 
 UNITS_STEP = 32
 """Shares of feed-forward units are rounded to this: kernels work on blocks."""
@@ -117,15 +124,15 @@ def _scores(
     step = max(len(data.validation) // config.samples, 1)
     examples = data.validation[::step][: config.samples]
     items = labelled_items(tokenizer, task, examples, checkpoint.info.max_length)
-    inputs = tuple(name for name in INPUTS if name in tokenizer.model_input_names)
-    return fisher(model, items, inputs, int(tokenizer.pad_token_id), progress)
+    return fisher(model, items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id), progress)
 
 
 def _cut_vocabulary(model: Any, tokenizer: Any, data: LabelledData, config: PruneConfig) -> tuple[Any, dict[str, Any]]:
     texts = [text for split in (data.train, data.validation) for example in split for text in _texts(example)]
     counts = vocabulary.count_pieces(tokenizer, texts)
     kept = vocabulary.kept_ids(tokenizer, counts, config.vocabulary_min_count, config.vocabulary_size)
-    kept = [number for number in kept if number < model.config.vocab_size]
+    # RoBERTa counts positions from the padding id, so what stands before it stays too
+    kept = sorted({*range(int(tokenizer.pad_token_id) + 1), *kept})
     small = vocabulary.rewritten(tokenizer, kept)
     architecture.keep_pieces(model, kept)
     validation = [text for example in data.validation for text in _texts(example)]
@@ -139,16 +146,15 @@ def _texts(example: Example) -> tuple[str, ...]:
 
 def _kept_layers(config: PruneConfig, count: int) -> list[int]:
     if config.keep_layers is not None:
-        wrong = [layer for layer in config.keep_layers if not 0 <= layer < count]
-        if wrong or not config.keep_layers:
-            raise BadInputError(f"keep_layers: there is no layer {wrong[:1] or ''}", hint=f"Layers: 0 to {count - 1}")
+        for layer in config.keep_layers:
+            if not 0 <= layer < count:
+                raise BadInputError(f"keep_layers: there is no layer {layer}", hint=f"Layers: 0 to {count - 1}")
+        if not config.keep_layers:
+            raise BadInputError("keep_layers: no layer is named", hint=f"Layers: 0 to {count - 1}")
         return sorted(set(config.keep_layers))
     if config.layers is None:
         return list(range(count))
-    kept = max(round(config.layers * count), 1) if config.layers < 1 else int(config.layers)
-    if kept > count:
-        raise BadInputError(f"layers: {kept} cannot be kept, the model has {count}", hint=f"Give 1 to {count}")
-    return spread_layers(count, kept)
+    return spread_layers(count, _count("layers", config.layers, count, least=1))
 
 
 def _widths(name: str, wanted: Sequence[float] | None, present: Sequence[int], step: int) -> list[int]:
@@ -159,10 +165,16 @@ def _widths(name: str, wanted: Sequence[float] | None, present: Sequence[int], s
             f"{name}: {len(wanted)} numbers for {len(present)} layers", hint="Give one number, or one for each layer"
         )
     each = list(wanted) * len(present) if len(wanted) == 1 else list(wanted)
-    widths = []
-    for value, there in zip(each, present, strict=True):
-        width = max(round(value * there / step) * step, 1) if 0 < value < 1 else int(value)
-        if not 0 <= width <= there:
-            raise BadInputError(f"{name}: {width} cannot be kept, the layer has {there}", hint=f"Give 0 to {there}")
-        widths.append(width)
-    return widths
+    return [_count(name, value, there, step=step) for value, there in zip(each, present, strict=True)]
+
+
+def _count(name: str, value: float, there: int, *, step: int = 1, least: int = 0) -> int:
+    """A count as it is; a share below 1 in whole steps, at least one and at most all there is."""
+    if 0 < value < 1:
+        return min(max(round(value * there / step), 1) * step, there)
+    if value != int(value) or not least <= value <= there:
+        raise BadInputError(
+            f"{name}: {value:g} cannot be kept, there are {there}",
+            hint=f"Give a number from {least} to {there}, or a share below 1",
+        )
+    return int(value)

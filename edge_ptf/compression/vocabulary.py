@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.errors import CheckpointError
 
 SUFFIX = "##"
+BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
 def count_pieces(tokenizer: Any, texts: Iterable[str]) -> Counter[int]:
@@ -31,16 +33,19 @@ def kept_ids(tokenizer: Any, counts: Mapping[int, int], min_count: int, size: in
     then pieces from the top of the vocabulary, where the frequent ones stand, until there are `size`.
     """
     document = json.loads(tokenizer.backend_tokenizer.to_str())
-    pieces = _pieces(document["model"])
+    model = document["model"]
+    pieces, sources = _pieces(model), _sources(model)
     kept = set(tokenizer.all_special_ids) | {item["id"] for item in document["added_tokens"]}
-    kept |= {number for number, piece in enumerate(pieces) if len(piece.removeprefix(SUFFIX).removeprefix("▁")) <= 1}
+    kept |= {number for number, piece in pieces.items() if _is_elementary(piece, model)}
     kept |= {number for number, count in counts.items() if count >= min_count}
-    kept = _closed(document["model"], kept)
-    for number in range(len(pieces)):
+    if model["type"] == "Unigram":  # what an unknown character costs is counted from the least likely piece
+        kept.add(min(pieces, key=lambda number: model["vocab"][number][1]))
+    kept = _closed(sources, kept)
+    for number in sorted(pieces):
         if size is None or len(kept) >= size:
             break
         if number not in kept and not pieces[number].startswith("[unused"):
-            kept |= _closed(document["model"], {number})
+            kept |= _closed(sources, {number})
     return sorted(kept)
 
 
@@ -79,15 +84,21 @@ def differences(before: Any, after: Any, texts: Sequence[str]) -> dict[str, floa
     }
 
 
-def _pieces(model: Mapping[str, Any]) -> list[str]:
-    """The pieces by id."""
+def _pieces(model: Mapping[str, Any]) -> dict[int, str]:
+    """The pieces by id; ids of added tokens may be missing."""
     if model["type"] == "Unigram":
-        return [piece for piece, _ in model["vocab"]]
+        return {number: piece for number, (piece, _) in enumerate(model["vocab"])}
     if model["type"] in ("WordPiece", "BPE"):
-        by_id = {number: piece for piece, number in model["vocab"].items()}
-        return [by_id.get(number, "") for number in range(max(by_id) + 1)]
+        return {number: piece for piece, number in model["vocab"].items()}
     raise CheckpointError(
         f"the vocabulary of a {model['type']} tokenizer cannot be cut", hint="Set prune.vocabulary to false"
+    )
+
+
+def _is_elementary(piece: str, model: Mapping[str, Any]) -> bool:
+    """Whether a piece is a single character, with or without the mark of its place, or stands for a single byte."""
+    return len(piece.removeprefix(SUFFIX).removeprefix("▁")) <= 1 or bool(
+        model.get("byte_fallback") and BYTE.fullmatch(piece)
     )
 
 
@@ -97,22 +108,23 @@ def _pairs(model: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(left, right) for left, right in split]
 
 
-def _closed(model: Mapping[str, Any], kept: set[int]) -> set[int]:
+def _sources(model: Mapping[str, Any]) -> dict[int, set[int]]:
+    """The pieces that byte-pair merges build a piece from."""
+    found: dict[int, set[int]] = {}
+    for left, right in _pairs(model) if model["type"] == "BPE" else ():
+        numbers = {model["vocab"][left], model["vocab"][right]}
+        found.setdefault(model["vocab"][left + right], set()).update(numbers)
+    return found
+
+
+def _closed(sources: Mapping[int, set[int]], kept: Iterable[int]) -> set[int]:
     """`kept` with every piece that byte-pair merges pass through on the way to a kept one."""
-    if model["type"] != "BPE":
-        return kept
-    vocabulary = model["vocab"]
-    sources: dict[str, list[tuple[str, str]]] = {}
-    for left, right in _pairs(model):
-        sources.setdefault(left + right, []).append((left, right))
-    pieces, closed = _pieces(model), set(kept)
-    waiting = [pieces[number] for number in kept if number < len(pieces)]
+    closed = set(kept)
+    waiting = list(closed)
     while waiting:
-        for pair in sources.get(waiting.pop(), []):
-            for part in pair:
-                if vocabulary[part] not in closed:
-                    closed.add(vocabulary[part])
-                    waiting.append(part)
+        further = sources.get(waiting.pop(), set()) - closed
+        closed |= further
+        waiting += further
     return closed
 
 
@@ -120,11 +132,11 @@ def _cut(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]
     model = document["model"]
     pieces = _pieces(model)
     if model["type"] == "Unigram":
-        model["vocab"] = [model["vocab"][old] for old in numbers if old < len(pieces)]
-        model["unk_id"] = numbers[model["unk_id"]]
+        model["vocab"] = [model["vocab"][old] for old in numbers if old in pieces]
+        model["unk_id"] = numbers.get(model["unk_id"])
     else:
         merges = _pairs(model) if model["type"] == "BPE" else []
-        model["vocab"] = {pieces[old]: new for old, new in numbers.items() if old < len(pieces)}
+        model["vocab"] = {pieces[old]: new for old, new in numbers.items() if old in pieces}
         if merges:
             model["merges"] = [
                 list(pair) for pair in merges if all(piece in model["vocab"] for piece in (*pair, "".join(pair)))

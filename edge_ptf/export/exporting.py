@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from edge_ptf import architecture, tasks
-from edge_ptf.checkpoint import Checkpoint, LineageStep, load_model, load_tokenizer
+from edge_ptf.checkpoint import INPUTS, Checkpoint, LineageStep, load_model, load_tokenizer, model_inputs
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import ParityError
@@ -23,8 +23,6 @@ from edge_ptf.tasks.base import Encoding
 
 if TYPE_CHECKING:
     import torch
-
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class ExportConfig(StageConfig):
@@ -52,8 +50,8 @@ def export(
     model = load_model(checkpoint)
     tokenizer = load_tokenizer(checkpoint.path)
     task = tasks.create(checkpoint.info.task)
-    inputs = tuple(name for name in INPUTS if name in tokenizer.model_input_names)
-    traced = onnx.load_from_string(_trace(model, inputs, config.opset))
+    traced = _without_copies(onnx.load_from_string(_trace(model, model_inputs(model, tokenizer), config.opset)))
+    inputs = tuple(item.name for item in traced.graph.input)  # without attention nothing looks at its mask
     progress.advance()
     onnx.checker.check_model(traced, full_check=True)
     info = GraphInfo(
@@ -100,20 +98,22 @@ def largest_difference(model: Any, graph: Path, encodings: Sequence[Encoding], i
     import torch
 
     session = GraphSession(graph)
-    largest = 0.0
+    differences = []
     with torch.no_grad():
         for encoding in encodings:
             feeds = session.feeds(encoding)
             expected = model(**{name: torch.from_numpy(value) for name, value in feeds.items()}).logits[0].numpy()
-            largest = max(largest, float(np.abs(expected - session.run(feeds)).max()))
-        batch = _padded(encodings[-2:], inputs, model.config.pad_token_id or 0)
+            differences.append(np.abs(expected - session.run(feeds)).max())
+        padded = _padded(encodings[-2:], model.config.pad_token_id or 0)
+        batch = {name: padded[name] for name in inputs}
         expected = model(**{name: torch.from_numpy(value) for name, value in batch.items()}).logits.numpy()
         answers = session.session.run(None, batch)[0]
-    real = batch["attention_mask"].astype(bool) if answers.ndim == 3 else slice(None)
-    return max(largest, float(np.abs(expected - answers)[real].max()))
+    real = padded["attention_mask"].astype(bool) if answers.ndim == 3 else slice(None)
+    differences.append(np.abs(expected - answers)[real].max())
+    return float(np.max(differences))  # is NaN where one of them is
 
 
-def _padded(encodings: Sequence[Encoding], inputs: Sequence[str], pad: int) -> dict[str, Any]:
+def _padded(encodings: Sequence[Encoding], pad: int) -> dict[str, Any]:
     longest = max(len(encoding.input_ids) for encoding in encodings)
     rows: dict[str, list[list[int]]] = {name: [] for name in INPUTS}
     for encoding in encodings:
@@ -121,7 +121,7 @@ def _padded(encodings: Sequence[Encoding], inputs: Sequence[str], pad: int) -> d
         rows["input_ids"].append([*encoding.input_ids, *[pad] * spare])
         rows["attention_mask"].append([1] * length + [0] * spare)
         rows["token_type_ids"].append([*(encoding.token_type_ids or [0] * length), *[0] * spare])
-    return {name: np.asarray(rows[name], dtype=np.int64) for name in inputs}
+    return {name: np.asarray(values, dtype=np.int64) for name, values in rows.items()}
 
 
 def _trace(model: Any, inputs: tuple[str, ...], opset: int) -> bytes:
@@ -154,6 +154,24 @@ def _trace(model: Any, inputs: tuple[str, ...], opset: int) -> bytes:
             do_constant_folding=True,
         )
     return stream.getvalue()
+
+
+def _without_copies(traced: Any) -> Any:
+    """Weights that layers share (ALBERT) are traced as Identity nodes; without them quantization sees the weight."""
+    weights = {item.name for item in traced.graph.initializer}
+    copies = {
+        node.output[0]: node.input[0]
+        for node in traced.graph.node
+        if node.op_type == "Identity" and node.input[0] in weights
+    }
+    kept = [node for node in traced.graph.node if node.output[0] not in copies]
+    for node in kept:
+        for place, name in enumerate(node.input):
+            node.input[place] = copies.get(name, name)
+    if copies:
+        del traced.graph.node[:]
+        traced.graph.node.extend(kept)
+    return traced
 
 
 def _traceable(model: Any, inputs: tuple[str, ...]) -> Any:

@@ -38,7 +38,7 @@ class QuantizeConfig(StageConfig):
     weight: Literal["int8", "uint8"] = Field("int8", description="Weights.")
     per_channel: bool = Field(True, description="One scale for each output of a weight matrix.")
     reduce_range: bool = Field(False, description="Weights of 7 bits, for processors whose 16-bit sums saturate.")
-    symmetric_activation: bool = Field(False, description="Zero point 0 for activations (static mode).")
+    symmetric_activation: bool = Field(False, description="Zero point 0 for activations (static mode, int8).")
     calibration: Literal["minmax", "percentile"] = Field("minmax", description="How static ranges are chosen.")
     percentile: float = Field(99.99, gt=90, le=100, description="Share of values inside a percentile range.")
     calibration_texts: int = Field(256, ge=8, description="Validation texts that static mode looks at.")
@@ -52,6 +52,8 @@ class QuantizeConfig(StageConfig):
             raise ValueError("dynamic mode quantizes activations to uint8 only; use --mode static for int8")
         if self.activation == "int8" and self.weight == "uint8":
             raise ValueError("int8 activations need int8 weights: no processor here executes the other pair quickly")
+        if self.symmetric_activation and (self.mode == "dynamic" or self.activation == "uint8"):
+            raise ValueError("symmetric_activation needs static mode and int8 activations: uint8 has its middle at 128")
         return self
 
     def scheme(self) -> Scheme:

@@ -9,7 +9,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from edge_ptf import architecture, tasks
-from edge_ptf.checkpoint import Checkpoint, LineageStep, load_model, load_tokenizer, save_checkpoint
+from edge_ptf.checkpoint import (
+    Checkpoint,
+    LineageStep,
+    load_model,
+    load_tokenizer,
+    model_inputs,
+    save_checkpoint,
+)
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Progress
@@ -17,7 +24,7 @@ from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training import losses
 from edge_ptf.training.augmentation import mixed
 from edge_ptf.training.batching import Item
-from edge_ptf.training.finetuning import INPUTS, first_metric, labelled_items, renumbered
+from edge_ptf.training.finetuning import first_metric, labelled_items, renumbered
 from edge_ptf.training.teacher_outputs import TeacherOutputs, compute
 from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary
@@ -72,19 +79,19 @@ def distill(
     if config.dropout is not None:
         _set_dropout(taught, config.dropout)
     tokenizer, teacher_tokenizer = load_tokenizer(student.path), load_tokenizer(teacher.path)
-    inputs, pad = tuple(name for name in INPUTS if name in tokenizer.model_input_names), int(tokenizer.pad_token_id)
+    inputs, pad = model_inputs(taught, tokenizer), int(tokenizer.pad_token_id)
 
     extra = mixed(data.train, int(config.mixed_texts * len(data.train)), config.seed)
     asked = _items(teacher_tokenizer, task, data.train, extra, info.max_length)
     items = _items(tokenizer, task, data.train, extra, info.max_length)
     alike = [_alike(left, right) for left, right in zip(asked, items, strict=True)]
     compares_states = config.hidden_weight > 0 or config.relation_weight > 0
-    layers = matched_layers(student, len(architecture.shapes(teaching))) if compares_states else ()
+    layers = matched_layers(teacher, student) if compares_states else ()
     outputs = compute(
         teaching,
         asked,
         layers,
-        inputs,
+        model_inputs(teaching, teacher_tokenizer),
         int(teacher_tokenizer.pad_token_id),
         out / STATE / "teacher",
         progress,
@@ -114,14 +121,16 @@ def distill(
     return save_checkpoint(taught, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
 
 
-def matched_layers(student: Checkpoint, teacher_layers: int) -> tuple[int, ...]:
+def matched_layers(teacher: Checkpoint, student: Checkpoint) -> tuple[int, ...]:
     """For each student layer the index of the teacher's hidden state it is held against (0 is the embedding)."""
-    count = len(student.info.layers)
-    for step in reversed(student.info.lineage):
-        kept = step.notes.get("kept_layers")
-        if step.stage == "prune" and isinstance(kept, list) and len(kept) == count:
-            return tuple(int(layer) + 1 for layer in kept)
-    return tuple(round((index + 1) * teacher_layers / count) for index in range(count))
+    before, lineage = len(teacher.info.lineage), student.info.lineage
+    origins, count = list(range(len(teacher.info.layers))), len(student.info.layers)
+    for step in lineage[before:] if lineage[:before] == teacher.info.lineage else ():
+        if step.stage == "prune" and "kept_layers" in step.notes:
+            origins = [origins[layer] for layer in step.notes["kept_layers"]]
+    if len(origins) == count:
+        return tuple(layer + 1 for layer in origins)
+    return tuple(round((index + 1) * len(teacher.info.layers) / count) for index in range(count))
 
 
 class _Lesson:

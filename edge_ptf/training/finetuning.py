@@ -9,7 +9,15 @@ from typing import Any
 from pydantic import Field
 
 from edge_ptf import architecture
-from edge_ptf.checkpoint import Checkpoint, LineageStep, fresh_info, load_base_model, load_tokenizer, save_checkpoint
+from edge_ptf.checkpoint import (
+    Checkpoint,
+    LineageStep,
+    fresh_info,
+    load_base_model,
+    load_tokenizer,
+    model_inputs,
+    save_checkpoint,
+)
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Progress
@@ -17,8 +25,6 @@ from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training.batching import Item
 from edge_ptf.training.trainer import OptimizationConfig, Setup, freeze, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary
-
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class FinetuneConfig(OptimizationConfig):
@@ -66,7 +72,7 @@ def finetune(
     freeze(model, embeddings=config.freeze_embeddings, layers=config.freeze_layers)
     training = labelled_items(tokenizer, task, data.train, info.max_length)
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
-    inputs = tuple(name for name in INPUTS if name in tokenizer.model_input_names)
+    inputs = model_inputs(model, tokenizer)
     pad = int(tokenizer.pad_token_id)
     small = CompactVocabulary((item.encoding for item in [*training, *validation]), model.config.vocab_size, pad)
     training, validation = renumbered(training, small), renumbered(validation, small)

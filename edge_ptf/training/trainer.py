@@ -248,10 +248,10 @@ def _whole_state(state: Path) -> tuple[Path | None, list[float]]:
 
 
 def _save_weights(model: Any, path: Path) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     draft = path.with_suffix(".draft")
-    save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, draft)
+    draft.write_bytes(save({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}))
     draft.replace(path)
 
 

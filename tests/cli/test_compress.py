@@ -1,0 +1,148 @@
+"""The main job on tiny models, as a user runs it: verdicts, records, reuse, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_ptf.package import open_payload, verify
+
+QUICK = (
+    *("--set", "finetune.epochs=1", "--set", "distill.epochs=1", "--set", "distill.mixed_texts=0.2"),
+    *("--set", "bench.launches=5", "--set", "bench.texts=100", "--set", "bench.seconds=0"),
+    *("--set", "bench.memory_launches=2", "--set", "prune.layers=2", "--set", "prune.ffn=[32]"),
+)
+
+
+def job(base: Path, data: Path, out: Path, *more: str, profile: str = "x86-generic") -> list[str]:
+    return [
+        *("compress", "--profile", profile, "--model", str(base), "--data", str(data)),
+        *("--task", "text-classification", "--out", str(out), *QUICK, *more),
+    ]
+
+
+@pytest.mark.slow
+def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "build"
+    command = job(tiny_base("bert"), csv_data, out, "--max-drop", "accuracy=100", "--min-speedup", "0.01")
+    first = run(*command)
+    assert first.returncode in (0, 4), first.stderr
+    verdict = json.loads((out / "verdict.json").read_text(encoding="utf-8"))
+    assert first.returncode == {"PASS": 0, "FAIL": 3, "UNPROVEN": 4}[verdict["status"]]
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert [stage["stage"] for stage in record["stages"]][:6] == [
+        *("finetune", "prune", "distill", "export", "quantize", "assemble"),
+    ]
+    assert not any(stage["reused"] for stage in record["stages"])
+    package = open_payload(out / "package.eptf")
+    assert package.digest == record["payload"] == verdict["payload"]
+    assert {type(item).__name__ for item in package.evidence()} == {
+        *("AccuracyEvidence", "LatencyEvidence", "MemoryEvidence"),
+    }
+    assert verify(out / "package-baseline.eptf").payload.digest == record["baseline"]
+    assert not list(out.rglob("*.partial"))
+
+    second = run(*command)
+    assert second.returncode == first.returncode
+    again = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert again["payload"] == record["payload"]
+    assert all(stage["reused"] for stage in again["stages"] if stage["stage"] != "bench")
+    assert "reused" in second.stdout
+
+    failing = run(*command, "--package-mb", "0.001")
+    assert failing.returncode == 3
+    assert "FAIL" in failing.stdout
+
+
+@pytest.mark.slow
+def test_another_device_is_judged_where_it_can_be(
+    run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
+    command = job(tiny_base("distilbert"), csv_data, tmp_path / "out", "--max-drop", "accuracy=100", profile="jetson")
+    done = run(*command)
+    assert done.returncode == 4, done.stdout + done.stderr
+    verdict = json.loads((tmp_path / "out" / "verdict.json").read_text(encoding="utf-8"))
+    status = {item["target"]: item["status"] for item in verdict["judgements"]}
+    assert status["max_drop.accuracy"] == "PASS"
+    assert status["latency_ms.p50"] == status["peak_memory_mb"] == "UNPROVEN"
+    assert (tmp_path / "out" / "package.eptf").exists()
+
+
+@pytest.mark.slow
+def test_killed_and_run_again_it_ends_with_the_same_payload(
+    tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
+    def start(out: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "edge_ptf", *job(tiny_base("bert"), csv_data, out)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def digest(out: Path) -> str:
+        return str(json.loads((out / "run.json").read_text(encoding="utf-8"))["payload"])
+
+    begun = time.monotonic()
+    assert start(tmp_path / "whole").wait(300) in (0, 3, 4)
+    length = time.monotonic() - begun
+    out = tmp_path / "killed"
+    for share in (0.35, 0.5, 0.7):
+        process = start(out)
+        time.sleep(share * length)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert start(out).wait(300) in (0, 3, 4)
+    assert digest(out) == digest(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_interrupted_it_says_so_and_goes_on(tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge_ptf", *job(tiny_base("bert"), csv_data, tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip().startswith("finetune"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "goes on from there" in errors
+    assert "Traceback" not in errors
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode in (0, 3, 4)
+    assert "reused" in next(line for line in again.stdout.splitlines() if line.strip().startswith("finetune"))
+
+
+def test_dry_run_says_who_set_what(run: Callable, tiny_base: Callable[[str], Path], csv_data: Path) -> None:
+    done = run(*job(tiny_base("bert"), csv_data, Path("out"), "--dry-run"))
+    assert done.returncode == 0
+    rows = {line.split("│")[1].strip(): line for line in done.stdout.splitlines() if line.startswith("│")}
+    assert "command line" in rows["finetune.epochs"]
+    assert "profile x86-generic" in rows["quantize.reduce_range"]
+    assert "task text-classification" in rows["prune.vocabulary_size"]
+    assert "default" in rows["distill.learning_rate"]
+    assert not Path("out").exists()
+
+
+def test_project_file_stands_below_flags(
+    run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
+    assert run("init", "--profile", "x86-generic", "--model", tiny_base("bert"), "--data", csv_data).returncode == 0
+    file = tmp_path / "edge-ptf.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + "finetune:\n  epochs: 9\n  seed: 4\n", encoding="utf-8")
+    done = run("compress", "--dry-run", "--set", "finetune.epochs=2")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split("│")[1].strip(): line for line in done.stdout.splitlines() if line.startswith("│")}
+    assert " 2 " in rows["finetune.epochs"]
+    assert "edge-ptf.yaml" in rows["finetune.seed"]
+    assert run("init").returncode == 2

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from edge_ptf import tasks
+from edge_ptf.checkpoint import Checkpoint, load_tokenizer
+from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.export import ExportConfig, Graph, export, rewrite
+from edge_ptf.export.execute import GraphSession
+
+FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
+MIXED = PruneConfig(heads=(1, 0, 3), ffn=(0, 0.5, 0.99), importance="magnitude")
+
+torch.set_num_threads(1)
+
+
+def lookup(table: np.ndarray, *, uses: int = 1) -> onnx.ModelProto:
+    """A graph that gathers rows of a table `uses` times and adds them up."""
+    nodes = [helper.make_node("Gather", ["table", "ids"], [f"rows{use}"], f"gather{use}") for use in range(uses)]
+    nodes.append(helper.make_node("Sum", [f"rows{use}" for use in range(uses)], ["found"], "sum"))
+    graph = helper.make_graph(
+        nodes,
+        "lookup",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", "length"])],
+        [helper.make_tensor_value_info("found", TensorProto.FLOAT, ["batch", "length", table.shape[-1]])],
+        [numpy_helper.from_array(table, "table")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def rows(model: onnx.ModelProto, ids: np.ndarray) -> np.ndarray:
+    onnx.checker.check_model(model)
+    return GraphSession(model.SerializeToString()).session.run(None, {"ids": ids})[0]
+
+
+def stored(model: onnx.ModelProto) -> dict[str, np.ndarray]:
+    return {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
+
+
+@pytest.fixture
+def table() -> np.ndarray:
+    """Rows of very unlike size, some of them zero or with a single value."""
+    draw = np.random.default_rng(0)
+    values = draw.normal(size=(2048, 32)) * 10.0 ** draw.integers(-4, 3, (2048, 1))
+    values[5] = 0
+    values[6] = np.eye(32)[3] * -7
+    return values.astype(np.float32)
+
+
+def test_int8_tables_give_rows_back_within_half_a_step(table: np.ndarray) -> None:
+    model = lookup(table)
+    assert rewrite.compress_embeddings(model, "int8") == 1
+    ids = np.arange(2048)[None]
+    scales = np.maximum(np.abs(table).max(axis=1, keepdims=True) / 127, 1e-12)
+    assert (np.abs(rows(model, ids)[0] - table) <= scales / 2 * 1.0001).all()
+    assert np.array_equal(rows(model, np.array([[5, 6]]))[0, 0], table[5])
+    assert np.allclose(rows(model, np.array([[5, 6]]))[0, 1], table[6])
+    kept = stored(model)
+    assert kept["table"].dtype == np.int8
+    assert kept["table"].min() >= -127
+    assert {value.nbytes for value in kept.values()} == {2048 * 32, 2048 * 4}
+
+
+def test_fp16_tables_are_half_the_size(table: np.ndarray) -> None:
+    model = lookup(table)
+    assert rewrite.compress_embeddings(model, "fp16") == 1
+    ids = np.array([[0, 5, 2047], [1, 1, 6]])
+    assert np.array_equal(rows(model, ids), table.astype(np.float16).astype(np.float32)[ids])
+    assert [value.dtype for value in stored(model).values()] == [np.float16]
+
+
+@pytest.mark.parametrize("form", ["int8", "fp16", "fp32"])
+def test_tables_that_are_small_or_used_twice_stay(table: np.ndarray, form: str) -> None:
+    for model in (lookup(table[:2047]), lookup(table, uses=2), *([lookup(table)] if form == "fp32" else [])):
+        before = model.SerializeToString()
+        assert rewrite.compress_embeddings(model, form) == 0
+        assert model.SerializeToString() == before
+
+
+def test_only_additions_that_feed_a_layer_norm_are_kept_apart() -> None:
+    names = ["x", "y", "z", "out"]
+    nodes = [
+        helper.make_node("Add", ["x", "y"], ["z"], "residual"),
+        helper.make_node("LayerNormalization", ["z", "scale", "shift"], ["normed"], "norm"),
+        helper.make_node("Add", ["normed", "x"], ["out"], "other"),
+    ]
+    values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 4]) for name in names}
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [values["x"], values["y"]],
+        [values["out"]],
+        [numpy_helper.from_array(np.ones(4, np.float32), name) for name in ("scale", "shift")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    draw = np.random.default_rng(0)
+    feeds = {name: draw.normal(size=(2, 4)).astype(np.float32) for name in ("x", "y")}
+    before = GraphSession(model.SerializeToString()).session.run(None, feeds)[0]
+    assert rewrite.keep_residuals_apart(model) == 1
+    assert [node.op_type for node in model.graph.node] == ["Sum", "LayerNormalization", "Add"]
+    assert np.allclose(GraphSession(model.SerializeToString()).session.run(None, feeds)[0], before, atol=1e-6)
+    assert rewrite.keep_residuals_apart(model) == 0
+
+
+@pytest.fixture(scope="module")
+def exported(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], Graph]:
+    made: dict[str, Graph] = {}
+
+    def build(family: str) -> Graph:
+        if family not in made:
+            folder = tmp_path_factory.mktemp("graphs")
+            student = prune(tiny_teacher(family), tiny_data(), MIXED, folder / "student")
+            made[family] = export(student, tiny_data(), ExportConfig(), folder / "graph")
+        return made[family]
+
+    return build
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_fused_graphs_answer_as_before(
+    exported: Callable[[str], Graph], tiny_data: Callable[..., LabelledData], family: str
+) -> None:
+    graph = exported(family)
+    fused = rewrite.fuse(graph.model)
+    onnx.checker.check_model(fused)
+    kinds = [node.op_type for node in fused.graph.node]
+    assert kinds.count("Attention") == 2
+    assert kinds.count("Gelu") >= 2
+    assert not {"Softmax", "Erf", "SkipLayerNormalization", "EmbedLayerNormalization", "BiasGelu"} & set(kinds)
+    before, after = GraphSession(graph.model), GraphSession(fused.SerializeToString())
+    task = tasks.create(graph.info.task)
+    for encoding in task.encode(load_tokenizer(graph.path), tiny_data().validation, 32):
+        assert np.abs(before.logits(encoding) - after.logits(encoding)).max() < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_fused_attention_does_not_look_at_padding(exported: Callable[[str], Graph], family: str) -> None:
+    graph = exported(family)
+    before, after = GraphSession(graph.model), GraphSession(rewrite.fuse(graph.model).SerializeToString())
+    ids = np.random.default_rng(0).integers(5, 60, (3, 9))
+    mask = np.ones_like(ids)
+    mask[1, 4:] = mask[2, 1:] = 0
+    feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    feeds = {name: feeds[name] for name in graph.info.inputs}
+    expected, found = (session.session.run(None, feeds)[0] for session in (before, after))
+    assert np.abs(expected - found).max() < 1e-5
+
+
+def test_fusing_twice_gives_the_same_bytes(exported: Callable[[str], Graph]) -> None:
+    model = exported("bert").model
+    first, second = (rewrite.fuse(model).SerializeToString(deterministic=True) for _ in range(2))
+    assert first == second
+
+
+def test_weighted_products_are_found_by_their_weight(exported: Callable[[str], Graph], tmp_path: Path) -> None:
+    model = onnx.load(exported("bert").model)
+    found = rewrite.weighted_products(model)
+    kinds = {node.name: node.op_type for node in model.graph.node}
+    # four projections in each of two layers with heads, two in each of two with units, pooler and head
+    assert len(found) == len(set(found)) == 4 * 2 + 2 * 2 + 2
+    assert {kinds[name] for name in found} == {"MatMul", "Gemm"}
+    others = [name for name, kind in kinds.items() if kind == "MatMul" and name not in found]
+    assert len(others) == 2 * 2  # scores, and mixing the values
