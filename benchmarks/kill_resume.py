@@ -2,8 +2,8 @@
 
     python benchmarks/kill_resume.py --kills 20
 
-A reduced job on the demo data (two epochs), so that it takes minutes. A kill is SIGKILL to the whole process group, at
-a moment drawn evenly over the length of the undisturbed run.
+A reduced job (a sixth of the demo data, two epochs of each training), so that one run takes about a minute. A kill is
+SIGKILL to the whole process group, at a moment drawn evenly over the length of the undisturbed run.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ import sys
 import time
 from pathlib import Path
 
+from edge_ptf.data.demo import generate
+
+SHARE = 6
 SETTINGS = ("finetune.epochs=2", "distill.epochs=2", "distill.mixed_texts=0.2", "bench.launches=5", "bench.seconds=0.2")
 
 
@@ -27,11 +30,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("build/kill-resume"))
-    parser.add_argument("--data", default="demo")
     given = parser.parse_args()
     shutil.rmtree(given.out, ignore_errors=True)
+    data = _data(given.out / "data")
     started = time.monotonic()
-    _finish(given.data, given.out / "whole")
+    _finish(data, given.out / "whole")
     length = time.monotonic() - started
     expected = _digest(given.out / "whole")
     print(f"undisturbed: {length:.0f} s, payload {expected}", flush=True)
@@ -40,13 +43,13 @@ def main() -> None:
         out = given.out / "killed"
         shutil.rmtree(out, ignore_errors=True)
         moment = draw.uniform(0, length)
-        process = subprocess.Popen(_command(given.data, out), stdout=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(_command(data, out), stdout=subprocess.DEVNULL, start_new_session=True)
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        _finish(given.data, out)
+        _finish(data, out)
         found = _digest(out)
         same += found == expected
         print(f"{number:>3}: killed after {moment:5.1f} s: {'same' if found == expected else found}", flush=True)
@@ -56,13 +59,21 @@ def main() -> None:
     sys.exit(same != given.kills)
 
 
-def _command(data: str, out: Path) -> list[str]:
+def _data(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for split, rows in generate().items():
+        lines = [json.dumps({"text": row.text, "label": row.intent}) for row in rows[::SHARE]]
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def _command(data: Path, out: Path) -> list[str]:
     command = [sys.executable, "-m", "edge_ptf", "compress", "--profile", "host", "--model", "minilm-l6"]
-    command += ["--data", data, "--task", "text-classification", "--out", str(out)]
+    command += ["--data", str(data), "--task", "text-classification", "--out", str(out)]
     return [*command, *(part for setting in SETTINGS for part in ("--set", setting))]
 
 
-def _finish(data: str, out: Path) -> None:
+def _finish(data: Path, out: Path) -> None:
     code = subprocess.run(_command(data, out), stdout=subprocess.DEVNULL, check=False).returncode
     if code not in (0, 3, 4):
         sys.exit(f"compress ended with {code}")

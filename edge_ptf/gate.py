@@ -24,6 +24,8 @@ from edge_ptf.package.payload import Payload
 from edge_ptf.profiles import Profile, Targets
 from edge_ptf.tasks.base import GatedMetric
 
+DIGITS = 9
+"""A difference of two shares is rounded to as many digits: a drop of exactly 7 points is not beyond 7."""
 Kind = TypeVar("Kind", LatencyEvidence, MemoryEvidence)
 
 
@@ -113,9 +115,9 @@ class _Judge:
         if not outcomes[0][:, 1:].any():
             return found.replace(reason="no test example counts for this metric", settle="a test split that has some")
         drop = statistics.paired_drop(*outcomes, confidence=self.confidence, limit=limit / 100)
-        value, bound = 100 * drop.value, 100 * drop.bound
+        value, bound = round(100 * drop.value, DIGITS), 100 * drop.bound
         found = found.replace(value=value, bound=bound, margin=limit - value)
-        if not after.faithful:
+        if not (after.faithful and before.faithful):
             return found.replace(
                 reason="this machine does not execute the INT8 scheme exactly",
                 settle="edge-ptf evaluate on a machine that does",
@@ -132,7 +134,7 @@ class _Judge:
         )
 
     def _pair(self) -> tuple[AccuracyEvidence, AccuracyEvidence] | None:
-        for after in self.accuracies:
+        for after in sorted(self.accuracies, key=lambda record: not record.faithful):
             for before in self.baseline:
                 if before.data == after.data and len(before.rows) == len(after.rows):
                     return before, after

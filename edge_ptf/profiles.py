@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from edge_ptf.config import Location, StrictModel, merge, parse, read_yaml
+from edge_ptf.config import Source, StrictModel, read_yaml, resolve
 from edge_ptf.errors import ConfigError, ProfileError, near_matches
 from edge_ptf.machine import Machine, this_machine
 
@@ -77,9 +78,11 @@ class Profile(StrictModel):
     """One `profiles/*.yaml`."""
 
     schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
-    name: str = Field(pattern=r"[a-z0-9][a-z0-9.-]*", description="Short name, as in --profile.")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", description="Short name, as in --profile.")
     title: str = Field(description="What the device is called.")
-    extends: str | None = Field(None, description="A profile whose values hold where this one has none.")
+    extends: str | None = Field(
+        None, description="A profile whose values hold where this one has none; `match` holds as a whole."
+    )
     match: Match = Field(default_factory=Match, description="How to recognise the machine.")
     engine: Engine = Field(default_factory=Engine, description="What runs the graph.")
     scheme: QuantizationScheme = Field(default_factory=QuantizationScheme, description="The INT8 flavour.")
@@ -139,8 +142,7 @@ def for_machine(machine: Machine) -> Profile:
 
 def read(path: Path) -> Profile:
     """Reads one file and whatever it extends."""
-    values, lines = _with_extended(path, ())
-    return parse(Profile, values, where=str(path), lines=lines)
+    return resolve(Profile, _sources(path, ()))
 
 
 def mismatches(profile: Profile, machine: Machine) -> list[str]:
@@ -155,19 +157,22 @@ def mismatches(profile: Profile, machine: Machine) -> list[str]:
     if wanted.device_model and wanted.device_model.lower() not in machine.device_model.lower():
         reasons.append(f"'{machine.device_model or machine.cpu}' is no {wanted.device_model}")
     if wanted.os and not machine.os.lower().startswith(wanted.os.lower()):
-        reasons.append(f"{machine.os.split()[0]} is not {wanted.os}")
+        reasons.append(f"{machine.os or 'this system'} is not {wanted.os}")
     return reasons
 
 
-def _with_extended(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], dict[Location, int]]:
-    if path in seen:
-        raise ConfigError(f"{path}: 'extends' goes round in a circle ({' → '.join(p.stem for p in (*seen, path))})")
+def _sources(path: Path, seen: tuple[Path, ...]) -> list[Source]:
+    """The file and what it extends, weakest first."""
+    place = path.resolve()
+    if place in seen:
+        raise ConfigError(f"{path}: 'extends' goes round in a circle ({' → '.join(p.stem for p in (*seen, place))})")
     values, lines = read_yaml(path)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: not a mapping of fields", hint="Write one 'field: value' on each line")
+    own = Source(str(path), values, lines)
     above = values.get("extends")
     if above is None:
-        return values, lines
+        return [own]
     if not isinstance(above, str):
         raise ConfigError(f"{path}:{lines[('extends',)]}: 'extends' takes the name or file of a profile")
     parent = path.parent / above if above.endswith((".yaml", ".yml")) else folder() / f"{above}.yaml"
@@ -175,6 +180,7 @@ def _with_extended(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], 
         raise ConfigError(
             f"{path}:{lines[('extends',)]}: 'extends: {above}' is not there", hint=near_matches(above, names())
         )
-    below, _ = _with_extended(parent, (*seen, path))
-    below.pop("match", None)  # another device is recognised in another way
-    return merge(below, values), lines
+    below = _sources(parent, (*seen, place))
+    if "match" in values:  # another device is recognised in another way
+        below = [replace(source, values={**source.values, "match": {}}) for source in below]
+    return [*below, own]

@@ -52,7 +52,7 @@ def _profile_values(profile: Profile) -> dict[str, Any]:
     threads = {"threads": engine.threads}
     values: dict[str, Any] = {
         "export": {"opset": engine.opset},
-        "quantize": scheme.model_dump(exclude={"precision"}),
+        "quantize": {"mode": "none"} if scheme.precision == "fp32" else scheme.model_dump(exclude={"precision"}),
         "evaluate": dict(threads),
         "bench": dict(threads),
         "targets": profile.targets.model_dump(exclude_none=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -207,3 +208,107 @@ def tiny_teacher(tiny_base, tiny_data, tmp_path_factory: pytest.TempPathFactory)
         return made[family, task]
 
     return build
+
+
+# Payloads, made through the real stages without training
+
+PAYLOAD_TEXTS = (
+    "turn on the lights",
+    "play some jazz music please",
+    "set a timer for ten minutes",
+    "what is the weather today",
+)
+
+
+def _labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
+    """48 rows of three classes (or BIO tags), the same in every split."""
+    from edge_ptf import tasks
+    from edge_ptf.data.dataset import DataReport, LabelledData
+    from edge_ptf.tasks.base import Example
+
+    rows = []
+    for index in range(48):
+        text = f"{PAYLOAD_TEXTS[index % 4]} {'now ' * (index % 5)}".strip()
+        if kind == "token-classification":
+            tags = tuple("B-what" if place == 1 else "O" for place in range(len(text.split())))
+            rows.append(Example(text, tags))
+        else:
+            rows.append(Example(text, "abc"[index % 3], PAYLOAD_TEXTS[(index + 1) % 4] if paired else None))
+    labels = tasks.get(kind).collect_labels(rows)
+    report = DataReport(source="made here", splits={}, split_by="given")
+    return LabelledData(tuple(rows), tuple(rows), tuple(rows), labels, report, "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def tiny_labelled() -> Callable[..., Any]:
+    """The data of the tiny payloads: `tiny_labelled(task, paired=…)`."""
+    return _labelled
+
+
+@pytest.fixture(scope="session")
+def make_graph(tiny_base: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Builds a graph of a tiny random model: `make_graph(family, task, mode, paired=…)`; each form once."""
+    made: dict[Any, Any] = {}
+
+    def build(
+        family: str = "bert",
+        kind: str = "text-classification",
+        mode: str = "dynamic",
+        *,
+        paired: bool = False,
+        scope: str | None = None,
+    ) -> Any:
+        key = (family, kind, mode, paired, scope)
+        if key not in made:
+            made[key] = _tiny_graph(
+                tiny_base(family), kind, mode, _labelled(kind, paired=paired), scope, tmp_path_factory.mktemp("graph")
+            )
+        return made[key]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def make_payload(make_graph: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Builds a payload of a tiny random model: `make_payload(family, task, mode, paired=…)`; each form once."""
+    from edge_ptf.package import AssembleConfig, assemble
+
+    made: dict[Any, Any] = {}
+
+    def build(
+        family: str = "bert",
+        kind: str = "text-classification",
+        mode: str = "dynamic",
+        *,
+        paired: bool = False,
+        scope: str | None = None,
+    ) -> Any:
+        key = (family, kind, mode, paired, scope)
+        if key not in made:
+            graph = make_graph(family, kind, mode, paired=paired, scope=scope)
+            data = _labelled(kind, paired=paired)
+            made[key] = assemble(graph, data, AssembleConfig(name="tiny"), tmp_path_factory.mktemp("payload"))
+        return made[key]
+
+    return build
+
+
+def _tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, out: Path) -> Any:
+    import torch
+
+    from edge_ptf import tasks
+    from edge_ptf.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
+    from edge_ptf.export import ExportConfig, QuantizeConfig, export, quantize
+
+    torch.set_num_threads(1)
+    spec = tasks.get(kind).spec_for(data.labels)
+    task = tasks.create(spec.replace(out_of_scope_label=scope))
+    torch.manual_seed(0)
+    model = load_base_model(base, task)
+    for parameter in model.parameters():
+        parameter.data.mul_(1.5)  # answers that differ from text to text
+    checkpoint = save_checkpoint(model, load_tokenizer(base), fresh_info(model, task, "tiny", 64), out / "checkpoint")
+    graph = export(checkpoint, data, ExportConfig(), out / "fp32")
+    if mode == "fp32":
+        return graph
+    return quantize(graph, data, QuantizeConfig.model_validate({"mode": mode}), out / "quantized")

@@ -132,7 +132,9 @@ def _cut_vocabulary(model: Any, tokenizer: Any, data: LabelledData, config: Prun
     counts = vocabulary.count_pieces(tokenizer, texts)
     kept = vocabulary.kept_ids(tokenizer, counts, config.vocabulary_min_count, config.vocabulary_size)
     # RoBERTa counts positions from the padding id, so what stands before it stays too
-    kept = sorted({*range(int(tokenizer.pad_token_id) + 1), *kept})
+    kept = sorted(
+        {*range(int(tokenizer.pad_token_id) + 1), *(number for number in kept if number < model.config.vocab_size)}
+    )
     small = vocabulary.rewritten(tokenizer, kept)
     architecture.keep_pieces(model, kept)
     validation = [text for example in data.validation for text in _texts(example)]

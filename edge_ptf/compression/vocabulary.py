@@ -102,18 +102,20 @@ def _is_elementary(piece: str, model: Mapping[str, Any]) -> bool:
     )
 
 
-def _pairs(model: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Merges as pairs; older files write them as one string."""
+def _merges(model: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Byte-pair merges as (left, right, result); older files write left and right as one string."""
+    if model["type"] != "BPE":
+        return []
+    mark = len(model.get("continuing_subword_prefix") or "")
     split = [merge.split(" ", 1) if isinstance(merge, str) else merge for merge in model["merges"]]
-    return [(left, right) for left, right in split]
+    return [(left, right, left + right[mark:]) for left, right in split]
 
 
 def _sources(model: Mapping[str, Any]) -> dict[int, set[int]]:
     """The pieces that byte-pair merges build a piece from."""
     found: dict[int, set[int]] = {}
-    for left, right in _pairs(model) if model["type"] == "BPE" else ():
-        numbers = {model["vocab"][left], model["vocab"][right]}
-        found.setdefault(model["vocab"][left + right], set()).update(numbers)
+    for left, right, result in _merges(model):
+        found.setdefault(model["vocab"][result], set()).update((model["vocab"][left], model["vocab"][right]))
     return found
 
 
@@ -135,12 +137,11 @@ def _cut(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]
         model["vocab"] = [model["vocab"][old] for old in numbers if old in pieces]
         model["unk_id"] = numbers.get(model["unk_id"])
     else:
-        merges = _pairs(model) if model["type"] == "BPE" else []
+        merges = _merges(model)
         model["vocab"] = {pieces[old]: new for old, new in numbers.items() if old in pieces}
         if merges:
-            model["merges"] = [
-                list(pair) for pair in merges if all(piece in model["vocab"] for piece in (*pair, "".join(pair)))
-            ]
+            model["merges"] = [list(merge[:2]) for merge in merges if all(piece in model["vocab"] for piece in merge)]
+    document["added_tokens"] = [item for item in document["added_tokens"] if item["id"] in numbers]
     for item in document["added_tokens"]:
         item["id"] = numbers[item["id"]]
     _renumber(document.get("post_processor"), numbers)
@@ -165,7 +166,9 @@ def _renumber(processor: Any, numbers: Mapping[int, int]) -> None:
 def _cut_config(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
     added = document.get("added_tokens_decoder")
     if isinstance(added, dict):
-        document["added_tokens_decoder"] = {str(numbers[int(old)]): value for old, value in added.items()}
+        document["added_tokens_decoder"] = {
+            str(numbers[int(old)]): value for old, value in added.items() if int(old) in numbers
+        }
     return document
 
 

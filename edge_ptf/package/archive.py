@@ -10,6 +10,7 @@ import io
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -22,7 +23,9 @@ STAMP = (1980, 1, 1, 0, 0, 0)
 MOST_ENTRIES = 4096
 MOST_BYTES = 8 << 30
 MOST_RATIO = 1000
-LOCAL_HEADER = 30
+LOCAL_HEADER, CENTRAL_HEADER, END_RECORD = 30, 46, 22
+DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
+"""What `zipfile` raises, in one Python or another, for a file that is damaged or was made to mislead."""
 
 
 def write(path: Path, entries: Iterable[tuple[str, bytes, bool]]) -> None:
@@ -45,11 +48,11 @@ def check_name(name: str) -> None:
     parts = name.split("/")
     if (
         not name
-        or len(name.encode()) > 255
+        or len(name.encode(errors="surrogatepass")) > 255
         or "\\" in name
         or ":" in name
         or any(part in ("", ".", "..") or part.endswith((" ", ".")) for part in parts)
-        or any(ord(character) < 32 or ord(character) == 127 for character in name)
+        or any(ord(character) < 32 or ord(character) == 127 or 0xD800 <= ord(character) < 0xE000 for character in name)
     ):
         raise PackageError(f"entry name {name!r} is not a plain relative path")
 
@@ -76,18 +79,22 @@ class Archive:
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(name) as stream:
                 content = stream.read(limit + 1)
-        except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        except DAMAGE as error:
             raise PackageError(f"{self.path}: '{name}' is damaged ({error})") from None
         if len(content) != self.sizes[name]:
             raise PackageError(f"{self.path}: '{name}' is not as long as its header says")
         return content
 
     def packed_bytes(self, names: Iterable[str]) -> int:
-        """Bytes that these entries take, as packed."""
+        """Bytes of a file that holds these entries and nothing else; of a directory, the bytes of its files."""
         if self.path.is_dir():
             return sum(self.sizes[name] for name in names)
         with zipfile.ZipFile(self.path) as archive:
-            return sum(archive.getinfo(name).compress_size for name in names)
+            infos = [archive.getinfo(name) for name in names]
+        headers = LOCAL_HEADER + CENTRAL_HEADER
+        return END_RECORD + sum(
+            info.compress_size + headers + 2 * (len(info.filename.encode()) + len(info.extra)) for info in infos
+        )
 
     def _list(self) -> Mapping[str, int]:
         try:
@@ -95,10 +102,8 @@ class Archive:
                 infos = archive.infolist()
         except FileNotFoundError:
             raise PackageError(f"{self.path}: no such package") from None
-        except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
+        except DAMAGE as error:
             raise PackageError(f"{self.path}: not a package, or damaged ({error})") from None
-        if len(infos) > MOST_ENTRIES:
-            raise PackageError(f"{self.path}: {len(infos)} entries, more than the {MOST_ENTRIES} allowed")
         for info in infos:
             check_name(info.orig_filename)
             mode = info.external_attr >> 16
@@ -122,6 +127,8 @@ class Archive:
         return self._checked(found)
 
     def _checked(self, found: list[tuple[str, int]]) -> Mapping[str, int]:
+        if len(found) > MOST_ENTRIES:
+            raise PackageError(f"{self.path}: {len(found)} entries, more than the {MOST_ENTRIES} allowed")
         files: dict[str, str] = {}
         for name, _ in found:
             folded = name.casefold()

@@ -31,7 +31,7 @@ def model_card(manifest: Manifest) -> str:
     return f"""---
 library_name: onnx
 pipeline_tag: {task.name}
-base_model: {manifest.lineage.base_model}
+base_model: {json.dumps(manifest.lineage.base_model, ensure_ascii=False)}
 tags: [edge-ptf, onnx]
 ---
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, FiniteFloat, ValidationError
 
+from edge_ptf.errors import PackageError
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.tasks.base import Example, Task
 
@@ -36,6 +38,38 @@ TEXTS = (
     "'quotes' \"double\" (brackets) [MASK] <tag> & more",
     "word " * 400,
 )
+
+
+class GoldenCase(BaseModel):
+    """One line of `golden.jsonl`, read without trust."""
+
+    text: str
+    text_pair: str | None = None
+    input_ids: list[int]
+    token_type_ids: list[int] | None = None
+    logits: list[list[FiniteFloat]]
+
+    @property
+    def example(self) -> Example:
+        """The text, or pair of texts, without a label."""
+        return Example(self.text, (), self.text_pair)
+
+
+def golden_cases(content: bytes) -> list[GoldenCase]:
+    """Reads `golden.jsonl`.
+
+    Raises:
+        PackageError: a line is none; a line ends with a line feed, and nothing else ends one.
+    """
+    cases = []
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), 1):
+        try:
+            cases.append(GoldenCase.model_validate_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise PackageError(f"golden vectors, line {number}: {place}: {first['msg']}") from None
+    return cases
 
 
 def golden_examples(paired: bool) -> list[Example]:

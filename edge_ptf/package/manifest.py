@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import LineageStep
@@ -21,6 +21,15 @@ class Part(BaseModel):
     """Base of everything in the manifest: unknown fields are ignored within a major version."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def _known_fields(model: type[BaseModel]) -> BeforeValidator:
+    """A strict model as a part of the manifest: fields that only a later minor version knows are dropped."""
+
+    def drop_unknown(value: Any) -> Any:
+        return {key: value[key] for key in value if key in model.model_fields} if isinstance(value, dict) else value
+
+    return BeforeValidator(drop_unknown)
 
 
 class FileEntry(Part):
@@ -47,8 +56,10 @@ class GraphEntry(Part):
     inputs: tuple[TensorEntry, ...]
     outputs: tuple[TensorEntry, ...]
     opset: int
-    scheme: Scheme = Field(description="The INT8 flavour.")
-    layers: tuple[LayerShape, ...] = Field(description="Width of each encoder layer.")
+    scheme: Annotated[Scheme, _known_fields(Scheme)] = Field(description="The INT8 flavour.")
+    layers: tuple[Annotated[LayerShape, _known_fields(LayerShape)], ...] = Field(
+        description="Width of each encoder layer."
+    )
 
 
 class HeadEntry(Part):
@@ -57,7 +68,7 @@ class HeadEntry(Part):
     name: str
     graph: str
     output: str
-    task: TaskSpec
+    task: Annotated[TaskSpec, _known_fields(TaskSpec)]
 
 
 class TokenizerEntry(Part):
@@ -89,7 +100,7 @@ class Lineage(Part):
 
     base_model: str
     data: str = Field(description="Fingerprint of the labelled text.")
-    steps: tuple[LineageStep, ...]
+    steps: tuple[Annotated[LineageStep, _known_fields(LineageStep)], ...]
     tools: dict[str, str]
 
 
@@ -123,4 +134,7 @@ class Manifest(Part):
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the manifest, as `docs/package.schema.json` holds it."""
     schema = Manifest.model_json_schema()
+    for part in schema["$defs"].values():
+        if part.get("additionalProperties") is False:  # a later minor version may add fields anywhere
+            del part["additionalProperties"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -66,14 +66,21 @@ class Payload:
             raise PackageError(f"{self.path}: damaged evidence ({error.errors()[0]['msg']})") from None
 
     def verdict(self) -> Verdict | None:
-        """The verdict it was sealed with."""
+        """The verdict it was sealed with.
+
+        Raises:
+            VerificationError: it is about another payload.
+        """
         reader = Archive(self.path)
         if VERDICT not in reader.sizes:
             return None
         try:
-            return Verdict.model_validate_json(reader.read(VERDICT))
+            verdict = Verdict.model_validate_json(reader.read(VERDICT))
         except ValidationError as error:
             raise PackageError(f"{self.path}: damaged verdict ({error.errors()[0]['msg']})") from None
+        if verdict.payload != self.digest:
+            raise VerificationError(f"{self.path}: the verdict inside is about another payload")
+        return verdict
 
 
 def open_payload(path: Path) -> Payload:
@@ -87,6 +94,8 @@ def open_payload(path: Path) -> Payload:
         raise PackageError(f"{path}: no {MANIFEST}, so this is no package", hint="Give a .eptf file or its directory")
     content = reader.read(MANIFEST, limit=MANIFEST_LIMIT)
     manifest = _parsed(path, content)
+    if gap := _gap(manifest):
+        raise PackageError(f"{path}: {MANIFEST}: {gap}")
     for entry in manifest.files:
         archive.check_name(entry.path)
         if entry.path not in reader.sizes:
@@ -113,13 +122,16 @@ def seal(payload: Payload, evidence: Sequence[Evidence], verdict: Verdict, out_f
     """A new package file: the payload byte for byte, with evidence and verdict beside it.
 
     Raises:
-        PackageError: verdict or evidence are about another payload.
+        PackageError: the verdict is about another payload.
+        VerificationError: the payload is not what its manifest says any more.
     """
     if verdict.payload != payload.digest:
         raise PackageError("the verdict is about another payload", hint="Run `edge-ptf gate` for this package")
-    reader = Archive(payload.path)
-    names = [MANIFEST, *(entry.path for entry in payload.manifest.files)]
-    entries = [(name, reader.read(name), name.endswith(STORED)) for name in names]
+    document = Archive(payload.path).read(MANIFEST, limit=MANIFEST_LIMIT)
+    if bytes_digest(document) != payload.digest:
+        raise VerificationError(f"{payload.path}: {MANIFEST} changed since the package was opened")
+    names = [entry.path for entry in payload.manifest.files]
+    entries = [(MANIFEST, document, False), *((name, payload.read(name), name.endswith(STORED)) for name in names)]
     for name, record in sorted(_named(payload, evidence).items()):
         entries.append((name, canonical_json(record.model_dump(mode="json")), False))
     entries.append((VERDICT, json.dumps(verdict.model_dump(mode="json"), indent=1).encode(), False))
@@ -152,12 +164,26 @@ def _named(payload: Payload, evidence: Sequence[Evidence]) -> dict[str, Evidence
     return named
 
 
+def _gap(manifest: Manifest) -> str:
+    """What the manifest refers to and does not have; empty when it is whole."""
+    names = [entry.path for entry in manifest.files]
+    for number, name in enumerate(names):
+        if name in names[:number] or name == MANIFEST:
+            return f"files: '{name}' is named twice"
+    graphs = [graph.name for graph in manifest.graphs]
+    for head in manifest.heads:
+        if head.graph not in graphs:
+            return f"heads: there is no graph '{head.graph}'"
+    needed = [*(graph.file for graph in manifest.graphs), manifest.tokenizer.huggingface, manifest.golden.file]
+    return next((f"files: '{name}' is not among them" for name in needed if name not in names), "")
+
+
 def _parsed(path: Path, content: bytes) -> Manifest:
     try:
         document: Any = json.loads(content)
         version = str(document["version"])
         major = int(version.partition(".")[0])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise PackageError(f"{path}: {MANIFEST} is damaged") from None
     if major != MAJOR:
         raise PackageError(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge_ptf import tasks
-from edge_ptf.errors import PackageError, VerificationError
+from edge_ptf.errors import VerificationError
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.machine import this_machine
+from edge_ptf.package.golden import golden_cases
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload, open_payload
 from edge_ptf.package.tokenizer import PackageTokenizer
-from edge_ptf.tasks.base import Example
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class VerifyReport:
 
 
 def verify(path: Path, *, threads: int = 1) -> VerifyReport:
-    """Checks every file, then runs the golden vectors through ONNX Runtime.
+    """Checks every file and what sealing added, then runs the golden vectors through ONNX Runtime.
 
     Raises:
         PackageError: no readable package.
@@ -43,6 +42,9 @@ def verify(path: Path, *, threads: int = 1) -> VerifyReport:
     payload = open_payload(path)
     for entry in payload.manifest.files:
         payload.read(entry.path)
+    payload.evidence()
+    payload.verdict()
+    _check_graphs(payload)
     exact = exact_here(payload.manifest)
     count, worst = check_golden(payload, threads=threads, compare=exact)
     return VerifyReport(payload, len(payload.manifest.files), count, worst, exact)
@@ -56,30 +58,50 @@ def exact_here(manifest: Manifest) -> bool:
     )
 
 
+def _check_graphs(payload: Payload) -> None:
+    """Each graph is whole in itself and takes what the manifest says."""
+    import onnx
+    from onnx.external_data_helper import uses_external_data
+
+    for graph in payload.manifest.graphs:
+        try:
+            content = onnx.load_model_from_string(payload.read(graph.file)).graph
+        except Exception:  # protobuf's own error, whose package has no types
+            raise VerificationError(f"{payload.path}: '{graph.file}' is no ONNX model") from None
+        tensors = [*content.initializer, *(item.t for node in content.node for item in node.attribute)]
+        if any(uses_external_data(tensor) for tensor in tensors):
+            raise VerificationError(f"{payload.path}: '{graph.file}' keeps weights outside the package")
+        names = [item.name for item in (*content.input, *content.output)]
+        if names != [item.name for item in (*graph.inputs, *graph.outputs)]:
+            raise VerificationError(f"{payload.path}: '{graph.file}' has not the inputs and outputs of the manifest")
+
+
 def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) -> tuple[int, float]:
     """Runs the golden vectors; returns their number and the largest difference, as a share of the largest logit."""
-    manifest = payload.manifest
+    manifest, path = payload.manifest, payload.path
     session = GraphSession(payload.model(), threads)
     tokenizer = PackageTokenizer(payload.read(manifest.tokenizer.huggingface), session.inputs)
     task, worst = tasks.create(manifest.task), 0.0
-    try:
-        lines = [json.loads(line) for line in payload.read(manifest.golden.file).decode().splitlines()]
-        cases = [(Example(line["text"], (), line.get("text_pair")), line) for line in lines]
-    except (ValueError, KeyError, TypeError) as error:
-        raise PackageError(f"{payload.path}: damaged golden vectors ({error})") from None
-    for number, (example, line) in enumerate(cases, 1):
-        encoding = task.encode(tokenizer, [example], manifest.tokenizer.max_length)[0]
-        if encoding.input_ids != line["input_ids"]:
-            raise VerificationError(f"{payload.path}: golden text {number} is cut into other tokens here")
-        expected = np.asarray(line["logits"], dtype=np.float64)
-        found = np.atleast_2d(session.logits(encoding))
-        if found.shape != expected.shape:
-            raise VerificationError(f"{payload.path}: golden text {number}: {found.shape} logits, not {expected.shape}")
-        worst = max(worst, float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-6)))
-        if compare and not worst <= manifest.golden.tolerance:
+    cases = golden_cases(payload.read(manifest.golden.file))
+    if len(cases) != manifest.golden.count:
+        raise VerificationError(f"{path}: {len(cases)} golden vectors, not {manifest.golden.count}")
+    for number, case in enumerate(cases, 1):
+        encoding = task.encode(tokenizer, [case.example], manifest.tokenizer.max_length)[0]
+        if (encoding.input_ids, encoding.token_type_ids) != (case.input_ids, case.token_type_ids):
+            raise VerificationError(f"{path}: golden text {number} is cut into other tokens here")
+        try:
+            found = np.atleast_2d(session.logits(encoding))
+        except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+            raise VerificationError(f"{path}: the model does not take golden text {number} ({error!r:.200})") from None
+        if found.shape != (len(case.logits), *{len(row) for row in case.logits}):
+            raise VerificationError(f"{path}: golden text {number}: the logits are of another shape, {found.shape}")
+        expected = np.asarray(case.logits)
+        difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-6))
+        if compare and not difference <= manifest.golden.tolerance:  # a NaN is no answer either
             raise VerificationError(
-                f"{payload.path}: golden text {number}: a logit is off by {100 * worst:.2g} % of the largest "
+                f"{path}: golden text {number}: a logit is off by {100 * difference:.2g} % of the largest "
                 f"(allowed: {100 * manifest.golden.tolerance:.2g} %)",
                 hint="This machine or its ONNX Runtime does not execute the model as it was made",
             )
+        worst = max(worst, difference)
     return len(cases), worst

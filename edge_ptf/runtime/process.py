@@ -57,9 +57,9 @@ class WorkerProcess:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
-        except BrokenPipeError:
+        except (BrokenPipeError, ValueError):  # ValueError: it ended before, and its streams are closed
             line = ""
-        if not line:
+        if not line.endswith("\n"):
             raise EnvironmentFault(f"the measuring process ended: {self._last_words()}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:

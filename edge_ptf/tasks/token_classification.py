@@ -23,7 +23,10 @@ class TokenClassification(Task):
     name = "token-classification"
     title = "Token classification"
     columns = ("tokens", "tags")
-    recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {"prune": {"vocabulary_size": 12_000}, "distill": {"epochs": 5}}
+    recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "prune": {"ffn": 0.5, "vocabulary": False},
+        "distill": {"epochs": 8, "learning_rate": 2e-4},
+    }
 
     @staticmethod
     def example(row: Mapping[str, Any]) -> Example:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from edge_ptf import architecture, tasks
+from edge_ptf import tasks
 from edge_ptf.checkpoint import (
     Checkpoint,
     LineageStep,
@@ -76,15 +79,20 @@ def distill(
     set_seed(config.seed)
     task, info = tasks.create(student.info.task), student.info
     taught, teaching = load_model(student), load_model(teacher)
+    widths = [int(model.config.hidden_size) for model in (taught, teaching)]
+    if config.hidden_weight and widths[0] != widths[1]:
+        raise BadInputError(
+            f"hidden states of {widths[0]} and {widths[1]} numbers cannot be compared",
+            hint="Set hidden_weight to 0; relation_weight compares models of any width",
+        )
     if config.dropout is not None:
         _set_dropout(taught, config.dropout)
     tokenizer, teacher_tokenizer = load_tokenizer(student.path), load_tokenizer(teacher.path)
     inputs, pad = model_inputs(taught, tokenizer), int(tokenizer.pad_token_id)
 
     extra = mixed(data.train, int(config.mixed_texts * len(data.train)), config.seed)
-    asked = _items(teacher_tokenizer, task, data.train, extra, info.max_length)
+    asked = _items(teacher_tokenizer, task, data.train, extra, min(info.max_length, teacher.info.max_length))
     items = _items(tokenizer, task, data.train, extra, info.max_length)
-    alike = [_alike(left, right) for left, right in zip(asked, items, strict=True)]
     compares_states = config.hidden_weight > 0 or config.relation_weight > 0
     layers = matched_layers(teacher, student) if compares_states else ()
     outputs = compute(
@@ -103,7 +111,7 @@ def distill(
     small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)
     items, validation = renumbered(items, small), renumbered(validation, small)
     full = small.shrink(taught)
-    lesson = _Lesson(config, outputs, alike, bool(layers))
+    lesson = _Lesson(config, outputs, (items, asked), bool(layers))
     predict = predictor(taught, task, validation, data.validation, inputs, pad)
     setup = Setup(
         taught,
@@ -116,7 +124,11 @@ def distill(
     )
     notes = train(setup, config, out, "Distill", progress)
     small.restore(taught, full)
-    notes |= {"mixed_texts": len(extra), "matched_layers": list(layers), "texts_cut_differently": alike.count(False)}
+    notes |= {
+        "mixed_texts": len(extra),
+        "matched_layers": list(layers),
+        "texts_cut_differently": lesson.alike.count(False),
+    }
     step = LineageStep(stage="distill", config=config.model_dump(mode="json"), notes=notes)
     return save_checkpoint(taught, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
 
@@ -136,10 +148,21 @@ def matched_layers(teacher: Checkpoint, student: Checkpoint) -> tuple[int, ...]:
 class _Lesson:
     """The loss of one batch, from the student's outputs and the teacher's kept ones."""
 
-    def __init__(self, config: DistillConfig, outputs: TeacherOutputs, alike: Sequence[bool], hidden: bool) -> None:
+    def __init__(
+        self,
+        config: DistillConfig,
+        outputs: TeacherOutputs,
+        items: tuple[Sequence[Item], Sequence[Item]],
+        hidden: bool,
+    ) -> None:
+        """Args:
+        items: the texts as the student and as the teacher cut them.
+        hidden: whether `outputs` holds hidden states to compare.
+        """
         self.config = config
         self.outputs = outputs
-        self.alike = alike
+        self.items = items
+        self.alike = [_alike(own, theirs) for own, theirs in zip(*items, strict=True)]
         self.hidden = hidden
 
     def loss(self, outputs: Any, batch: dict[str, Any]) -> Any:
@@ -149,14 +172,14 @@ class _Lesson:
         config, rows = self.config, batch["rows"].tolist()
         logits, mask = outputs.logits.float(), batch["attention_mask"].bool()
         usable = [place for place, row in enumerate(rows) if self.alike[row]]
-        tokens = self.outputs.rows([rows[place] for place in usable]) if usable else None
+        tokens = self.outputs.rows([rows[place] for place in usable])
         if self.outputs.per_token:
-            answered = logits[usable][mask[usable]]
-            wanted = torch.from_numpy(self.outputs.logits[tokens]).to(logits.device)
+            answered, asked = self._word_answers(logits, rows)
+            wanted = torch.from_numpy(self.outputs.logits[asked]).to(logits.device)
         else:
             answered, wanted = logits, torch.from_numpy(self.outputs.logits[rows]).to(logits.device)
-        total = logits.new_zeros(())
-        if config.logit_weight:
+        total = logits.sum() * 0.0  # has a gradient even where teacher and student cut every text differently
+        if config.logit_weight and len(answered):
             total = total + config.logit_weight * (
                 losses.soft_cross_entropy(answered, wanted, config.temperature)
                 if config.logit_loss == "kl"
@@ -164,9 +187,25 @@ class _Lesson:
             )
         if config.label_weight:
             total = total + config.label_weight * _label_loss(logits, batch["targets"])
-        if self.hidden and tokens is not None:
+        if self.hidden and usable:
             total = total + self._representation(outputs.hidden_states, mask, usable, tokens)
         return total
+
+    def _word_answers(self, logits: Any, rows: Sequence[int]) -> tuple[Any, NDArray[np.int64]]:
+        """The student's logits at each word's first token, and the teacher's rows for the same words.
+
+        Other tokens were never trained to answer anything, in the teacher either. Words stay comparable where the two
+        tokenizers cut them differently.
+        """
+        places, positions, asked = [], [], []
+        for place, row in enumerate(rows):
+            own, theirs = (np.asarray(items[row].encoding.word_starts, dtype=np.int64) for items in self.items)
+            count = min(len(own), len(theirs))
+            known = (own[:count] >= 0) & (theirs[:count] >= 0)
+            positions.append(own[:count][known])
+            asked.append(self.outputs.offsets[row] + theirs[:count][known])
+            places.append(np.full(int(known.sum()), place))
+        return logits[np.concatenate(places), np.concatenate(positions)], np.concatenate(asked)
 
     def _representation(self, states: Any, mask: Any, usable: list[int], tokens: Any) -> Any:
         import torch
@@ -183,9 +222,10 @@ class _Lesson:
             total = total + config.hidden_weight * torch.stack(distances).mean()
         if config.relation_weight:
             last = states[-1][usable].float()
-            target = torch.zeros_like(last)
+            target = last.new_zeros(*mask.shape, wanted.shape[-1])
             target[mask] = wanted[:, -1]
-            total = total + config.relation_weight * losses.relation_divergence(last, target, mask, RELATION_HEADS)
+            heads = gcd(RELATION_HEADS, last.shape[-1], wanted.shape[-1])
+            total = total + config.relation_weight * losses.relation_divergence(last, target, mask, heads)
         return total
 
 

@@ -38,7 +38,8 @@ class TeacherOutputs:
 
     def rows(self, texts: Sequence[int]) -> NDArray[np.int64]:
         """The token rows of some texts, one text after the other."""
-        return np.concatenate([np.arange(self.offsets[text], self.offsets[text + 1]) for text in texts])
+        found = [np.arange(self.offsets[text], self.offsets[text + 1]) for text in texts]
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def compute(
@@ -65,7 +66,7 @@ def compute(
     lengths = [len(item.encoding.input_ids) for item in items]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     per_token = any(isinstance(item.target, list) for item in items)
-    classes, width = int(teacher.config.num_labels), int(getattr(teacher.config, "hidden_size", 0))
+    classes, width = int(teacher.config.num_labels), int(teacher.config.hidden_size)
     logits_shape = (int(offsets[-1]) if per_token else len(items), classes)
     hidden_shape = (int(offsets[-1]), len(layers), width)
     shapes = {"logits": logits_shape, "hidden": hidden_shape, "per_token": per_token}

@@ -115,8 +115,7 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
             if not history or score >= max(history):
                 _save_weights(model, state / "best.safetensors")
             history.append(score)
-            best = len(history) - 1 - int(np.argmax(history[::-1]))
-            if config.patience and len(history) - 1 - best >= config.patience:
+            if _is_enough(history, config.patience):
                 control.should_training_stop = True
             log.info("%s: epoch %d: validation %.4f", title, len(history), score)
 
@@ -153,7 +152,8 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
     loop.remove_callback(PrinterCallback)
     progress.start(title, steps * config.epochs, steps * len(history))
     with _quiet():
-        loop.train(resume_from_checkpoint=str(latest) if latest else None)
+        if not _is_enough(history, config.patience):  # an earlier run may have been killed when it had just stopped
+            loop.train(resume_from_checkpoint=str(latest) if latest else None)
     progress.finish()
     best = len(history) - 1 - int(np.argmax(history[::-1]))
     _load_weights(model, state / "best.safetensors")
@@ -232,6 +232,11 @@ def _schedule(optimizer: Any, config: OptimizationConfig, steps: int) -> Any:
         num_warmup_steps=int(config.warmup * steps),
         num_training_steps=steps,
     )
+
+
+def _is_enough(history: Sequence[float], patience: int) -> bool:
+    """Whether the last `patience` epochs brought no better score than those before."""
+    return 0 < patience < len(history) and max(history[-patience:]) <= max(history[:-patience])
 
 
 def _whole_state(state: Path) -> tuple[Path | None, list[float]]:

@@ -1,153 +1,369 @@
-"""Payloads: opened, read, sealed, unpacked, verified."""
+"""Payloads: opened without trust, sealed without change, unpacked to a model directory."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from edge_ptf import tasks
-from edge_ptf.checkpoint import load_tokenizer
-from edge_ptf.digests import canonical_json
-from edge_ptf.errors import PackageError, VerificationError
-from edge_ptf.export.execute import GraphSession
-from edge_ptf.package import Payload, archive, open_payload, seal, unpack, verify
-from edge_ptf.package.archive import Archive
-from edge_ptf.package.evidence import Verdict
+from edge_ptf.digests import bytes_digest, canonical_json
+from edge_ptf.errors import EdgePtfError, PackageError, VerificationError
+from edge_ptf.machine import Machine
+from edge_ptf.package import Manifest, Payload, archive, open_payload, seal, unpack
+from edge_ptf.package.archive import ALIGNMENT, Archive
+from edge_ptf.package.evidence import MemoryEvidence, RuntimeInfo, Verdict
 from edge_ptf.package.manifest import MANIFEST, json_schema
-from edge_ptf.runtime import Runner
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "package.schema.json"
-TEXT = "turn on the lights"
+MACHINE = Machine(arch="x86_64", cpu="test", isa=(), cores=1, memory_mb=1, os="Linux 6")
+MakePayload = Callable[..., Payload]
+Rewritten = Callable[..., Path]
+VerdictFor = Callable[[Payload], Verdict]
 
 
-def verdict_for(payload: Payload) -> Verdict:
-    return Verdict(payload=payload.digest, profile="x86-generic", confidence=0.95, status=None, judgements=())
+def manifest_of(payload: Payload) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(Archive(payload.path).read(MANIFEST))
+    return document
 
 
-def rewritten(payload: Payload, out: Path, **changes: bytes) -> Path:
-    """The package with some entries replaced behind the manifest's back."""
-    reader = Archive(payload.path)
-    names = {name.replace(".", "_").replace("/", "_"): name for name in reader.sizes}
-    contents = {name: reader.read(name) for name in reader.sizes}
-    contents |= {names[key]: value for key, value in changes.items()}
-    archive.write(out, [(name, content, False) for name, content in contents.items()])
-    return out
+def memory(payload: str, *peaks: float) -> MemoryEvidence:
+    return MemoryEvidence(
+        payload=payload, machine=MACHINE, runtime=RuntimeInfo(version="1", threads=1), peak_memory_mb=peaks
+    )
 
 
-def test_manifest_fits_the_published_schema(make_payload: Callable[..., Payload]) -> None:
+# Manifest
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
     published = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    assert published == json.loads(json.dumps(json_schema())), "run: python -m edge_ptf.package.manifest"
-    document = json.loads(Archive(make_payload().path).read(MANIFEST))
-    jsonschema.validate(document, published)
+    assert published == json.loads(json.dumps(json_schema())), (
+        "write manifest.json_schema() to docs/package.schema.json"
+    )
+    jsonschema.Draft202012Validator.check_schema(published)
 
 
-def test_every_file_is_named_with_size_and_digest(make_payload: Callable[..., Payload]) -> None:
+@pytest.mark.parametrize("kind", ["text-classification", "token-classification"])
+def test_a_manifest_fits_the_published_schema(make_payload: MakePayload, kind: str) -> None:
+    document = manifest_of(make_payload(kind=kind))
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.validate(document, schema)
+    jsonschema.validate(with_unknown_fields(document), schema)
+    for field in ("graphs", "heads", "files", "tokenizer", "golden", "requires", "lineage"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({key: value for key, value in document.items() if key != field}, schema)
+
+
+def with_unknown_fields(value: Any) -> Any:
+    """The document as a later minor version might write it: one more field in every object that has fixed fields."""
+    if isinstance(value, list):
+        return [with_unknown_fields(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    free = ("config", "notes", "tools")
+    grown = {key: item if key in free else with_unknown_fields(item) for key, item in value.items()}
+    return {**grown, "from_a_later_version": [1]}
+
+
+def test_unknown_fields_are_ignored_at_every_depth(make_payload: MakePayload, rewritten: Rewritten) -> None:
+    payload = make_payload()
+    document = with_unknown_fields(manifest_of(payload)) | {"version": "1.7"}
+    opened = open_payload(rewritten(payload, {MANIFEST: canonical_json(document)}))
+    assert opened.manifest == payload.manifest.model_copy(update={"version": "1.7"})
+    assert opened.digest != payload.digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": "2.0"}, r"format 2\.0"),
+        ({"version": "0.9"}, r"format 0\.9"),
+        ({"version": "1"}, "version"),
+        ({"version": None}, "damaged"),
+        ({"format": "another"}, "format"),
+        ({"heads": []}, "heads"),
+        ({"graphs": []}, "graphs"),
+        ({"files": []}, "not among them"),
+        ({"name": 5}, "name"),
+    ],
+)
+def test_a_manifest_that_breaks_a_rule_is_refused(
+    make_payload: MakePayload, rewritten: Rewritten, changes: dict[str, Any], message: str
+) -> None:
+    payload = make_payload()
+    with pytest.raises(PackageError, match=message):
+        open_payload(rewritten(payload, {MANIFEST: canonical_json(manifest_of(payload) | changes)}))
+
+
+def test_a_manifest_that_refers_to_nothing_is_refused(make_payload: MakePayload, rewritten: Rewritten) -> None:
+    payload = make_payload()
+    for place, value, message in [
+        (("heads", 0, "graph"), "other", "no graph 'other'"),
+        (("graphs", 0, "file"), "other.onnx", "other.onnx"),
+        (("golden", "file"), "other.jsonl", "other.jsonl"),
+        (("tokenizer", "huggingface"), "other.json", "other.json"),
+        (("files", 0, "path"), "../../etc/passwd", "not a plain relative path"),
+        (("files", 0, "path"), "model.onnx", "named twice"),
+        (("files", 0, "path"), MANIFEST, "named twice"),
+        (("files", 0, "sha256"), "0", "sha256"),
+        (("files", 0, "size"), -1, "size"),
+        (("heads", 0, "task", "threshold"), 2, "threshold"),
+    ]:
+        document = manifest_of(payload)
+        spot = document
+        for part in place[:-1]:
+            spot = spot[part]
+        spot[place[-1]] = value
+        with pytest.raises(PackageError, match=message):
+            open_payload(rewritten(payload, {MANIFEST: canonical_json(document)}))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"text"', b"[" * 100_000, b"\xff\xfe", b'{"version":"1.0"}'])
+def test_a_manifest_that_is_none_is_refused(make_payload: MakePayload, rewritten: Rewritten, content: bytes) -> None:
+    with pytest.raises(PackageError):
+        open_payload(rewritten(make_payload(), {MANIFEST: content}))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_value_anywhere_in_the_manifest_is_read_or_refused(
+    make_payload: MakePayload, rewritten: Rewritten, data: st.DataObject
+) -> None:
+    payload = make_payload()
+    document = manifest_of(payload)
+    document["lineage"]["steps"] = []
+    spot: Any = document
+    while True:
+        key = data.draw(st.sampled_from(sorted(spot) if isinstance(spot, dict) else range(len(spot))))
+        if not isinstance(spot[key], dict | list) or not spot[key] or data.draw(st.booleans()):
+            break
+        spot = spot[key]
+    scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+    spot[key] = data.draw(st.recursive(scalars, lambda inner: st.lists(inner, max_size=2), max_leaves=3))
+    try:
+        opened = open_payload(rewritten(payload, {MANIFEST: json.dumps(document).encode()}))
+    except (PackageError, VerificationError):
+        return
+    assert opened.manifest.task
+    assert opened.manifest.graph
+
+
+# Files
+
+
+def test_every_file_is_named_with_size_and_digest(make_payload: MakePayload) -> None:
     payload = make_payload()
     assert set(Archive(payload.path).sizes) == {MANIFEST, *(entry.path for entry in payload.manifest.files)}
     for entry in payload.manifest.files:
-        assert len(payload.read(entry.path)) == entry.size
-    assert verify(payload.path).golden == payload.manifest.golden.count > 20
+        content = payload.read(entry.path)
+        assert (len(content), bytes_digest(content)) == (entry.size, entry.sha256)
+    assert payload.digest == bytes_digest(Archive(payload.path).read(MANIFEST))
+    assert payload.size_bytes == payload.path.stat().st_size
+    with pytest.raises(PackageError, match="names no file"):
+        payload.read(MANIFEST)
 
 
-@pytest.mark.parametrize("name", ["model_onnx", "tokenizer_json", "golden_jsonl", "labels_txt"])
-def test_a_changed_file_is_found(make_payload: Callable[..., Payload], tmp_path: Path, name: str) -> None:
+def test_the_model_lies_at_a_page(make_payload: MakePayload) -> None:
     payload = make_payload()
-    original = next(entry.path for entry in payload.manifest.files if entry.path.replace(".", "_") == name)
-    content = bytearray(payload.read(original))
+    start = payload.path.read_bytes().index(payload.model())
+    assert start % ALIGNMENT == 0
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "golden.jsonl", "labels.txt"])
+def test_a_changed_file_is_not_read(make_payload: MakePayload, rewritten: Rewritten, name: str) -> None:
+    payload = make_payload()
+    content = bytearray(payload.read(name))
     content[len(content) // 2] ^= 1
+    changed = open_payload(rewritten(payload, {name: bytes(content)}))
     with pytest.raises(VerificationError, match="sha256"):
-        verify(rewritten(payload, tmp_path / "changed.eptf", **{name: bytes(content)}))
+        changed.read(name)
+    with pytest.raises(VerificationError, match="bytes, not"):
+        open_payload(rewritten(payload, {name: bytes(content) + b"x"}))
+    with pytest.raises(PackageError, match="is missing"):
+        open_payload(rewritten(payload, {name: None}))
 
 
-def test_a_model_that_answers_otherwise_is_found(make_payload: Callable[..., Payload], tmp_path: Path) -> None:
-    """Every checksum right, and yet not the model that the golden vectors came from."""
-    from edge_ptf.package.payload import write_payload
-
-    payload, other = make_payload(), make_payload(mode="static")
-    files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
-    lines = [json.loads(line) for line in files["golden.jsonl"].decode().splitlines()]
-    lines[3]["logits"][0][0] += 1.0
-    files["golden.jsonl"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
-    forged = write_payload(payload.manifest, files, tmp_path / "forged.eptf")
-    assert forged.digest not in (payload.digest, other.digest)
-    with pytest.raises(VerificationError, match="golden text 4"):
-        verify(forged.path)
-
-
-def test_missing_file_unknown_field_and_other_version(make_payload: Callable[..., Payload], tmp_path: Path) -> None:
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damage_is_refused_or_does_not_matter(make_payload: MakePayload, tmp_path: Path, data: st.DataObject) -> None:
     payload = make_payload()
-    reader = Archive(payload.path)
-    contents = {name: reader.read(name) for name in reader.sizes}
-    document = json.loads(contents[MANIFEST])
-
-    def with_manifest(name: str, **changes: object) -> Path:
-        entries = {**contents, MANIFEST: canonical_json({**document, **changes})}
-        archive.write(tmp_path / name, [(key, value, False) for key, value in entries.items()])
-        return tmp_path / name
-
-    assert open_payload(with_manifest("later.eptf", version="1.7", brand_new={"a": 1})).manifest.task.labels
-    with pytest.raises(PackageError, match=r"format 2\.0"):
-        open_payload(with_manifest("next.eptf", version="2.0"))
-    with pytest.raises(PackageError, match="heads"):
-        open_payload(with_manifest("empty.eptf", heads=[]))
-    del contents["labels.txt"]
-    archive.write(tmp_path / "less.eptf", [(key, value, False) for key, value in contents.items()])
-    with pytest.raises(PackageError, match=r"labels\.txt"):
-        open_payload(tmp_path / "less.eptf")
+    content = bytearray(payload.path.read_bytes())
+    tail = content.rindex(b"PK\x01\x02", 0, len(content) - 1000)
+    region = data.draw(st.sampled_from([(0, 3000), (0, len(content)), (tail, len(content))]))
+    content[data.draw(st.integers(region[0], region[1] - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path = tmp_path / "damaged.eptf"
+    path.write_bytes(content)
+    try:
+        opened = open_payload(path)
+        found = {entry.path: opened.read(entry.path) for entry in opened.manifest.files}
+        opened.evidence()
+        opened.verdict()
+    except (PackageError, VerificationError):
+        return
+    assert opened.digest == payload.digest
+    assert found == {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
 
 
-def test_sealing_adds_and_changes_nothing(make_payload: Callable[..., Payload], tmp_path: Path) -> None:
+@pytest.mark.parametrize("twentieth", range(20))
+def test_a_truncated_package_is_refused(make_payload: MakePayload, tmp_path: Path, twentieth: int) -> None:
+    content = make_payload().path.read_bytes()
+    path = tmp_path / "cut.eptf"
+    path.write_bytes(content[: len(content) * twentieth // 20])
+    with pytest.raises(PackageError):
+        open_payload(path)
+
+
+def test_what_is_no_package_is_said_in_one_line(tmp_path: Path) -> None:
+    archive.write(tmp_path / "zip.eptf", [("model.onnx", b"x", True)])
+    (tmp_path / "folder").mkdir()
+    for name in ("zip.eptf", "folder", "nothing.eptf"):
+        with pytest.raises(PackageError) as caught:
+            open_payload(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+# Sealing
+
+
+def test_sealing_adds_and_changes_nothing(make_payload: MakePayload, verdict_for: VerdictFor, tmp_path: Path) -> None:
     payload = make_payload()
-    sealed = seal(payload, [], verdict_for(payload), tmp_path / "sealed.eptf")
+    evidence = [memory(payload.digest, 1.0), memory("teacher", 2.0), memory(payload.digest, 3.0)]
+    sealed = seal(payload, evidence, verdict_for(payload), tmp_path / "deep" / "sealed.eptf")
     assert (sealed.digest, sealed.size_bytes) == (payload.digest, payload.size_bytes)
+    assert sealed.path.stat().st_size > sealed.size_bytes
     assert sealed.verdict() == verdict_for(payload)
+    assert sorted(map(repr, sealed.evidence())) == sorted(map(repr, evidence))
     for entry in payload.manifest.files:
         assert sealed.read(entry.path) == payload.read(entry.path)
-    again = seal(sealed, [], verdict_for(payload), tmp_path / "again.eptf")
-    assert again.path.read_bytes() == sealed.path.read_bytes()
+    added = set(Archive(sealed.path).sizes) - set(Archive(payload.path).sizes)
+    assert added == {
+        *("evidence/memory.json", "evidence/memory-2.json", "evidence/baseline-memory.json"),
+        "verdict.json",
+    }
+    assert payload.verdict() is None
+    assert payload.evidence() == []
+
+
+def test_the_payloads_part_of_a_sealed_file_is_the_payload_byte_for_byte(
+    make_payload: MakePayload, verdict_for: VerdictFor, tmp_path: Path
+) -> None:
+    payload = make_payload()
+    sealed = seal(payload, [memory(payload.digest, 1.0)], verdict_for(payload), tmp_path / "sealed.eptf")
+    before, after = payload.path.read_bytes(), sealed.path.read_bytes()
+    entries = before[: before.index(b"PK\x01\x02")]
+    assert after.startswith(entries)
+
+
+def test_sealing_again_replaces_what_was_sealed(
+    make_payload: MakePayload, verdict_for: VerdictFor, tmp_path: Path
+) -> None:
+    payload = make_payload()
+    first = seal(payload, [memory(payload.digest, 1.0)], verdict_for(payload), tmp_path / "one.eptf")
+    same = seal(first, [memory(payload.digest, 1.0)], verdict_for(payload), tmp_path / "two.eptf")
+    assert same.path.read_bytes() == first.path.read_bytes()
+    other = seal(first, [], verdict_for(payload).replace(profile="jetson"), tmp_path / "three.eptf")
+    assert other.evidence() == []
+    verdict = other.verdict()
+    assert verdict is not None
+    assert verdict.profile == "jetson"
+    assert seal(first, [], verdict_for(payload), first.path).digest == payload.digest  # onto itself
+
+
+def test_a_verdict_about_another_payload_is_refused(
+    make_payload: MakePayload, rewritten: Rewritten, verdict_for: VerdictFor, tmp_path: Path
+) -> None:
+    payload = make_payload()
+    wrong = verdict_for(payload).replace(payload="other")
     with pytest.raises(PackageError, match="another payload"):
-        seal(payload, [], verdict_for(payload).replace(payload="other"), tmp_path / "wrong.eptf")
+        seal(payload, [], wrong, tmp_path / "wrong.eptf")
+    assert not (tmp_path / "wrong.eptf").exists()
+    forged = open_payload(rewritten(payload, {"verdict.json": wrong.model_dump_json().encode()}))
+    with pytest.raises(VerificationError, match="another payload"):
+        forged.verdict()
 
 
-def test_an_unpacked_package_is_a_package_and_a_model_directory(
-    make_payload: Callable[..., Payload], tmp_path: Path
+def test_a_payload_that_changed_since_is_not_sealed(
+    make_payload: MakePayload, verdict_for: VerdictFor, tmp_path: Path
 ) -> None:
     payload = make_payload()
     folder = unpack(payload, tmp_path / "folder")
     opened = open_payload(folder)
+    (folder / "labels.txt").write_bytes(b"x\ny\nz\n")
+    with pytest.raises(VerificationError, match=r"labels\.txt"):
+        seal(opened, [], verdict_for(payload), tmp_path / "sealed.eptf")
+    (folder / MANIFEST).write_bytes((folder / MANIFEST).read_bytes() + b" ")
+    with pytest.raises(VerificationError, match="changed since"):
+        seal(opened, [], verdict_for(payload), tmp_path / "sealed.eptf")
+    assert not (tmp_path / "sealed.eptf").exists()
+
+
+@pytest.mark.parametrize(("name", "content"), [("verdict.json", b"{}"), ("evidence/memory.json", b'{"kind":"luck"}')])
+def test_damaged_evidence_is_a_package_error(
+    make_payload: MakePayload, rewritten: Rewritten, name: str, content: bytes
+) -> None:
+    opened = open_payload(rewritten(make_payload(), {name: content}))
+    with pytest.raises(EdgePtfError, match="damaged"):
+        opened.verdict()
+        opened.evidence()
+
+
+# Unpacking
+
+
+def test_an_unpacked_package_is_a_package(make_payload: MakePayload, verdict_for: VerdictFor, tmp_path: Path) -> None:
+    payload = make_payload()
+    sealed = seal(payload, [memory(payload.digest, 1.0)], verdict_for(payload), tmp_path / "sealed.eptf")
+    opened = open_payload(unpack(sealed, tmp_path / "folder"))
     assert opened.digest == payload.digest
-    assert verify(folder).files == len(payload.manifest.files)
-    ids = load_tokenizer(folder)(TEXT)["input_ids"]
-    assert ids == Runner(payload).encode(TEXT).input_ids
-    session = GraphSession(folder / "model.onnx")
-    assert session.logits(Runner(opened).encode(TEXT)).shape == (3,)
+    assert opened.manifest == payload.manifest
+    assert opened.verdict() == verdict_for(payload)
+    assert len(opened.evidence()) == 1
+    assert opened.size_bytes == sum(entry.size for entry in payload.manifest.files) + len(
+        (tmp_path / "folder" / MANIFEST).read_bytes()
+    )
+    again = seal(opened, opened.evidence(), verdict_for(payload), tmp_path / "again.eptf")
+    assert again.path.read_bytes() == sealed.path.read_bytes()
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "xlm-roberta", "electra"])
-def test_a_runner_answers_as_the_task_decodes(make_payload: Callable[..., Payload], family: str) -> None:
-    runner = Runner(make_payload(family))
-    encoding = runner.encode(TEXT)
-    expected = tasks.create(runner.payload.manifest.task).decode(runner.logits(encoding), encoding, TEXT)
-    assert runner.answer(TEXT) == expected
+def test_an_unpacked_package_needs_none_of_our_code(make_payload: MakePayload, family: str, tmp_path: Path) -> None:
+    import numpy as np
+    import onnxruntime
+    from transformers import AutoConfig, AutoTokenizer
+
+    payload = make_payload(family)
+    folder = unpack(payload, tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    config = AutoConfig.from_pretrained(folder)
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    wanted = {item.name for item in session.get_inputs()}
+    cases = [json.loads(line) for line in (folder / "golden.jsonl").read_text(encoding="utf-8").splitlines()]
+    for case in cases:
+        found = tokenizer(case["text"], truncation=True, max_length=payload.manifest.tokenizer.max_length)
+        assert found["input_ids"] == case["input_ids"]
+        feeds = {name: np.asarray([values]) for name, values in found.items() if name in wanted}
+        (logits,) = session.run(None, feeds)
+        assert np.abs(logits - case["logits"]).max() <= 0.05 * np.abs(case["logits"]).max()
+        assert config.id2label[int(logits[0].argmax())] == case["label"]
+    assert all(math.isfinite(value) for case in cases for value in case["logits"][0])
 
 
-def test_pairs_and_tags_run_too(make_payload: Callable[..., Payload]) -> None:
-    paired = Runner(make_payload(paired=True))
-    assert paired.answer(TEXT, "play some music").label in "abc"
-    assert "text_pair" in json.loads(paired.payload.read("golden.jsonl").decode().splitlines()[0])
-    tagger = Runner(make_payload(kind="token-classification"))
-    assert len(tagger.answer(TEXT).label) == 4
-    assert tagger.answer("").label == ()
-
-
-def test_papers_name_model_data_and_tools(make_payload: Callable[..., Payload]) -> None:
+def test_a_damaged_file_is_not_unpacked(make_payload: MakePayload, rewritten: Rewritten, tmp_path: Path) -> None:
     payload = make_payload()
-    sbom = json.loads(payload.read("sbom.cdx.json"))
-    assert (sbom["bomFormat"], sbom["specVersion"]) == ("CycloneDX", "1.6")
-    assert {part["type"] for part in sbom["components"]} == {"machine-learning-model", "data", "library"}
-    assert "tiny" in payload.read("README.md").decode()
-    assert "Licence of the base model: not stated" in payload.read("LICENCES.txt").decode()
+    labels = payload.read("labels.txt").replace(b"a", b"z")
+    with pytest.raises(VerificationError):
+        unpack(open_payload(rewritten(payload, {"labels.txt": labels})), tmp_path / "folder")
+
+
+def test_manifests_are_data_alone(make_payload: MakePayload) -> None:
+    text = Archive(make_payload().path).read(MANIFEST).decode()
+    assert str(Path.home()) not in text
+    assert "/tmp" not in text
+    assert Manifest.model_validate_json(text) == make_payload().manifest

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from edge_ptf import architecture, tasks
+from edge_ptf.checkpoint import load_base_model, load_tokenizer, model_inputs
+from edge_ptf.compression.importance import LayerImportance, fisher, magnitude, strongest
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.progress import SILENT
+from edge_ptf.tasks.base import Encoding
+from edge_ptf.training.batching import Item
+from edge_ptf.training.finetuning import labelled_items
+
+TEXT, TOKEN = "text-classification", "token-classification"
+SHAPES = [([0, 2, 3], range(64)), ([], range(0, 64, 3)), ([1], [])]
+
+torch.set_num_threads(1)
+
+
+def prepared(base: Path, data: LabelledData, task: str) -> tuple[Any, list[Item], tuple[str, ...]]:
+    kind = tasks.create(tasks.get(task).spec_for(data.labels))
+    torch.manual_seed(0)
+    model, tokenizer = load_base_model(base, kind).eval(), load_tokenizer(base)
+    with torch.no_grad():
+        for value in model.parameters():
+            value.add_(torch.randn_like(value) * 0.1)
+    for part, (heads, units) in zip(architecture.parts(model), SHAPES, strict=True):
+        architecture.slice_layer(part, heads, units)
+    return model, labelled_items(tokenizer, kind, data.train, 32), model_inputs(model, tokenizer)
+
+
+def one_by_one(model: Any, items: list[Item], inputs: tuple[str, ...]) -> list[LayerImportance]:
+    """A mask on what enters an output projection scales the columns of its weight: gradient times weight, summed."""
+    size = architecture.head_size(model)
+    parts = architecture.parts(model)
+    sums = [LayerImportance(np.zeros(part.heads), np.zeros(part.ffn)) for part in parts]
+    for item in items:
+        length = len(item.encoding.input_ids)
+        known = {
+            "input_ids": item.encoding.input_ids,
+            "attention_mask": [1] * length,
+            "token_type_ids": item.encoding.token_type_ids or [0] * length,
+        }
+        logits = model(**{name: torch.tensor([known[name]]) for name in inputs}).logits
+        target = torch.tensor(item.target).reshape(-1)
+        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), target, reduction="sum")
+        model.zero_grad()
+        loss.backward()
+        for part, total in zip(parts, sums, strict=True):
+            if part.heads:
+                weight = part.get(part.family.attention_output).weight
+                columns = (weight * weight.grad).sum(0)
+                total.heads.__iadd__(columns.view(-1, size).sum(1).detach().double().numpy() ** 2)
+            if part.ffn:
+                weight = part.get(part.family.ffn_output).weight
+                total.units.__iadd__((weight * weight.grad).sum(0).detach().double().numpy() ** 2)
+    model.zero_grad()
+    return [LayerImportance(total.heads / len(items), total.units / len(items)) for total in sums]
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "electra"])
+def test_fisher_equals_one_text_at_a_time(
+    tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData], family: str, task: str
+) -> None:
+    model, items, inputs = prepared(tiny_base(family), tiny_data(task), task)
+    assert len({len(item.encoding.input_ids) for item in items}) > 3
+    pad = int(model.config.pad_token_id)
+    found = fisher(model, items, inputs, pad, SILENT)
+    for got, wanted, (heads, units) in zip(found, one_by_one(model, items, inputs), SHAPES, strict=True):
+        assert got.heads.shape == (len(heads),)
+        assert got.units.shape == (len(units),)
+        assert np.allclose(got.heads, wanted.heads, rtol=1e-3, atol=1e-12)
+        assert np.allclose(got.units, wanted.units, rtol=1e-3, atol=1e-12)
+        assert (got.heads > 0).all()
+
+
+def test_fisher_leaves_the_model_as_it_was(
+    tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData]
+) -> None:
+    model, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    first = fisher(model, items, inputs, 0, SILENT)
+    second = fisher(model, items, inputs, 0, SILENT)
+    for left, right in zip(first, second, strict=True):
+        assert np.array_equal(left.heads, right.heads)
+        assert np.array_equal(left.units, right.units)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(value.requires_grad and value.grad is None for value in model.parameters())
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_texts_without_a_label_do_not_count(
+    tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData]
+) -> None:
+    model, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
+    extra = [Item(Encoding([2, 60, 61, 3], [0] * 4), target, 0) for target in (None, -100)]
+    with_extra, without = (fisher(model, chosen, inputs, 0, SILENT) for chosen in (items + extra, items))
+    for left, right in zip(with_extra, without, strict=True):
+        assert np.allclose(left.heads, right.heads, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_magnitude_sums_the_weights_that_leave_a_part(
+    tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData], family: str
+) -> None:
+    model, _, _ = prepared(tiny_base(family), tiny_data(), TEXT)
+    found = magnitude(model)
+    for part, scores in zip(architecture.parts(model), found, strict=True):
+        assert scores.heads.shape == (part.heads,)
+        assert scores.units.shape == (part.ffn,)
+        if part.heads:
+            weight = part.get(part.family.attention_output).weight.detach().numpy().astype(float)
+            assert np.allclose(scores.heads, [(weight[:, 8 * h : 8 * h + 8] ** 2).sum() for h in range(part.heads)])
+        if part.ffn:
+            weight = part.get(part.family.ffn_output).weight.detach().numpy().astype(float)
+            assert np.allclose(scores.units, (weight**2).sum(axis=0))
+
+
+def test_the_strongest_come_in_order_and_ties_go_to_the_lower_index() -> None:
+    scores = np.array([0.5, 2.0, 0.5, 3.0, 0.5])
+    assert strongest(scores, 0) == []
+    assert strongest(scores, 1) == [3]
+    assert strongest(scores, 3) == [0, 1, 3]
+    assert strongest(scores, 4) == [0, 1, 2, 3]
+    assert strongest(scores, 5) == [0, 1, 2, 3, 4]
+    assert strongest(np.zeros(300), 7) == list(range(7))

@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from edge_ptf import architecture, tasks
+from edge_ptf.checkpoint import (
+    Checkpoint,
+    fresh_info,
+    load_base_model,
+    load_model,
+    load_tokenizer,
+    model_inputs,
+    open_checkpoint,
+    save_checkpoint,
+)
+from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.compression.pruning import spread_layers
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.tasks.base import Example
+from edge_ptf.training.batching import collate
+from edge_ptf.training.finetuning import labelled_items
+
+FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra")
+TEXT, TOKEN = "text-classification", "token-classification"
+
+torch.set_num_threads(1)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def shapes(checkpoint: Checkpoint) -> list[tuple[int, int]]:
+    return [(layer.heads, layer.ffn) for layer in checkpoint.info.layers]
+
+
+def logits(checkpoint: Checkpoint, examples: tuple[Example, ...]) -> torch.Tensor:
+    model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
+    items = labelled_items(tokenizer, tasks.create(checkpoint.info.task), examples, checkpoint.info.max_length)
+    inputs = model_inputs(model, tokenizer)
+    tensors = collate(items, inputs, int(tokenizer.pad_token_id))
+    with torch.no_grad():
+        return model(**{name: tensors[name] for name in inputs}).logits
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_smaller_vocabulary_changes_no_answer_to_the_texts_it_was_cut_for(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    family: str,
+    task: str,
+) -> None:
+    teacher, data = tiny_teacher(family, task), tiny_data(task)
+    student = prune(teacher, data, PruneConfig(), tmp_path / "out")
+    notes = student.info.lineage[-1].notes
+    assert notes["pieces_after"] < notes["pieces_before"] == len(load_tokenizer(teacher.path))
+    model, tokenizer = load_model(student), load_tokenizer(student.path)
+    rows = architecture.word_embeddings(model).weight.shape[0]
+    assert rows == len(tokenizer) == notes["pieces_after"] == model.config.vocab_size
+    assert model.config.pad_token_id == tokenizer.pad_token_id
+    assert (logits(student, data.train) - logits(teacher, data.train)).abs().max() < 1e-5
+    assert student.info.layers == teacher.info.layers
+    assert notes["mean_tokens_before"] == notes["mean_tokens_after"]
+
+
+@pytest.mark.parametrize(
+    ("config", "wanted", "kept"),
+    [
+        ({"layers": 2}, [(4, 64)] * 2, [1, 2]),
+        ({"layers": 1}, [(4, 64)], [2]),
+        ({"layers": 0.5}, [(4, 64)] * 2, [1, 2]),
+        ({"layers": 0.01}, [(4, 64)], [2]),
+        ({"layers": 3}, [(4, 64)] * 3, [0, 1, 2]),
+        ({"keep_layers": "2,0"}, [(4, 64)] * 2, [0, 2]),
+        ({"keep_layers": 1}, [(4, 64)], [1]),
+        ({"keep_layers": (1, 1), "layers": 3}, [(4, 64)], [1]),
+        ({"heads": 2}, [(2, 64)] * 3, [0, 1, 2]),
+        ({"heads": 0.5}, [(2, 64)] * 3, [0, 1, 2]),
+        ({"heads": 0.01}, [(1, 64)] * 3, [0, 1, 2]),
+        ({"heads": "4,0,1"}, [(4, 64), (0, 64), (1, 64)], [0, 1, 2]),
+        ({"ffn": 32}, [(4, 32)] * 3, [0, 1, 2]),
+        ({"ffn": 0.5}, [(4, 32)] * 3, [0, 1, 2]),
+        ({"ffn": 0.01}, [(4, 32)] * 3, [0, 1, 2]),
+        ({"ffn": 0.99}, [(4, 64)] * 3, [0, 1, 2]),
+        ({"ffn": (7, 0, 0.5), "heads": 1}, [(1, 7), (1, 0), (1, 32)], [0, 1, 2]),
+        ({"layers": 2, "heads": (1, 3), "ffn": "0,64"}, [(1, 0), (3, 64)], [1, 2]),
+    ],
+)
+def test_sizes_are_counts_or_shares(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    config: dict[str, Any],
+    wanted: list[tuple[int, int]],
+    kept: list[int],
+) -> None:
+    options = PruneConfig.model_validate({**config, "importance": "magnitude", "vocabulary": False})
+    student = prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "out")
+    assert shapes(student) == wanted
+    assert student.info.lineage[-1].notes["kept_layers"] == kept
+    assert [tuple(shape.values()) for shape in student.info.lineage[-1].notes["shapes"]] == wanted
+    assert architecture.shapes(load_model(student)) == student.info.layers
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"layers": 4}, "layers: 4 cannot be kept, there are 3"),
+        ({"layers": 1.5}, "layers: 1.5 cannot be kept"),
+        ({"keep_layers": (0, 3)}, "no layer 3"),
+        ({"keep_layers": (-1,)}, "no layer -1"),
+        ({"keep_layers": ""}, "no layer is named"),
+        ({"heads": 5}, "heads: 5 cannot be kept, there are 4"),
+        ({"heads": -1}, "heads: -1 cannot be kept"),
+        ({"heads": 1.5}, "heads: 1.5 cannot be kept"),
+        ({"heads": (1, 2)}, "heads: 2 numbers for 3 layers"),
+        ({"ffn": 65}, "ffn: 65 cannot be kept, there are 64"),
+        ({"ffn": (1, 1, 1), "layers": 2}, "ffn: 3 numbers for 2 layers"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    config: dict[str, Any],
+    message: str,
+) -> None:
+    with pytest.raises(BadInputError) as caught:
+        prune(tiny_teacher("bert"), tiny_data(), PruneConfig.model_validate(config), tmp_path / "out")
+    assert message in caught.value.message
+    assert caught.value.hint
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("config", [{"layers": 0}, {"layers": -1}, {"heads": "many"}, {"importance": "random"}])
+def test_values_that_are_never_right_are_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        PruneConfig.model_validate(config)
+
+
+@pytest.mark.parametrize(
+    ("count", "kept", "wanted"),
+    [(6, 3, [1, 3, 5]), (6, 2, [2, 5]), (6, 1, [5]), (6, 6, [0, 1, 2, 3, 4, 5]), (12, 4, [2, 5, 8, 11])],
+)
+def test_layers_are_spread_evenly_and_the_last_one_stays(count: int, kept: int, wanted: list[int]) -> None:
+    assert spread_layers(count, kept) == wanted
+
+
+def test_spread_layers_are_always_distinct() -> None:
+    for count in range(1, 25):
+        for kept in range(1, count + 1):
+            found = spread_layers(count, kept)
+            assert found == sorted(set(found))
+            assert len(found) == kept
+            assert 0 <= found[0] <= found[-1] == count - 1
+
+
+@pytest.mark.parametrize("importance", ["fisher", "magnitude"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_parts_that_do_nothing_go_first(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    family: str,
+    importance: str,
+) -> None:
+    """Half of the teacher's heads and units are switched off: the student of half the size answers exactly alike."""
+    teacher, data = tiny_teacher(family), tiny_data()
+    model = load_model(teacher)
+    with torch.no_grad():
+        for part in architecture.parts(model):
+            part.get(part.family.attention_output).weight.view(32, 4, 8)[:, [0, 3]] = 0
+            part.get(part.family.ffn_output).weight[:, ::2] = 0
+    idle = save_checkpoint(model, load_tokenizer(teacher.path), teacher.info, tmp_path / "idle")
+    options = PruneConfig(heads=(2,), ffn=(0.5,), importance=importance)
+    student = prune(idle, data, options, tmp_path / "student")
+    assert shapes(student) == [(2, 32)] * 3
+    assert (logits(student, data.train) - logits(idle, data.train)).abs().max() < 1e-5
+
+
+def test_the_same_teacher_gives_the_same_bytes(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    options = PruneConfig(layers=2, heads=(0.5,), ffn=(0.5,))
+    first = prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "first")
+    second = prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "elsewhere" / "second")
+    assert contents(first.path) == contents(second.path)
+    assert [step.stage for step in first.info.lineage] == ["finetune", "prune"]
+    assert first.info.lineage[-1].config == options.model_dump(mode="json")
+
+
+def test_a_student_can_be_pruned_further(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    first = prune(tiny_teacher("bert"), tiny_data(), PruneConfig(heads=(3, 0, 2), ffn=(64, 32, 0)), tmp_path / "1")
+    second = prune(first, tiny_data(), PruneConfig(keep_layers=(0, 2), heads=(0.5,)), tmp_path / "2")
+    assert shapes(second) == [(2, 64), (1, 0)]
+    assert second.info.lineage[-1].notes["pieces_before"] == second.info.lineage[-1].notes["pieces_after"]
+
+
+def test_a_share_of_an_odd_width_stays_within_it(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    options = PruneConfig(ffn=(50,), importance="magnitude", vocabulary=False)
+    odd = prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "odd")
+    options = options.replace(ffn=(0.99, 0.5, 0.01))
+    assert [ffn for _, ffn in shapes(prune(odd, tiny_data(), options, tmp_path / "out"))] == [50, 32, 32]
+
+
+def test_few_samples_are_enough_for_fisher(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    student = prune(tiny_teacher("bert"), tiny_data(), PruneConfig(heads=(1,), samples=1), tmp_path / "out")
+    assert shapes(student) == [(1, 64)] * 3
+
+
+def test_the_vocabulary_is_filled_to_the_size_asked_for(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    student = prune(tiny_teacher("bert"), tiny_data(), PruneConfig(vocabulary_size=130), tmp_path / "out")
+    assert len(load_tokenizer(student.path)) == 130
+    rare = prune(tiny_teacher("bert"), tiny_data(), PruneConfig(vocabulary_min_count=5), tmp_path / "rare")
+    assert len(load_tokenizer(rare.path)) < 125
+    assert rare.info.lineage[-1].notes["mean_tokens_after"] > rare.info.lineage[-1].notes["mean_tokens_before"]
+
+
+def odd_base(base: Path, out: Path, *, rows: int = 0, extra_tokens: tuple[str, ...] = (), **config: Any) -> Path:
+    """A base whose embedding has more rows than its tokenizer has pieces, or fewer."""
+    from transformers import AutoConfig, AutoModel
+
+    tokenizer = load_tokenizer(base)
+    settings = AutoConfig.from_pretrained(base, vocab_size=len(tokenizer) + rows, **config)
+    tokenizer.add_tokens(list(extra_tokens))
+    torch.manual_seed(0)
+    AutoModel.from_config(settings).save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    return out
+
+
+def saved(base: Path, data: LabelledData, out: Path) -> Checkpoint:
+    task = tasks.create(tasks.get(TEXT).spec_for(data.labels))
+    torch.manual_seed(0)
+    model = load_base_model(base, task).eval()
+    return save_checkpoint(model, load_tokenizer(base), fresh_info(model, task, "odd", 32), out)
+
+
+@pytest.mark.parametrize(("rows", "extra"), [(7, ()), (0, ("☕",)), (2, ("☕",))])
+def test_tables_and_tokenizers_of_unlike_size_are_cut(
+    tiny_base: Callable[[str], Path],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    rows: int,
+    extra: tuple[str, ...],
+) -> None:
+    data = tiny_data()
+    whole = saved(odd_base(tiny_base("bert"), tmp_path / "base", rows=rows, extra_tokens=extra), data, tmp_path / "w")
+    student = prune(whole, data, PruneConfig(), tmp_path / "out")
+    assert (logits(student, data.train) - logits(whole, data.train)).abs().max() < 1e-5
+    assert architecture.word_embeddings(load_model(student)).weight.shape[0] == 124 + (rows > 0) * len(extra)
+
+
+def test_positions_stay_right_where_the_padding_piece_stands_late(
+    tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    """RoBERTa counts positions from the id of the padding piece."""
+    base, data = tiny_base("xlm-roberta"), tiny_data()
+    load_tokenizer(base).save_pretrained(tmp_path / "base")
+    document = json.loads((tmp_path / "base" / "tokenizer.json").read_text())
+    names = [piece for piece, _ in document["model"]["vocab"]]
+    spare = names.index("▁volume")
+    entries = document["model"]["vocab"]
+    entries[1], entries[spare] = entries[spare], entries[1]  # the padding piece changes places with a rare word
+    for item in document["added_tokens"]:
+        item["id"] = spare if item["content"] == "<pad>" else item["id"]
+    (tmp_path / "base" / "tokenizer.json").write_text(json.dumps(document))
+    tokenizer = load_tokenizer(tmp_path / "base")
+    assert tokenizer.pad_token_id == spare > 20
+    from transformers import AutoConfig, AutoModel
+
+    settings = AutoConfig.from_pretrained(base, pad_token_id=spare, max_position_embeddings=200)
+    torch.manual_seed(0)
+    AutoModel.from_config(settings).save_pretrained(tmp_path / "base")
+    whole = saved(tmp_path / "base", data, tmp_path / "whole")
+    student = prune(whole, data, PruneConfig(), tmp_path / "out")
+    assert len(load_tokenizer(student.path)) < len(tokenizer)
+    assert (logits(student, data.train) - logits(whole, data.train)).abs().max() < 1e-5
+
+
+def test_an_unknown_family_is_refused_or_left_as_it_is(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    teacher, data = tiny_teacher("albert"), tiny_data()
+    options = PruneConfig(layers=2, heads=(1,))
+    with pytest.raises(CheckpointError, match="'albert' cannot be pruned"):
+        prune(teacher, data, options, tmp_path / "refused")
+    assert not (tmp_path / "refused").exists()
+    student = prune(teacher, data, options.replace(skip_unsupported=True), tmp_path / "out")
+    assert student.info.lineage[-1].notes == {"skipped": "family albert"}
+    assert student.info.layers == teacher.info.layers
+    assert torch.equal(logits(student, data.train), logits(teacher, data.train))
+    assert open_checkpoint(student.path) == student
+
+
+def test_skipping_does_not_touch_a_family_that_can_be_pruned(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    options = PruneConfig(layers=1, skip_unsupported=True)
+    assert shapes(prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "out")) == [(4, 64)]
+
+
+def test_the_second_text_of_a_pair_counts_too(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    data = tiny_data()
+    pairs = tuple(replace(example, text_pair="stop the volume") for example in data.train)
+    student = prune(tiny_teacher("bert"), replace(data, train=pairs), PruneConfig(), tmp_path / "out")
+    assert {"stop", "volume"} <= set(load_tokenizer(student.path).get_vocab())

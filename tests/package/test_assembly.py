@@ -1,0 +1,131 @@
+"""Assembling: the same bytes from the same inputs, thresholds from validation, the tokenizer as in training."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_ptf import tasks
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import ParityError
+from edge_ptf.export.execute import GraphSession
+from edge_ptf.export.graph import Graph, open_graph
+from edge_ptf.package import AssembleConfig, Payload, assemble, assembly
+from edge_ptf.package.golden import TEXTS, golden_cases
+from edge_ptf.runtime import Runner
+from edge_ptf.tasks.base import Example
+
+MakeGraph = Callable[..., Graph]
+MakePayload = Callable[..., Payload]
+Data = Callable[..., LabelledData]
+
+
+def test_equal_inputs_give_equal_bytes(make_graph: MakeGraph, tiny_labelled: Data, tmp_path: Path) -> None:
+    config = AssembleConfig(name="tiny", licence="MIT")
+    first = assemble(make_graph(), tiny_labelled(), config, tmp_path / "one")
+    shutil.copytree(make_graph().path, tmp_path / "elsewhere")
+    second = assemble(open_graph(tmp_path / "elsewhere"), tiny_labelled(), config, tmp_path / "a" / "deep" / "place")
+    assert first.path.read_bytes() == second.path.read_bytes()
+    assert first.digest == second.digest
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["payload.eptf"]
+    other = assemble(make_graph(), tiny_labelled(), config.replace(name="other"), tmp_path / "one")
+    assert other.digest != first.digest
+
+
+def test_neither_test_texts_nor_their_labels_matter(
+    make_graph: MakeGraph, make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path
+) -> None:
+    data = replace(tiny_labelled(), test=(Example("another text", "b"),))
+    assert assemble(make_graph(), data, AssembleConfig(name="tiny"), tmp_path).digest == make_payload().digest
+
+
+def test_the_manifest_says_what_the_graph_is(make_graph: MakeGraph, make_payload: MakePayload) -> None:
+    for family, inputs in {"bert": 3, "distilbert": 2, "roberta": 2}.items():
+        graph, manifest = make_graph(family), make_payload(family).manifest
+        assert tuple(item.name for item in manifest.graph.inputs) == graph.info.inputs
+        assert len(manifest.graph.inputs) == inputs
+        assert {item.dtype for item in manifest.graph.inputs} == {"int64"}
+        assert [(item.name, item.dtype) for item in manifest.graph.outputs] == [("logits", "float32")]
+        assert manifest.graph.outputs[0].shape[-1] == len(manifest.task.labels)
+        assert manifest.graph.scheme == graph.info.scheme
+        assert manifest.graph.layers == graph.info.layers
+        assert manifest.tokenizer.max_length == graph.info.max_length == 64
+
+
+def test_the_manifest_says_where_the_package_comes_from(make_graph: MakeGraph, make_payload: MakePayload) -> None:
+    lineage = make_payload().manifest.lineage
+    assert lineage.base_model == "tiny"
+    assert lineage.data == "0" * 64
+    assert lineage.steps == make_graph().info.lineage
+    assert [step.stage for step in lineage.steps][-2:] == ["export", "quantize"]
+    assert lineage.tools["onnxruntime"] == metadata.version("onnxruntime")
+
+
+def test_the_threshold_is_chosen_on_validation_through_the_graph_that_ships(
+    make_graph: MakeGraph, make_payload: MakePayload, tiny_labelled: Data
+) -> None:
+    payload, data = make_payload(scope="c"), tiny_labelled()
+    runner, session = Runner(payload), GraphSession(make_graph(scope="c").model)
+    logits = [session.logits(runner.encode(example.text)) for example in data.validation]
+    task = tasks.create(payload.manifest.task.replace(threshold=None))
+    assert payload.manifest.task == task.calibrated(logits, [example.label for example in data.validation])
+    assert payload.manifest.task.threshold is not None
+    assert payload.manifest.task.out_of_scope_label == "c"
+    assert make_payload().manifest.task.threshold is None
+
+
+def test_golden_lines_are_what_the_package_answers(make_payload: MakePayload) -> None:
+    payload = make_payload(mode="fp32", paired=True)
+    runner, cases = Runner(payload), golden_cases(payload.read("golden.jsonl"))
+    assert [case.text for case in cases] == list(TEXTS)
+    assert [case.text_pair for case in cases] == [*TEXTS[1:], TEXTS[0]]
+    for case in cases:
+        encoding = runner.encode(case.text, case.text_pair)
+        assert (case.input_ids, case.token_type_ids) == (encoding.input_ids, encoding.token_type_ids)
+        assert len(case.input_ids) <= 64
+        np.testing.assert_allclose(case.logits, np.atleast_2d(runner.logits(encoding)), rtol=1e-5, atol=1e-9)
+
+
+def test_labels_are_one_a_line_in_class_order(make_payload: MakePayload) -> None:
+    payload = make_payload(kind="token-classification")
+    assert payload.read("labels.txt").decode().splitlines() == list(payload.manifest.task.labels)
+
+
+def test_padding_and_truncation_of_a_tokenizer_file_do_not_ship(
+    make_graph: MakeGraph, make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path
+) -> None:
+    folder = tmp_path / "graph"
+    shutil.copytree(make_graph().path, folder)
+    document = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    document["truncation"] = {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
+    document["padding"] = {
+        **{"strategy": {"Fixed": 32}, "direction": "Right", "pad_to_multiple_of": None},
+        **{"pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"},
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(document), encoding="utf-8")
+    payload = assemble(open_graph(folder), tiny_labelled(), AssembleConfig(name="tiny"), tmp_path / "out")
+    shipped = json.loads(payload.read("tokenizer.json"))
+    assert (shipped["padding"], shipped["truncation"]) == (None, None)
+    assert payload.digest == make_payload().digest
+
+
+def test_a_tokenizer_that_would_cut_otherwise_stops_the_assembling(
+    make_graph: MakeGraph, tiny_labelled: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def upper_case_matters(content: bytes) -> bytes:
+        document: dict[str, Any] = json.loads(content)
+        document["normalizer"] = None
+        return json.dumps(document).encode()
+
+    monkeypatch.setattr(assembly, "plain_document", upper_case_matters)
+    with pytest.raises(ParityError, match="cuts a text differently"):
+        assemble(make_graph(), tiny_labelled(), AssembleConfig(), tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,104 @@
+"""The measuring process: what it answers, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from edge_ptf.errors import EnvironmentFault, PackageError
+from edge_ptf.package import Payload
+from edge_ptf.runtime import Runner, WorkerProcess
+
+MakePayload = Callable[..., Payload]
+TEXTS: list[tuple[str, str | None]] = [
+    ("turn on the lights", None),
+    ("", None),
+    ("日本 🙂 \u2028 x", None),
+    ("a\nb", None),
+]
+
+
+def is_gone(worker: WorkerProcess) -> bool:
+    """Neither running nor a zombie that waits to be asked."""
+    return worker.process.returncode is not None and not psutil.pid_exists(worker.process.pid)
+
+
+def test_it_answers_as_a_runner_does(make_payload: MakePayload) -> None:
+    plain, tagger, paired = make_payload(), make_payload(kind="token-classification"), make_payload(paired=True)
+    pairs = [("turn on", "play jazz"), ("a", "")]
+    with WorkerProcess() as worker:
+        loaded = [worker.load(item.path, str(number), 1) for number, item in enumerate((plain, tagger, paired))]
+        found = [worker.answers("0", TEXTS), worker.answers("1", TEXTS), worker.answers("2", pairs)]
+        assert worker.answers("0", []) == []
+        timed = worker.time("0", TEXTS)
+        memory = worker.peak_memory_mb()
+        assert worker.answers("0", TEXTS) == found[0]
+    assert is_gone(worker)
+    for payload, texts, answers in ((plain, TEXTS, found[0]), (tagger, TEXTS, found[1]), (paired, pairs, found[2])):
+        runner = Runner(payload)
+        wanted = [runner.answer(text, pair) for text, pair in texts]
+        assert answers == [(item.label, pytest.approx(item.score, abs=1e-12)) for item in wanted]
+    assert all(item["load_ms"] > 0 for item in loaded)
+    assert loaded[0]["runtime"]["name"] == "onnxruntime"
+    assert loaded[0]["runtime"]["threads"] == 1
+    runner = Runner(plain)
+    assert [tokens for _, _, tokens in timed] == [len(runner.encode(text).input_ids) for text, _ in TEXTS]
+    assert all(0 < engine < whole < 1000 for whole, engine, _ in timed)
+    assert 20 < memory < 250  # Python, numpy and ONNX Runtime; torch alone would take more
+
+
+def test_a_request_that_fails_is_answered_and_the_next_one_served(make_payload: MakePayload, tmp_path: Path) -> None:
+    (tmp_path / "bad.eptf").write_text("no package")
+    payload = make_payload()
+    with WorkerProcess() as worker:
+        for path in (tmp_path / "bad.eptf", tmp_path / "none.eptf"):
+            with pytest.raises(PackageError, match=path.name):
+                worker.load(path, "bad", 1)
+        worker.load(payload.path, "good", 1)
+        assert len(worker.answers("good", TEXTS)) == len(TEXTS)
+    assert is_gone(worker)
+
+
+def test_a_killed_process_is_an_environment_fault(make_payload: MakePayload) -> None:
+    with WorkerProcess() as worker:
+        worker.load(make_payload().path, "payload", 1)
+        os.kill(worker.process.pid, signal.SIGKILL)
+        worker.process.wait(10)
+        for _ in range(2):
+            with pytest.raises(EnvironmentFault, match="measuring process ended"):
+                worker.answers("payload", TEXTS)
+    assert is_gone(worker)
+
+
+def test_a_process_that_breaks_says_its_last_words() -> None:
+    with WorkerProcess() as worker, pytest.raises(EnvironmentFault, match="KeyError: 'unknown'"):
+        worker.answers("unknown", TEXTS)
+    assert is_gone(worker)
+
+
+def test_an_error_here_ends_the_process_there() -> None:
+    with pytest.raises(RuntimeError, match="here"), WorkerProcess() as worker:
+        raise RuntimeError("here")
+    assert is_gone(worker)
+
+
+def test_it_ends_when_its_input_does() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_ptf.runtime.worker"],
+        input='{"memory": true}\n',
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["peak_memory_mb"] > 10
+    assert done.stderr == ""

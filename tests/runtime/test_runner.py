@@ -1,0 +1,102 @@
+"""A package in this process: the task's own answer, without torch or transformers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edge_ptf import tasks
+from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.errors import PackageError
+from edge_ptf.export.execute import GraphSession
+from edge_ptf.export.graph import Graph
+from edge_ptf.package import Payload, open_payload
+from edge_ptf.runtime import Runner
+from edge_ptf.tasks.base import Example
+
+MakeGraph = Callable[..., Graph]
+MakePayload = Callable[..., Payload]
+TEXTS = ("turn on the lights", "", " ", "Play JAZZ!", "日本語 🙂", "now " * 200, "a\tb\nc")
+FORMS = [
+    *(("bert", "text-classification", mode) for mode in ("fp32", "dynamic", "static")),
+    *((family, "text-classification", "dynamic") for family in ("distilbert", "roberta", "xlm-roberta", "electra")),
+    *((family, "token-classification", "dynamic") for family in ("bert", "roberta")),
+]
+
+
+@pytest.mark.parametrize(("family", "kind", "mode"), FORMS)
+def test_it_answers_as_the_task_does_on_the_graph(
+    make_graph: MakeGraph, make_payload: MakePayload, family: str, kind: str, mode: str
+) -> None:
+    """Compared with the graph that was assembled and the checkpoint's own tokenizer."""
+    graph, runner = make_graph(family, kind, mode), Runner(make_payload(family, kind, mode))
+    session, tokenizer = GraphSession(graph.model), load_tokenizer(graph.path)
+    task = tasks.create(graph.info.task)
+    for text in TEXTS:
+        encoding = task.encode(tokenizer, [Example(text, ())], graph.info.max_length)[0]
+        found = runner.encode(text)
+        assert found.input_ids == encoding.input_ids
+        assert (found.word_starts, found.words) == (encoding.word_starts, encoding.words)
+        logits = session.logits(encoding)
+        np.testing.assert_array_equal(runner.logits(found), logits)
+        assert runner.answer(text) == task.decode(logits, encoding, text)
+
+
+def test_a_second_text_changes_the_answer(make_payload: MakePayload) -> None:
+    runner = Runner(make_payload(paired=True))
+    one, other = runner.encode("turn on", "play jazz"), runner.encode("turn on", "play music")
+    assert one.input_ids != other.input_ids
+    assert one.token_type_ids is not None
+    assert set(one.token_type_ids) == {0, 1}
+    assert not np.array_equal(runner.logits(one), runner.logits(other))
+    assert runner.answer("turn on", "play jazz").label in runner.payload.manifest.task.labels
+
+
+def test_tags_are_one_a_word_even_where_the_text_is_cut(make_payload: MakePayload) -> None:
+    runner = Runner(make_payload(kind="token-classification"))
+    assert len(runner.answer("turn on the lights").label) == 4
+    assert runner.answer("").label == ()
+    long = runner.answer("word " * 300).label
+    assert len(long) == 300
+    assert set(long[64:]) == {"O"}
+
+
+def test_an_uncertain_answer_is_out_of_scope(make_payload: MakePayload) -> None:
+    payload = make_payload(scope="c")
+    for threshold, labels in ((0.0, {"a", "b", "c"}), (1.0, {"c"})):
+        spec = payload.manifest.task.replace(threshold=threshold)
+        head = payload.manifest.heads[0].model_copy(update={"task": spec})
+        manifest = payload.manifest.model_copy(update={"heads": (head,)})
+        runner = Runner(Payload(payload.path, manifest, payload.digest, payload.size_bytes))
+        assert {runner.answer(text).label for text in TEXTS} <= labels
+
+
+def test_threads_change_nothing_but_time(make_payload: MakePayload) -> None:
+    one, two = Runner(make_payload(mode="fp32")), Runner(make_payload(mode="fp32"), threads=2)
+    for text in TEXTS:
+        np.testing.assert_allclose(one.logits(one.encode(text)), two.logits(two.encode(text)), atol=1e-5)
+
+
+def test_a_model_that_is_none_is_a_package_error(make_payload: MakePayload, tmp_path: object) -> None:
+    with pytest.raises(PackageError, match="cannot be loaded"):
+        GraphSession(b"no model")
+
+
+def test_a_device_needs_neither_torch_nor_transformers(make_payload: MakePayload) -> None:
+    payload = make_payload(kind="token-classification")
+    script = (
+        "import sys; from pathlib import Path; import edge_ptf\n"
+        "runner = edge_ptf.Runner(edge_ptf.open_package(Path(sys.argv[1])))\n"
+        "print(*runner.answer('turn on').label)\n"
+        "print(*sorted({'torch', 'transformers', 'onnx', 'datasets', 'scipy'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(payload.path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    answer, modules = done.stdout.split("\n")[:2]
+    assert tuple(answer.split()) == Runner(open_payload(payload.path)).answer("turn on").label
+    assert modules == ""

@@ -1,0 +1,442 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from edge_ptf import architecture, tasks
+from edge_ptf.checkpoint import (
+    Checkpoint,
+    LineageStep,
+    fresh_info,
+    load_base_model,
+    load_model,
+    load_tokenizer,
+    model_inputs,
+    open_checkpoint,
+    save_checkpoint,
+)
+from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError
+from edge_ptf.progress import SILENT, Silent
+from edge_ptf.training import DistillConfig, distill
+from edge_ptf.training.distillation import matched_layers
+from edge_ptf.training.finetuning import labelled_items
+from edge_ptf.training.teacher_outputs import compute
+from edge_ptf.training.trainer import STATE
+
+TEXT, TOKEN = "text-classification", "token-classification"
+FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
+QUICK = DistillConfig(epochs=3, batch_size=8, learning_rate=3e-3, mixed_texts=1.0, precision="fp32")
+STEPS = math.ceil(2 * 26 / 8)
+SMALLER = PruneConfig(keep_layers=(0, 2), heads=(2, 0), ffn=(32,))
+
+torch.set_num_threads(1)
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing of the program runs after it."""
+
+
+class Interrupted(Silent):
+    """Raises after so many steps of one piece of work, or when it is over."""
+
+    def __init__(self, title: str, steps: float) -> None:
+        self.watched, self.left, self.title = title, steps, ""
+        self.begun: dict[str, int] = {}
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        self.title = title
+        self.begun[title] = done
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        if self.title == self.watched:
+            self.left -= steps
+            if self.left < 0:
+                raise Killed
+
+    def finish(self) -> None:
+        if self.title == self.watched:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def student(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., Checkpoint]:
+    made: dict[Any, Checkpoint] = {}
+
+    def build(family: str = "bert", task: str = TEXT) -> Checkpoint:
+        if (family, task) not in made:
+            out = tmp_path_factory.mktemp("student") / "out"
+            config = SMALLER.replace(skip_unsupported=True)
+            made[family, task] = prune(tiny_teacher(family, task), tiny_data(task), config, out)
+        return made[family, task]
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def taught(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., Checkpoint]:
+    """The student of `tiny_teacher`, taught without an interruption."""
+    made: dict[Any, Checkpoint] = {}
+
+    def build(config: DistillConfig = QUICK, family: str = "bert", task: str = TEXT) -> Checkpoint:
+        key = (config.model_dump_json(), family, task)
+        if key not in made:
+            out = tmp_path_factory.mktemp("taught") / "out"
+            made[key] = distill(tiny_teacher(family, task), student(family, task), tiny_data(task), config, out)
+        return made[key]
+
+    return build
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def weights(checkpoint: Checkpoint) -> bytes:
+    return (checkpoint.path / "model.safetensors").read_bytes()
+
+
+def notes(checkpoint: Checkpoint) -> dict[str, Any]:
+    return checkpoint.info.lineage[-1].notes
+
+
+def answers(checkpoint: Checkpoint, data: LabelledData) -> list[np.ndarray]:
+    """Logits of each training text, alone."""
+    model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
+    inputs, found = model_inputs(model, tokenizer), []
+    for example in data.train:
+        batch = tokenizer(example.text, return_tensors="pt")
+        with torch.no_grad():
+            found.append(model(**{name: batch[name] for name in inputs}).logits[0].numpy())
+    return found
+
+
+def distance(left: Checkpoint, right: Checkpoint, data: LabelledData) -> float:
+    pairs = zip(answers(left, data), answers(right, data), strict=True)
+    return float(
+        np.mean([((a - a.mean(-1, keepdims=True) - b + b.mean(-1, keepdims=True)) ** 2).mean() for a, b in pairs])
+    )
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_student_comes_to_answer_as_its_teacher(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    taught: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    family: str,
+    task: str,
+) -> None:
+    teacher, before, data = tiny_teacher(family, task), student(family, task), tiny_data(task)
+    after = taught(QUICK, family, task)
+    assert distance(after, teacher, data) < 0.7 * distance(before, teacher, data)
+    assert after.info.layers == before.info.layers
+    assert [step.stage for step in after.info.lineage] == ["finetune", "prune", "distill"]
+    assert notes(after)["matched_layers"] == [1, 3]
+    assert notes(after)["texts_cut_differently"] <= notes(after)["mixed_texts"] == len(data.train)
+    assert load_tokenizer(after.path).get_vocab() == load_tokenizer(before.path).get_vocab()
+    assert open_checkpoint(after.path) == after
+    assert not (after.path / STATE).exists()
+
+
+def test_a_family_that_cannot_be_pruned_is_taught(
+    tiny_teacher: Callable[..., Checkpoint], taught: Callable[..., Checkpoint]
+) -> None:
+    after = taught(QUICK.replace(epochs=1), "albert")
+    assert notes(after)["matched_layers"] == [1, 2, 3]
+    assert after.info.layers == tiny_teacher("albert").info.layers
+
+
+@pytest.mark.parametrize(
+    ("title", "steps"),
+    [
+        ("Ask the teacher", 10),
+        ("Ask the teacher", math.inf),
+        ("Distill", 1),
+        ("Distill", STEPS + 1),
+        ("Distill", 2 * STEPS),
+        ("Distill", math.inf),
+    ],
+)
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    taught: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    title: str,
+    steps: float,
+) -> None:
+    config = QUICK.replace(dropout=0.1, relation_weight=0.5)
+    with pytest.raises(Killed):
+        distill(tiny_teacher(), student(), tiny_data(), config, tmp_path / "out", progress=Interrupted(title, steps))
+    assert not (tmp_path / "out" / "edge_ptf.json").exists()
+    torch.manual_seed(99)
+    listener = Interrupted("nothing", 0)
+    again = distill(tiny_teacher(), student(), tiny_data(), config, tmp_path / "out", progress=listener)
+    assert contents(again.path) == contents(taught(config).path)
+    assert ("Ask the teacher" in listener.begun) == (title == "Ask the teacher")  # it is asked once
+    done = 0 if title != "Distill" else STEPS * min(int(min(steps, 99)) // STEPS, 3)
+    assert listener.begun["Distill"] == done
+
+
+def test_the_same_seed_gives_the_same_bytes_and_no_path_is_stored(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    taught: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+) -> None:
+    again = distill(tiny_teacher(), student(), tiny_data(), QUICK, tmp_path / "again")
+    assert contents(again.path) == contents(taught().path)
+    for name, content in contents(again.path).items():
+        assert str(tmp_path).encode() not in content, name
+    assert weights(taught(QUICK.replace(seed=1))) != weights(again)
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+def test_every_weight_of_the_loss_counts(taught: Callable[..., Checkpoint], task: str) -> None:
+    nothing = {"logit_weight": 0.0, "label_weight": 0.0, "hidden_weight": 0.0, "relation_weight": 0.0}
+    options = [
+        {"logit_weight": 1.0},
+        {"logit_weight": 1.0, "logit_loss": "kl"},
+        {"logit_weight": 1.0, "logit_loss": "kl", "temperature": 5.0},
+        {"label_weight": 1.0},
+        {"hidden_weight": 1.0},
+        {"relation_weight": 1.0},
+        {"logit_weight": 1.0, "hidden_weight": 1.0, "relation_weight": 1.0, "label_weight": 1.0},
+    ]
+    found = [taught(QUICK.replace(**{**nothing, **option, "epochs": 1}), "bert", task) for option in options]
+    assert len({weights(checkpoint) for checkpoint in found}) == len(options)
+    for checkpoint, option in zip(found, options, strict=True):
+        compares = {"hidden_weight", "relation_weight"} & set(option)
+        assert notes(checkpoint)["matched_layers"] == ([1, 3] if compares else [])
+
+
+def test_hidden_states_come_nearer(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    taught: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+) -> None:
+    after = taught(QUICK.replace(logit_weight=0.0, hidden_weight=1.0, mixed_texts=0))
+
+    def apart(checkpoint: Checkpoint) -> float:
+        states = []
+        for one in (checkpoint, tiny_teacher()):
+            model, tokenizer = load_model(one), load_tokenizer(one.path)
+            with torch.no_grad():
+                batch = tokenizer("turn on the light in kitchen", return_tensors="pt")
+                states.append(model(**batch, output_hidden_states=True).hidden_states[-1])
+        return float((states[0] - states[1]).square().mean())
+
+    assert apart(after) < 0.5 * apart(student())
+
+
+def test_nothing_to_learn_leaves_the_student_as_it_is(
+    student: Callable[..., Checkpoint], taught: Callable[..., Checkpoint]
+) -> None:
+    config = QUICK.replace(logit_weight=0.0, hidden_weight=0.0, mixed_texts=0, weight_decay=0.0, epochs=1)
+    assert weights(taught(config)) == weights(student())
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+def test_a_student_with_another_tokenizer_is_taught(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    task: str,
+) -> None:
+    """Its tokens differ from the teacher's in most texts; states are compared where their count is the same."""
+    teacher, other, data = tiny_teacher("bert", task), tiny_teacher("roberta", task), tiny_data(task)
+    config = QUICK.replace(relation_weight=0.5, epochs=4)
+    after = distill(teacher, other, data, config, tmp_path / "out")
+    assert 0 < notes(after)["texts_cut_differently"] < notes(after)["texts"]
+    assert notes(after)["matched_layers"] == [1, 2, 3]
+    if task == TEXT:
+        assert distance(after, teacher, data) < distance(other, teacher, data)
+    assert all(np.isfinite(logits).all() for logits in answers(after, data))
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+def test_a_student_that_cuts_every_text_differently_is_taught(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    task: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from edge_ptf.training import distillation
+
+    monkeypatch.setattr(distillation, "_alike", lambda *_: False)
+    config = QUICK.replace(relation_weight=1.0, label_weight=1.0, epochs=1)
+    after = distill(tiny_teacher("bert", task), tiny_teacher("bert", task), tiny_data(task), config, tmp_path / "out")
+    assert notes(after)["texts_cut_differently"] == notes(after)["texts"]
+    assert all(np.isfinite(logits).all() for logits in answers(after, tiny_data(task)))
+
+
+def narrow(base: Path, data: LabelledData, folder: Path) -> Checkpoint:
+    """A student of 24 instead of 32 numbers, with fewer heads."""
+    from transformers import AutoConfig, AutoModel
+
+    load_tokenizer(base).save_pretrained(folder / "base")
+    torch.manual_seed(0)
+    AutoModel.from_config(
+        AutoConfig.from_pretrained(base, hidden_size=24, num_attention_heads=3, num_hidden_layers=2)
+    ).save_pretrained(folder / "base")
+    task = tasks.create(tasks.get(TEXT).spec_for(data.labels))
+    model = load_base_model(folder / "base", task)
+    return save_checkpoint(model, load_tokenizer(base), fresh_info(model, task, "narrow", 32), folder / "narrow")
+
+
+def test_a_narrower_student_learns_by_relations_not_by_states(
+    tiny_base: Callable[[str], Path],
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+) -> None:
+    other = narrow(tiny_base("bert"), tiny_data(), tmp_path)
+    with pytest.raises(BadInputError, match="24 and 32") as caught:
+        distill(tiny_teacher(), other, tiny_data(), QUICK, tmp_path / "refused")
+    assert "relation_weight" in caught.value.hint
+    config = QUICK.replace(hidden_weight=0.0, relation_weight=1.0)
+    after = distill(tiny_teacher(), other, tiny_data(), config, tmp_path / "out")
+    assert notes(after)["matched_layers"] == [2, 3]
+    assert distance(after, tiny_teacher(), tiny_data()) < distance(other, tiny_teacher(), tiny_data())
+
+
+def test_a_student_with_other_labels_is_refused(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_base: Callable[[str], Path],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+) -> None:
+    task = tasks.create(tasks.get(TEXT).spec_for(("a", "b")))
+    model = load_base_model(tiny_base("bert"), task)
+    other = save_checkpoint(
+        model, load_tokenizer(tiny_base("bert")), fresh_info(model, task, "x", 32), tmp_path / "other"
+    )
+    with pytest.raises(BadInputError, match="other labels"):
+        distill(tiny_teacher(), other, tiny_data(), QUICK, tmp_path / "out")
+
+
+def lineage(checkpoint: Checkpoint, layers: int, *steps: tuple[str, list[int] | None]) -> Checkpoint:
+    """A checkpoint of so many layers with more steps behind it."""
+    added = tuple(
+        LineageStep(stage=stage, notes={} if kept is None else {"kept_layers": kept}) for stage, kept in steps
+    )
+    info = checkpoint.info.replace(
+        lineage=(*checkpoint.info.lineage, *added), layers=checkpoint.info.layers[:1] * layers
+    )
+    return replace(checkpoint, info=info)
+
+
+def test_student_layers_are_matched_to_those_they_were_cut_from(tiny_teacher: Callable[..., Checkpoint]) -> None:
+    bare = replace(tiny_teacher(), info=tiny_teacher().info.replace(lineage=()))
+    teacher = lineage(bare, 6, ("finetune", None))
+    assert matched_layers(teacher, lineage(teacher, 3, ("prune", [1, 3, 5]))) == (2, 4, 6)
+    assert matched_layers(teacher, lineage(teacher, 2, ("prune", [0, 1]))) == (1, 2)
+    assert matched_layers(teacher, teacher) == (1, 2, 3, 4, 5, 6)
+    taught = lineage(teacher, 3, ("prune", [0, 2, 4]), ("distill", None))
+    assert matched_layers(teacher, taught) == (1, 3, 5)
+    assert matched_layers(teacher, lineage(taught, 2, ("prune", [0, 2]))) == (1, 5)  # cut twice
+    assert matched_layers(taught, lineage(taught, 2, ("prune", [0, 2]))) == (1, 3)  # the teacher was cut once itself
+    assert matched_layers(teacher, lineage(bare, 2)) == (3, 6)  # of another origin
+    assert matched_layers(teacher, lineage(bare, 4, ("finetune", None), ("prune", [1, 2]))) == (2, 3, 4, 6)
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "albert"])
+def test_kept_teacher_outputs_are_those_of_each_text_alone(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    family: str,
+    task: str,
+) -> None:
+    teacher, data = tiny_teacher(family, task), tiny_data(task)
+    model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
+    items = labelled_items(tokenizer, tasks.create(teacher.info.task), data.train, 32)
+    inputs, pad = model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
+    outputs = compute(model, items, (3, 1), inputs, pad, tmp_path / "kept", SILENT)
+    assert outputs.per_token == (task == TOKEN)
+    assert outputs.hidden is not None
+    for row, example in enumerate(data.train):
+        batch = tokenizer(example.text, return_tensors="pt")
+        with torch.no_grad():
+            direct = model(**{name: batch[name] for name in inputs}, output_hidden_states=True)
+        rows = outputs.rows([row])
+        kept = outputs.logits[rows] if task == TOKEN else outputs.logits[row]
+        assert np.allclose(kept, direct.logits[0].numpy(), atol=1e-5)
+        assert len(rows) == batch["input_ids"].shape[1]
+        for place, layer in enumerate((3, 1)):
+            assert np.allclose(
+                outputs.hidden[rows, place], direct.hidden_states[layer][0].numpy(), rtol=2e-3, atol=2e-3
+            )
+    assert outputs.rows([2, 0]).tolist() == [*outputs.rows([2]), *outputs.rows([0])]
+    assert outputs.rows([]).tolist() == []
+
+
+def test_teacher_outputs_are_opened_again_and_hidden_states_left_out_where_not_asked(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    model, tokenizer = load_model(tiny_teacher()), load_tokenizer(tiny_teacher().path)
+    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.task), tiny_data().train, 32)
+    inputs = model_inputs(model, tokenizer)
+    first = compute(model, items, (), inputs, 0, tmp_path, SILENT)
+    assert first.hidden is None
+    assert not (tmp_path / "hidden.bin").exists()
+    again = compute(None, items, (), inputs, 0, tmp_path, SILENT)  # the teacher is not needed
+    assert np.array_equal(first.logits, again.logits)
+
+
+def test_dropout_replaces_the_students_own(
+    student: Callable[..., Checkpoint], taught: Callable[..., Checkpoint]
+) -> None:
+    from edge_ptf.training.distillation import _set_dropout
+
+    for family in ("bert", "distilbert", "electra", "albert"):
+        model = load_model(student(family))
+        _set_dropout(model, 0.0)
+        assert {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} == {0.0}
+        ids = torch.randint(5, 60, (2, 8), generator=torch.Generator().manual_seed(0))
+        model.train()
+        with torch.no_grad():
+            assert torch.equal(model(input_ids=ids).logits, model(input_ids=ids).logits)
+    assert weights(taught(QUICK.replace(dropout=0.3, epochs=1))) != weights(taught(QUICK.replace(epochs=1)))
+
+
+def test_bf16_runs(taught: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData]) -> None:
+    after = taught(QUICK.replace(precision="bf16", epochs=1, relation_weight=1.0))
+    assert notes(after)["precision"] == "bf16"
+    assert {value.dtype for value in load_model(after).parameters()} == {torch.float32}
+    assert architecture.shapes(load_model(after)) == after.info.layers
+
+
+def test_pieces_outside_the_training_texts_stay(
+    student: Callable[..., Checkpoint], taught: Callable[..., Checkpoint]
+) -> None:
+    before, after = (
+        architecture.word_embeddings(load_model(checkpoint)).weight for checkpoint in (student(), taught())
+    )
+    names = load_tokenizer(student().path).get_vocab()
+    assert torch.equal(after[names["z"]], before[names["z"]])
+    assert not torch.equal(after[names["kitchen"]], before[names["kitchen"]])
