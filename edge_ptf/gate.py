@@ -172,7 +172,7 @@ class _Judge:
         found = Judgement(
             target="min_speedup", title="speed-up over the teacher", unit="×", limit=limit, status=Status.UNPROVEN
         )
-        record, reason = self._counting([record for record in self.latencies if record.baseline])
+        record, reason = self._counting([record for record in self.latencies if _beside_baseline(record)])
         if record is None:
             yield found.replace(reason=reason, settle=f"{self._on_device()} --baseline TEACHER.eptf")
             return
@@ -234,6 +234,10 @@ class _Judge:
 
     def _on_device(self) -> str:
         return f"edge-ptf bench on {self.profile.title}"
+
+
+def _beside_baseline(record: LatencyEvidence) -> bool:
+    return record.baseline is not None and all(launch.baseline_engine_ms for launch in record.launches)
 
 
 def _drifted(record: LatencyEvidence) -> bool:

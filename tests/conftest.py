@@ -293,6 +293,17 @@ def make_payload(make_graph: Callable[..., Any], tmp_path_factory: pytest.TempPa
     return build
 
 
+@pytest.fixture(scope="session")
+def verdict_for() -> Callable[..., Any]:
+    """A verdict without targets about a payload."""
+    from edge_ptf.package.evidence import Verdict
+
+    def make(payload: Any) -> Any:
+        return Verdict(payload=payload.digest, profile="x86-generic", confidence=0.95, status=None, judgements=())
+
+    return make
+
+
 def _tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, out: Path) -> Any:
     import torch
 
@@ -304,10 +315,13 @@ def _tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, 
     spec = tasks.get(kind).spec_for(data.labels)
     task = tasks.create(spec.replace(out_of_scope_label=scope))
     torch.manual_seed(0)
-    model = load_base_model(base, task)
-    for parameter in model.parameters():
-        parameter.data.mul_(1.5)  # answers that differ from text to text
-    checkpoint = save_checkpoint(model, load_tokenizer(base), fresh_info(model, task, "tiny", 64), out / "checkpoint")
+    model, tokenizer = load_base_model(base, task).eval(), load_tokenizer(base)
+    head = [item for item in model.modules() if getattr(item, "out_features", 0) == len(data.labels)][-1]
+    head.weight.data.mul_(100)
+    batch = tokenizer(list(PAYLOAD_TEXTS), padding=True, return_tensors="pt")
+    with torch.no_grad():  # no class is ahead of the others, so that answers differ from text to text
+        head.bias -= model(**batch).logits.reshape(-1, len(data.labels)).mean(0)
+    checkpoint = save_checkpoint(model, tokenizer, fresh_info(model, task, "tiny", 64), out / "checkpoint")
     graph = export(checkpoint, data, ExportConfig(), out / "fp32")
     if mode == "fp32":
         return graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from edge_ptf import profiles
 from edge_ptf.export.graph import Scheme
@@ -16,6 +18,7 @@ from edge_ptf.gate import gate
 from edge_ptf.machine import Machine
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
+    Judgement,
     LatencyEvidence,
     Launch,
     MemoryEvidence,
@@ -104,7 +107,7 @@ def latency(
             tokens=(8,) * 200,
             baseline_engine_ms=calls(base) if base else (),
         )
-        for _ in range(7)
+        for _ in range(launches)
     )
     return LatencyEvidence(
         payload="p", baseline="t" if base else None, data="d", machine=machine, runtime=RUNTIME, launches=made, **more
@@ -166,6 +169,66 @@ def test_out_of_scope_recall_is_judged_beside_accuracy() -> None:
     assert verdict.status is Status.FAIL
 
 
+@pytest.mark.parametrize(("hits", "limit"), [(93, 7.0), (71, 29.0), (86, 14.0), (43, 57.0), (100, 0.0)])
+def test_a_drop_of_exactly_the_limit_is_not_beyond_it(hits: int, limit: float) -> None:
+    verdict = judged([accuracy(hits, 100)], [accuracy(100, 100, who="t")], max_drop={"accuracy": limit})
+    assert verdict.judgements[0].value == limit
+    assert verdict.status is Status.UNPROVEN
+    over = judged([accuracy(hits - 1, 100)], [accuracy(100, 100, who="t")], max_drop={"accuracy": limit})
+    assert over.status is Status.FAIL
+
+
+def test_unproven_says_how_many_examples_would_do() -> None:
+    def drop(count: int) -> Judgement:
+        teacher = [accuracy(count * 95 // 100, count, who="t")]
+        return judged([accuracy(count * 948 // 1000, count)], teacher, max_drop={"accuracy": 0.4}).judgements[0]
+
+    found = drop(1000)
+    match = re.fullmatch(r"about ([\d,]+) more test examples", found.settle)
+    assert match
+    more = int(match[1].replace(",", ""))
+    assert drop(1000 + more).status is Status.PASS
+    assert drop(1000 + more // 2).status is Status.UNPROVEN
+    assert "1,000 examples" in found.reason
+
+
+def test_a_limit_that_the_task_does_not_gate_is_passed_over() -> None:
+    verdict = judged([accuracy(0, 100)], [accuracy(100, 100, who="t")], max_drop={"entity_f1": 1})
+    assert verdict.status is None
+    assert verdict.judgements == ()
+
+
+def test_accuracy_without_a_teacher_or_without_examples_is_unproven() -> None:
+    limit = {"max_drop": {"accuracy": 1}}
+    for own, teacher in (
+        ([], []),
+        ([accuracy(90, 100)], []),
+        ([], [accuracy(90, 100, who="t")]),
+        ([accuracy(90, 100)], [accuracy(90, 101, who="t")]),
+        ([accuracy(90, 100, who="other")], [accuracy(90, 100, who="t")]),
+        ([accuracy(0, 0)], [accuracy(0, 0, who="t")]),
+    ):
+        verdict = judged(own, teacher, **limit)
+        assert verdict.status is Status.UNPROVEN
+        assert verdict.judgements[0].settle
+        assert verdict.judgements[0].reason
+
+
+def test_a_faithful_record_counts_beside_an_unfaithful_one() -> None:
+    limit, teacher = {"max_drop": {"accuracy": 3}}, [accuracy(1900, 2000, who="t")]
+    records = [accuracy(0, 2000, faithful=False), accuracy(1890, 2000)]
+    for order in (records, records[::-1]):
+        assert judged(order, teacher, **limit).status is Status.PASS
+    unfaithful_teacher = [accuracy(1900, 2000, who="t", faithful=False)]
+    assert judged(records, unfaithful_teacher, **limit).status is Status.UNPROVEN
+
+
+def test_accuracy_counts_from_any_faithful_machine() -> None:
+    """Profile and machine need not match: INT8 that is executed exactly answers alike everywhere."""
+    verdict = judged([accuracy(1900, 2000)], [accuracy(1900, 2000, who="t")], "jetson", max_drop={"accuracy": 1})
+    assert verdict.status is Status.PASS
+
+
 def test_speedup_is_a_ratio_with_a_lower_bound() -> None:
     verdict = judged([latency(1.0, 6.0)], [], min_speedup=5)
     item = verdict.judgements[0]
@@ -175,6 +238,72 @@ def test_speedup_is_a_ratio_with_a_lower_bound() -> None:
     assert 5 < item.bound < item.value
     assert judged([latency(1.0, 6.0)], [], min_speedup=7).status is Status.FAIL
     assert judged([latency(1.0)], [], min_speedup=2).status is Status.UNPROVEN
+
+
+def test_a_speedup_within_the_noise_is_unproven() -> None:
+    def uneven(count: int, spread: float) -> LatencyEvidence:
+        launches = tuple(latency(1.0, 4.0 * (1 + spread * (-1) ** number)).launches[0] for number in range(count))
+        return latency(1.0, 4.0).replace(launches=launches)
+
+    item = judged([uneven(8, 0.2)], [], min_speedup=3.8).judgements[0]
+    assert item.status is Status.UNPROVEN
+    match = re.fullmatch(r"edge-ptf bench --launches (\d+)", item.settle)
+    assert match
+    assert judged([uneven(int(match[1]) // 2 * 2 + 4, 0.2)], [], min_speedup=3.8).status is Status.PASS
+    assert judged([uneven(2, 0.0)], [], min_speedup=3.8).status is Status.UNPROVEN
+
+
+def test_a_speedup_without_samples_of_the_teacher_is_unproven() -> None:
+    hollow = latency(1.0).replace(baseline="t")
+    item = judged([hollow], [], min_speedup=2).judgements[0]
+    assert item.status is Status.UNPROVEN
+    assert "--baseline" in item.settle
+
+
+def test_latency_needs_enough_launches_for_a_bound() -> None:
+    few = judged([latency(1.0, machine=BOARD, launches=2)], [], "jetson", latency_ms={"p50": 100})
+    assert few.status is Status.UNPROVEN
+    assert "launches" in few.judgements[0].settle
+    near = judged([latency(1.0, machine=BOARD)], [], "jetson", latency_ms={"p50": 1.1001})
+    assert near.judgements[0].bound is not None
+    assert near.status in (Status.UNPROVEN, Status.FAIL)
+    assert (
+        judged([latency(1.0, machine=BOARD)], [], "jetson", latency_ms={"p50": 1.2, "p95": 1.3}).status is Status.PASS
+    )
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [{"latency_ms": {"p50": 1e6}}, {"latency_ms": {"p95": 1e6}}, {"min_speedup": 0.1}, {"peak_memory_mb": 1e6}],
+)
+@pytest.mark.parametrize(
+    ("profile", "machine"),
+    [
+        ("jetson", VNNI),
+        ("raspberry-pi-5", BOARD),
+        ("x86-vnni", BOARD),
+        ("x86-vnni", VNNI.replace(isa=("avx2",))),
+        ("x86-avx2", VNNI),
+        ("android-arm64", BOARD),
+        ("jetson-agx-orin", BOARD),
+    ],
+)
+def test_nothing_measured_elsewhere_counts(profile: str, machine: Machine, targets: dict[str, Any]) -> None:
+    """Not even where the limit could not be missed."""
+    item = judged(
+        [latency(1.0, 6.0, machine=machine), memory(1, 1, machine=machine)], [], profile, **targets
+    ).judgements[0]
+    assert (item.status, item.value, item.bound) == (Status.UNPROVEN, None, None)
+    assert profiles.load(profile).title in item.settle
+    assert item.settle.startswith("edge-ptf bench")
+    assert "another machine" in item.reason
+
+
+def test_one_record_that_counts_is_enough() -> None:
+    elsewhere, flagged, here = latency(900.0, 6.0, machine=BOARD), latency(900.0, 6.0, flags=("x",)), latency(1.0, 6.0)
+    for records in ([elsewhere, flagged, here], [here, elsewhere, flagged]):
+        assert judged(records, [], min_speedup=4).status is Status.PASS
+    assert judged([elsewhere, flagged], [], min_speedup=4).status is Status.UNPROVEN
 
 
 def test_latency_from_another_machine_is_unproven_and_says_what_to_do() -> None:
@@ -205,6 +334,61 @@ def test_size_is_exact_and_memory_is_bounded() -> None:
     assert judged([], [], peak_memory_mb=150).status is Status.UNPROVEN
 
 
+def test_flagged_memory_does_not_count() -> None:
+    found = judged([memory(1, 1).replace(flags=("emulated processor",))], [], peak_memory_mb=100)
+    assert found.status is Status.UNPROVEN
+    assert "emulated" in found.judgements[0].reason
+    assert judged([memory(100)], [], peak_memory_mb=150).status is Status.UNPROVEN
+    assert "--memory-launches" in judged([memory(100)], [], peak_memory_mb=150).judgements[0].settle
+
+
+def test_evidence_without_samples_is_no_evidence() -> None:
+    with pytest.raises(ValidationError):
+        memory()
+    with pytest.raises(ValidationError):
+        latency(1.0, launches=0)
+
+
+def test_figures_that_are_not_numbers_prove_nothing() -> None:
+    nan = float("nan")
+    found = judged([memory(nan, nan), latency(nan, nan)], [], peak_memory_mb=100, min_speedup=2, latency_ms={"p50": 1})
+    assert {item.status for item in found.judgements} == {Status.UNPROVEN}
+
+
+def test_fail_outweighs_unproven_and_unproven_outweighs_pass() -> None:
+    evidence = [accuracy(948, 1000), memory(100, 101, 102), latency(1.0, 6.0)]
+    teacher = [accuracy(950, 1000, who="t")]
+    passing: dict[str, Any] = {"package_mb": 8, "peak_memory_mb": 150, "min_speedup": 5}
+    assert judged(evidence, teacher, **passing).status is Status.PASS
+    unproven = {**passing, "max_drop": {"accuracy": 0.4}}
+    assert judged(evidence, teacher, **unproven).status is Status.UNPROVEN
+    failing = judged(evidence, teacher, **unproven, latency_ms={"p50": 0.1})
+    assert failing.status is Status.FAIL
+    assert [item.target for item in failing.judgements] == [
+        *("max_drop.accuracy", "latency_ms.p50", "min_speedup", "package_mb", "peak_memory_mb")
+    ]
+    assert {item.target: item.status for item in failing.judgements}["max_drop.accuracy"] is Status.UNPROVEN
+
+
+def test_a_verdict_says_what_it_is_about_and_repeats_warnings_once() -> None:
+    noisy = latency(1.0, 6.0, warnings=("governor unknown", "steal"))
+    verdict = judged([noisy, noisy], [], min_speedup=2)
+    assert (verdict.payload, verdict.profile, verdict.confidence) == ("p", "x86-vnni", 0.95)
+    assert verdict.warnings == ("governor unknown", "steal")
+    assert judged([noisy], []).warnings == ()
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+    assert judged([noisy, noisy], [], min_speedup=2) == verdict
+
+
+def test_the_profiles_confidence_is_the_bounds() -> None:
+    teacher, evidence = [accuracy(9500, 10_000, who="t")], [accuracy(9480, 10_000)]
+    limits = Targets(max_drop={"accuracy": 0.4})
+    sure = profiles.load("x86-vnni").replace(confidence=0.999)
+    strict, usual = (gate(payload(), evidence, teacher, item, limits) for item in (sure, profiles.load("x86-vnni")))
+    assert (strict.status, usual.status) == (Status.UNPROVEN, Status.PASS)
+    assert strict.judgements[0].bound > usual.judgements[0].bound
+
+
 def test_evidence_about_another_payload_is_passed_over() -> None:
     other = memory(500, 500).replace(payload="other")
     assert judged([other], [], peak_memory_mb=100).judgements[0].reason == "not measured"
@@ -217,21 +401,31 @@ def test_evidence_about_another_payload_is_passed_over() -> None:
     limit=st.floats(0, 20),
     peak=st.floats(1, 500),
     size=st.floats(1, 20),
+    ms=st.floats(0.1, 10),
+    slow=st.floats(0.1, 10),
 )
-def test_a_value_beyond_its_limit_never_passes(before: int, after: int, limit: float, peak: float, size: float) -> None:
+def test_a_value_beyond_its_limit_never_passes(
+    before: int, after: int, limit: float, peak: float, size: float, ms: float, slow: float
+) -> None:
     verdict = judged(
-        [accuracy(after, 200), memory(peak, peak)],
+        [accuracy(after, 200), memory(peak, peak), latency(ms, slow)],
         [accuracy(before, 200, who="t")],
         max_drop={"accuracy": limit},
+        latency_ms={"p50": 2, "p95": 3},
+        min_speedup=2,
         peak_memory_mb=250,
         package_mb=size,
     )
     for item in verdict.judgements:
         assert item.value is not None
-        if item.value > item.limit + 1e-9:
-            assert item.status is Status.FAIL
+        sign = -1 if item.target == "min_speedup" else 1
+        assert item.margin == pytest.approx(sign * (item.limit - item.value))
+        assert (item.status is Status.FAIL) == (sign * item.value > sign * item.limit)
         if item.status is Status.PASS:
             assert item.bound is not None
-            assert item.bound <= item.limit
+            assert sign * item.value <= sign * item.bound <= sign * item.limit
+        if item.status is Status.UNPROVEN:
+            assert item.reason
+            assert item.settle
     order = [Status.FAIL, Status.UNPROVEN, Status.PASS]
     assert verdict.status == next(status for status in order if status in {item.status for item in verdict.judgements})

@@ -50,8 +50,8 @@ class Launch(StrictModel):
     load_ms: float
     first_ms: float
     warmup_calls: int
-    end_to_end_ms: tuple[float, ...]
-    engine_ms: tuple[float, ...]
+    end_to_end_ms: tuple[float, ...] = Field(min_length=1)
+    engine_ms: tuple[float, ...] = Field(min_length=1)
     tokens: tuple[int, ...] = Field(description="Sequence length of each call.")
     baseline_engine_ms: tuple[float, ...] = ()
     baseline_end_to_end_ms: tuple[float, ...] = ()
@@ -67,7 +67,7 @@ class LatencyEvidence(StrictModel):
     data: str
     machine: Machine
     runtime: RuntimeInfo
-    launches: tuple[Launch, ...]
+    launches: tuple[Launch, ...] = Field(min_length=1)
     flags: tuple[str, ...] = Field((), description="Reasons why these figures do not count.")
     warnings: tuple[str, ...] = Field((), description="Things unknown that could matter.")
 
@@ -79,7 +79,7 @@ class MemoryEvidence(StrictModel):
     payload: str
     machine: Machine
     runtime: RuntimeInfo
-    peak_memory_mb: tuple[float, ...]
+    peak_memory_mb: tuple[float, ...] = Field(min_length=1)
     flags: tuple[str, ...] = ()
 
 

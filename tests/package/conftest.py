@@ -1,4 +1,4 @@
-"""Packages changed behind the manifest's back, and verdicts about them."""
+"""Packages changed behind the manifest's back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from edge_ptf.package import Payload, archive
 from edge_ptf.package.archive import Archive
-from edge_ptf.package.evidence import Verdict
 
 
 @pytest.fixture
@@ -24,13 +23,3 @@ def rewritten(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / name
 
     return write
-
-
-@pytest.fixture(scope="session")
-def verdict_for() -> Callable[[Payload], Verdict]:
-    """A verdict without targets about a payload."""
-
-    def make(payload: Payload) -> Verdict:
-        return Verdict(payload=payload.digest, profile="x86-generic", confidence=0.95, status=None, judgements=())
-
-    return make

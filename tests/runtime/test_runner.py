@@ -81,7 +81,7 @@ def test_threads_change_nothing_but_time(make_payload: MakePayload) -> None:
         np.testing.assert_allclose(one.logits(one.encode(text)), two.logits(two.encode(text)), atol=1e-5)
 
 
-def test_a_model_that_is_none_is_a_package_error(make_payload: MakePayload, tmp_path: object) -> None:
+def test_a_model_that_is_none_is_a_package_error() -> None:
     with pytest.raises(PackageError, match="cannot be loaded"):
         GraphSession(b"no model")
 

@@ -29,6 +29,7 @@ from edge_ptf.progress import SILENT, Silent
 from edge_ptf.training import DistillConfig, distill
 from edge_ptf.training.distillation import matched_layers
 from edge_ptf.training.finetuning import labelled_items
+from edge_ptf.training.losses import relation_divergence
 from edge_ptf.training.teacher_outputs import compute
 from edge_ptf.training.trainer import STATE
 
@@ -317,10 +318,21 @@ def test_a_narrower_student_learns_by_relations_not_by_states(
     with pytest.raises(BadInputError, match="24 and 32") as caught:
         distill(tiny_teacher(), other, tiny_data(), QUICK, tmp_path / "refused")
     assert "relation_weight" in caught.value.hint
-    config = QUICK.replace(hidden_weight=0.0, relation_weight=1.0)
+    config = QUICK.replace(logit_weight=0.0, hidden_weight=0.0, relation_weight=1.0)
     after = distill(tiny_teacher(), other, tiny_data(), config, tmp_path / "out")
     assert notes(after)["matched_layers"] == [2, 3]
-    assert distance(after, tiny_teacher(), tiny_data()) < distance(other, tiny_teacher(), tiny_data())
+    tokenizer = load_tokenizer(other.path)
+    batch = tokenizer([example.text for example in tiny_data().train], padding=True, return_tensors="pt")
+
+    def last(checkpoint: Checkpoint) -> torch.Tensor:
+        with torch.no_grad():
+            return load_model(checkpoint)(**batch, output_hidden_states=True).hidden_states[-1]
+
+    apart = [
+        float(relation_divergence(last(one), last(tiny_teacher()), batch["attention_mask"], 4))
+        for one in (other, after)
+    ]
+    assert apart[1] < 0.8 * apart[0]
 
 
 def test_a_student_with_other_labels_is_refused(

@@ -297,7 +297,6 @@ def test_freezing_what_is_not_there_is_refused(train: Callable[..., Checkpoint],
 @pytest.mark.parametrize(
     "changes",
     [
-        {"optimizer": "sgd", "learning_rate": 0.3, "epochs": 6},
         {"schedule": "cosine"},
         {"schedule": "constant", "warmup": 0.5},
         {"label_smoothing": 0.1},
@@ -325,6 +324,19 @@ def test_options_change_the_result_and_it_still_learns(
     assert loss(model, tokenizer, task, data.train) < loss(base, tokenizer, task, data.train)
     assert {value.dtype for value in model.state_dict().values() if value.is_floating_point()} == {torch.float32}
     assert notes(changed)["precision"] == config.replace(**changes).precision
+
+
+def test_plain_gradient_descent_learns(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    """From weights that are some way already: it is slow from a random start."""
+    data, start = tiny_data(), tiny_teacher("bert")
+    config = QUICK.replace(optimizer="sgd", learning_rate=0.05, epochs=5, dropout=0.0)
+    after = finetune(start.path, "tiny", data, made(TEXT, data), config, tmp_path / "out")
+    tokenizer = load_tokenizer(start.path)
+    before, found = (loss(load_model(one), tokenizer, made(TEXT, data), data.train) for one in (start, after))
+    assert found < 0.9 * before
+    assert after.info.lineage[0].config["optimizer"] == "sgd"
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert"])
