@@ -33,10 +33,11 @@ class Machine(StrictModel):
         """Whether integer products come out exact here.
 
         The 8-bit multiply-add of x86 before VNNI (VPMADDUBSW) adds two products in 16 bits and saturates when an
-        activation is unsigned and a weight uses all 8 bits.
+        activation is unsigned and a signed weight uses all 8 bits. Signed activations are no way out: on x86 ONNX
+        Runtime turns them into unsigned ones before it runs the graph (its QDQS8ToU8Transformer).
         """
         vnni = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(self.isa)
-        saturates = self.arch == "x86_64" and not vnni and weight == "int8" and activation == "uint8"
+        saturates = self.arch == "x86_64" and not vnni and weight == "int8" and activation in ("uint8", "int8")
         return reduce_range or not saturates
 
 

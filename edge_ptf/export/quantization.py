@@ -60,7 +60,7 @@ class QuantizeConfig(StageConfig):
         """What the package says about it."""
         if self.mode == "none":
             return Scheme()
-        exact_anywhere = self.reduce_range or self.activation == "int8" or self.weight == "uint8"
+        exact_anywhere = self.reduce_range or self.weight == "uint8"
         return Scheme(
             precision="int8",
             mode=self.mode,

@@ -141,10 +141,15 @@ def seal(payload: Payload, evidence: Sequence[Evidence], verdict: Verdict, out_f
 
 
 def unpack(payload: Payload, out: Path) -> Path:
-    """Writes every file of a package below `out`, checked; the result opens as a package too."""
+    """Writes every file of a package below `out`, checked; the result opens as a package too.
+
+    What neither the manifest names nor sealing adds is left behind.
+    """
     reader = Archive(payload.path)
     known = {entry.path for entry in payload.manifest.files}
     for name in reader.sizes:
+        if name not in known and name not in (MANIFEST, VERDICT) and not name.startswith(EVIDENCE):
+            continue
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(payload.read(name) if name in known else reader.read(name))

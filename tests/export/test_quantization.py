@@ -394,6 +394,6 @@ def test_the_scheme_says_which_machines_execute_it_exactly() -> None:
     assert QuantizeConfig().scheme().isa == ("avx512_vnni", "avx_vnni", "amx_int8")
     assert QuantizeConfig(reduce_range=True).scheme().isa == ()
     assert QuantizeConfig(weight="uint8").scheme().isa == ()
-    assert QuantizeConfig(mode="static", activation="int8").scheme().isa == ()
+    assert QuantizeConfig(mode="static", activation="int8").scheme().isa == ("avx512_vnni", "avx_vnni", "amx_int8")
     none = QuantizeConfig(mode="none", reduce_range=True).scheme()
     assert (none.precision, none.mode, none.weight, none.isa) == ("fp32", "none", "none", ())

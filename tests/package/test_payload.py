@@ -355,6 +355,13 @@ def test_an_unpacked_package_needs_none_of_our_code(make_payload: MakePayload, f
     assert all(math.isfinite(value) for case in cases for value in case["logits"][0])
 
 
+def test_what_nobody_names_is_ignored(make_payload: MakePayload, rewritten: Rewritten, tmp_path: Path) -> None:
+    payload = make_payload()
+    opened = open_payload(rewritten(payload, {"run-me.sh": b"#!/bin/sh\n"}))
+    assert (opened.digest, opened.size_bytes) == (payload.digest, payload.size_bytes)
+    assert not (unpack(opened, tmp_path / "folder") / "run-me.sh").exists()
+
+
 def test_a_damaged_file_is_not_unpacked(make_payload: MakePayload, rewritten: Rewritten, tmp_path: Path) -> None:
     payload = make_payload()
     labels = payload.read("labels.txt").replace(b"a", b"z")
