@@ -21,7 +21,7 @@ from edge_ptf.data.demo.grammar import INTENTS, OUT_OF_SCOPE, OUT_OF_SCOPE_FILLE
 OUT_OF_SCOPE_LABEL = "out_of_scope"
 SPLITS = ("train", "validation", "test")
 
-_ROWS_OF_AN_INTENT = {"train": 172, "validation": 32, "test": 66}
+_ROWS_OF_AN_INTENT = {"train": 172, "validation": 32, "test": 100}
 _UNSEEN_ROWS_OF_AN_INTENT = 14
 _OUT_OF_SCOPE_ROWS = {"train": 450, "validation": 120, "test": 380}
 _UNSEEN_OUT_OF_SCOPE_ROWS = 220
