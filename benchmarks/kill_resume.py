@@ -2,7 +2,7 @@
 
     python benchmarks/kill_resume.py --kills 20
 
-A reduced job (a sixth of the demo data, two epochs of each training), so that one run takes about a minute. A kill is
+A reduced job (a twelfth of the demo data, two epochs of each training), so that one run takes half a minute. A kill is
 SIGKILL to the whole process group, at a moment drawn evenly over the length of the undisturbed run.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from edge_ptf.data.demo import generate
 
-SHARE = 6
+SHARE = 12
 SETTINGS = ("finetune.epochs=2", "distill.epochs=2", "distill.mixed_texts=0.2", "bench.launches=5", "bench.seconds=0.2")
 
 

@@ -28,6 +28,9 @@ KEY_FILE = ".stage.json"
 KEPT_IN_PARTIAL = ".training"
 """What a killed stage may leave for its next run; everything else in a partial folder is cleared."""
 
+TORCH_STREAMS = ("PytorchStreamWriter", "inline_container", "iostream error")
+"""What torch's messages hold when a write fails."""
+
 Artifact = TypeVar("Artifact")
 log = logging.getLogger(__name__)
 
@@ -131,10 +134,10 @@ def run(
 def _disk_error(error: Exception) -> OSError | None:
     """The failing disk behind an exception of a library that has a way of its own to report it.
 
-    safetensors and tokenizers write "(os error 28)", torch names its stream writer.
+    safetensors and tokenizers write "(os error 28)", torch names its stream writer or its C++ stream.
     """
     code = re.search(r"os error (\d+)", str(error))
-    if code is None and "PytorchStreamWriter" not in str(error) and "inline_container" not in str(error):
+    if code is None and not any(name in str(error) for name in TORCH_STREAMS):
         return None
     number = int(code.group(1)) if code else errno.ENOSPC
     return OSError(number, os.strerror(number))

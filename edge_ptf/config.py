@@ -71,7 +71,8 @@ def resolve(model: type[Model], sources: Sequence[Source]) -> Model:
     except ValidationError as error:
         problems = [_problem(model, item, sources) for item in error.errors()]
         count = "1 value is" if len(problems) == 1 else f"{len(problems)} values are"
-        raise ConfigError(f"{sources[-1].name}: {count} not valid", problems=problems) from None
+        setters = dict.fromkeys(_setter(tuple(item["loc"]), sources)[0].name for item in error.errors())
+        raise ConfigError(f"{', '.join(setters)}: {count} not valid", problems=problems) from None
 
 
 def parse(model: type[Model], values: Any, *, where: str, lines: Mapping[Location, int] | None = None) -> Model:
@@ -152,13 +153,18 @@ def _problem(model: type[BaseModel], item: Any, sources: Sequence[Source]) -> st
 
 
 def _place(location: Location, sources: Sequence[Source]) -> str:
-    """The strongest source that sets the deepest known part of `location`, with the line where it has lines."""
+    """The source that sets the deepest known part of `location`, with the line where it has lines."""
+    source, line = _setter(location, sources)
+    return f"{source.name}:{line}" if line else source.name
+
+
+def _setter(location: Location, sources: Sequence[Source]) -> tuple[Source, int | None]:
+    """The strongest source that sets the deepest known part of `location`, and the line there."""
     for depth in range(len(location), 0, -1):
         for source in reversed(sources):
             if _holds(source.values, location[:depth]):
-                line = source.lines.get(location[:depth])
-                return f"{source.name}:{line}" if line else source.name
-    return sources[-1].name
+                return source, source.lines.get(location[:depth])
+    return sources[-1], None
 
 
 def _holds(values: Any, location: Location) -> bool:

@@ -33,12 +33,13 @@ class Recipe(StrictModel):
     targets: Targets = Field(default_factory=Targets, description="Limits of the gate.")
 
 
-def sources_below(profile: Profile, task: type[Task]) -> list[Source]:
-    """What stands below the user's own settings, weakest first: the task's defaults, then the profile."""
-    return [Source(f"task {task.name}", task.recipe), Source(f"profile {profile.name}", _profile_values(profile))]
+def sources_below(profile: Profile | None, task: type[Task]) -> list[Source]:
+    """What stands below the user's own settings, weakest first: the task's defaults, then a profile."""
+    below = [Source(f"task {task.name}", task.recipe)]
+    return [*below, Source(f"profile {profile.name}", _profile_values(profile))] if profile else below
 
 
-def resolve_recipe(profile: Profile, task: type[Task], overrides: Sequence[Source] = ()) -> Recipe:
+def resolve_recipe(profile: Profile | None, task: type[Task], overrides: Sequence[Source] = ()) -> Recipe:
     """Built-in defaults < task < profile < the user's file < flags.
 
     Raises:

@@ -16,6 +16,7 @@ from edge_ptf.recipe import Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+COMMAND_LINE = "command line"
 PROJECT_FILE = Path("edge-ptf.yaml")
 JOB_FIELDS = ("profile", "model", "data", "task", "out", "out_of_scope_label", "name")
 """What the project file may hold beside the recipe's sections; `data` is the source, `reading` the data section."""
@@ -44,8 +45,8 @@ set_option = click.option(
 
 
 def job_options(command: Command) -> Command:
-    """Data, task and project file: what every stage that reads labelled text takes."""
-    for option in (config_option, set_option, out_of_scope_option, task_option, data_option):
+    """Profile, data, task and project file: what every stage that reads labelled text takes."""
+    for option in (config_option, set_option, out_of_scope_option, task_option, data_option, profile_option):
         command = option(command)
     return command
 
@@ -56,11 +57,17 @@ class Settings:
     def __init__(self, project_file: Path | None, settings: tuple[str, ...], flags: dict[str, Any]) -> None:
         self.values: dict[str, Any] = {}
         self.sources: list[Source] = []
+        self.origins: dict[str, str] = {}
         path = project_file or (PROJECT_FILE if PROJECT_FILE.exists() else None)
         if path:
             self._read(path)
-        self.values |= {name: value for name, value in flags.items() if value is not None}
-        self.sources.append(Source("command line", _assignments(settings)))
+        given = {name: value for name, value in flags.items() if value is not None}
+        self.values |= given
+        self.origins |= dict.fromkeys(given, COMMAND_LINE)
+        self.sources.append(Source(COMMAND_LINE, _assignments(settings)))
+        scope = self.get("out_of_scope_label")
+        if scope is not None:
+            self.sources.append(Source(self.origin("out_of_scope_label"), {"data": {"out_of_scope_label": scope}}))
 
     def need(self, name: str) -> Any:
         """A value that the command cannot do without."""
@@ -73,6 +80,10 @@ class Settings:
         """A value that may be absent."""
         return self.values.get(name)
 
+    def origin(self, name: str) -> str:
+        """The place that set a value: the command line, a line of the project file, or 'default'."""
+        return self.origins.get(name, "default")
+
     def _read(self, path: Path) -> None:
         content, lines = read_yaml(path)
         if content is None:
@@ -80,14 +91,25 @@ class Settings:
         if not isinstance(content, dict):
             raise ConfigError(f"{path}: not a mapping of fields", hint="Write one 'field: value' on each line")
         sections = {READING if name == "data" else name for name in Recipe.model_fields}
-        unknown = [name for name in content if name not in (*JOB_FIELDS, *sections)]
-        if unknown:
-            known = sorted({*JOB_FIELDS, *sections})
-            raise ConfigError(
-                f"{path}: {len(unknown)} unknown field{'s' if len(unknown) > 1 else ''}",
-                problems=[f"{path}:{lines[(name,)]}: '{name}'. {near_matches(str(name), known)}" for name in unknown],
-            )
+        known = {*JOB_FIELDS, *sections}
+        places = {name: f"{path}:{lines.get((str(name),), 1)}" for name in content}
+        problems = [
+            f"{places[name]}: unknown field '{name}'. {near_matches(str(name), known)}"
+            for name in content
+            if name not in known
+        ]
         self.values = {name: content[name] for name in JOB_FIELDS if content.get(name) is not None}
+        problems += [
+            f"{places[name]}: {name}: takes text; put {value} into quotes"
+            if isinstance(value, int | float)
+            else f"{places[name]}: {name}: takes text, not a list or mapping"
+            for name, value in self.values.items()
+            if not isinstance(value, str)
+        ]
+        if problems:
+            count = "1 field is" if len(problems) == 1 else f"{len(problems)} fields are"
+            raise ConfigError(f"{path}: {count} not valid", problems=problems)
+        self.origins = {name: places[name] for name in self.values}
         recipe = {name: value for name, value in content.items() if name not in JOB_FIELDS and value is not None}
         if READING in recipe:
             recipe["data"] = recipe.pop(READING)
@@ -105,5 +127,15 @@ def _assignments(settings: tuple[str, ...]) -> dict[str, Any]:
         inner = values
         for part in parts[:-1]:
             inner = inner.setdefault(part, {})
-        inner[parts[-1]] = yaml.safe_load(text)
+            if not isinstance(inner, dict):
+                raise BadInputError(
+                    f"--set {setting}: '{part}' has been given a value of its own", hint="Give one only"
+                )
+        try:
+            inner[parts[-1]] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            why = getattr(error, "problem", None) or "not one value"
+            raise BadInputError(
+                f"--set {setting}: the value is not valid YAML ({why})", hint="For example 3, 0.5, null, text or [1,2]"
+            ) from None
     return values

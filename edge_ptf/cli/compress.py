@@ -9,6 +9,7 @@ import click
 
 from edge_ptf import profiles, tasks
 from edge_ptf.cli.arguments import (
+    COMMAND_LINE,
     Settings,
     config_option,
     data_option,
@@ -23,7 +24,7 @@ from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.package.evidence import Status, Verdict
-from edge_ptf.recipe import resolve_recipe, sources_below
+from edge_ptf.recipe import Recipe, resolve_recipe, sources_below
 from edge_ptf.report import terminal
 
 if TYPE_CHECKING:
@@ -75,25 +76,33 @@ def compress_command(
     chosen = Settings(project_file, settings, flags)
     profile = profiles.load(chosen.need("profile"))
     task = tasks.get(chosen.need("task"))
-    sources = [*chosen.sources, Source("command line", _short_flags(max_drop, min_speedup, package_mb, seed))]
+    sources = [*chosen.sources, Source(COMMAND_LINE, _short_flags(max_drop, min_speedup, package_mb, seed))]
     recipe = resolve_recipe(profile, task, sources)
     job = Job(
         profile=profile,
         model=chosen.need("model"),
-        data=str(chosen.need("data")),
+        data=chosen.need("data"),
         task=task,
         out=Path(chosen.need("out")),
         recipe=recipe,
-        out_of_scope_label=chosen.get("out_of_scope_label"),
-        name=chosen.get("name") or "package",
+        out_of_scope_label=recipe.data.out_of_scope_label,
+        name=_file_name(chosen.get("name") or "package"),
     )
     console = make_console()
     if dry_run:
-        console.print(terminal.headline("edge-ptf compress (dry run)", _asked(job)))
+        asked = {name: f"{value} (set by {chosen.origin(name)})" for name, value in _asked(job).items()}
+        console.print(terminal.headline("edge-ptf compress (dry run)", asked))
         below = sources_below(profile, task)
         console.print(terminal.settings_table([*below, *sources], recipe.model_dump(mode="json")))
         return ExitCode.OK
     return _run(job, console)
+
+
+def _file_name(name: str) -> str:
+    """The package's name, which becomes a file in --out."""
+    if Path(name).name != name or name.startswith("."):
+        raise BadInputError(f"--name {name}: not a file name", hint="Choose the directory with --out")
+    return name
 
 
 def _asked(job: Job) -> dict[str, str]:
@@ -155,7 +164,7 @@ def _next_steps(result: Result) -> list[str]:
         )
     if any(item.target in ("min_speedup", "package_mb") for item in lost):
         steps.append("Too slow or too large: cut more with --set prune.layers=…, --set prune.ffn=…")
-    if open_ones:
+    if open_ones and not lost:
         steps.append("The verdict stays open until what is listed above under 'settles it' is done.")
     return steps
 
@@ -172,8 +181,16 @@ def _short_flags(
         targets.setdefault("max_drop", {})[metric.strip()] = float(points)
     values: dict[str, Any] = {"targets": targets} if targets else {}
     if seed is not None:
-        values |= {section: {"seed": seed} for section in ("finetune", "prune", "distill")}
+        values |= {section: {"seed": seed} for section in _sections_with_seed()}
     return values
+
+
+def _sections_with_seed() -> list[str]:
+    return [
+        name
+        for name, field in Recipe.model_fields.items()
+        if isinstance(field.annotation, type) and "seed" in getattr(field.annotation, "model_fields", {})
+    ]
 
 
 def _is_number(text: str) -> bool:

@@ -59,4 +59,5 @@ class Bars:
 def make_console(*, stderr: bool = False) -> Console:
     """Plain text when the output is not a terminal; at least 100 columns there, so that tables do not fold in logs."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else 110, highlight=False)
+    width = None if stream.isatty() else 110
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)  # labels may hold [x] or :x:

@@ -52,8 +52,8 @@ def evaluate_command(
     from edge_ptf.package import open_payload
 
     chosen = Settings(project_file, settings, flags)
-    config = stage_config("evaluate", EvaluateConfig, chosen, flags)
     payload = open_payload(package)
+    config = stage_config(EvaluateConfig, payload.manifest.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, payload.manifest.task, place.progress)
         outcome = stages.run_evaluate(payload, data, config, place)
@@ -83,8 +83,8 @@ def bench_command(
     from edge_ptf.package import open_payload
 
     chosen = Settings(project_file, settings, flags)
-    config = stage_config("bench", BenchConfig, chosen, flags)
     payload, teacher = open_payload(package), open_payload(baseline) if baseline else None
+    config = stage_config(BenchConfig, payload.manifest.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, payload.manifest.task, place.progress)
         outcome = stages.run_bench(payload, teacher, data, config, place)
@@ -124,7 +124,9 @@ def gate_command(
 @evidence_folders
 @set_option
 @config_option
-@click.option("--out", "out_file", required=True, type=click.Path(path_type=Path), help="The new package file.")
+@click.option(
+    "--out", "out_file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The new package file."
+)
 def seal_command(
     package: Path,
     folders: tuple[Path, ...],

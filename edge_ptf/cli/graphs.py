@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edge_ptf.cli.arguments import Settings, job_options, out_option, overwrite_option, profile_option
+from edge_ptf.cli.arguments import Settings, job_options, out_option, overwrite_option
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, tell, working
 from edge_ptf.export import ExportConfig, QuantizeConfig
@@ -18,7 +18,6 @@ folder = click.Path(path_type=Path, exists=True, file_okay=False)
 
 @click.command("export")
 @click.option("--checkpoint", required=True, type=folder, help="A checkpoint, as finetune, prune or distill write it.")
-@profile_option
 @job_options
 @out_option
 @overwrite_option
@@ -32,7 +31,7 @@ def export_command(
 
     chosen = Settings(project_file, settings, flags)
     source = open_checkpoint(checkpoint)
-    config = stage_config("export", ExportConfig, chosen, flags)
+    config = stage_config(ExportConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
         return tell(stages.run_export(source, data, config, place))
@@ -40,7 +39,6 @@ def export_command(
 
 @click.command("quantize")
 @click.option("--graph", required=True, type=folder, help="An FP32 graph directory, as export writes it.")
-@profile_option
 @job_options
 @out_option
 @overwrite_option
@@ -54,7 +52,7 @@ def quantize_command(
 
     chosen = Settings(project_file, settings, flags)
     source = open_graph(graph)
-    config = stage_config("quantize", QuantizeConfig, chosen, flags)
+    config = stage_config(QuantizeConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
         return tell(stages.run_quantize(source, data, config, place))
@@ -75,7 +73,7 @@ def assemble_command(
 
     chosen = Settings(project_file, settings, flags)
     source = open_graph(graph)
-    config = stage_config("assemble", AssembleConfig, chosen, flags)
+    config = stage_config(AssembleConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
         return tell(stages.run_assemble(source, data, config, place))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -63,7 +64,9 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    "edge-ptf", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="edge-ptf")
 @click.option("-v", "--verbose", is_flag=True, help="Say more about what is going on.")
 def main(verbose: bool) -> None:
@@ -83,14 +86,19 @@ def run() -> None:
     for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_NO_ADVISORY_WARNINGS"):
         os.environ.setdefault(name, "false" if name.startswith("TOKEN") else "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no "→" is no reason to lose the answer
     try:
-        code = main(standalone_mode=False)
+        code = main(prog_name="edge-ptf", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
     except EdgePtfError as error:
         click.echo(f"edge-ptf: {error}", err=True)
         sys.exit(error.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(ExitCode.BAD_INPUT)
+    except click.ClickException as error:
+        click.echo(f"edge-ptf: {_one_line(error)}", err=True)
         sys.exit(ExitCode.BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
         click.echo("edge-ptf: interrupted; what was finished is kept, the same command goes on from there", err=True)
@@ -102,3 +110,10 @@ def run() -> None:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"edge-ptf: {where}{error.strerror or error}", err=True)
         sys.exit(ExitCode.ENVIRONMENT)
+
+
+def _one_line(error: click.ClickException) -> str:
+    """What click found wrong, and where the right usage stands."""
+    message = " ".join(error.format_message().split())
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{message} (see {context.command_path} --help)" if context else message

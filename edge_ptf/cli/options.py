@@ -10,10 +10,9 @@ import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from edge_ptf.config import Source, StageConfig, resolve
+from edge_ptf.config import StageConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Config = TypeVar("Config", bound=StageConfig)
 
 
 def config_options(model: type[StageConfig], *, skip: tuple[str, ...] = ()) -> Callable[[Command], Command]:
@@ -28,17 +27,11 @@ def config_options(model: type[StageConfig], *, skip: tuple[str, ...] = ()) -> C
     return decorate
 
 
-def config_from(model: type[Config], flags: dict[str, Any], *below: Source) -> Config:
-    """The stage's options: the weaker sources first, then the flags that were given."""
-    given = {name: flags[name] for name in model.model_fields if flags.get(name) is not None}
-    return resolve(model, [*below, Source("command line", given)])
-
-
 def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
     flag = f"--{name.replace('_', '-')}"
     plain = _without_none(field.annotation)
     help_text = (field.description or "").rstrip(".")
-    if field.default is not PydanticUndefined and field.default is not None and field.default != ():
+    if field.default not in (PydanticUndefined, None, (), ""):
         help_text += f" [default: {_shown(field.default)}]"
     if plain is bool:
         return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=help_text)

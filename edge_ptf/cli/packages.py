@@ -76,19 +76,28 @@ def verify_command(package: Path) -> int:
 @click.argument("package", type=package)
 @click.argument("texts", nargs=-1)
 @click.option("--pair", help="The second text, for a package that takes pairs; with one TEXT.")
-@click.option("--threads", default=1, show_default=True, help="Threads of one inference.")
+@click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of one inference.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with probabilities and offsets.")
 def predict_command(package: Path, texts: tuple[str, ...], pair: str | None, threads: int, as_json: bool) -> int:
     """Answer TEXTS with PACKAGE. Without TEXTS, each line of the standard input is one."""
     from edge_ptf.package import open_payload
+    from edge_ptf.package.golden import golden_cases
     from edge_ptf.runtime import Runner
 
-    if not texts and sys.stdin.isatty():
+    if not texts and (sys.stdin is None or sys.stdin.isatty()):
         raise BadInputError("no text given", hint='edge-ptf predict PACKAGE "your text", or pipe one text a line')
     if pair is not None and len(texts) != 1:
         raise BadInputError("--pair goes with exactly one TEXT")
-    runner = Runner(open_payload(package), threads)
-    for text in texts or _lines():
+    payload = open_payload(package)
+    paired = any(case.text_pair is not None for case in golden_cases(payload.read(payload.manifest.golden.file)))
+    if paired != (pair is not None):
+        raise BadInputError(
+            f"{package}: answers {'pairs of texts' if paired else 'single texts'}",
+            hint="Give one TEXT and --pair TEXT" if paired else "Leave out --pair",
+        )
+    runner = Runner(payload, threads)
+    for number, text in enumerate(texts or _lines(), 1):
+        _check_utf8(text, f"text {number}")
         found = runner.answer(text, pair)
         if as_json:
             row = {"text": text, "label": found.label, "score": found.score, **found.details}
@@ -102,5 +111,14 @@ def predict_command(package: Path, texts: tuple[str, ...], pair: str | None, thr
 
 
 def _lines() -> Iterator[str]:
+    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     for line in sys.stdin:
-        yield line.rstrip("\n")
+        yield line.rstrip("\r\n")
+
+
+def _check_utf8(text: str, place: str) -> None:
+    """What is not UTF-8 arrives with its bytes as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInputError(f"{place}: not UTF-8 at character {error.start + 1}", hint="Give UTF-8 text") from None

@@ -29,9 +29,16 @@ LEAST_FREE_GB = 5.0
 @click.option("--profile", default="host", show_default=True, help="Hardware profile.")
 @click.option("--model", default="minilm-l6", show_default=True, help="Pretrained model.")
 @click.option("--data", default="demo", show_default=True, help="Labelled text.")
-@click.option("--task", default="text-classification", show_default=True, type=click.Choice(tasks.names()))
+@click.option(
+    "--task",
+    default="text-classification",
+    show_default=True,
+    type=click.Choice(tasks.names()),
+    help="What the labels mean.",
+)
+@click.option("--out-of-scope-label", metavar="LABEL", help="The label of texts that belong to no class.")
 @click.option("--force", is_flag=True, help=f"Replace an existing {PROJECT_FILE}.")
-def init_command(profile: str, model: str, data: str, task: str, force: bool) -> int:
+def init_command(profile: str, model: str, data: str, task: str, out_of_scope_label: str | None, force: bool) -> int:
     """Write a commented edge-ptf.yaml. Later commands read it; flags win over it."""
     profiles.load(profile)
     if PROJECT_FILE.exists() and not force:
@@ -40,10 +47,12 @@ def init_command(profile: str, model: str, data: str, task: str, force: bool) ->
         "# Settings of this project. Every command of edge-ptf that runs here reads them; flags win over them.",
         "# Strength: built-in defaults < task < profile < this file < flags. `edge-ptf compress --dry-run` shows all.",
         "",
-        *(f"{name}: {value}" for name, value in (("profile", profile), ("model", model), ("data", data))),
+        *(f"{name}: {_yaml(value)}" for name, value in (("profile", profile), ("model", model), ("data", data))),
         f"task: {task}",
         "out: build",
-        "# out_of_scope_label: null      # the label of texts that belong to no class",
+        f"out_of_scope_label: {_yaml(out_of_scope_label)}"
+        if out_of_scope_label
+        else "#out_of_scope_label: null         # the label of texts that belong to no class",
         "",
         "# Everything below is optional. Take a line's # away to set it.",
         *_sections(),
@@ -97,15 +106,20 @@ def _sections() -> Iterator[str]:
         section = READING if name == "data" else name
         yield ""
         yield f"# {field.description}"
-        yield f"# {section}:"
+        yield f"#{section}:"
         model: Any = field.annotation
         for option, inner in model.model_fields.items():
             if option == "out_of_scope_label":
                 continue
             default = inner.get_default(call_default_factory=True)
             plain = default.model_dump() if isinstance(default, BaseModel) else default
-            value = yaml.safe_dump(plain, default_flow_style=True).removesuffix("\n...\n").strip()
-            yield f"#   {option}: {value:<14} # {inner.description}"
+            yield f"#  {f'{option}: {_yaml(plain)}':<32} # {inner.description}"
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML writes it on one line, in quotes where it needs them."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
+    return text.strip().removesuffix("...").strip()
 
 
 def _version(name: str) -> str | None:

@@ -9,41 +9,47 @@ from typing import Any, TypeVar
 
 from edge_ptf import profiles, tasks
 from edge_ptf.cache import Outcome
-from edge_ptf.cli.arguments import Settings
+from edge_ptf.cli.arguments import COMMAND_LINE, Settings
 from edge_ptf.cli.console import Bars, make_console
-from edge_ptf.cli.options import config_from
-from edge_ptf.config import Source, StageConfig, resolve
-from edge_ptf.data.dataset import DataConfig, LabelledData
+from edge_ptf.config import Source, StageConfig
+from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.progress import Progress
-from edge_ptf.recipe import sources_below
+from edge_ptf.recipe import Recipe, resolve_recipe
 from edge_ptf.stages import Place
 from edge_ptf.tasks.base import Task, TaskSpec
 
 Config = TypeVar("Config", bound=StageConfig)
 
 
-def stage_config(section: str, model: type[Config], chosen: Settings, flags: dict[str, Any]) -> Config:
-    """One stage's options: task and profile where they are known, the project file, --set, then the flags."""
-    below: list[Source] = []
-    if chosen.get("profile") and chosen.get("task"):
-        below = sources_below(profiles.load(chosen.need("profile")), tasks.get(chosen.need("task")))
-    return config_from(model, flags, *_section(section, [*below, *chosen.sources]))
+def stage_config(model: type[Config], task: TaskSpec | type[Task], chosen: Settings, flags: dict[str, Any]) -> Config:
+    """One stage's options, as `compress` resolves them; the stage's own flags are the strongest."""
+    section = next(name for name, field in Recipe.model_fields.items() if field.annotation is model)
+    given = {name: flags[name] for name in model.model_fields if flags.get(name) is not None}
+    config: Config = getattr(_recipe(chosen, task.name, Source(COMMAND_LINE, {section: given})), section)
+    return config
 
 
-def load_data(chosen: Settings, task: type[Task] | TaskSpec, progress: Progress) -> LabelledData:
+def new_task(task: type[Task], data: LabelledData, chosen: Settings) -> Task:
+    """The task over the labels of `data`, out of scope label included."""
+    return tasks.create(task.spec_for(data.labels, _recipe(chosen, task.name).data.out_of_scope_label))
+
+
+def load_data(chosen: Settings, task: TaskSpec | type[Task], progress: Progress) -> LabelledData:
     """The labelled text that --data names; its labels must be those the checkpoint or package was made with."""
     from edge_ptf import data as data_room
 
-    config = resolve(DataConfig, [Source("defaults", {}), *_section("data", chosen.sources)])
-    task_type = tasks.get(task.name) if isinstance(task, TaskSpec) else task
-    scope = task.out_of_scope_label if isinstance(task, TaskSpec) else chosen.get("out_of_scope_label")
-    config = config.replace(out_of_scope_label=scope)
-    data = data_room.load(str(chosen.need("data")), task_type, config, progress)
-    if isinstance(task, TaskSpec) and data.labels != task.labels:
-        missing = sorted(set(task.labels) ^ set(data.labels))
+    known = task if isinstance(task, TaskSpec) else None
+    if known:
+        _check_same(chosen, "task", known.name)
+        _check_same(chosen, "out_of_scope_label", known.out_of_scope_label)
+    config = _recipe(chosen, task.name).data
+    config = config.replace(out_of_scope_label=known.out_of_scope_label) if known else config
+    data = data_room.load(chosen.need("data"), tasks.get(task.name), config, progress)
+    if known and data.labels != known.labels:
+        differing = sorted(set(known.labels) ^ set(data.labels))
         raise BadInputError(
-            f"--data has other labels than the model ({len(missing)} differ, e.g. {', '.join(missing[:3])})",
+            f"--data has other labels than the model ({len(differing)} differ, e.g. {', '.join(differing[:3])})",
             hint="Give the data the model was fine-tuned on, or data with the same labels",
         )
     return data
@@ -67,12 +73,15 @@ def tell(outcome: Outcome[Any]) -> int:
     return ExitCode.OK
 
 
-def _section(name: str, sources: list[Source]) -> list[Source]:
-    """The part of each source that concerns one section of the recipe."""
-    found = []
-    for source in sources:
-        values = source.values.get(name)
-        if isinstance(values, dict):
-            lines = {place[1:]: line for place, line in source.lines.items() if place[:1] == (name,)}
-            found.append(Source(source.name, values, lines))
-    return found
+def _recipe(chosen: Settings, task: str, *flags: Source) -> Recipe:
+    profile = profiles.load(chosen.need("profile")) if chosen.get("profile") else None
+    return resolve_recipe(profile, tasks.get(task), [*chosen.sources, *flags])
+
+
+def _check_same(chosen: Settings, name: str, made_with: str | None) -> None:
+    """A task or label that is said again must be the one that the checkpoint or package was made with."""
+    if chosen.get(name) not in (None, made_with):
+        raise BadInputError(
+            f"--{name.replace('_', '-')} {chosen.get(name)}: the model was made with {made_with or 'none'}",
+            hint=f"It is set by {chosen.origin(name)}; leave it out",
+        )

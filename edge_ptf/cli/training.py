@@ -9,7 +9,7 @@ import click
 
 from edge_ptf.cli.arguments import Settings, job_options, model_option, out_option, overwrite_option
 from edge_ptf.cli.options import config_options
-from edge_ptf.cli.running import load_data, stage_config, tell, working
+from edge_ptf.cli.running import load_data, new_task, stage_config, tell, working
 from edge_ptf.compression import PruneConfig
 from edge_ptf.training import DistillConfig, FinetuneConfig
 
@@ -28,12 +28,12 @@ def finetune_command(settings: tuple[str, ...], project_file: Path | None, overw
     from edge_ptf.base_model import resolve_base
 
     chosen = Settings(project_file, settings, flags)
-    config = stage_config("finetune", FinetuneConfig, chosen, flags)
     model, task_type = chosen.need("model"), tasks.get(chosen.need("task"))
+    config = stage_config(FinetuneConfig, task_type, chosen, flags)
     base = resolve_base(model)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, task_type, place.progress)
-        task = tasks.create(task_type.spec_for(data.labels, chosen.get("out_of_scope_label")))
+        task = new_task(task_type, data, chosen)
         name = Path(model).resolve().name if Path(model).exists() else model
         return tell(stages.run_finetune(base, name, data, task, config, place))
 
@@ -52,8 +52,8 @@ def prune_command(
     from edge_ptf.checkpoint import open_checkpoint
 
     chosen = Settings(project_file, settings, flags)
-    config = stage_config("prune", PruneConfig, chosen, flags)
     source = open_checkpoint(checkpoint)
+    config = stage_config(PruneConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
         return tell(stages.run_prune(source, data, config, place))
@@ -74,8 +74,8 @@ def distill_command(
     from edge_ptf.checkpoint import open_checkpoint
 
     chosen = Settings(project_file, settings, flags)
-    config = stage_config("distill", DistillConfig, chosen, flags)
     teaching, learning = open_checkpoint(teacher), open_checkpoint(student)
+    config = stage_config(DistillConfig, teaching.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, teaching.info.task, place.progress)
         return tell(stages.run_distill(teaching, learning, data, config, place))

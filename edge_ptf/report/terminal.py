@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_ptf.checkpoint import Checkpoint
-from edge_ptf.config import Source, merge
+from edge_ptf.config import Source
 from edge_ptf.export.graph import Graph
 from edge_ptf.measure import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
@@ -221,10 +221,12 @@ def _leaves(values: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple
 
 def _setter(sources: Sequence[Source], location: Sequence[str]) -> str:
     for source in reversed(sources):
-        values: Any = merge({}, source.values)
+        values: Any = source.values
         for name in location:
-            values = values.get(name) if isinstance(values, Mapping) else None
-        if values is not None:
+            if not isinstance(values, Mapping) or name not in values:
+                break
+            values = values[name]
+        else:
             line = source.lines.get(tuple(location))
             return f"{source.name}:{line}" if line else source.name
     return "default"
