@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import os
+import signal
 import sys
 from importlib import import_module
+from types import FrameType
 
 import click
 
@@ -88,8 +90,14 @@ def run() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no "→" is no reason to lose the answer
+    interrupts = _note_interrupts()
     try:
-        code = main(prog_name="edge-ptf", standalone_mode=False)
+        try:
+            code = main(prog_name="edge-ptf", standalone_mode=False)
+        except Exception as error:
+            if interrupts:  # a library that was starting, or a worker, has turned it into an error of its own
+                raise KeyboardInterrupt from error
+            raise
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
     except EdgePtfError as error:
         click.echo(f"edge-ptf: {error}", err=True)
@@ -110,6 +118,19 @@ def run() -> None:
         where = f"{error.filename}: " if error.filename else ""
         click.echo(f"edge-ptf: {where}{error.strerror or error}", err=True)
         sys.exit(ExitCode.ENVIRONMENT)
+
+
+def _note_interrupts() -> list[int]:
+    """Interrupts received from now on; each still raises KeyboardInterrupt."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.default_int_handler(number, frame)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where the caller has it ignored
+        signal.signal(signal.SIGINT, note)
+    return received
 
 
 def _one_line(error: click.ClickException) -> str:
