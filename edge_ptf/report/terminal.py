@@ -245,7 +245,7 @@ def _checkpoint_summary(checkpoint: Checkpoint) -> str:
         return f"{text}; vocabulary {before:,} → {after:,}" if before and after else text
     if notes.get("validation"):
         scores = notes["validation"]
-        return f"validation {max(scores):.2f} % (epoch {notes['best_epoch']} of {len(scores)})"
+        return f"validation {scores[notes['kept_epoch'] - 1]:.2f} % (epoch {notes['kept_epoch']} of {len(scores)})"
     return f"{len(info.layers)} layers"
 
 

@@ -38,7 +38,7 @@ RELATION_HEADS = 12
 class DistillConfig(OptimizationConfig):
     """How the student is taught."""
 
-    epochs: int = Field(12, ge=1, description="Times the training texts are seen.")
+    epochs: int = Field(8, ge=1, description="Times the training texts are seen.")
     learning_rate: float = Field(5e-4, gt=0, description="Largest step size.")
     dropout: float | None = Field(0.0, ge=0, lt=1, description="Replaces the model's own dropout.")
     logit_loss: Literal["kl", "mse"] = Field(
@@ -47,10 +47,10 @@ class DistillConfig(OptimizationConfig):
     temperature: float = Field(2.0, gt=0, description="Temperature of the kl loss.")
     logit_weight: float = Field(1.0, ge=0, description="Weight of the teacher's answers in the loss.")
     label_weight: float = Field(0.0, ge=0, description="Weight of the true labels in the loss.")
-    hidden_weight: float = Field(1.0, ge=0, description="Weight of the teacher's hidden states in the loss.")
+    hidden_weight: float = Field(4.0, ge=0, description="Weight of the teacher's hidden states in the loss.")
     relation_weight: float = Field(0.0, ge=0, description="Weight of the last layer's token relations in the loss.")
     mixed_texts: float = Field(
-        1.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
+        2.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
     )
 
 
@@ -65,7 +65,8 @@ def distill(
     """Trains `student` on the teacher's logits and hidden states over `train` and mixed texts.
 
     Each student layer is held against the teacher layer it was cut from (or, where that is not known, against layers
-    spread evenly). The epoch with the best first gated metric on `validation` is kept.
+    spread evenly). Of the epochs whose first gated metric on `validation` is within noise of the best, the last one is
+    kept.
 
     Raises:
         BadInputError: teacher and student do not belong together.
@@ -120,6 +121,7 @@ def distill(
         pad,
         lesson.loss,
         lambda: first_metric(task, data.validation, predict()),
+        len(data.validation),
         hidden_states=bool(layers),
     )
     notes = train(setup, config, out, "Distill", progress)

@@ -85,7 +85,9 @@ def finetune(
         )
 
     predict = predictor(model, task, validation, data.validation, inputs, pad)
-    setup = Setup(model, training, inputs, pad, loss, lambda: first_metric(task, data.validation, predict()))
+    setup = Setup(
+        model, training, inputs, pad, loss, lambda: first_metric(task, data.validation, predict()), len(data.validation)
+    )
     notes = train(setup, config, out, "Fine-tune", progress)
     small.restore(model, full)
     step = LineageStep(stage="finetune", config=config.model_dump(mode="json"), notes=notes)

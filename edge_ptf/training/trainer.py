@@ -1,5 +1,5 @@
 """The training loop of both stages: `transformers.Trainer` with length-grouped batches, a validation score after each
-epoch, the best epoch kept, and an epoch state from which a killed run goes on bit by bit.
+epoch, the last good epoch kept, and an epoch state from which a killed run goes on bit by bit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from edge_ptf import architecture
@@ -49,7 +48,8 @@ class OptimizationConfig(StageConfig):
 class Setup:
     """What one training run works on.
 
-    `loss(outputs, batch)` gives a scalar from the model's outputs; `score()` the validation metric after an epoch.
+    `loss(outputs, batch)` gives a scalar from the model's outputs; `score()` the validation metric after an epoch, a
+    share of 1 over `scored` examples.
     """
 
     model: Any
@@ -58,14 +58,18 @@ class Setup:
     pad: int
     loss: Callable[[Any, dict[str, Any]], Any]
     score: Callable[[], float]
+    scored: int
     hidden_states: bool = False
 
 
 def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progress: Progress) -> dict[str, Any]:
-    """Trains `setup.model` in place and leaves the best epoch's weights in it.
+    """Trains `setup.model` in place and leaves in it the weights of the last epoch that is no worse than noise.
+
+    A score within one standard error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3)
+    does not tell two epochs apart; of those the last had the smallest steps.
 
     Returns:
-        Notes for the lineage: the validation score of each epoch, the best epoch, tokens seen in one epoch.
+        Notes for the lineage: the validation score of each epoch, the epoch kept, tokens seen in one epoch.
     """
     from torch.utils.data import DataLoader
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
@@ -112,9 +116,9 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
 
         def on_epoch_end(self, args: Any, run: Any, control: Any, **_: Any) -> None:
             score = setup.score()
-            if not history or score >= max(history):
-                _save_weights(model, state / "best.safetensors")
             history.append(score)
+            if kept_epoch(history, setup.scored) == len(history):
+                _save_weights(model, state / "kept.safetensors")
             if _is_enough(history, config.patience):
                 control.should_training_stop = True
             log.info("%s: epoch %d: validation %.4f", title, len(history), score)
@@ -155,13 +159,12 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
         if not _is_enough(history, config.patience):  # an earlier run may have been killed when it had just stopped
             loop.train(resume_from_checkpoint=str(latest) if latest else None)
     progress.finish()
-    best = len(history) - 1 - int(np.argmax(history[::-1]))
-    _load_weights(model, state / "best.safetensors")
+    _load_weights(model, state / "kept.safetensors")
     model.cpu().eval()
     shutil.rmtree(state)
     return {
         "validation": [round(100 * score, 2) for score in history],
-        "best_epoch": best + 1,
+        "kept_epoch": kept_epoch(history, setup.scored),
         "texts": len(setup.items),
         "tokens_per_epoch": sum(len(item.encoding.input_ids) for item in setup.items),
         **where,
@@ -208,6 +211,13 @@ def freeze(model: Any, *, embeddings: bool, layers: int) -> None:
         frozen += list(architecture.layers(model)[:layers])
     for module in frozen:
         module.requires_grad_(False)
+
+
+def kept_epoch(history: Sequence[float], scored: int) -> int:
+    """The last epoch, from 1, whose score over `scored` examples is within one standard error of the best."""
+    best = max(history)
+    noise = (best * (1 - best) / scored) ** 0.5
+    return max(epoch for epoch, score in enumerate(history, 1) if score >= best - noise)
 
 
 def _optimizer(model: Any, config: OptimizationConfig) -> Any:

@@ -27,7 +27,7 @@ from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training import FinetuneConfig, finetune, finetuning
 from edge_ptf.training.batching import collate
 from edge_ptf.training.finetuning import labelled_items
-from edge_ptf.training.trainer import STATE
+from edge_ptf.training.trainer import STATE, kept_epoch
 
 TEXT, TOKEN = "text-classification", "token-classification"
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "albert")
@@ -212,10 +212,10 @@ STEADY = QUICK.replace(schedule="constant", warmup=0, epochs=6)
 @pytest.mark.parametrize(
     ("patience", "values", "ran", "best"),
     [
-        (0, [0.5, 0.4, 0.3, 0.2, 0.1, 0.0], 6, 1),
-        (1, [0.5, 0.4, 0.9, 0.9, 0.9, 0.9], 2, 1),
-        (2, [0.1, 0.5, 0.5, 0.4, 0.9, 0.9], 4, 3),
-        (2, [0.1, 0.5, 0.4, 0.6, 0.4, 0.4], 6, 4),
+        (0, [1.0, 0.4, 0.3, 0.2, 0.1, 0.0], 6, 1),
+        (1, [0.5, 0.1, 0.9, 0.9, 0.9, 0.9], 2, 1),
+        (2, [0.1, 0.5, 0.5, 0.1, 0.9, 0.9], 4, 3),
+        (2, [0.1, 0.5, 0.1, 1.0, 0.9, 0.9], 6, 4),
         (3, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 4, 4),
     ],
 )
@@ -231,10 +231,25 @@ def test_training_stops_when_nothing_gets_better(
     scores(values)
     stopped = train(tmp_path / "out", STEADY.replace(patience=patience))
     assert notes(stopped)["validation"] == [round(100 * value, 2) for value in values[:ran]]
-    assert notes(stopped)["best_epoch"] == best  # of equal ones the last
+    assert notes(stopped)["kept_epoch"] == best  # of equal ones the last
     scores([0.0] * best)
     shorter = train(tmp_path / "shorter", STEADY.replace(epochs=best))
     assert contents(shorter.path)["model.safetensors"] == contents(stopped.path)["model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("history", "scored", "kept"),
+    [
+        ([0.95], 100, 1),
+        ([0.90, 0.95, 0.94, 0.93], 100, 4),  # one standard error of 0.95 over 100 is 0.0218
+        ([0.90, 0.95, 0.94, 0.92], 100, 3),
+        ([0.90, 0.95, 0.94, 0.93], 10_000, 2),
+        ([0.0, 0.0], 5, 2),
+        ([1.0, 0.999], 5, 1),
+    ],
+)
+def test_the_last_epoch_within_noise_of_the_best_is_kept(history: list[float], scored: int, kept: int) -> None:
+    assert kept_epoch(history, scored) == kept
 
 
 def test_a_run_killed_when_it_had_just_stopped_does_not_go_on(
