@@ -25,11 +25,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data sets")
     parser.add_argument("--profile", default="x86-vnni")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("more", nargs="*", help="more arguments for compress, after --")
-    given = parser.parse_args()
+    parser.epilog = "What is not listed here is passed on to compress."
+    given, more = parser.parse_known_args()
     out = given.out or Path("build") / f"{given.name}-{given.profile}"
     command = [sys.executable, "-m", "edge_ptf", "compress", "--profile", given.profile, "--model", "minilm-l6"]
-    command += ["--data", str(given.data / given.name), *JOBS[given.name], "--out", str(out), *given.more]
+    command += ["--data", str(given.data / given.name), *JOBS[given.name], "--out", str(out), *more]
     runs = [_timed(command), _timed(command)]
     figures = _figures(out, runs)
     width = max(map(len, figures))

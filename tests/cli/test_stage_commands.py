@@ -1,0 +1,134 @@
+"""Each stage by its own command, from labelled text to a sealed package, and what a package can be asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_ptf.package import open_payload
+
+pytestmark = pytest.mark.slow
+PAYLOAD = "package/payload.eptf"
+
+
+def edge_ptf(folder: Path, *arguments: object, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge_ptf", *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def work(
+    tmp_path_factory: pytest.TempPathFactory, tiny_base: Callable[[str], Path], csv_data: Path
+) -> tuple[Path, dict[str, str]]:
+    """The folder in which every stage has run, and what each of them said."""
+    folder, said = tmp_path_factory.mktemp("work"), {}
+    data = ("--data", csv_data)
+    learn = ("finetune", "--model", tiny_base("bert"), *data, "--task", "text-classification", "--epochs", 2)
+    short = ("--launches", 5, "--texts", 100, "--seconds", 0, "--memory-launches", 2)
+    judged = ("--profile", "x86-generic", "--evidence", "accuracy", "--evidence", "latency")
+    judged += ("--set", "targets.max_drop={}", "--set", "targets.min_speedup=null")
+    chain: list[tuple[object, ...]] = [
+        (*learn, "--out", "teacher"),
+        ("prune", "--checkpoint", "teacher", *data, "--layers", 2, "--ffn", 32, "--out", "small"),
+        ("distill", "--teacher", "teacher", "--student", "small", *data, "--epochs", 1, "--out", "student"),
+        ("export", "--checkpoint", "student", *data, "--out", "onnx"),
+        ("quantize", "--graph", "onnx", *data, "--profile", "x86-generic", "--out", "int8"),
+        ("assemble", "--graph", "int8", *data, "--out", "package"),
+        ("evaluate", PAYLOAD, *data, "--out", "accuracy"),
+        ("bench", PAYLOAD, *data, *short, "--out", "latency"),
+        ("gate", PAYLOAD, *judged),
+        ("seal", PAYLOAD, *judged, "--out", "package.eptf"),
+    ]
+    for command in chain:
+        done = edge_ptf(folder, *command)
+        allowed = (0, 3, 4) if command[0] in ("gate", "seal") else (0,)
+        assert done.returncode in allowed, f"{command[0]}: {done.stdout}{done.stderr}"
+        said[str(command[0])] = done.stdout
+    return folder, said
+
+
+def test_every_stage_says_what_it_did(work: tuple[Path, dict[str, str]]) -> None:
+    _, said = work
+    for stage, word in {
+        "finetune": "validation",
+        "prune": "layers",
+        "distill": "validation",
+        "export": "largest difference to PyTorch",
+        "quantize": "INT8",
+        "assemble": "payload",
+        "evaluate": "accuracy",
+        "bench": "p50",
+        "gate": "Overall",
+    }.items():
+        assert word in said[stage], said[stage]
+
+
+def test_the_sealed_package_holds_payload_evidence_and_verdict(work: tuple[Path, dict[str, str]]) -> None:
+    folder, _ = work
+    sealed = open_payload(folder / "package.eptf")
+    assert sealed.digest == open_payload(folder / PAYLOAD).digest
+    kinds = {type(item).__name__ for item in sealed.evidence()}
+    assert kinds == {"AccuracyEvidence", "LatencyEvidence", "MemoryEvidence"}
+    assert sealed.verdict() is not None
+    assert not open_payload(folder / PAYLOAD).evidence()
+
+
+def test_a_stage_is_reused_and_never_written_over_by_another(work: tuple[Path, dict[str, str]], csv_data: Path) -> None:
+    folder, _ = work
+    again = ("prune", "--checkpoint", "teacher", "--data", csv_data, "--layers", 2, "--out", "small", "--ffn")
+    assert "reused" in edge_ptf(folder, *again, 32).stdout
+    refused = edge_ptf(folder, *again, 16)
+    assert refused.returncode == 2
+    assert "--overwrite" in refused.stderr
+    assert "reused" in edge_ptf(folder, *again, 32).stdout
+
+
+def test_a_package_answers_texts_pipes_and_scripts(work: tuple[Path, dict[str, str]]) -> None:
+    folder, _ = work
+    told = edge_ptf(folder, "predict", "package.eptf", "turn on the lights", "play some jazz")
+    assert told.returncode == 0, told.stderr
+    assert "turn on the lights" in told.stdout
+    piped = edge_ptf(folder, "predict", "package.eptf", "--json", text="turn on the lights\nplay some jazz\n")
+    rows = [json.loads(line) for line in piped.stdout.splitlines()]
+    assert len(rows) == 2
+    assert all(row["label"] in ("light", "timer", "music") for row in rows)
+
+
+def test_a_package_tells_what_it_is(work: tuple[Path, dict[str, str]]) -> None:
+    folder, _ = work
+    told = edge_ptf(folder, "inspect", "package.eptf")
+    assert told.returncode == 0
+    assert "text-classification" in told.stdout
+    assert edge_ptf(folder, "inspect", PAYLOAD).returncode == 0
+    document = json.loads(edge_ptf(folder, "inspect", "package.eptf", "--json").stdout)
+    assert document["manifest"]["heads"][0]["task"]["labels"] == ["light", "music", "timer"]
+
+
+def test_a_damaged_package_is_never_taken_for_a_good_one(work: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    folder, _ = work
+    good = edge_ptf(folder, "verify", "package.eptf")
+    assert good.returncode == 0, good.stderr
+    content = bytearray((folder / "package.eptf").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "bad.eptf").write_bytes(content)
+    bad = edge_ptf(tmp_path, "verify", "bad.eptf")
+    assert bad.returncode in (2, 3), bad.stdout
+    assert "Traceback" not in bad.stderr
+    (tmp_path / "half.eptf").write_bytes(content[: len(content) // 2])
+    half = edge_ptf(tmp_path, "predict", "half.eptf", "hello")
+    assert half.returncode == 2
+    assert len(half.stderr.strip().splitlines()) <= 2

@@ -1,0 +1,90 @@
+"""How the command starts, helps and stops."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import click
+import pytest
+
+import edge_ptf
+from edge_ptf.cli.main import COMMANDS, main
+
+HEAVY = ("torch", "transformers", "onnx", "onnxruntime", "datasets", "optimum")
+
+
+def commands() -> list[tuple[str, click.Command]]:
+    context = click.Context(main)
+    found: list[tuple[str, click.Command]] = []
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        found.append((name, command))
+        if isinstance(command, click.Group):
+            found += [(f"{name} {inner}", item) for inner, item in command.commands.items()]
+    return found
+
+
+@pytest.mark.parametrize(("name", "command"), commands(), ids=[name for name, _ in commands()])
+def test_every_command_and_option_explains_itself(name: str, command: click.Command) -> None:
+    assert command.help, name
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{name} {option.name}"
+    assert "--help" in command.get_help(click.Context(command, info_name=name, max_content_width=110))
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_loads_no_heavy_library(name: str) -> None:
+    code = (
+        "import sys, json\nfrom edge_ptf.cli.main import main\n"
+        f"try: main([*{name.split()!r}, '--help'], standalone_mode=False)\nexcept SystemExit: pass\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert "Usage: " in done.stdout
+
+
+def test_the_public_functions_are_there() -> None:
+    for name in edge_ptf.__all__:
+        assert getattr(edge_ptf, name) is not None
+    assert set(edge_ptf.__all__) <= set(dir(edge_ptf))
+    with pytest.raises(AttributeError, match="edge_ptf"):
+        _ = edge_ptf.nothing_of_this_name
+
+
+def test_no_command_shows_the_help(run: Callable) -> None:
+    done = run()
+    assert done.returncode == 2
+    assert "compress" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("turned_into", "code"), [("raise", 130), ("raise ImportError('initialization failed')", 130)])
+def test_an_interrupt_stays_one_whatever_a_library_makes_of_it(turned_into: str, code: int) -> None:
+    script = f"""
+import os, signal
+from edge_ptf.cli import main as entry
+def command(**_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000): pass
+    except KeyboardInterrupt:
+        {turned_into}
+entry.main = command
+entry.run()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_fault_of_ours_is_the_only_traceback() -> None:
+    script = "from edge_ptf.cli import main as entry\ndef command(**_): 1 / 0\nentry.main = command\nentry.run()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
