@@ -118,8 +118,9 @@ def launch_percentile(launches: Sequence[Sequence[float]], share: float, confide
 def launch_percentile_bound(
     launches: Sequence[Sequence[float]], share: float, confidence: float = 0.95
 ) -> float | None:
-    """One-sided upper bound of a percentile of all calls, the larger of the order-statistic and the launch bound.
+    """One-sided upper bound of a percentile, the larger of the order-statistic and the launch bound.
 
+    The first is over all calls, the second over the launches' own percentiles: a typical launch, not the slowest.
     None with fewer than three launches, with fewer calls than `least_samples`, or where a launch has fewer than five
     calls beyond the percentile, too few to know its own percentile.
     """

@@ -77,8 +77,11 @@ def data_table(report: DataReport) -> RenderableType:
     return Group(table, *(Text(f"  {note}", style="dim") for note in notes), Text(""))
 
 
-def verdict_table(verdict: Verdict) -> RenderableType:
-    """Every target with value, bound, limit and status; then what would settle what is open."""
+def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
+    """Every target with value, bound, limit and status; then what would settle what is open.
+
+    `warnings` is False where the latency table, which holds them too, stands above.
+    """
     if verdict.status is None:
         return Text("Nothing judged: neither profile nor command line sets a target.", style="bold")
     table = _table(f"Verdict for profile {verdict.profile}")
@@ -100,8 +103,8 @@ def verdict_table(verdict: Verdict) -> RenderableType:
         )
     overall = Text("\nOverall: ")
     overall.append(verdict.status.value, style=f"bold {COLOURS[verdict.status]}")
-    warnings = [Text(f"  Warning: {warning}", style="yellow") for warning in verdict.warnings]
-    return Group(table, *warnings, overall)
+    told = [Text(f"  Warning: {warning}", style="yellow") for warning in verdict.warnings if warnings]
+    return Group(table, *told, overall)
 
 
 def comparison_table(

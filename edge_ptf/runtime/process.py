@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edge_ptf.errors import EnvironmentFault, PackageError
+from edge_ptf.errors import EnvironmentFault, PackageError, VerificationError
 
 
 class WorkerProcess:
@@ -63,7 +63,7 @@ class WorkerProcess:
             raise EnvironmentFault(f"the measuring process ended: {self._last_words()}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
-            raise PackageError(reply["error"])
+            raise (VerificationError if reply["failed_verification"] else PackageError)(reply["error"])
         return reply
 
     def _last_words(self) -> str:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edge_ptf.errors import EdgePtfError
+from edge_ptf.errors import EdgePtfError, VerificationError
 from edge_ptf.package.payload import open_payload
 from edge_ptf.runtime.memory import peak_memory_mb
 from edge_ptf.runtime.runner import Runner
@@ -82,7 +82,7 @@ def main() -> None:
         try:
             reply = worker.answer(json.loads(line))
         except EdgePtfError as error:
-            reply = {"error": str(error)}
+            reply = {"error": str(error), "failed_verification": isinstance(error, VerificationError)}
         sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()
 

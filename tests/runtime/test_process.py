@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from edge_ptf.errors import EnvironmentFault, PackageError
+from edge_ptf.errors import EnvironmentFault, PackageError, VerificationError
 from edge_ptf.package import Payload
 from edge_ptf.runtime import Runner, WorkerProcess
 
@@ -65,6 +66,15 @@ def test_a_request_that_fails_is_answered_and_the_next_one_served(make_payload: 
         worker.load(payload.path, "good", 1)
         assert len(worker.answers("good", TEXTS)) == len(TEXTS)
     assert is_gone(worker)
+
+
+def test_a_package_that_is_not_what_it_says_keeps_its_kind_of_error(make_payload: MakePayload, tmp_path: Path) -> None:
+    with zipfile.ZipFile(make_payload().path) as good, zipfile.ZipFile(tmp_path / "changed.eptf", "w") as changed:
+        for entry in good.infolist():
+            content = good.read(entry)
+            changed.writestr(entry, content[:-1] + b"?" if entry.filename == "model.onnx" else content)
+    with WorkerProcess() as worker, pytest.raises(VerificationError, match="not what the manifest says"):
+        worker.load(tmp_path / "changed.eptf", "changed", 1)
 
 
 def test_a_killed_process_is_an_environment_fault(make_payload: MakePayload) -> None:

@@ -1,0 +1,61 @@
+"""Who may set what: built-in defaults < task < profile < the user's file < flags."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_ptf import profiles, tasks
+from edge_ptf.config import Source
+from edge_ptf.errors import ConfigError
+from edge_ptf.recipe import Recipe, resolve_recipe
+from edge_ptf.training import DistillConfig
+
+CLASSIFICATION, TAGGING = tasks.get("text-classification"), tasks.get("token-classification")
+FILE = Source("edge-ptf.yaml", {"finetune": {"epochs": 9, "seed": 4}, "bench": {"threads": 2}})
+FLAGS = Source("command line", {"finetune": {"epochs": 2}})
+
+
+def test_each_level_wins_over_those_below() -> None:
+    profile = profiles.load("x86-generic")
+    built_in, recipe = Recipe(), resolve_recipe(profile, CLASSIFICATION, [FILE, FLAGS])
+    assert recipe.finetune.epochs == 2
+    assert recipe.finetune.seed == 4
+    assert recipe.bench.threads == 2
+    assert recipe.evaluate.threads == profile.engine.threads
+    assert recipe.prune.vocabulary_size == CLASSIFICATION.recipe["prune"]["vocabulary_size"]
+    assert recipe.finetune.learning_rate == built_in.finetune.learning_rate
+    assert recipe.distill == DistillConfig()
+    assert recipe.targets.package_mb == profile.targets.package_mb
+
+
+def test_a_task_brings_defaults_of_its_own() -> None:
+    recipe = resolve_recipe(None, TAGGING)
+    assert recipe.prune.vocabulary is False
+    assert recipe.distill.learning_rate == TAGGING.recipe["distill"]["learning_rate"]
+    assert recipe.targets == Recipe().targets
+
+
+def test_without_a_profile_there_are_no_targets() -> None:
+    targets = resolve_recipe(None, CLASSIFICATION).targets
+    assert targets.min_speedup is targets.package_mb is targets.peak_memory_mb is None
+
+
+@pytest.mark.parametrize("name", profiles.names())
+def test_every_shipped_profile_makes_a_recipe_for_every_task(name: str) -> None:
+    profile = profiles.load(name)
+    for task in (CLASSIFICATION, TAGGING):
+        recipe = resolve_recipe(profile, task)
+        assert recipe.export.opset == profile.engine.opset
+        assert recipe.quantize.mode != "none"
+
+
+def test_every_mistake_is_named_with_the_place_that_made_it() -> None:
+    wrong = Source("edge-ptf.yaml", {"bench": {"threads": 0}, "finetune": {"epoch": 3}}, {("bench", "threads"): 7})
+    flags = Source("command line", {"distill": {"epochs": 0}})
+    with pytest.raises(ConfigError) as caught:
+        resolve_recipe(None, CLASSIFICATION, [wrong, flags])
+    said = str(caught.value)
+    assert "3 values" in said
+    assert "edge-ptf.yaml:7" in said
+    assert "epochs" in said
+    assert "command line" in said
