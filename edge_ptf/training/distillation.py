@@ -47,7 +47,7 @@ class DistillConfig(OptimizationConfig):
     temperature: float = Field(2.0, gt=0, description="Temperature of the kl loss.")
     logit_weight: float = Field(1.0, ge=0, description="Weight of the teacher's answers in the loss.")
     label_weight: float = Field(0.0, ge=0, description="Weight of the true labels in the loss.")
-    hidden_weight: float = Field(4.0, ge=0, description="Weight of the teacher's hidden states in the loss.")
+    hidden_weight: float = Field(1.0, ge=0, description="Weight of the teacher's hidden states in the loss.")
     relation_weight: float = Field(0.0, ge=0, description="Weight of the last layer's token relations in the loss.")
     mixed_texts: float = Field(
         2.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
