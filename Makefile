@@ -43,9 +43,12 @@ wheel-test: install
 	build/wheel/env/bin/python -m pip install --quiet $(if $(INDEX),--index-url $(INDEX)) torch==2.13.0
 	build/wheel/env/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo build/wheel/*.whl)[demo]"
 	cd build/wheel && env/bin/edge-ptf --version && env/bin/edge-ptf profiles list && env/bin/edge-ptf doctor
-	cd build/wheel && env/bin/edge-ptf compress --profile host --model minilm-l6 --data demo \
-	  --task text-classification --out out --set finetune.epochs=1 --set distill.epochs=1 \
-	  --set finetune.max_length=32 --set distill.mixed_texts=0 --dry-run
+	cd build/wheel && env/bin/edge-ptf finetune --model minilm-l6 --data demo --task text-classification \
+	  --epochs 1 --out teacher
+	cd build/wheel && env/bin/edge-ptf export --checkpoint teacher --data demo --out graph
+	cd build/wheel && env/bin/edge-ptf assemble --graph graph --data demo --out package
+	cd build/wheel && env/bin/edge-ptf verify package/payload.eptf
+	cd build/wheel && env/bin/edge-ptf predict package/payload.eptf "turn on the lights in the kitchen"
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

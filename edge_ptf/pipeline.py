@@ -35,7 +35,7 @@ from edge_ptf.stages import Place
 from edge_ptf.tasks.base import Task
 
 Artifact = TypeVar("Artifact")
-Listener = Callable[[Outcome[Any]], None]
+Listener = Callable[[Outcome[Any], str], None]
 log = logging.getLogger(__name__)
 
 
@@ -77,14 +77,14 @@ def compress(
     *,
     progress: Progress = SILENT,
     on_data: Callable[[DataReport], None] = lambda _: None,
-    on_stage: Listener = lambda _: None,
+    on_stage: Listener = lambda *_: None,
 ) -> Result:
     """Fine-tune, prune, distil, export, quantize, assemble, measure, judge and seal.
 
     Args:
         progress: told how far the current stage is.
         on_data: called with what reading found.
-        on_stage: called with each finished stage, reused or not.
+        on_stage: called with each finished stage, reused or not, and its subject: teacher, student or package.
 
     Raises:
         EdgePtfError: one clear message; whatever stages had finished are kept and reused by the next run.
@@ -101,25 +101,25 @@ def compress(
     outcomes: list[Outcome[Any]] = []
     place = Place(job.out / "stages", progress, keyed=True)
 
-    def told(outcome: Outcome[Artifact]) -> Artifact:
+    def told(subject: str, outcome: Outcome[Artifact]) -> Artifact:
         outcomes.append(outcome)
-        on_stage(outcome)
+        on_stage(outcome, subject)
         return outcome.artifact
 
-    teacher = told(stages.run_finetune(base, _base_name(job.model), data, task, recipe.finetune, place))
-    student = told(stages.run_prune(teacher, data, recipe.prune, place))
-    student = told(stages.run_distill(teacher, student, data, recipe.distill, place))
+    teacher = told("teacher", stages.run_finetune(base, _base_name(job.model), data, task, recipe.finetune, place))
+    student = told("student", stages.run_prune(teacher, data, recipe.prune, place))
+    student = told("student", stages.run_distill(teacher, student, data, recipe.distill, place))
 
-    graph = told(stages.run_export(student, data, recipe.export, place))
-    graph = told(stages.run_quantize(graph, data, recipe.quantize, place))
-    payload = told(stages.run_assemble(graph, data, _named(recipe.assemble, job.name), place))
+    graph = told("student", stages.run_export(student, data, recipe.export, place))
+    graph = told("student", stages.run_quantize(graph, data, recipe.quantize, place))
+    payload = told("package", stages.run_assemble(graph, data, _named(recipe.assemble, job.name), place))
 
-    graph = told(stages.run_export(teacher, data, recipe.export, place))
-    baseline = told(stages.run_assemble(graph, data, _named(recipe.assemble, f"{job.name}-baseline"), place))
+    graph = told("teacher", stages.run_export(teacher, data, recipe.export, place))
+    baseline = told("teacher", stages.run_assemble(graph, data, _named(recipe.assemble, f"{job.name}-baseline"), place))
 
-    baseline_accuracy = told(stages.run_evaluate(baseline, data, recipe.evaluate, place))
-    accuracy = told(stages.run_evaluate(payload, data, recipe.evaluate, place))
-    latency, memory = told(stages.run_bench(payload, baseline, data, recipe.bench, place))
+    baseline_accuracy = told("teacher", stages.run_evaluate(baseline, data, recipe.evaluate, place))
+    accuracy = told("package", stages.run_evaluate(payload, data, recipe.evaluate, place))
+    latency, memory = told("package", stages.run_bench(payload, baseline, data, recipe.bench, place))
 
     verdict = gate(payload, [accuracy, latency, memory], [baseline_accuracy], job.profile, recipe.targets)
     package = job.out / f"{job.name}.eptf"

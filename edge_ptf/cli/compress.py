@@ -120,8 +120,8 @@ def _run(job: Job, console: Console) -> int:
 
     console.print(terminal.headline("edge-ptf compress", _asked(job)))
 
-    def told(outcome: Outcome[Any]) -> None:
-        console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
+    def told(outcome: Outcome[Any], subject: str) -> None:
+        console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused, subject))
 
     with Bars(console) as bars:
         result = compress(

@@ -34,12 +34,17 @@ def headline(title: str, rows: Mapping[str, str]) -> RenderableType:
     return Group(Text(title, style="bold"), table, Text(""))
 
 
-def stage_line(stage: str, artifact: Any, seconds: float, reused: bool) -> RenderableType:
-    """One finished stage: what came out and how long it took, or that it was there already."""
-    took = "reused" if reused else f"{seconds:.1f} s"
-    line = Text(f"  {stage:<9}", style="bold")
-    line.append(f"{took:>9}   ", style="dim" if reused else "")
-    line.append(summary(artifact), style="")
+def stage_line(stage: str, artifact: Any, seconds: float, reused: bool, subject: str = "") -> RenderableType:
+    """One finished stage: of what, how long it took or that it was there already, and what came out."""
+    line = Table.grid(padding=(0, 2, 0, 0))
+    row = [Text(f"  {stage}", style="bold"), Text("reused" if reused else f"{seconds:.1f} s"), Text(summary(artifact))]
+    line.add_column(width=10)
+    if subject:
+        row.insert(1, Text(subject))
+        line.add_column(width=8)
+    line.add_column(width=8, justify="right", style="dim" if reused else "")
+    line.add_column(overflow="fold")
+    line.add_row(*row)
     return line
 
 
@@ -290,4 +295,7 @@ def _table(title: str) -> Table:
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ")
+    """A metric's name as people write it."""
+    for code, words in (("in_scope", "in-scope"), ("out_of_scope", "out-of-scope"), ("_f1", " F1"), ("_", " ")):
+        name = name.replace(code, words)
+    return name

@@ -45,7 +45,7 @@ def finetune(
     out: Path,
     progress: Progress = SILENT,
 ) -> Checkpoint:
-    """Trains on `train`, keeps the epoch with the best first gated metric on `validation`.
+    """Trains on `train`; of the epochs within noise of the best on `validation` (first gated metric) the last is kept.
 
     Args:
         base: directory of the pretrained model, as `resolve_base` gives it.
