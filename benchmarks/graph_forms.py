@@ -69,15 +69,14 @@ def _graphs(folder: Path) -> dict[str, dict[str, Path]]:
         if node.op_type == "Sum":
             node.op_type = "Add"
     onnx.save(joined, folder / "joined.onnx")
-    static = quantize(
-        plain,
-        data,
-        QuantizeConfig(mode="static", activation="int8", symmetric_activation=True),
-        folder / "static",
-    )
+    forms = {
+        "U8S8": QuantizeConfig(mode="static"),
+        "S8S8": QuantizeConfig(mode="static", activation="int8", symmetric_activation=True),
+    }
+    static = {f"static {name}": quantize(plain, data, config, folder / name).model for name, config in forms.items()}
     return {
         "FP32": {"plain": plain.model, "fused ahead of time": fused, "dynamo=True": dynamo},
-        "INT8": {"Add before LayerNorm": folder / "joined.onnx", "Sum (shipped)": int8.model, "static": static.model},
+        "INT8": {"Add before LayerNorm": folder / "joined.onnx", "Sum (shipped)": int8.model, **static},
     }
 
 
