@@ -110,12 +110,14 @@ def compress(
     student = told("student", stages.run_prune(teacher, data, recipe.prune, place))
     student = told("student", stages.run_distill(teacher, student, data, recipe.distill, place))
 
+    graph = told("teacher", stages.run_export(teacher, data, recipe.export, place))
+    naming = _named(recipe.assemble, f"{job.name}-baseline")
+    baseline = told("teacher", stages.run_assemble(graph, None, data, naming, place))
+
     graph = told("student", stages.run_export(student, data, recipe.export, place))
     graph = told("student", stages.run_quantize(graph, data, recipe.quantize, place))
-    payload = told("package", stages.run_assemble(graph, data, _named(recipe.assemble, job.name), place))
-
-    graph = told("teacher", stages.run_export(teacher, data, recipe.export, place))
-    baseline = told("teacher", stages.run_assemble(graph, data, _named(recipe.assemble, f"{job.name}-baseline"), place))
+    naming = _named(recipe.assemble, job.name)
+    payload = told("package", stages.run_assemble(graph, baseline, data, naming, place))
 
     baseline_accuracy = told("teacher", stages.run_evaluate(baseline, data, recipe.evaluate, place))
     accuracy = told("package", stages.run_evaluate(payload, data, recipe.evaluate, place))

@@ -116,14 +116,25 @@ def run_quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, place
     return place.run(key, lambda out: quantize(graph, data, config, out, place.progress), open_graph)
 
 
-def run_assemble(graph: Graph, data: LabelledData, config: AssembleConfig, place: Place) -> Outcome[Payload]:
-    """The payload: the bytes that ship."""
+def run_assemble(
+    graph: Graph, baseline: Payload | None, data: LabelledData, config: AssembleConfig, place: Place
+) -> Outcome[Payload]:
+    """The payload: the bytes that ship; with a baseline, its operating point is kept."""
     from edge_ptf import __version__
 
-    key = _key("assemble", config, RUNNING, graph=graph.digest, data=data.fingerprint, tool=__version__, isa=_isa())
+    key = _key(
+        "assemble",
+        config,
+        RUNNING,
+        graph=graph.digest,
+        baseline=baseline.digest if baseline else None,
+        data=data.fingerprint,
+        tool=__version__,
+        isa=_isa(),
+    )
     return place.run(
         key,
-        lambda out: assemble(graph, data, config, out, place.progress),
+        lambda out: assemble(graph, data, config, out, place.progress, baseline),
         lambda folder: open_payload(folder / "payload.eptf"),
     )
 

@@ -28,6 +28,7 @@ data_option = click.option(
 task_option = click.option("--task", type=click.Choice(tasks.names()), help="What the labels mean.")
 model_option = click.option("--model", help="Pretrained model: directory, hub id, or minilm-l6.")
 profile_option = click.option("--profile", help="Hardware profile: a shipped name, a YAML file, or 'host'.")
+package_path = click.Path(path_type=Path, exists=True)
 out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Directory for the result.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what --out holds.")
 out_of_scope_option = click.option(

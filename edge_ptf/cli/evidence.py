@@ -14,6 +14,7 @@ from edge_ptf.cli.arguments import (
     job_options,
     out_option,
     overwrite_option,
+    package_path,
     profile_option,
     set_option,
 )
@@ -28,7 +29,6 @@ from edge_ptf.report import terminal
 if TYPE_CHECKING:
     from edge_ptf.package.evidence import AccuracyEvidence, Evidence
 
-package = click.Path(path_type=Path, exists=True)
 evidence_folders = click.option(
     "--evidence",
     "folders",
@@ -39,7 +39,7 @@ evidence_folders = click.option(
 
 
 @click.command("evaluate")
-@click.argument("package", type=package)
+@click.argument("package", type=package_path)
 @job_options
 @out_option
 @overwrite_option
@@ -64,8 +64,8 @@ def evaluate_command(
 
 
 @click.command("bench")
-@click.argument("package", type=package)
-@click.option("--baseline", type=package, help="The FP32 teacher's package: measured interleaved, for a speed-up.")
+@click.argument("package", type=package_path)
+@click.option("--baseline", type=package_path, help="The FP32 teacher's package: measured interleaved, for a speed-up.")
 @job_options
 @out_option
 @overwrite_option
@@ -95,7 +95,7 @@ def bench_command(
 
 
 @click.command("gate")
-@click.argument("package", type=package)
+@click.argument("package", type=package_path)
 @profile_option
 @evidence_folders
 @set_option
@@ -119,7 +119,7 @@ def gate_command(
 
 
 @click.command("seal")
-@click.argument("package", type=package)
+@click.argument("package", type=package_path)
 @profile_option
 @evidence_folders
 @set_option

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from edge_ptf.cli.arguments import Settings, job_options, out_option, overwrite_option
+from edge_ptf.cli.arguments import Settings, job_options, out_option, overwrite_option, package_path
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, tell, working
 from edge_ptf.export import ExportConfig, QuantizeConfig
-from edge_ptf.package import AssembleConfig
+from edge_ptf.package import AssembleConfig, open_payload
 
 folder = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -60,20 +60,26 @@ def quantize_command(
 
 @click.command("assemble")
 @click.option("--graph", required=True, type=folder, help="A graph directory, as export or quantize write it.")
+@click.option("--baseline", type=package_path, help="The FP32 teacher's package, whose operating point is to be kept.")
 @job_options
 @out_option
 @overwrite_option
 @config_options(AssembleConfig)
 def assemble_command(
-    graph: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+    graph: Path,
+    baseline: Path | None,
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    overwrite: bool,
+    **flags: Any,
 ) -> int:
     """Make the payload; thresholds are chosen on the validation split. The result is payload.eptf in --out."""
     from edge_ptf import stages
     from edge_ptf.export import open_graph
 
     chosen = Settings(project_file, settings, flags)
-    source = open_graph(graph)
+    source, teacher = open_graph(graph), open_payload(baseline) if baseline else None
     config = stage_config(AssembleConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
-        return tell(stages.run_assemble(source, data, config, place))
+        return tell(stages.run_assemble(source, teacher, data, config, place))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +15,7 @@ from edge_ptf import tasks
 from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import ParityError
+from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.graph import Graph
@@ -33,7 +34,7 @@ from edge_ptf.package.manifest import (
 from edge_ptf.package.payload import Payload, write_payload
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Task
+from edge_ptf.tasks.base import Encoding, Logits, Task
 
 PAYLOAD_FILE = "payload.eptf"
 LEAST_ONNXRUNTIME = "1.23"
@@ -52,13 +53,20 @@ class AssembleConfig(StageConfig):
 
 
 def assemble(
-    graph: Graph, data: LabelledData, config: AssembleConfig, out: Path, progress: Progress = SILENT
+    graph: Graph,
+    data: LabelledData,
+    config: AssembleConfig,
+    out: Path,
+    progress: Progress = SILENT,
+    baseline: Payload | None = None,
 ) -> Payload:
     """Writes `payload.eptf` from a graph directory.
 
-    Thresholds are chosen here, on `validation` through the very graph that ships, at batch 1.
+    Thresholds are chosen here, on `validation` through the very graph that ships, at batch 1. With the full-precision
+    model's payload as `baseline` its operating point is kept.
 
     Raises:
+        BadInputError: the baseline answers another question.
         ParityError: the packaged tokenizer does not cut texts as the checkpoint's does.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -68,14 +76,8 @@ def assemble(
     _compare_tokenizers(graph, task, tokenizer, data, config.parity_texts)
 
     session = GraphSession(model)
-    encodings = task.encode(tokenizer, data.validation, info.max_length)
-    progress.start("Assemble", len(encodings))
-    logits = []
-    for encoding in encodings:
-        logits.append(session.logits(encoding))
-        progress.advance()
-    progress.finish()
-    task = tasks.create(task.calibrated(logits, [example.label for example in data.validation]))
+    if task.calibrates:
+        task = _calibrated(task, session, tokenizer, info.max_length, data, baseline, progress)
 
     paired = bool(data.train) and data.train[0].text_pair is not None
     lines = golden_lines(golden_examples(paired), task, tokenizer, session, info.max_length)
@@ -107,6 +109,46 @@ def assemble(
     files["LICENCES.txt"] = licence_notes(manifest, config.licence).encode()
     files["sbom.cdx.json"] = bill_of_materials(manifest, files["model.onnx"], config.licence)
     return write_payload(manifest, files, out / PAYLOAD_FILE)
+
+
+def _calibrated(
+    task: Task,
+    session: GraphSession,
+    tokenizer: PackageTokenizer,
+    max_length: int,
+    data: LabelledData,
+    baseline: Payload | None,
+    progress: Progress,
+) -> Task:
+    """The task with thresholds chosen on validation."""
+
+    def run(name: str, model: GraphSession, encodings: Sequence[Encoding]) -> list[Logits]:
+        progress.start(name, len(encodings))
+        logits = []
+        for encoding in encodings:
+            logits.append(model.logits(encoding))
+            progress.advance()
+        progress.finish()
+        return logits
+
+    answers = None
+    if baseline is not None:
+        manifest, full = baseline.manifest, GraphSession(baseline.model())
+        theirs = tasks.create(manifest.task)
+        if theirs.spec.replace(threshold=None) != task.spec.replace(threshold=None):
+            raise BadInputError(
+                f"{baseline.path}: the baseline has another task or other labels than the graph",
+                hint="Give the payload of the teacher that this model was made from",
+            )
+        reader = PackageTokenizer(baseline.read(manifest.tokenizer.huggingface), full.inputs)
+        cut = theirs.encode(reader, data.validation, manifest.tokenizer.max_length)
+        found = run("Ask the baseline", full, cut)
+        answers = [
+            theirs.decode(logits, encoding, example.text).label
+            for logits, encoding, example in zip(found, cut, data.validation, strict=True)
+        ]
+    logits = run("Assemble", session, task.encode(tokenizer, data.validation, max_length))
+    return tasks.create(task.calibrated(logits, [example.label for example in data.validation], answers))
 
 
 def _compare_tokenizers(graph: Graph, task: Task, tokenizer: PackageTokenizer, data: LabelledData, count: int) -> None:

@@ -186,6 +186,19 @@ class Task(ABC):
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
         """Per class: name, precision, recall, f1 (percent) and support."""
 
-    def calibrated(self, logits: Sequence[Logits], references: Sequence[Any]) -> TaskSpec:
-        """The spec with its thresholds chosen on validation logits; by default unchanged."""
+    @property
+    def calibrates(self) -> bool:
+        """Whether `calibrated` has anything to choose."""
+        return False
+
+    def calibrated(
+        self, logits: Sequence[Logits], references: Sequence[Any], baseline: Sequence[Any] | None = None
+    ) -> TaskSpec:
+        """The spec with its thresholds chosen on validation; by default unchanged.
+
+        Args:
+            logits: the model's, one array for each example.
+            references: what `Example.label` says of them.
+            baseline: what the full-precision model answers to them, whose operating point is then kept.
+        """
         return self.spec

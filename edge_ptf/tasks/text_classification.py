@@ -167,12 +167,24 @@ class TextClassification(Task):
             )
         return rows
 
-    def calibrated(self, logits: Sequence[Logits], references: Sequence[Any]) -> TaskSpec:
+    @property
+    def calibrates(self) -> bool:
+        """With an out-of-scope label there is a threshold to choose."""
+        return self.spec.out_of_scope_label is not None
+
+    def calibrated(
+        self, logits: Sequence[Logits], references: Sequence[Any], baseline: Sequence[Any] | None = None
+    ) -> TaskSpec:
         """Chooses the out-of-scope threshold.
 
-        Of all thresholds that cost at most `THRESHOLD_COST_POINTS` of in-scope accuracy on validation, the one with the
-        best sum of in-scope accuracy and `RECALL_WORTH` times the out-of-scope recall there; of equal ones the
-        smallest. Without out-of-scope examples in validation the threshold stays unset.
+        With a baseline: the threshold that turns away as many in-scope examples as the baseline does, of equally near
+        ones the smallest. In-scope examples are the many, so that their count is the steadiest mark of an operating
+        point; two thresholds chosen apart would differ by chance, and compression would be blamed for it.
+
+        Without one: of all thresholds that cost at most `THRESHOLD_COST_POINTS` of in-scope accuracy, the one with the
+        best sum of in-scope accuracy and `RECALL_WORTH` times the out-of-scope recall; of equal ones the smallest.
+
+        Without out-of-scope examples in validation the threshold stays unset.
         """
         scope = self.spec.out_of_scope_label
         reference = np.asarray(references, dtype=object)
@@ -183,17 +195,31 @@ class TextClassification(Task):
         best = probabilities.argmax(axis=1)
         labels = np.asarray(self.spec.labels, dtype=object)[best]
         scores = probabilities[np.arange(len(best)), best]
-        correct = (labels == reference) & ~outside
         claimed = labels == scope
-        allowed = correct.sum() - THRESHOLD_COST_POINTS / 100 * (~outside).sum()
         candidates = np.unique(np.concatenate([[0.0], np.nextafter(scores, 1.0)]))
-        recalls = [int((outside & (claimed | (scores < candidate))).sum()) for candidate in candidates]
-        kept = [int((correct & (scores >= candidate)).sum()) for candidate in candidates]
-        fitting = [index for index, count in enumerate(kept) if count >= allowed]
-        inside_count, outside_count = int((~outside).sum()), int(outside.sum())
-        worth = [kept[i] / inside_count + RECALL_WORTH * recalls[i] / outside_count for i in range(len(kept))]
-        chosen = max(fitting, key=lambda index: (round(worth[index], 9), -index))
+        if baseline is None:
+            chosen = _best_worth(candidates, scores, claimed, outside, (labels == reference) & ~outside)
+        else:
+            wanted = int((np.asarray(baseline, dtype=object) == scope)[~outside].sum())
+            turned_away = [int((claimed | (scores < candidate))[~outside].sum()) for candidate in candidates]
+            chosen = int(np.argmin(np.abs(np.asarray(turned_away) - wanted)))
         return self.spec.replace(threshold=min(float(candidates[chosen]), 1.0))
+
+
+Flags = NDArray[np.bool_]
+
+
+def _best_worth(
+    candidates: NDArray[np.float64], scores: NDArray[np.float64], claimed: Flags, outside: Flags, correct: Flags
+) -> int:
+    """Index of the threshold whose in-scope accuracy and out-of-scope recall are together worth most."""
+    inside_count, outside_count = int((~outside).sum()), int(outside.sum())
+    allowed = correct.sum() - THRESHOLD_COST_POINTS / 100 * inside_count
+    kept = [int((correct & (scores >= candidate)).sum()) for candidate in candidates]
+    recalls = [int((outside & (claimed | (scores < candidate))).sum()) for candidate in candidates]
+    worth = [kept[i] / inside_count + RECALL_WORTH * recalls[i] / outside_count for i in range(len(kept))]
+    fitting = [index for index, count in enumerate(kept) if count >= allowed]
+    return max(fitting, key=lambda index: (round(worth[index], 9), -index))
 
 
 def softmax(logits: Logits) -> NDArray[np.float64]:

@@ -38,8 +38,8 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     verdict = json.loads((out / "verdict.json").read_text(encoding="utf-8"))
     assert first.returncode == {"PASS": 0, "FAIL": 3, "UNPROVEN": 4}[verdict["status"]]
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    assert [stage["stage"] for stage in record["stages"]][:6] == [
-        *("finetune", "prune", "distill", "export", "quantize", "assemble"),
+    assert [stage["stage"] for stage in record["stages"]][:8] == [
+        *("finetune", "prune", "distill", "export", "assemble", "export", "quantize", "assemble"),
     ]
     assert not any(stage["reused"] for stage in record["stages"])
     package = open_payload(out / "package.eptf")

@@ -15,7 +15,7 @@ import pytest
 
 from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import ParityError
+from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.graph import Graph, open_graph
 from edge_ptf.package import AssembleConfig, Payload, assemble, assembly
@@ -80,6 +80,25 @@ def test_the_threshold_is_chosen_on_validation_through_the_graph_that_ships(
     assert payload.manifest.task.threshold is not None
     assert payload.manifest.task.out_of_scope_label == "c"
     assert make_payload().manifest.task.threshold is None
+
+
+def test_with_a_baseline_its_operating_point_is_kept(
+    make_graph: MakeGraph, make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path
+) -> None:
+    data, baseline = tiny_labelled(), make_payload(mode="fp32", scope="c")
+    payload = assemble(make_graph(scope="c"), data, AssembleConfig(name="tiny"), tmp_path, baseline=baseline)
+    logits = [Runner(payload).logits(Runner(payload).encode(example.text)) for example in data.validation]
+    full = [Runner(baseline).answer(example.text).label for example in data.validation]
+    task = tasks.create(payload.manifest.task.replace(threshold=None))
+    assert payload.manifest.task == task.calibrated(logits, [example.label for example in data.validation], full)
+    assert payload.manifest.task.threshold is not None
+
+
+def test_a_baseline_that_answers_another_question_is_refused(
+    make_graph: MakeGraph, make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match="another task or other labels"):
+        assemble(make_graph(scope="c"), tiny_labelled(), AssembleConfig(), tmp_path, baseline=make_payload())
 
 
 def test_golden_lines_are_what_the_package_answers(make_payload: MakePayload) -> None:

@@ -187,11 +187,35 @@ def test_the_threshold_costs_at_most_half_a_point_and_no_other_is_worth_more(
     assert plain.calibrated(list(logits), list(references)) == spec
 
 
+@pytest.mark.parametrize("labels", [("a", "b", "c"), ("a", "b", "c", SCOPE)])
+@pytest.mark.parametrize("seed", range(4))
+def test_with_a_baseline_as_many_in_scope_examples_are_turned_away(labels: tuple[str, ...], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    references = random.choice(["a", "b", "c", SCOPE], size=600)
+    truth = np.asarray([[label == name for name in labels] for label in references], dtype=np.float64)
+    logits = (random.normal(size=truth.shape) + 2.5 * truth).astype(np.float32)
+    plain = task_over(labels, SCOPE)
+    inside = references != SCOPE
+    claimed = int((np.asarray(answers(plain, logits), dtype=object) == SCOPE)[inside].sum())
+
+    def calibrated(turned_away: int) -> TextClassification:
+        at = random.choice(np.flatnonzero(inside), size=turned_away, replace=False)
+        baseline = [SCOPE if index in at else "a" for index in range(len(references))]
+        return TextClassification(plain.calibrated(list(logits), list(references), baseline))
+
+    for wanted in (claimed, claimed + 1, claimed + 17, int(inside.sum())):
+        found = np.asarray(answers(calibrated(wanted), logits), dtype=object) == SCOPE
+        assert int(found[inside].sum()) == wanted
+    assert calibrated(claimed).spec.threshold == 0.0
+    assert calibrated(0).spec.threshold == 0.0
+
+
 def test_no_threshold_is_chosen_without_out_of_scope_examples() -> None:
     logits = list(np.eye(3, dtype=np.float32))
     assert task_over().calibrated(logits, ["a", "b", "c"]).threshold is None
     assert task_over(scope=SCOPE).calibrated(logits, ["a", "b", "c"]).threshold is None
     assert task_over(scope=SCOPE).calibrated(logits, [SCOPE] * 3).threshold is None
+    assert task_over(scope=SCOPE).calibrated(logits, ["a", "b", "c"], [SCOPE] * 3).threshold is None
 
 
 def test_certain_answers_keep_a_threshold_that_is_a_probability() -> None:
