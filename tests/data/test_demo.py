@@ -12,7 +12,7 @@ import pytest
 from edge_ptf.data.demo import OUT_OF_SCOPE_LABEL, DemoRow, generate, generate_drafts, noise
 from edge_ptf.data.demo.grammar import INTENTS, OUT_OF_SCOPE, OUT_OF_SCOPE_FILLERS, SLOTS
 
-SEED_0_SHA256 = "2870a1ecdf2a343660eefa617ef06627de5ac2e0715e4c141921e4aba150b85f"
+SEED_0_SHA256 = "7d6cf1d27a2ff74dc5c03477e87119e6dcab3f18d1dd591de0313617611b1539"
 
 
 def _rows() -> list[DemoRow]:
