@@ -30,7 +30,7 @@ def main() -> None:
     out = given.out or Path("build") / f"{given.name}-{given.profile}"
     command = [sys.executable, "-m", "edge_ptf", "compress", "--profile", given.profile, "--model", "minilm-l6"]
     command += ["--data", str(given.data / given.name), *JOBS[given.name], "--out", str(out), *more]
-    runs = [_timed(command), _timed(command)]
+    runs = [_timed(command, out), _timed(command, out)]
     figures = _figures(out, runs)
     width = max(map(len, figures))
     for name, value in figures.items():
@@ -40,24 +40,26 @@ def main() -> None:
     file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-def _timed(command: list[str]) -> tuple[int, float]:
+def _timed(command: list[str], out: Path) -> tuple[int, float, str]:
+    """Exit code, seconds, and how many stages were reused from an earlier run."""
     started = time.monotonic()
     code = subprocess.run(command, check=False).returncode
     if code not in (0, 3, 4):
         sys.exit(code)
-    return code, time.monotonic() - started
+    seconds = time.monotonic() - started
+    stages = json.loads((out / "run.json").read_text(encoding="utf-8"))["stages"]
+    return code, seconds, f"{sum(stage['reused'] for stage in stages)} of {len(stages)}"
 
 
-def _figures(out: Path, runs: list[tuple[int, float]]) -> dict[str, object]:
+def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]:
     from edge_ptf import open_package
     from edge_ptf.measure.statistics import percentile
     from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 
     package = open_package(out / "package.eptf")
-    figures: dict[str, object] = {"exit code": runs[0][0], "seconds": round(runs[0][1], 1)}
-    figures["seconds, second run"] = round(runs[1][1], 1)
-    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
-    figures["stages reused, second run"] = f"{sum(s['reused'] for s in record['stages'])} of {len(record['stages'])}"
+    figures: dict[str, object] = {"exit code": runs[0][0]}
+    for when, (_, seconds, reused) in zip(("", ", second run"), runs, strict=True):
+        figures |= {f"seconds{when}": round(seconds, 1), f"stages reused{when}": reused}
     for evidence in package.evidence():
         if isinstance(evidence, AccuracyEvidence):
             who = "package" if evidence.payload == package.digest else "teacher"

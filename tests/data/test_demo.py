@@ -10,7 +10,9 @@ from collections import Counter
 import pytest
 
 from edge_ptf.data.demo import OUT_OF_SCOPE_LABEL, DemoRow, generate, generate_drafts, noise
-from edge_ptf.data.demo.grammar import INTENTS, OUT_OF_SCOPE, OUT_OF_SCOPE_FILLERS, SLOTS
+from edge_ptf.data.demo.grammar import INTENTS
+from edge_ptf.data.demo.out_of_scope import OUT_OF_SCOPE, OUT_OF_SCOPE_FILLERS
+from edge_ptf.data.demo.slots import SLOTS
 
 SEED_0_SHA256 = "7d6cf1d27a2ff74dc5c03477e87119e6dcab3f18d1dd591de0313617611b1539"
 

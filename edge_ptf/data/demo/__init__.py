@@ -16,7 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_ptf.data.demo import noise
-from edge_ptf.data.demo.grammar import INTENTS, OUT_OF_SCOPE, OUT_OF_SCOPE_FILLERS, SLOTS
+from edge_ptf.data.demo.grammar import INTENTS
+from edge_ptf.data.demo.out_of_scope import OUT_OF_SCOPE, OUT_OF_SCOPE_FILLERS
+from edge_ptf.data.demo.slots import SLOTS
 
 OUT_OF_SCOPE_LABEL = "out_of_scope"
 SPLITS = ("train", "validation", "test")
