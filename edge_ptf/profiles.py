@@ -32,6 +32,11 @@ class Engine(StrictModel):
 
     name: Literal["onnxruntime"] = "onnxruntime"
     threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
+    spinning: bool = Field(False, description="Threads burn time while they wait for work.")
+    arena: bool = Field(True, description="Memory is kept between calls.")
+    affinity: str = Field(
+        "", description="Processors of the threads beyond the first, as ONNX Runtime writes them: 2;3."
+    )
     opset: int = Field(17, ge=17, le=21, description="ONNX operator set.")
 
 

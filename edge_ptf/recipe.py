@@ -54,6 +54,7 @@ def _profile_values(profile: Profile) -> dict[str, Any]:
     values: dict[str, Any] = {
         "export": {"opset": engine.opset},
         "quantize": {"mode": "none"} if scheme.precision == "fp32" else scheme.model_dump(exclude={"precision"}),
+        "assemble": engine.model_dump(include={"threads", "spinning", "arena", "affinity"}),
         "evaluate": dict(threads),
         "bench": dict(threads),
         "targets": profile.targets.model_dump(exclude_none=True),

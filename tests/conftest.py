@@ -36,13 +36,14 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
 
     def build(family: str = "bert") -> Path:
         if family not in made:
-            made[family] = _build(family, tmp_path_factory.mktemp(f"tiny-{family}"))
+            made[family] = build_base(family, tmp_path_factory.mktemp(f"tiny-{family}"))
         return made[family]
 
     return build
 
 
-def _build(family: str, folder: Path) -> Path:
+def build_base(family: str, folder: Path) -> Path:
+    """A random pretrained model with a real tokenizer."""
     import torch
     from transformers import AutoConfig, AutoModel
 
@@ -51,7 +52,7 @@ def _build(family: str, folder: Path) -> Path:
         if family == "roberta"
         else _unigram_tokenizer()
         if family == "xlm-roberta"
-        else _wordpiece_tokenizer()
+        else wordpiece_tokenizer()
     )
     tokenizer.save_pretrained(folder)
     sizes: dict[str, object] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
@@ -70,7 +71,7 @@ def _build(family: str, folder: Path) -> Path:
     return folder
 
 
-def _wordpiece_tokenizer():
+def wordpiece_tokenizer():
     from transformers import BertTokenizerFast
 
     characters = sorted(set("abcdefghijklmnopqrstuvwxyz0123456789'?!.,-"))
@@ -220,7 +221,7 @@ PAYLOAD_TEXTS = (
 )
 
 
-def _labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
+def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
     """48 rows of three classes (or BIO tags), the same in every split."""
     from edge_ptf import tasks
     from edge_ptf.data.dataset import DataReport, LabelledData
@@ -242,7 +243,7 @@ def _labelled(kind: str = "text-classification", *, paired: bool = False) -> Any
 @pytest.fixture(scope="session")
 def tiny_labelled() -> Callable[..., Any]:
     """The data of the tiny payloads: `tiny_labelled(task, paired=…)`."""
-    return _labelled
+    return labelled
 
 
 @pytest.fixture(scope="session")
@@ -260,8 +261,8 @@ def make_graph(tiny_base: Callable[[str], Path], tmp_path_factory: pytest.TempPa
     ) -> Any:
         key = (family, kind, mode, paired, scope)
         if key not in made:
-            made[key] = _tiny_graph(
-                tiny_base(family), kind, mode, _labelled(kind, paired=paired), scope, tmp_path_factory.mktemp("graph")
+            made[key] = tiny_graph(
+                tiny_base(family), kind, mode, labelled(kind, paired=paired), scope, tmp_path_factory.mktemp("graph")
             )
         return made[key]
 
@@ -286,7 +287,7 @@ def make_payload(make_graph: Callable[..., Any], tmp_path_factory: pytest.TempPa
         key = (family, kind, mode, paired, scope)
         if key not in made:
             graph = make_graph(family, kind, mode, paired=paired, scope=scope)
-            data = _labelled(kind, paired=paired)
+            data = labelled(kind, paired=paired)
             made[key] = assemble(graph, data, AssembleConfig(name="tiny"), tmp_path_factory.mktemp("payload"))
         return made[key]
 
@@ -304,7 +305,7 @@ def verdict_for() -> Callable[..., Any]:
     return make
 
 
-def _tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, out: Path) -> Any:
+def tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, out: Path) -> Any:
     import torch
 
     from edge_ptf import tasks

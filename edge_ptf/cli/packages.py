@@ -81,7 +81,6 @@ def verify_command(package: Path) -> int:
 def predict_command(package: Path, texts: tuple[str, ...], pair: str | None, threads: int, as_json: bool) -> int:
     """Answer TEXTS with PACKAGE. Without TEXTS, each line of the standard input is one."""
     from edge_ptf.package import open_payload
-    from edge_ptf.package.golden import golden_cases
     from edge_ptf.runtime import Runner
 
     if not texts and (sys.stdin is None or sys.stdin.isatty()):
@@ -89,7 +88,7 @@ def predict_command(package: Path, texts: tuple[str, ...], pair: str | None, thr
     if pair is not None and len(texts) != 1:
         raise BadInputError("--pair goes with exactly one TEXT")
     payload = open_payload(package)
-    paired = any(case.text_pair is not None for case in golden_cases(payload.read(payload.manifest.golden.file)))
+    paired = payload.manifest.heads[0].text_pairs
     if paired != (pair is not None):
         raise BadInputError(
             f"{package}: answers {'pairs of texts' if paired else 'single texts'}",

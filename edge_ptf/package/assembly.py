@@ -22,21 +22,25 @@ from edge_ptf.export.graph import Graph
 from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
 from edge_ptf.package.golden import golden_examples, golden_lines
 from edge_ptf.package.manifest import (
+    EngineEntry,
     GoldenEntry,
     GraphEntry,
     HeadEntry,
     Lineage,
     Manifest,
     Requirements,
+    TablesProof,
     TensorEntry,
     TokenizerEntry,
 )
 from edge_ptf.package.payload import Payload, write_payload
+from edge_ptf.package.tables import TableTokenizer, UnsupportedTokenizerError, prove_tables, tokenizer_tables
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Encoding, Logits, Task
+from edge_ptf.tasks.base import Encoding, Example, Logits, Task
 
 PAYLOAD_FILE = "payload.eptf"
+TABLES_FILE = "tokenizer.bin"
 LEAST_ONNXRUNTIME = "1.23"
 TOOLS = ("edge-ptf", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 TOLERANCE = {"fp32": 1e-3, "int8": 0.05}
@@ -49,6 +53,12 @@ class AssembleConfig(StageConfig):
 
     name: str = Field("", description="Name inside the package. [default: that of the package file]")
     licence: str = Field("", description="Licence of the base model, for the licence notes, such as Apache-2.0.")
+    threads: int = Field(
+        1, ge=1, le=64, description="Threads of one inference in the runner, unless the app says else."
+    )
+    spinning: bool = Field(False, description="The runner's threads burn time while they wait for work.")
+    arena: bool = Field(True, description="The runner's engine keeps memory between calls.")
+    affinity: str = Field("", description="Processors of the runner's threads beyond the first, such as 2;3.")
     parity_texts: int = Field(500, ge=1, description="Validation texts on which the tokenizer is compared.")
 
 
@@ -73,7 +83,9 @@ def assemble(
     model, info = graph.model.read_bytes(), graph.info
     document = plain_document((graph.path / "tokenizer.json").read_bytes())
     tokenizer, task = PackageTokenizer(document, info.inputs), tasks.create(info.task)
-    _compare_tokenizers(graph, task, tokenizer, data, config.parity_texts)
+    texts = spread(data.validation, config.parity_texts)
+    _compare_tokenizers(graph, task, tokenizer, texts)
+    tables, entry = _tables(document, tokenizer, info.max_length, texts)
 
     session = GraphSession(model)
     if task.calibrates:
@@ -88,14 +100,16 @@ def assemble(
         "tokenizer_config.json": (graph.path / "tokenizer_config.json").read_bytes(),
         "config.json": json.dumps(config_json, indent=1, ensure_ascii=False).encode(),
         "labels.txt": "".join(f"{label}\n" for label in task.spec.labels).encode(),
+        **({entry.tables: tables} if entry.tables else {}),
         "golden.jsonl": "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode(),
     }
     manifest = Manifest(
         name=config.name or "package",
         graphs=(_graph_entry(graph, session),),
-        heads=(HeadEntry(name=task.name, graph="main", output=info.output, task=task.spec),),
-        tokenizer=TokenizerEntry(max_length=info.max_length),
+        heads=(HeadEntry(name=task.name, graph="main", output=info.output, text_pairs=paired, task=task.spec),),
+        tokenizer=entry,
         golden=GoldenEntry(count=len(lines), tolerance=TOLERANCE[info.scheme.precision]),
+        engine=EngineEntry(**{name: getattr(config, name) for name in EngineEntry.model_fields}),
         requires=Requirements(onnxruntime=LEAST_ONNXRUNTIME, isa_any=info.scheme.isa),
         lineage=Lineage(
             base_model=info.base_model,
@@ -140,8 +154,7 @@ def _calibrated(
                 f"{baseline.path}: the baseline has another task or other labels than the graph",
                 hint="Give the payload of the teacher that this model was made from",
             )
-        reader = PackageTokenizer(baseline.read(manifest.tokenizer.huggingface), full.inputs)
-        cut = theirs.encode(reader, data.validation, manifest.tokenizer.max_length)
+        cut = theirs.encode(baseline.tokenizer(full.inputs), data.validation, manifest.tokenizer.max_length)
         found = run("Ask the baseline", full, cut)
         answers = [
             theirs.decode(logits, encoding, example.text).label
@@ -151,11 +164,11 @@ def _calibrated(
     return tasks.create(task.calibrated(logits, [example.label for example in data.validation], answers))
 
 
-def _compare_tokenizers(graph: Graph, task: Task, tokenizer: PackageTokenizer, data: LabelledData, count: int) -> None:
+def _compare_tokenizers(graph: Graph, task: Task, tokenizer: PackageTokenizer, texts: Sequence[Example]) -> None:
     """What ships must cut texts exactly as training did."""
     reference = load_tokenizer(graph.path)
     length = graph.info.max_length
-    for example in [*spread(data.validation, count), *golden_examples(paired=False), *golden_examples(paired=True)]:
+    for example in [*texts, *golden_examples(paired=False), *golden_examples(paired=True)]:
         wanted, found = (task.encode(each, [example], length)[0] for each in (reference, tokenizer))
         if not tokenizer.typed:
             wanted = replace(wanted, token_type_ids=None)  # some tokenizers give types that their model never takes
@@ -164,6 +177,26 @@ def _compare_tokenizers(graph: Graph, task: Task, tokenizer: PackageTokenizer, d
                 f"the packaged tokenizer cuts a text differently from the checkpoint's: {example.text[:60]!r}",
                 hint="Please report this with the model's name",
             )
+
+
+def _tables(
+    document: bytes, tokenizer: PackageTokenizer, max_length: int, texts: Sequence[Example]
+) -> tuple[bytes, TokenizerEntry]:
+    """The runner's tables, proven; or an entry that says why there are none."""
+    try:
+        content = tokenizer_tables(document)
+    except UnsupportedTokenizerError as error:
+        return b"", TokenizerEntry(max_length=max_length, unsupported=str(error))
+    proof = prove_tables(tokenizer.plain(), content, (example.text for example in texts))
+    reader = TableTokenizer(content)
+    for example in [*texts, *golden_examples(paired=False), *golden_examples(paired=True)]:
+        pairs = None if example.text_pair is None else [example.text_pair]
+        wanted = tokenizer([example.text], pairs, max_length=max_length)
+        ids, types = reader.encode(example.text, example.text_pair, max_length)
+        if wanted["input_ids"] != [ids] or wanted.get("token_type_ids") not in (None, [types]):
+            raise ParityError(f"the runner's tables cut a text differently when it is shortened: {example.text[:60]!r}")
+    counts = TablesProof(code_points=proof.code_points, texts=proof.texts + len(texts))
+    return content, TokenizerEntry(max_length=max_length, tables=TABLES_FILE, proof=counts)
 
 
 def _graph_entry(graph: Graph, session: GraphSession) -> GraphEntry:

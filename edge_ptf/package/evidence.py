@@ -18,6 +18,7 @@ class RuntimeInfo(StrictModel):
     version: str
     provider: str = "CPUExecutionProvider"
     threads: int
+    runner: str = Field("", description="Name and version of the C++ runner; empty: Python asked the engine.")
 
 
 class PredictionRow(StrictModel):

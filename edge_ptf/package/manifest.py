@@ -13,7 +13,7 @@ from edge_ptf.tasks.base import TaskSpec
 
 FORMAT = "edge-ptf-package"
 MAJOR = 1
-MINOR = 0
+MINOR = 1
 MANIFEST = "manifest.json"
 
 
@@ -68,7 +68,15 @@ class HeadEntry(Part):
     name: str
     graph: str
     output: str
+    text_pairs: bool = Field(False, description="Pairs of texts are answered, not single ones.")
     task: Annotated[TaskSpec, _known_fields(TaskSpec)]
+
+
+class TablesProof(Part):
+    """How much of the tables was compared with the Hugging Face tokenizer, and found equal."""
+
+    code_points: int = Field(ge=0, description="Code points, each between two letters.")
+    texts: int = Field(ge=0, description="Real and random texts.")
 
 
 class TokenizerEntry(Part):
@@ -76,8 +84,12 @@ class TokenizerEntry(Part):
 
     huggingface: str = Field("tokenizer.json", description="The tokenizer in Hugging Face form.")
     max_length: int = Field(description="Longest sequence in tokens, special tokens included; longer is cut.")
-    truncation: Literal["longest_first"] = "longest_first"
+    truncation: Literal["longest_first", "only_first", "only_second"] = Field(
+        "longest_first", description="Which text of a pair is cut."
+    )
     tables: str | None = Field(None, description="The runner's tables; null: callers tokenize with the form above.")
+    unsupported: str = Field("", description="Why there are no tables: the part that the runner cannot execute.")
+    proof: TablesProof | None = Field(None, description="What the tables were compared on when they were made.")
 
 
 class GoldenEntry(Part):
@@ -86,6 +98,15 @@ class GoldenEntry(Part):
     file: str = "golden.jsonl"
     count: int
     tolerance: float = Field(description="Largest accepted difference of a logit, as a share of the largest one.")
+
+
+class EngineEntry(Part):
+    """How the runner sets up its engine where the application says nothing."""
+
+    threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
+    spinning: bool = Field(False, description="Threads burn time while they wait for work.")
+    arena: bool = Field(True, description="Memory is kept between calls.")
+    affinity: str = Field("", description="Processors of the threads beyond the first, as ONNX Runtime writes them.")
 
 
 class Requirements(Part):
@@ -116,6 +137,7 @@ class Manifest(Part):
     heads: tuple[HeadEntry, ...] = Field(min_length=1)
     tokenizer: TokenizerEntry
     golden: GoldenEntry
+    engine: EngineEntry = EngineEntry()
     requires: Requirements
     lineage: Lineage
     files: tuple[FileEntry, ...] = Field(description="Every file but this one and what sealing adds.")

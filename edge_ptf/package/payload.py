@@ -16,6 +16,7 @@ from edge_ptf.package import archive
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.evidence import AccuracyEvidence, Evidence, LatencyEvidence, MemoryEvidence, Verdict
 from edge_ptf.package.manifest import MAJOR, MANIFEST, FileEntry, Manifest
+from edge_ptf.package.tokenizer import PackageTokenizer
 
 MANIFEST_LIMIT = 16 << 20
 VERDICT = "verdict.json"
@@ -54,6 +55,11 @@ class Payload:
     def model(self) -> bytes:
         """The ONNX graph of the first head."""
         return self.read(self.manifest.graph.file)
+
+    def tokenizer(self, inputs: Sequence[str]) -> PackageTokenizer:
+        """Texts to the ids of a graph that takes these inputs."""
+        entry = self.manifest.tokenizer
+        return PackageTokenizer(self.read(entry.huggingface), inputs, entry.truncation)
 
     def evidence(self) -> list[Evidence]:
         """What was measured about this payload and its baseline; empty before sealing."""
@@ -180,6 +186,7 @@ def _gap(manifest: Manifest) -> str:
         if head.graph not in graphs:
             return f"heads: there is no graph '{head.graph}'"
     needed = [*(graph.file for graph in manifest.graphs), manifest.tokenizer.huggingface, manifest.golden.file]
+    needed += [manifest.tokenizer.tables] if manifest.tokenizer.tables else []
     return next((f"files: '{name}' is not among them" for name in needed if name not in names), "")
 
 

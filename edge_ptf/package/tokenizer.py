@@ -12,10 +12,11 @@ from edge_ptf.errors import PackageError
 class PackageTokenizer:
     """Texts to token ids with the package's truncation and no padding."""
 
-    def __init__(self, document: bytes, inputs: Sequence[str]) -> None:
+    def __init__(self, document: bytes, inputs: Sequence[str], strategy: str = "longest_first") -> None:
         """Args:
         document: content of `tokenizer.json`.
         inputs: the graph's inputs; token types are only given where the graph takes them.
+        strategy: which text of a pair is cut: longest_first, only_first or only_second.
         """
         from tokenizers import Tokenizer
 
@@ -25,6 +26,7 @@ class PackageTokenizer:
             raise PackageError(f"the tokenizer cannot be read ({error})") from None
         self.core.no_padding()
         self.core.no_truncation()
+        self.strategy = strategy
         self.typed = "token_type_ids" in inputs
         self.limit: int | None = None
 
@@ -47,13 +49,18 @@ class PackageTokenizer:
             result["offset_mapping"] = [item.offsets for item in batch]
         return result
 
+    def plain(self) -> Any:
+        """The `tokenizers.Tokenizer` itself, without truncation."""
+        self._cut_at(None)
+        return self.core
+
     def _cut_at(self, limit: int | None) -> None:
         if limit == self.limit:
             return
         if limit is None:
             self.core.no_truncation()
         else:
-            self.core.enable_truncation(limit, strategy="longest_first")
+            self.core.enable_truncation(limit, strategy=self.strategy)
         self.limit = limit
 
 

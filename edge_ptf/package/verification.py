@@ -14,7 +14,6 @@ from edge_ptf.machine import this_machine
 from edge_ptf.package.golden import golden_cases
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload, open_payload
-from edge_ptf.package.tokenizer import PackageTokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
     """Runs the golden vectors; returns their number and the largest difference, as a share of the largest logit."""
     manifest, path = payload.manifest, payload.path
     session = GraphSession(payload.model(), threads)
-    tokenizer = PackageTokenizer(payload.read(manifest.tokenizer.huggingface), session.inputs)
+    tokenizer = payload.tokenizer(session.inputs)
     task, worst = tasks.create(manifest.task), 0.0
     cases = golden_cases(payload.read(manifest.golden.file))
     if len(cases) != manifest.golden.count:

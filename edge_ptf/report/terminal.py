@@ -14,6 +14,7 @@ from edge_ptf.config import Source
 from edge_ptf.export.graph import Graph
 from edge_ptf.measure import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
+from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
 
 if TYPE_CHECKING:
@@ -55,9 +56,14 @@ def summary(artifact: Any) -> str:
     if isinstance(artifact, Graph):
         return _graph_summary(artifact)
     if isinstance(artifact, Payload):
-        return f"{artifact.size_bytes / 1e6:.2f} MB, payload {artifact.digest[:12]}"
+        tokenizer = artifact.manifest.tokenizer
+        only_ids = (
+            "" if tokenizer.tables else f"; the runner takes token ids only: {tokenizer.unsupported or 'no tables'}"
+        )
+        return f"{artifact.size_bytes / 1e6:.2f} MB, payload {artifact.digest[:12]}{only_ids}"
     if isinstance(artifact, AccuracyEvidence):
-        return ", ".join(f"{_words(name)} {value:.2f} %" for name, value in artifact.metrics.items())
+        metrics = ", ".join(f"{_words(name)} {value:.2f} %" for name, value in artifact.metrics.items())
+        return f"{metrics} (by {artifact.runtime.runner or 'Python'})"
     if isinstance(artifact, tuple) and artifact and isinstance(artifact[0], LatencyEvidence):
         return _bench_summary(artifact[0], artifact[1])
     return type(artifact).__name__
@@ -195,6 +201,7 @@ def package_table(payload: Payload) -> RenderableType:
         "needs": f"ONNX Runtime ≥ {manifest.requires.onnxruntime}"
         + (f", one of {', '.join(manifest.requires.isa_any)} on x86" if manifest.requires.isa_any else ""),
         "longest text": f"{manifest.tokenizer.max_length} tokens",
+        "runner": _runner_row(manifest),
         "size": f"{payload.size_bytes / 1e6:.2f} MB",
         "made from": f"{manifest.lineage.base_model}, data {manifest.lineage.data[:12]}",
         "steps": " → ".join(step.stage for step in manifest.lineage.steps),
@@ -206,6 +213,17 @@ def package_table(payload: Payload) -> RenderableType:
     for entry in manifest.files:
         files.add_row(entry.path, f"{entry.size:,}", f"{entry.sha256[:16]}…")
     return Group(headline(manifest.name, rows), files)
+
+
+def _runner_row(manifest: Manifest) -> str:
+    """What the C++ runner can do with the package."""
+    tokenizer = manifest.tokenizer
+    if not tokenizer.tables:
+        return f"token ids only: {tokenizer.unsupported or 'no tokenizer tables'}"
+    proof = tokenizer.proof
+    return "text to answer" + (
+        f"; tokenizer proven on {proof.code_points:,} code points and {proof.texts:,} texts" if proof else ""
+    )
 
 
 def settings_table(sources: Sequence[Source], resolved: Mapping[str, Any]) -> RenderableType:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from edge_ptf import tasks
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.package.payload import Payload
-from edge_ptf.package.tokenizer import PackageTokenizer
 from edge_ptf.tasks.base import Encoding, Example, Logits, Prediction
 
 
@@ -16,7 +15,7 @@ class Runner:
         manifest = payload.manifest
         self.payload = payload
         self.session = GraphSession(payload.model(), threads)
-        self.tokenizer = PackageTokenizer(payload.read(manifest.tokenizer.huggingface), self.session.inputs)
+        self.tokenizer = payload.tokenizer(self.session.inputs)
         self.task = tasks.create(manifest.task)
         self.max_length = manifest.tokenizer.max_length
 
