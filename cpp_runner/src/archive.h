@@ -1,0 +1,77 @@
+// The container of a package: a zip file that is mapped into memory, or the directory it unpacks to. Read without
+// trust, by the rules of docs/package.md section 1. Nothing is ever written.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bytes.h"
+
+namespace edge_ptf {
+
+// A whole file, mapped read-only.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  Bytes bytes() const { return {start_, size_}; }
+
+ private:
+  void* start_ = nullptr;
+  size_t size_ = 0;
+};
+
+// The content of one entry: a view into the mapped package where it is stored, or memory of its own.
+class Content {
+ public:
+  explicit Content(Bytes view) : view_(view) {}
+  explicit Content(std::vector<unsigned char> own) : own_(std::move(own)), view_(own_.data(), own_.size()) {}
+  explicit Content(std::unique_ptr<MappedFile> file) : file_(std::move(file)), view_(file_->bytes()) {}
+  Content(Content&&) = default;
+  Content& operator=(Content&&) = default;
+  Bytes bytes() const { return view_; }
+
+ private:
+  std::vector<unsigned char> own_;
+  std::unique_ptr<MappedFile> file_;
+  Bytes view_;
+};
+
+class Archive {
+ public:
+  explicit Archive(const std::string& path);
+  explicit Archive(Bytes content);  // which must stay as it is
+
+  bool has(const std::string& name) const { return entries_.count(name) != 0; }
+  uint64_t size(const std::string& name) const { return entries_.at(name).size; }
+  // Refuses an entry of more than `limit` bytes.
+  Content read(const std::string& name, uint64_t limit) const;
+  const std::string& path() const { return path_; }  // empty for content in memory
+
+ private:
+  struct Entry {
+    uint64_t size = 0;    // unpacked
+    uint64_t packed = 0;  // as it lies in the file
+    size_t offset = 0;    // of its content
+    uint32_t crc = 0;
+    bool deflated = false;
+  };
+
+  void list();
+  void walk(const std::string& folder);
+  void add(const std::string& name, const Entry& entry);
+  void check_names() const;
+
+  std::string path_;
+  bool folder_ = false;
+  std::unique_ptr<MappedFile> file_;
+  Bytes content_;
+  std::map<std::string, Entry> entries_;
+};
+
+}  // namespace edge_ptf

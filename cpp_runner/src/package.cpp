@@ -1,0 +1,64 @@
+#include "package.h"
+
+#include "sha256.h"
+
+namespace edge_ptf {
+namespace {
+
+constexpr uint64_t kManifestLimit = 16 << 20;
+constexpr const char* kManifest = "manifest.json";
+
+// Adds which package it was to what went wrong.
+template <typename Work>
+auto about(const std::string& path, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    throw Error(error.status(), (path.empty() ? "" : path + ": ") + error.what());
+  }
+}
+
+}  // namespace
+
+Package::Package(const std::string& path) : archive_(about(path, [&] { return Archive(path); })) {
+  about(path, [this] { open(); });
+}
+
+Package::Package(Bytes content) : archive_(content) {
+  open();
+}
+
+void Package::open() {
+  if (!archive_.has(kManifest)) {
+    refuse("no manifest.json, so this is no package");
+  }
+  const Content content = archive_.read(kManifest, kManifestLimit);
+  document_ = content.bytes().text();
+  manifest_ = parse_manifest(content.bytes());
+  for (const FileEntry& entry : manifest_.files) {
+    if (!archive_.has(entry.path)) {
+      refuse("'" + entry.path + "' is missing");
+    }
+    if (archive_.size(entry.path) != entry.size) {
+      fail("'" + entry.path + "' has " + std::to_string(archive_.size(entry.path)) + " bytes, not " +
+           std::to_string(entry.size));
+    }
+  }
+}
+
+std::string Package::digest() const {
+  return sha256({document_.data(), document_.size()});
+}
+
+Content Package::read(const std::string& name, bool check) const {
+  return about(archive_.path(), [&] {
+    const FileEntry& entry = manifest_.file(name);
+    Content content = archive_.read(name, entry.size);
+    if (content.bytes().size != entry.size || (check && sha256(content.bytes()) != entry.sha256)) {
+      fail("'" + name + "' is not what the manifest says (size or sha256 differs)");
+    }
+    return content;
+  });
+}
+
+}  // namespace edge_ptf

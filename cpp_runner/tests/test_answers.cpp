@@ -1,0 +1,108 @@
+// The same ids, labels, tags and entities as Python with ONNX Runtime.
+#include <cmath>
+
+#include "edge_ptf.hpp"
+#include "fixtures.h"
+
+namespace {
+
+constexpr double kTolerance = 0.05;  // of a probability: INT8 on another processor (docs/package.md section 7)
+
+std::vector<int64_t> types(const edge_ptf::Answer& answer) {
+  size_t count = 0;
+  const int64_t* first = edge_ptf_result_types(answer.get(), &count);
+  return {first, first + count};
+}
+
+void ask(edge_ptf::Answer& answer, const nlohmann::json& wanted) {
+  const std::string text = from_hex(wanted["text"]);
+  wanted.contains("pair") ? answer.ask(text, from_hex(wanted["pair"])) : answer.ask(text);
+}
+
+// A label may only differ where Python itself saw two classes within the tolerance.
+void compare(const edge_ptf::Answer& answer, const nlohmann::json& wanted, size_t& near_ties) {
+  CHECK(answer.ids() == wanted["ids"].get<std::vector<int64_t>>());
+  CHECK(types(answer) == wanted["types"].get<std::vector<int64_t>>());
+  CHECK(std::abs(answer.score() - wanted["score"].get<double>()) < kTolerance);
+  const bool near_tie = wanted["margin"].get<double>() < kTolerance;
+  if (wanted["label"].is_string()) {
+    const bool same = answer.label() == wanted["label"].get<std::string>();
+    CHECK((same || near_tie));
+    near_ties += same ? 0 : 1;
+    return;
+  }
+  std::vector<std::string> tags;
+  for (const edge_ptf_word& word : answer.words()) {
+    tags.emplace_back(word.tag);
+  }
+  const bool same = tags == wanted["label"].get<std::vector<std::string>>();
+  CHECK((same || near_tie));
+  near_ties += same ? 0 : 1;
+  if (!same) {
+    return;
+  }
+  const auto entities = answer.entities();
+  REQUIRE(entities.size() == wanted["entities"].size());
+  for (size_t i = 0; i < entities.size(); ++i) {
+    CHECK(std::string(entities[i].type) == wanted["entities"][i]["type"].get<std::string>());
+    CHECK(entities[i].begin_character == wanted["entities"][i]["start"].get<size_t>());
+    CHECK(entities[i].end_character == wanted["entities"][i]["end"].get<size_t>());
+  }
+}
+
+void compare_all(const std::string& name, const std::string& package) {
+  const edge_ptf::Runner runner(fixture(package));
+  edge_ptf::Answer answer(runner);
+  size_t near_ties = 0;
+  for (const nlohmann::json& wanted : read_cases(name + ".jsonl")) {
+    CAPTURE(from_hex(wanted["text"]));
+    ask(answer, wanted);
+    compare(answer, wanted, near_ties);
+  }
+  MESSAGE(name << ": near-ties answered otherwise: " << near_ties);
+}
+
+}  // namespace
+
+TEST_CASE("a text gets the ids and the label that Python gives it") {
+  for (const char* name : {"intents", "entities", "pairs"}) {
+    CAPTURE(name);
+    compare_all(name, std::string(name) + ".eptf");
+  }
+}
+
+TEST_CASE("an unpacked package answers as its file") {
+  compare_all("intents", "intents");
+}
+
+TEST_CASE("a package in memory answers as its file") {
+  const std::string content = read_file(fixture("entities.eptf"));
+  const edge_ptf::Runner runner(content.data(), content.size());
+  edge_ptf::Answer answer(runner);
+  size_t near_ties = 0;
+  for (const nlohmann::json& wanted : read_cases("entities.jsonl")) {
+    ask(answer, wanted);
+    compare(answer, wanted, near_ties);
+  }
+}
+
+TEST_CASE("token ids get the answer that their text gets") {
+  const edge_ptf::Runner runner(fixture("intents.eptf"));
+  edge_ptf::Answer from_text(runner);
+  edge_ptf::Answer from_ids(runner);
+  for (const nlohmann::json& wanted : read_cases("intents.jsonl")) {
+    from_text.ask(from_hex(wanted["text"]));
+    from_ids.ask(from_text.ids());
+    CHECK(from_ids.label() == from_text.label());
+    CHECK(from_ids.score() == from_text.score());
+  }
+}
+
+TEST_CASE("golden vectors are answered") {
+  for (const char* name : {"intents.eptf", "entities.eptf", "pairs.eptf", "ids-only.eptf", "intents"}) {
+    CAPTURE(name);
+    const edge_ptf_report report = edge_ptf::Runner(fixture(name)).selftest();
+    CHECK(report.golden > 0);
+    CHECK(report.largest_difference <= report.tolerance);
+  }
+}

@@ -1,0 +1,85 @@
+// Ids equal to the Hugging Face tokenizer's, over fuzzed texts, real vocabularies and damaged tables.
+#include <cstring>
+#include <random>
+
+#include "fixtures.h"
+#include "tokenizer.h"
+
+namespace {
+
+// Aligned, as a mapped file is.
+std::vector<uint64_t> aligned(const std::string& content) {
+  std::vector<uint64_t> copy((content.size() + 7) / 8);
+  if (!content.empty()) {
+    std::memcpy(copy.data(), content.data(), content.size());
+  }
+  return copy;
+}
+
+edge_ptf::Truncation strategy(const std::string& name) {
+  return name == "only_first"    ? edge_ptf::Truncation::kOnlyFirst
+         : name == "only_second" ? edge_ptf::Truncation::kOnlySecond
+                                 : edge_ptf::Truncation::kLongestFirst;
+}
+
+}  // namespace
+
+TEST_CASE("ids and types are those of the Hugging Face tokenizer") {
+  for (const char* name : {"uncased", "cased"}) {
+    CAPTURE(std::string(name));
+    const std::string content = read_file(fixture(std::string(name) + ".bin"));
+    const auto copy = aligned(content);
+    const edge_ptf::Bytes tables(copy.data(), content.size());
+    edge_ptf::Encoding encoding;
+    for (const auto& wanted : read_cases(std::string(name) + ".jsonl")) {
+      const edge_ptf::Tokenizer tokenizer(edge_ptf::Tables(tables), wanted["max_length"].get<size_t>(),
+                                          strategy(wanted["strategy"]));
+      const std::string text = from_hex(wanted["text"]);
+      CAPTURE(wanted.dump());
+      const bool paired = wanted.contains("pair");
+      const std::string pair = paired ? from_hex(wanted["pair"]) : "";
+      if (wanted["ids"].is_null()) {
+        CHECK_THROWS_AS(paired ? tokenizer.encode(text, pair, encoding) : tokenizer.encode(text, encoding),
+                        edge_ptf::Error);
+        continue;
+      }
+      paired ? tokenizer.encode(text, pair, encoding) : tokenizer.encode(text, encoding);
+      CHECK(encoding.ids == wanted["ids"].get<std::vector<int64_t>>());
+      CHECK(encoding.types == wanted["types"].get<std::vector<int64_t>>());
+    }
+  }
+}
+
+TEST_CASE("damaged tables are refused, or cut texts into something, without harm") {
+  const std::string content = read_file(fixture("uncased.bin"));
+  std::mt19937 random(11);
+  std::string text;
+  for (uint32_t i = 0; i < 400; ++i) {
+    text += static_cast<char>(random());
+  }
+  edge_ptf::Encoding encoding;
+  int refused = 0;
+  for (int turn = 0; turn < 300; ++turn) {
+    auto copy = aligned(content);
+    auto* bytes = reinterpret_cast<unsigned char*>(copy.data());
+    // The header and the section table are hit more often than their size says.
+    const size_t range = turn % 2 == 0 ? 160 : content.size();
+    for (int i = 0; i < 1 + turn % 4; ++i) {
+      bytes[random() % range] = static_cast<unsigned char>(random());
+    }
+    try {
+      const edge_ptf::Tokenizer tokenizer(edge_ptf::Tables({bytes, content.size()}), 64,
+                                          edge_ptf::Truncation::kLongestFirst);
+      tokenizer.encode(text, encoding);
+      tokenizer.encode(text, "turn on", encoding);
+      CHECK(encoding.ids.size() <= 64);
+    } catch (const edge_ptf::Error&) {
+      ++refused;
+    }
+  }
+  CHECK(refused > 50);
+  for (size_t size = 0; size < content.size(); size += content.size() / 50 + 1) {
+    const auto copy = aligned(content.substr(0, size));
+    CHECK_THROWS_AS(edge_ptf::Tables({copy.data(), size}), edge_ptf::Error);
+  }
+}

@@ -1,0 +1,37 @@
+// The commands of edge-ptf-runner. Each takes the words after its name and returns the exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "edge_ptf.hpp"
+
+int info_command(const std::vector<std::string>& words);
+int predict_command(const std::vector<std::string>& words);
+int bench_command(const std::vector<std::string>& words);
+int selftest_command(const std::vector<std::string>& words);
+int verify_command(const std::vector<std::string>& words);
+
+// What every command that opens a package takes: --threads, --spinning, --arena, --affinity, --check.
+std::set<std::string> engine_options();
+
+// The options of the library from those of the command line; keeps the text that they point to.
+struct EngineChoice {
+  explicit EngineChoice(const Arguments& arguments);
+  edge_ptf::Options options;
+  std::string affinity;
+};
+
+// A text, or a pair of texts.
+struct Input {
+  std::string text;
+  std::string pair;
+  bool paired = false;
+};
+
+// One line of input: plain text, or with `json` an object with "text" and optionally "text_pair".
+Input parse_input(const std::string& line, bool json, const std::string& place);
+
+// The only package among the plain words, which is the first one.
+std::string package_among(const Arguments& arguments);

@@ -1,0 +1,76 @@
+// edge-ptf-runner: a package on the command line. Exit codes as those of edge-ptf.
+#include <cstdio>
+#include <functional>
+#include <iostream>
+#include <map>
+
+#include "commands.h"
+
+namespace {
+
+constexpr const char* kHelp = R"(Usage: edge-ptf-runner COMMAND PACKAGE [...]
+
+Answers text with a package that edge-ptf made: a .eptf file or its unpacked directory.
+
+Commands
+  info PACKAGE [--json]                 what the package is
+  predict PACKAGE [TEXT...]             answers texts; without TEXT each line of the standard input
+      --pair TEXT                       the second text, for a package that takes pairs
+      --json                            one JSON object an answer
+      --jsonl                           the input is JSON lines with "text" and "text_pair"; so is the output
+  bench PACKAGE --texts FILE            latency on this machine, one launch, every sample kept
+      --mode burst|paced|sustained      calls without a pause, at a rate, or for a long time  [burst]
+      --rate N                          calls a second, for paced  [10]
+      --seconds S --calls N             it runs at least so long, and so often  [2 (sustained: 60), 400]
+      --only tokenizer                  times the tokenizer alone
+      --memory                          adds the peak resident memory; give it a launch of its own
+      --json --out FILE                 the record with every sample, to the standard output or a file
+      --seed N                          of the order of the texts  [0]
+  selftest PACKAGE                      answers the golden vectors
+  verify PACKAGE                        checks every sha256, then the golden vectors
+
+Options of all commands that answer; without them the package's own settings hold
+  --threads N   --spinning on|off   --arena on|off   --affinity LIST
+  --check       compares the sha256 of what is used (verify does it once for all)
+
+Exit codes: 0 done, 2 wrong usage or bad input, 3 failed (selftest, verify), 5 environment, 1 a fault of ours.
+)";
+
+int complain(int code, const std::string& message) {
+  std::fprintf(stderr, "edge-ptf-runner: %s\n", message.c_str());
+  return code;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  const std::vector<std::string> words(values + 1, values + count);
+  const std::map<std::string, std::function<int(const std::vector<std::string>&)>> commands = {
+      {"info", info_command},         {"predict", predict_command}, {"bench", bench_command},
+      {"selftest", selftest_command}, {"verify", verify_command},
+  };
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || (words.size() > 1 && words[1] == "--help")) {
+    std::fputs(kHelp, words.empty() ? stderr : stdout);
+    return words.empty() ? EDGE_PTF_BAD_INPUT : EDGE_PTF_OK;
+  }
+  if (words[0] == "--version") {
+    std::printf("edge-ptf-runner %s (%s)\n", edge_ptf_version(), edge_ptf_engine_version());
+    return EDGE_PTF_OK;
+  }
+  const auto command = commands.find(words[0]);
+  if (command == commands.end()) {
+    return complain(EDGE_PTF_BAD_INPUT,
+                    "no such command: " + words[0] + " (info, predict, bench, selftest, verify; see --help)");
+  }
+  try {
+    return command->second({words.begin() + 1, words.end()});
+  } catch (const UsageError& error) {
+    return complain(EDGE_PTF_BAD_INPUT, error.what());
+  } catch (const EnvironmentError& error) {
+    return complain(EDGE_PTF_ENVIRONMENT, error.what());
+  } catch (const edge_ptf::Failure& failure) {
+    return complain(failure.status(), failure.what());
+  } catch (const std::exception& error) {
+    return complain(EDGE_PTF_INTERNAL, error.what());
+  }
+}
