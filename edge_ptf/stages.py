@@ -16,11 +16,11 @@ from edge_ptf.checkpoint import Checkpoint, open_checkpoint
 from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.digests import tree_digest
+from edge_ptf.digests import bytes_digest, tree_digest
 from edge_ptf.export import ExportConfig, QuantizeConfig, export, open_graph, quantize
 from edge_ptf.export.graph import Graph
 from edge_ptf.machine import this_machine
-from edge_ptf.measure import BenchConfig, EvaluateConfig, bench, evaluate, load_accuracy, load_bench
+from edge_ptf.measure import BenchConfig, EvaluateConfig, bench, evaluate, load_accuracy, load_bench, runner_for
 from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.progress import SILENT, Progress
@@ -126,6 +126,7 @@ def run_assemble(
         "assemble",
         config,
         RUNNING,
+        version=2,
         graph=graph.digest,
         baseline=baseline.digest if baseline else None,
         data=data.fingerprint,
@@ -143,7 +144,16 @@ def run_evaluate(
     payload: Payload, data: LabelledData, config: EvaluateConfig, place: Place
 ) -> Outcome[AccuracyEvidence]:
     """The payload's answers on the test split."""
-    key = _key("evaluate", config, RUNNING, payload=payload.digest, data=data.fingerprint, machine=_machine())
+    library = runner_for(payload, config)
+    key = _key(
+        "evaluate",
+        config,
+        RUNNING,
+        payload=payload.digest,
+        data=data.fingerprint,
+        machine=_machine(),
+        runner=bytes_digest(library.read_bytes()) if library else None,
+    )
     return place.run(key, lambda out: evaluate(payload, data, config, out, place.progress), load_accuracy)
 
 
@@ -168,8 +178,8 @@ def run_bench(
     )
 
 
-def _key(stage: str, config: StageConfig, libraries: tuple[str, ...], **inputs: Any) -> Key:
-    return Key(stage, 1, {"config": config.model_dump(mode="json"), **inputs}, libraries)
+def _key(stage: str, config: StageConfig, libraries: tuple[str, ...], *, version: int = 1, **inputs: Any) -> Key:
+    return Key(stage, version, {"config": config.model_dump(mode="json"), **inputs}, libraries)
 
 
 def _isa() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_ptf.measure.accuracy import EvaluateConfig, evaluate, load_accuracy
+from edge_ptf.measure.accuracy import EvaluateConfig, evaluate, load_accuracy, runner_for
 from edge_ptf.measure.latency import BenchConfig, bench, load_bench
 
-__all__ = ["BenchConfig", "EvaluateConfig", "bench", "evaluate", "load_accuracy", "load_bench"]
+__all__ = ["BenchConfig", "EvaluateConfig", "bench", "evaluate", "load_accuracy", "load_bench", "runner_for"]

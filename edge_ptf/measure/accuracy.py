@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -11,12 +11,13 @@ from edge_ptf import tasks
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
-from edge_ptf.errors import PackageError
+from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.machine import this_machine
 from edge_ptf.package.evidence import AccuracyEvidence, PredictionRow, RuntimeInfo
 from edge_ptf.package.payload import Payload
 from edge_ptf.package.verification import exact_here
 from edge_ptf.progress import SILENT, Progress
+from edge_ptf.runtime.native import find_library, load_library
 from edge_ptf.runtime.process import WorkerProcess
 
 FILE = "accuracy.json"
@@ -27,6 +28,9 @@ class EvaluateConfig(StageConfig):
     """How the payload is run over the test split."""
 
     threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
+    runtime: Literal["auto", "python", "runner"] = Field(
+        "auto", description="What answers: the C++ runner, or Python; auto: the runner where it is built."
+    )
 
 
 def evaluate(
@@ -36,10 +40,10 @@ def evaluate(
 
     This is the only place where labels of `test` are read.
     """
-    examples, answers = data.test, list[tuple[Any, float]]()
+    examples, answers, library = data.test, list[tuple[Any, float]](), runner_for(payload, config)
     progress.start("Evaluate", len(examples))
     with WorkerProcess() as worker:
-        runtime = worker.load(payload.path, "payload", config.threads)["runtime"]
+        runtime = worker.load(payload.path, "payload", config.threads, library)["runtime"]
         for start in range(0, len(examples), BLOCK):
             block = examples[start : start + BLOCK]
             answers += worker.answers("payload", [(example.text, example.text_pair) for example in block])
@@ -63,6 +67,26 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_bytes(canonical_json(evidence.model_dump(mode="json")))
     return evidence
+
+
+def runner_for(payload: Payload, config: EvaluateConfig) -> Path | None:
+    """The library of the C++ runner that answers; None: Python does.
+
+    Raises:
+        EnvironmentFault: the runner is asked for by name, and is not built here.
+        BadInputError: it is asked for by name, and the package is for token ids only.
+    """
+    if config.runtime == "python":
+        return None
+    tokenizer = payload.manifest.tokenizer
+    if config.runtime == "auto":
+        return find_library() if tokenizer.tables else None
+    if not tokenizer.tables:
+        raise BadInputError(
+            f"{payload.path}: the runner answers token ids only ({tokenizer.unsupported or 'no tokenizer tables'})",
+            hint="Use --runtime python",
+        )
+    return load_library().path
 
 
 def load_accuracy(folder: Path) -> AccuracyEvidence:

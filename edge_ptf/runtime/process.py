@@ -9,7 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from edge_ptf.errors import EnvironmentFault, PackageError, VerificationError
+from edge_ptf.errors import EdgePtfError, EnvironmentFault, ExitCode, PackageError, VerificationError
+
+ERRORS: dict[int, type[EdgePtfError]] = {ExitCode.FAIL: VerificationError, ExitCode.ENVIRONMENT: EnvironmentFault}
 
 
 class WorkerProcess:
@@ -33,9 +35,10 @@ class WorkerProcess:
             self.process.kill()
         self.process.communicate()
 
-    def load(self, path: Path, name: str, threads: int) -> dict[str, Any]:
-        """Opens a package there; returns `load_ms` and `runtime`."""
-        return self._ask({"load": str(path), "as": name, "threads": threads})
+    def load(self, path: Path, name: str, threads: int, library: Path | None = None) -> dict[str, Any]:
+        """Opens a package there, by the C++ runner where its library is given; returns `load_ms` and `runtime`."""
+        chosen = {} if library is None else {"library": str(library)}
+        return self._ask({"load": str(path), "as": name, "threads": threads, **chosen})
 
     def answers(self, name: str, texts: list[tuple[str, str | None]]) -> list[tuple[Any, float]]:
         """Label and score of each text."""
@@ -63,7 +66,7 @@ class WorkerProcess:
             raise EnvironmentFault(f"the measuring process ended: {self._last_words()}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
-            raise (VerificationError if reply["failed_verification"] else PackageError)(reply["error"])
+            raise ERRORS.get(reply["exit_code"], PackageError)(reply["error"])
         return reply
 
     def _last_words(self) -> str:

@@ -1,7 +1,8 @@
 """The measuring process: `python -m edge_ptf.runtime.worker` serves packages over JSON lines on its standard streams.
 
 Requests, one JSON object a line:
-  {"load": path, "as": name, "threads": n}      opens a package; answers load_ms and what runs it
+  {"load": path, "as": name, "threads": n}      opens a package; answers load_ms and what runs it;
+                                                with "library": path by the C++ runner, for answers only
   {"answers": name, "texts": [[text, pair]…]}   answers each text: label and score
   {"time": name, "texts": […]}                  per text: end-to-end and engine time in ms, and its tokens
   {"memory": true}                              peak resident memory so far, in MB (10^6 bytes)
@@ -16,9 +17,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edge_ptf.errors import EdgePtfError, VerificationError
+from edge_ptf.errors import EdgePtfError
 from edge_ptf.package.payload import open_payload
 from edge_ptf.runtime.memory import peak_memory_mb
+from edge_ptf.runtime.native import NativeRunner, load_library
 from edge_ptf.runtime.runner import Runner
 
 NANO = 1e-6
@@ -29,13 +31,17 @@ class Worker:
 
     def __init__(self) -> None:
         self.runners: dict[str, Runner] = {}
+        self.native: dict[str, NativeRunner] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to one request."""
+        if "library" in request:
+            return self._load_native(request)
         if "load" in request:
             return self._load(request)
         if "answers" in request:
-            return self._answers(self.runners[request["answers"]], request["texts"])
+            name = request["answers"]
+            return self._answers(self.native.get(name) or self.runners[name], request["texts"])
         if "time" in request:
             return self._time(self.runners[request["time"]], request["texts"])
         return {"peak_memory_mb": peak_memory_mb()}
@@ -53,8 +59,17 @@ class Worker:
             "runtime": {"name": "onnxruntime", "version": onnxruntime.__version__, "threads": request["threads"]},
         }
 
+    def _load_native(self, request: dict[str, Any]) -> dict[str, Any]:
+        library = load_library(request["library"])
+        started = time.perf_counter_ns()
+        self.native[request["as"]] = NativeRunner(Path(request["load"]), request["threads"], library)
+        elapsed = (time.perf_counter_ns() - started) * NANO
+        name, version = library.engine
+        runtime = {"name": name, "version": version, "threads": request["threads"], "runner": library.title}
+        return {"load_ms": elapsed, "runtime": runtime}
+
     @staticmethod
-    def _answers(runner: Runner, texts: list[Any]) -> dict[str, Any]:
+    def _answers(runner: Runner | NativeRunner, texts: list[Any]) -> dict[str, Any]:
         found = [runner.answer(text, pair) for text, pair in texts]
         return {"answers": [[prediction.label, prediction.score] for prediction in found]}
 
@@ -82,7 +97,7 @@ def main() -> None:
         try:
             reply = worker.answer(json.loads(line))
         except EdgePtfError as error:
-            reply = {"error": str(error), "failed_verification": isinstance(error, VerificationError)}
+            reply = {"error": str(error), "exit_code": int(error.exit_code)}
         sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()
 

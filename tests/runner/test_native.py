@@ -1,0 +1,227 @@
+"""The C++ runner gives the answers that Python gives, and says what is wrong as Python does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_ptf.errors import BadInputError, EnvironmentFault, PackageError, VerificationError
+from edge_ptf.package import unpack
+from edge_ptf.package.golden import TEXTS
+from edge_ptf.package.tables.proof import random_texts
+from edge_ptf.runtime import Runner, native
+from edge_ptf.runtime.native import Library, NativeRunner, verify_native
+
+FORMS = [
+    ("text-classification", "dynamic", False, None),
+    ("text-classification", "fp32", False, "none"),
+    ("text-classification", "dynamic", True, None),
+    ("token-classification", "dynamic", False, None),
+    ("token-classification", "fp32", False, None),
+]
+WHITE_SPACE = ("turn\x1con the\x85lights", "\u00a0 turn\u2003on\u3000", "turn\x0b\x0con", "turn\u200bon", "", "   ")
+
+
+@pytest.mark.parametrize(("task", "mode", "paired", "scope"), FORMS)
+def test_answers_are_those_of_python(
+    library: Library,
+    make_payload: Callable[..., Any],
+    same_answer: Callable[[Any, Any], None],
+    task: str,
+    mode: str,
+    paired: bool,
+    scope: str | None,
+) -> None:
+    payload = make_payload("bert", task, mode, paired=paired, scope=scope)
+    python = Runner(payload)
+    with NativeRunner(payload.path, 1, library) as runner:
+        for text in (*TEXTS, *WHITE_SPACE, *random_texts(150, 2)):
+            pair = text[::-1] if paired else None
+            same_answer(runner.answer(text, pair), python.answer(text, pair))
+            encoding = python.encode(text, pair)
+            assert runner.encode(text, pair) == (encoding.input_ids, encoding.token_type_ids)
+        np.testing.assert_allclose(
+            (runner.answer("turn on", "the" if paired else None), runner.logits)[1],
+            python.logits(python.encode("turn on", "the" if paired else None)),
+            rtol=1e-5,
+        )
+
+
+def test_a_threshold_turns_answers_into_out_of_scope(
+    library: Library, make_payload: Callable[..., Any], changed: Callable[..., Path], same_answer: Callable[..., None]
+) -> None:
+    from edge_ptf.package import open_payload
+    from edge_ptf.package.manifest import MANIFEST
+
+    payload = make_payload("bert", scope="none")
+    document = json.loads(payload.manifest.model_dump_json())
+    texts = (*TEXTS, *random_texts(100, 5))
+    plain = Runner(payload)
+    document["heads"][0]["task"]["threshold"] = float(np.median([plain.answer(text).score for text in texts]))
+    path = changed(payload, {MANIFEST: json.dumps(document).encode()})
+    python, labels = Runner(open_payload(path)), set()
+    with NativeRunner(path, 1, library) as runner:
+        for text in texts:
+            same_answer(runner.answer(text), python.answer(text))
+            labels.add(runner.answer(text).label)
+    assert "none" in labels
+    assert len(labels) > 1
+
+
+def test_an_unpacked_package_answers(library: Library, make_payload: Callable[..., Any], tmp_path: Path) -> None:
+    payload = make_payload()
+    with NativeRunner(unpack(payload, tmp_path / "folder"), 1, library) as runner:
+        assert runner.answer("turn on the lights").label == Runner(payload).answer("turn on the lights").label
+
+
+def test_golden_vectors_and_checksums(library: Library, make_payload: Callable[..., Any]) -> None:
+    report = verify_native(make_payload().path, library)
+    assert report.files == len(make_payload().manifest.files)
+    assert report.golden == make_payload().manifest.golden.count
+    assert report.largest_difference < 1e-3
+    assert report.tokenized
+
+
+def test_a_package_for_token_ids_only(library: Library, make_payload: Callable[..., Any]) -> None:
+    payload = make_payload("roberta")
+    python = Runner(payload)
+    with NativeRunner(payload.path, 1, library) as runner:
+        assert not runner.selftest().tokenized
+        with pytest.raises(PackageError, match="token ids only: its tokenizer has a model BPE"):
+            runner.answer("turn on the lights")
+        encoding = python.encode("turn on the lights")
+        found = runner.answer_ids(encoding.input_ids)
+        assert found is not None
+        assert found.label == python.answer("turn on the lights").label
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"labels.txt": None}, PackageError, "'labels.txt' is missing"),
+        ({"labels.txt": b"different\n"}, VerificationError, "bytes, not"),
+        ({"model.onnx": "flip"}, VerificationError, "not what the manifest says"),
+        ({"tokenizer.bin": "flip"}, VerificationError, "not what the manifest says"),
+        ({"manifest.json": b"{"}, PackageError, "manifest.json is damaged"),
+        ({"manifest.json": None}, PackageError, "no manifest.json"),
+    ],
+)
+def test_a_changed_package_is_refused(
+    library: Library,
+    make_payload: Callable[..., Any],
+    changed: Callable[..., Path],
+    changes: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    payload = make_payload()
+    for name, content in changes.items():
+        if content == "flip":
+            body = bytearray(payload.read(name))
+            body[len(body) // 2] ^= 1
+            changes = {name: bytes(body)}
+    with pytest.raises(error, match=message):
+        verify_native(changed(payload, changes), library)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("version",), "2.0", "package format 2.0; this runner reads 1.x"),
+        (("format",), "zip", "format is not edge-ptf-package"),
+        (("heads",), [], "no graph, or no head"),
+        (("heads", 0, "graph"), "other", "there is no graph 'other'"),
+        (("heads", 0, "task", "name"), "translation", "the task translation is not known"),
+        (("tokenizer", "max_length"), -1, "max_length is not a whole number"),
+        (("tokenizer", "max_length"), 2, "leaves no room"),
+        (("tokenizer", "truncation"), "longest", "is not longest_first, only_first or only_second"),
+        (("tokenizer", "tables"), "none.bin", "'none.bin' is not among them"),
+        (("graphs", 0, "inputs", 0, "name"), "pixels", "input 'pixels'"),
+        (("engine", "threads"), 0, "engine.threads is not a whole number"),
+        (("files", 0, "sha256"), "xyz", "64 hex digits"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(
+    library: Library,
+    make_payload: Callable[..., Any],
+    changed: Callable[..., Path],
+    place: tuple[Any, ...],
+    value: Any,
+    message: str,
+) -> None:
+    payload = make_payload()
+    document = json.loads(payload.manifest.model_dump_json())
+    inner = document
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    path = changed(payload, {"manifest.json": json.dumps(document).encode()})
+    with pytest.raises((PackageError, VerificationError), match=message):
+        NativeRunner(path, 1, library)
+
+
+def test_fields_of_a_later_minor_version_are_ignored(
+    library: Library, make_payload: Callable[..., Any], changed: Callable[..., Path]
+) -> None:
+    payload = make_payload()
+    document = json.loads(payload.manifest.model_dump_json())
+    document["version"] = "1.99"
+    document["later"] = {"a": [1]}
+    document["heads"][0]["later"] = document["tokenizer"]["later"] = True
+    path = changed(payload, {"manifest.json": json.dumps(document).encode()})
+    with NativeRunner(path, 1, library) as runner:
+        assert runner.answer("turn on").label
+
+
+def test_the_package_says_how_the_engine_is_set_up(
+    library: Library, make_payload: Callable[..., Any], changed: Callable[..., Path]
+) -> None:
+    payload = make_payload()
+    document = json.loads(payload.manifest.model_dump_json())
+    document["engine"] = {"threads": 2, "spinning": True, "arena": False, "affinity": "1"}
+    path = changed(payload, {"manifest.json": json.dumps(document).encode()})
+    for given, used in ((0, 2), (1, 1)):
+        with NativeRunner(path, given, library) as runner:
+            assert library.runner_threads(runner._runner) == used
+            assert runner.answer("turn on the lights").label == Runner(payload).answer("turn on the lights").label
+
+
+def test_runners_of_many_threads(library: Library, make_payload: Callable[..., Any]) -> None:
+    payload = make_payload()
+    python = Runner(payload)
+    texts = list(random_texts(40, 8))
+    wanted, wrong = [python.answer(text).label for text in texts], []
+
+    def work() -> None:
+        with NativeRunner(payload.path, 1, library) as runner:
+            wrong.extend(text for text, label in zip(texts, wanted, strict=True) if runner.answer(text).label != label)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_no_library_is_an_environment_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(native, "BUILT", tmp_path)
+    monkeypatch.delenv(native.LIBRARY_VARIABLE, raising=False)
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    native.load_library.cache_clear()
+    with pytest.raises(EnvironmentFault, match="not built"):
+        native.load_library()
+    monkeypatch.setenv(native.LIBRARY_VARIABLE, str(tmp_path / "none.so"))
+    with pytest.raises(BadInputError, match="does not exist"):
+        native.find_library()
+    broken = tmp_path / "broken.so"
+    broken.write_bytes(b"no library")
+    with pytest.raises(EnvironmentFault, match="cannot be loaded"):
+        native.load_library(str(broken))
+    native.load_library.cache_clear()
