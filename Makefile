@@ -1,16 +1,31 @@
-# make demo   the main job on built-in data, from nothing       make test    the whole test suite
-# make check  style, types, import layers                       make clean   remove environments and results
+# make demo           the main job on built-in data, from nothing
+# make test           the whole test suite, the C++ runner's included
+# make check          style, types, import layers
+# make runner         the C++ runner: build/runner-release
+# make runner-test    the runner's tests: as released, and under the address, undefined-behaviour and thread sanitizers
+# make runner-check   style and static analysis of the runner (clang-format, clang-tidy)
+# make runner-fuzz    libFuzzer on the package reader and the tokenizer (clang)
+# make runner-aarch64 the runner for 64-bit ARM, by a cross compiler; runner-aarch64-test: its tests under emulation
+# make wheel-test     the wheel alone in an empty environment
+# make clean          remove environments and results
 #
-# PYTHON  the interpreter that the environment is made with (3.11 or newer for the tested set of versions)
-# INDEX   index of the PyTorch builds you want, for example one with CUDA builds; empty: your pip's own
+# PYTHON        the interpreter that the environment is made with (3.11 or newer for the tested set of versions)
+# INDEX         index of the PyTorch builds you want, for example one with CUDA builds; empty: your pip's own
+# FUZZ_SECONDS  how long each fuzz target runs
 PYTHON ?= python3
 INDEX ?=
+FUZZ_SECONDS ?= 30
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+RUNNER := cpp_runner
+FIXTURES := build/runner-fixtures
+RUNNER_SOURCES = $(shell git ls-files '$(RUNNER)/*.h' '$(RUNNER)/*.hpp' '$(RUNNER)/*.cpp' '$(RUNNER)/*.c')
 export HF_HUB_OFFLINE ?= 1
+export EDGE_PTF_FIXTURES := $(CURDIR)/$(FIXTURES)
 
-.PHONY: install demo test check wheel-test clean
+.PHONY: install demo test check runner runner-fixtures runner-test runner-check runner-fuzz runner-aarch64 runner-aarch64-test \
+  wheel-test clean
 
 install: $(INSTALLED)
 
@@ -26,7 +41,8 @@ demo: install
 	  --out-of-scope-label out_of_scope --set prune.layers=4 --set distill.epochs=5 \
 	  --max-drop in_scope_accuracy=2 --out build/demo
 
-test: install
+test: install runner runner-fixtures
+	ctest --test-dir build/runner-release --output-on-failure
 	$(BIN)/python -m pytest
 
 check: install
@@ -34,6 +50,43 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What the runner is built with lies in build/deps-<processor>; a system or release archive of ONNX Runtime does as well:
+# cmake -S cpp_runner -B build/runner-release -DONNXRUNTIME_ROOT=<an unpacked release archive>
+build/deps-%: $(INSTALLED) $(RUNNER)/scripts/get-dependencies
+	PYTHON=$(CURDIR)/$(BIN)/python $(RUNNER)/scripts/get-dependencies $* $@
+	touch $@
+
+runner: build/deps-$(shell uname -m)
+	cd $(RUNNER) && cmake --preset release && cmake --build --preset release
+
+# Packages of tiny models, and what Python answers to them.
+runner-fixtures: install
+	$(BIN)/python -m tests.runner.fixtures $(FIXTURES)
+
+runner-test: runner runner-fixtures
+	ctest --test-dir build/runner-release --output-on-failure
+	for kind in asan-ubsan tsan; do \
+	  (cd $(RUNNER) && cmake --preset $$kind && cmake --build --preset $$kind) || exit; \
+	  ctest --test-dir build/runner-$$kind --output-on-failure || exit; \
+	done
+
+runner-check: runner
+	clang-format --dry-run -Werror $(RUNNER_SOURCES)
+	run-clang-tidy -quiet -p build/runner-release $(CURDIR)/$(RUNNER)/
+
+runner-fuzz: build/deps-$(shell uname -m) runner-fixtures
+	cd $(RUNNER) && cmake --preset fuzz && cmake --build --preset fuzz
+	$(RUNNER)/scripts/fuzz build/runner-fuzz $(FIXTURES) $(FUZZ_SECONDS)
+
+runner-aarch64: build/deps-aarch64
+	cd $(RUNNER) && cmake --preset aarch64 && cmake --build --preset aarch64
+
+# Without and with dot products, and with all that the emulator knows.
+runner-aarch64-test: runner-aarch64 runner-fixtures
+	for cpu in cortex-a53 cortex-a76 max; do \
+	  EDGE_PTF_QEMU_CPU=$$cpu ctest --test-dir build/runner-aarch64 --output-on-failure || exit; \
+	done
 
 # The wheel must work alone: profiles inside, the command on the path, a real answer, no source tree beside it.
 wheel-test: install

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #if defined(_WIN32)
@@ -44,6 +45,11 @@ std::string shown(std::string_view name) {
     text += c >= ' ' && c < '\x7f' ? c : '?';
   }
   return text + "'";
+}
+
+// What errno says.
+std::string last_fault() {
+  return std::error_code(errno, std::generic_category()).message();
 }
 
 char folded(char c) {
@@ -110,7 +116,7 @@ std::vector<unsigned char> inflated(Bytes packed, uint64_t size, const std::stri
 MappedFile::MappedFile(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
-    refuse(std::string("cannot be opened (") + std::strerror(errno) + ")");
+    refuse("cannot be opened (" + last_fault() + ")");
   }
   struct stat status {};
   if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -121,10 +127,11 @@ MappedFile::MappedFile(const std::string& path) {
   if (size_ > 0) {
     start_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
   }
+  const std::string fault = start_ == MAP_FAILED ? last_fault() : "";
   ::close(file);
   if (start_ == MAP_FAILED) {
     start_ = nullptr;
-    throw Error(EDGE_PTF_ENVIRONMENT, std::string("cannot be mapped into memory (") + std::strerror(errno) + ")");
+    throw Error(EDGE_PTF_ENVIRONMENT, "cannot be mapped into memory (" + fault + ")");
   }
 }
 

@@ -12,12 +12,15 @@ namespace {
 enum class Input { kIds, kMask, kTypes };
 
 Input input_named(const std::string& name) {
-  if (name == "input_ids")
+  if (name == "input_ids") {
     return Input::kIds;
-  if (name == "attention_mask")
+  }
+  if (name == "attention_mask") {
     return Input::kMask;
-  if (name == "token_type_ids")
+  }
+  if (name == "token_type_ids") {
     return Input::kTypes;
+  }
   refuse("the graph has an input '" + name + "' that this runner does not know");
 }
 
@@ -40,8 +43,8 @@ auto translated(edge_ptf_status status, const char* what, Work work) {
 
 class OnnxRuntimeEngine final : public Engine {
  public:
-  OnnxRuntimeEngine(Bytes model, const Graph& graph, std::string output, const EngineOptions& options)
-      : options_(options), inputs_(graph.inputs), output_(std::move(output)) {
+  OnnxRuntimeEngine(Bytes model, const Graph& graph, std::string output, EngineOptions options)
+      : options_(std::move(options)), inputs_(graph.inputs), output_(std::move(output)) {
     for (const std::string& name : inputs_) {
       kinds_.push_back(input_named(name));
       input_names_.push_back(name.c_str());
@@ -98,8 +101,9 @@ class OnnxRuntimeEngine final : public Engine {
   }
 
   static bool is_tensor(const Ort::TypeInfo& info, ONNXTensorElementDataType type, size_t rank) {
-    if (info.GetONNXType() != ONNX_TYPE_TENSOR)
+    if (info.GetONNXType() != ONNX_TYPE_TENSOR) {
       return false;
+    }
     const auto tensor = info.GetTensorTypeAndShapeInfo();
     return tensor.GetElementType() == type && tensor.GetDimensionsCount() == rank;
   }
@@ -149,8 +153,9 @@ class OnnxRuntimeCall final : public Engine::Call {
 
   // Buffers double, so that a package for long texts costs a short text little; tensors over the old ones are dropped.
   void grow(size_t length) {
-    if (length <= ids_.size())
+    if (length <= ids_.size()) {
       return;
+    }
     const size_t most = engine_.options_.max_length;
     const size_t size = std::min(most, std::max<size_t>(2 * length, 64));
     std::fill(lengths_.begin(), lengths_.end(), std::nullopt);

@@ -14,14 +14,18 @@ EngineSettings settings(const RunnerOptions& options, EngineSettings found) {
   if (options.threads < 0 || options.threads > kMostThreads) {
     refuse("threads: " + std::to_string(options.threads) + " is not between 1 and 64 (0: the package's)");
   }
-  if (options.threads > 0)
+  if (options.threads > 0) {
     found.threads = options.threads;
-  if (options.spinning >= 0)
+  }
+  if (options.spinning >= 0) {
     found.spinning = options.spinning != 0;
-  if (options.arena >= 0)
+  }
+  if (options.arena >= 0) {
     found.arena = options.arena != 0;
-  if (options.affinity)
+  }
+  if (options.affinity) {
     found.affinity = *options.affinity;
+  }
   return found;
 }
 

@@ -73,7 +73,7 @@ class Tables {
  private:
   static constexpr size_t kBlock = 128;
 
-  void read_trie(Bytes units);
+  void read_trie(Bytes content);
   void read_characters(Bytes index, Bytes blocks, Bytes starts, Bytes sequences);
   void read_added(Bytes content);
   static std::vector<TemplateItem> read_template(Bytes content);

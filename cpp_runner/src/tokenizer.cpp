@@ -347,7 +347,7 @@ void Tokenizer::encode(std::string_view text, std::string_view pair, Encoding& o
   assemble(tables_.pair(), out);
 }
 
-void Tokenizer::assemble(const std::vector<TemplateItem>& items, Encoding& out) const {
+void Tokenizer::assemble(const std::vector<TemplateItem>& items, Encoding& out) {
   out.ids.clear();
   out.types.clear();
   for (const TemplateItem& item : items) {

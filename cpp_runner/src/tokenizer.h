@@ -53,7 +53,7 @@ class Tokenizer {
   };
 
   void cut(std::string_view text, size_t most, std::vector<Token>& tokens, Encoding& memory) const;
-  void assemble(const std::vector<TemplateItem>& items, Encoding& out) const;
+  static void assemble(const std::vector<TemplateItem>& items, Encoding& out);
   Ascii ascii(unsigned char c) const;
 
   Tables tables_;

@@ -11,7 +11,8 @@
 #include <vector>
 
 inline std::string fixture(const std::string& name) {
-  const char* folder = std::getenv("EDGE_PTF_FIXTURES");
+  const char* folder =
+      std::getenv("EDGE_PTF_FIXTURES");  // NOLINT(concurrency-mt-unsafe): nothing changes the environment
   REQUIRE_MESSAGE(folder != nullptr, "EDGE_PTF_FIXTURES names the folder that tests.runner.fixtures wrote");
   return std::string(folder) + "/" + name;
 }

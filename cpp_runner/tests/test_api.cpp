@@ -127,6 +127,7 @@ TEST_CASE("one runner answers many threads") {
   const auto cases = read_cases("intents.jsonl");
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int number = 0; number < kThreads; ++number) {
     threads.emplace_back([&, number] {
       edge_ptf::Answer answer(runner);
@@ -149,9 +150,11 @@ TEST_CASE("one runner answers many threads") {
 }
 
 TEST_CASE("runners open and close on many threads at once") {
+  constexpr int kThreads = 4;
   std::atomic<int> answered{0};
   std::vector<std::thread> threads;
-  for (int number = 0; number < 4; ++number) {
+  threads.reserve(kThreads);
+  for (int number = 0; number < kThreads; ++number) {
     threads.emplace_back([&answered, number] {
       for (int turn = 0; turn < 3; ++turn) {
         const edge_ptf::Runner runner(fixture(number % 2 == 0 ? "intents.eptf" : "entities.eptf"));

@@ -125,7 +125,8 @@ TEST_CASE("a package with changed bytes is refused or answers, and verify finds 
   for (int turn = 0; turn < 150; ++turn) {
     std::string copy = file;
     for (int i = 0; i < 1 + turn % 3; ++i) {
-      copy[random() % copy.size()] ^= static_cast<char>(1U << random() % 8);
+      char& byte = copy[random() % copy.size()];
+      byte = static_cast<char>(static_cast<unsigned char>(byte) ^ 1U << random() % 8);
     }
     edge_ptf_runner* runner = nullptr;
     if (edge_ptf_open_memory(copy.data(), copy.size(), &options, &runner) == EDGE_PTF_OK) {

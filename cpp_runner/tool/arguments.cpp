@@ -60,7 +60,7 @@ long Arguments::whole(const std::string& name, long otherwise, long least, long 
 }
 
 std::string Arguments::choice(const std::string& name, const std::vector<std::string>& allowed) const {
-  const std::string value = text(name, allowed.front());
+  std::string value = text(name, allowed.front());
   if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
     std::string listed;
     for (const std::string& each : allowed) {

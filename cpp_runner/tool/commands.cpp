@@ -15,7 +15,7 @@ constexpr size_t kShownClasses = 5;
 // What edge-ptf prints for a score: three digits.
 std::string three_digits(double value) {
   char text[32];
-  std::snprintf(text, sizeof text, "%.3f", value);
+  (void)std::snprintf(text, sizeof text, "%.3f", value);
   return text;
 }
 

@@ -37,7 +37,7 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 failed (selftest, verify), 5 e
 )";
 
 int complain(int code, const std::string& message) {
-  std::fprintf(stderr, "edge-ptf-runner: %s\n", message.c_str());
+  (void)std::fprintf(stderr, "edge-ptf-runner: %s\n", message.c_str());
   return code;
 }
 
@@ -50,7 +50,7 @@ int main(int count, char** values) {
       {"selftest", selftest_command}, {"verify", verify_command},
   };
   if (words.empty() || words[0] == "--help" || words[0] == "-h" || (words.size() > 1 && words[1] == "--help")) {
-    std::fputs(kHelp, words.empty() ? stderr : stdout);
+    (void)std::fputs(kHelp, words.empty() ? stderr : stdout);
     return words.empty() ? EDGE_PTF_BAD_INPUT : EDGE_PTF_OK;
   }
   if (words[0] == "--version") {

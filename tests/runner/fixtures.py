@@ -76,6 +76,11 @@ def main() -> None:
     for name in ("intents", "entities"):
         (seeds / f"{name}.eptf").write_bytes((out / f"{name}.eptf").read_bytes())
     _skeleton(open_payload(out / "intents.eptf"), seeds / "skeleton.eptf")
+    seeds = out / "fuzz-tokenizer"
+    seeds.mkdir(exist_ok=True)
+    for number, text in enumerate((*(text.encode() for text in SENTENCES), *NOT_UTF8)):
+        for kind in (0, 255):  # sound tables, damaged tables
+            (seeds / f"{kind}-{number}").write_bytes(bytes([kind, 60, number % 3, 5]) + text)
     _write(out / "sha256.jsonl", [{"length": n, "sha256": hashlib.sha256(b"x" * n).hexdigest()} for n in range(200)])
     _write(out / "utf8.jsonl", _broken_utf8())
     _write(out / "whitespace.jsonl", [[point for point in range(sys.maxunicode + 1) if chr(point).isspace()]])
