@@ -1,5 +1,7 @@
 // What callers may do wrong, many threads on one runner, and memory.
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <thread>
@@ -169,6 +171,21 @@ TEST_CASE("runners open and close on many threads at once") {
   CHECK(answered == 12);
 }
 
+namespace {
+
+template <typename Work>
+size_t fewest_allocations(Work work) {
+  size_t fewest = SIZE_MAX;
+  for (int turn = 0; turn < 3; ++turn) {
+    const size_t before = allocations;
+    work();
+    fewest = std::min(fewest, allocations - before);
+  }
+  return fewest;
+}
+
+}  // namespace
+
 TEST_CASE("after warm-up only the engine allocates") {
   if (!COUNTS_ALLOCATIONS) {
     return;
@@ -191,20 +208,16 @@ TEST_CASE("after warm-up only the engine allocates") {
     }
     CHECK(allocations == before);
 
-    // Token ids go to the engine with nothing around it; the whole way from text allocates no more than that.
+    // Token ids go to the engine with nothing around it; the whole way from text allocates no more than that. The
+    // engine itself allocates a little more at some calls, so the fewest of several count.
     size_t whole = 0;
     size_t engine = 0;
     for (const std::string& text : texts) {
-      const size_t start = allocations;
-      answer.ask(text);
-      const size_t middle = allocations;
-      size_t count = 0;
-      const int64_t* ids = edge_ptf_result_ids(answer.get(), &count);
-      const std::vector<int64_t> kept(ids, ids + count);
-      const size_t after = allocations;
-      edge_ptf::check(edge_ptf_predict_ids(runner.get(), kept.data(), nullptr, count, answer.get()));
-      whole += middle - start;
-      engine += allocations - after;
+      answer.tokenize(text);
+      const std::vector<int64_t> ids = answer.ids();
+      whole += fewest_allocations([&] { answer.ask(text); });
+      engine += fewest_allocations(
+          [&] { edge_ptf::check(edge_ptf_predict_ids(runner.get(), ids.data(), nullptr, ids.size(), answer.get())); });
     }
     CHECK(whole == engine);
   }
