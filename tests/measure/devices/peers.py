@@ -97,6 +97,8 @@ class SshServer:
 
     def cut(self) -> None:
         """Kills what serves the connections, not the server."""
+        if self.process.poll() is not None:
+            return
         for child in psutil.Process(self.process.pid).children(recursive=True):
             if child.name().startswith("sshd"):
                 child.kill()

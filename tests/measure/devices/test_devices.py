@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_ptf.errors import BadInputError, EnvironmentFault
-from edge_ptf.measure.devices import DeviceOptions, open_device
+from edge_ptf.measure.devices import DeviceOptions
 from tests.measure.devices.peers import Heard, Peer, eventually, running
 
 ODD = 'a b\'s "c" $HOME `d` \\ é\n*?[x]~ -n'
@@ -155,31 +155,3 @@ def test_cleaning_up_twice_and_without_a_session_is_nothing(peer: Peer) -> None:
         pass
     device.cleanup()
     assert peer.left() == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    (
-        "",
-        "Local",
-        "ssh:host",
-        "ssh://",
-        "ssh://-oProxyCommand=x",
-        "ssh://a b",
-        "ssh://h:0",
-        "ssh://h:99999",
-        "ssh://h/path",
-        "ssh://-u@h",
-        "ssh://u:secret@h",
-        "adb:-x",
-        "adb:a b",
-        "qemu:riscv64",
-        "ssh://h;id",
-        "telnet://h",
-    ),
-)
-def test_a_name_that_is_none_is_refused_with_what_is_allowed(name: str) -> None:
-    with pytest.raises(BadInputError) as told:
-        open_device(name)
-    assert told.value.hint
-    assert "secret" not in str(told.value)
