@@ -133,8 +133,13 @@ class ShellDevice(Device):
     def runner(self) -> str:
         """See Device."""
         if not self._runner:
-            machine = self.probe()
-            files = built_runner.find(machine.machine.arch, machine.word_bits, self.options.runner)
+            found = self.probe()
+            files = built_runner.find(
+                found.machine.arch,
+                word_bits=found.word_bits,
+                android=found.libc == "bionic",
+                chosen=self.options.runner,
+            )
             folder = self.place("runner")
             for name, path in files.items():
                 target, kept = shlex.quote(f"{folder}/{name}"), shlex.quote(self.put(path))

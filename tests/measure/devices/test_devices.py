@@ -11,7 +11,7 @@ import pytest
 
 from edge_ptf.errors import BadInputError, EnvironmentFault
 from edge_ptf.measure.devices import DeviceOptions
-from tests.measure.devices.peers import Heard, Peer, eventually, running
+from tests.measure.devices.peers import Heard, Peer, eventually, running, shell_peer
 
 ODD = 'a b\'s "c" $HOME `d` \\ é\n*?[x]~ -n'
 
@@ -82,6 +82,17 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(peer: Peer, tm
         eventually(lambda: not running(token), "the program or its child still runs")
         assert device.run(["echo", "next"], timeout_s=60).out == b"next\n"
     assert peer.left() == []
+
+
+def test_job_control_serves_where_there_is_no_setsid(tmp_path: Path) -> None:
+    token = f"86402{abs(hash(str(tmp_path))) % 100000:05d}"
+    small = shell_peer("mksh", tmp_path)
+    (tmp_path / "tools" / "setsid").unlink()
+    with small.open() as device:
+        with pytest.raises(EnvironmentFault, match="was stopped"):
+            device.run(["sh", "-c", f"sleep {token} & sleep {token}; wait"], timeout_s=1)
+        eventually(lambda: not running(token), "the program or its child still runs")
+    assert small.left() == []
 
 
 def test_children_that_a_program_leaves_behind_are_ended(peer: Peer, tmp_path: Path) -> None:
