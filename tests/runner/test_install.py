@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -90,6 +91,30 @@ def test_the_cpp_example_answers_as_python_does(examples: Path, make_payload: Ca
     found = run(examples / "understand", intents.path, entities.path, *TEXTS)
     assert found.stdout.splitlines() == lines
     assert found.returncode == 0
+
+
+def test_the_programs_of_the_benchmark_answer_as_python_does(
+    prefix: Path, make_payload: Callable[..., Any], tmp_path: Path
+) -> None:
+    if prefix.parent.name.startswith("static"):
+        pytest.skip("the benchmark takes the shared library")
+    payload, built = make_payload(), prefix.parent / "programs"
+    settings = (f"-DCMAKE_PREFIX_PATH={prefix}", f"-DONNXRUNTIME_ROOT={DEPENDENCIES}")
+    build("cmake", "-S", ROOT / "benchmarks" / "programs", "-B", built, *settings)
+    build("cmake", "--build", built, "--parallel", "2")
+    python, model = Runner(payload), tmp_path / "model.onnx"
+    model.write_bytes(payload.model())
+    for text in TEXTS[:3]:
+        encoding = python.encode(text)
+        (tmp_path / "text.txt").write_text(text + "\n", encoding="utf-8")
+        (tmp_path / "ids.txt").write_text(" ".join(map(str, encoding.input_ids)) + "\n", encoding="utf-8")
+        app = run(built / "app", payload.path, tmp_path / "text.txt", 3)
+        bare = run(built / "bare_onnxruntime", model, tmp_path / "ids.txt", 3, 1, 0, 1)
+        best = int(python.logits(encoding).argmax())
+        for found in (app, bare):
+            record = json.loads(found.stdout)
+            assert record["best"] == best
+            assert len(record["times_ns"]) == 3
 
 
 def test_the_examples_say_why_they_fail(examples: Path, make_payload: Callable[..., Any]) -> None:
