@@ -1,12 +1,12 @@
-# ONNX Runtime as its official release archives lay it out, or as a system package has it.
+# ONNX Runtime as its official release archives lay it out, as its Android archive (AAR) does, or as a system package has it.
 #
-#   ONNXRUNTIME_ROOT        where include/ and lib/ lie
+#   ONNXRUNTIME_ROOT        where include/ and lib/ lie, or headers/ and jni/
 #   ONNXRuntime::ONNXRuntime  the library
 find_path(ONNXRuntime_INCLUDE_DIR onnxruntime_cxx_api.h
   HINTS ${ONNXRUNTIME_ROOT} $ENV{ONNXRUNTIME_ROOT}
-  PATH_SUFFIXES include include/onnxruntime include/onnxruntime/core/session NO_CMAKE_FIND_ROOT_PATH)
+  PATH_SUFFIXES include headers include/onnxruntime include/onnxruntime/core/session NO_CMAKE_FIND_ROOT_PATH)
 find_library(ONNXRuntime_LIBRARY onnxruntime
-  HINTS ${ONNXRUNTIME_ROOT} $ENV{ONNXRUNTIME_ROOT} PATH_SUFFIXES lib lib64 NO_CMAKE_FIND_ROOT_PATH)
+  HINTS ${ONNXRUNTIME_ROOT} $ENV{ONNXRUNTIME_ROOT} PATH_SUFFIXES lib lib64 jni/${ANDROID_ABI} NO_CMAKE_FIND_ROOT_PATH)
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(ONNXRuntime
   REQUIRED_VARS ONNXRuntime_LIBRARY ONNXRuntime_INCLUDE_DIR
