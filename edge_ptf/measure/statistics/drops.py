@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from edge_ptf.measure.statistics.percentiles import Estimate
 
 Floats = NDArray[np.float64]
-RESAMPLES = 10_000
+RESAMPLES = 5_000
 
 
 @dataclass(frozen=True, slots=True)
