@@ -68,6 +68,8 @@ PROFILE = profiles.load("x86-vnni")
 WITHIN = 0.25
 """Standard deviation of the logarithm of a call's time within a launch: texts differ in length."""
 STRAGGLERS, STRAGGLER = 0.05, log(2)
+TIMES_LATENCY = 3
+"""Studies of latency are quick: so many times as many of them."""
 Random = np.random.Generator
 
 
@@ -188,20 +190,21 @@ def latencies(studies: int) -> Iterator[Rates]:
     settings: list[dict[str, Any]] = [{"rho": rho, "between": between} for rho in (0.0, 0.6) for between in (0.0, 0.1)]
     settings += [{"rho": 0.6, "between": 0.1, "launches": 20}, {"rho": 0.6, "between": 0.03, "stragglers": STRAGGLERS}]
     for number, setting in enumerate(settings):
-        draw = np.random.default_rng(100 + number)
-        found = [_judge_latency(draw, **setting) for _ in range(studies)]
-        stragglers = setting.get("stragglers", 0.0)
+        draw, stragglers = np.random.default_rng(100 + number), setting.get("stragglers", 0.0)
+        spread = hypot(WITHIN, setting["between"])
+        truths = {share: _true_percentile(share, spread, stragglers) for share in (0.5, 0.95)}
+        found = [_judge_latency(draw, truths, **setting) for _ in range(TIMES_LATENCY * studies)]
         words = (
             f"{setting.get('launches', 7):g} launches of 200 calls, autocorrelation {setting['rho']:g}, "
             f"launches differ by {100 * setting['between']:g} %"
             + (f", {100 * stragglers:g} % stragglers" if stragglers else "")
         )
         for place, figure in enumerate(("latency p50", "latency p95", "speed-up")):
-            yield Rates(figure, words, studies, *_means([row[place] for row in found]))
+            yield Rates(figure, words, len(found), *_means([row[place] for row in found]))
 
 
 def _judge_latency(
-    draw: Random, rho: float, between: float, launches: int = 7, stragglers: float = 0.0
+    draw: Random, truths: dict[float, float], rho: float, between: float, launches: int = 7, stragglers: float = 0.0
 ) -> list[tuple[bool, bool, bool]]:
     """For p50, p95 and speed-up: PASS, bound holds the truth, two-sided interval does."""
     make = partial(_calls, draw, launches, rho, stragglers)
@@ -228,7 +231,6 @@ def _judge_latency(
             for quick, slow in zip(own, base, strict=True)
         ),
     )
-    truths = {share: _true_percentile(share, hypot(WITHIN, between), stragglers) for share in (0.5, 0.95)}
     targets = Targets.model_validate({"latency_ms": {"p50": truths[0.5], "p95": truths[0.95]}, "min_speedup": 3.0})
     judged = gate(_payload("text-classification"), [record], [], PROFILE, targets).judgements
     intervals = [*(statistics.launch_percentile(own, share) for share in truths), statistics.ratio_interval(base, own)]
@@ -375,7 +377,9 @@ PARTS: dict[str, Callable[[int], Iterator[Rates]]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=1_000, help="simulated studies of each kind")
+    parser.add_argument(
+        "--studies", type=int, default=1_000, help="simulated studies of each kind; of latency three times as many"
+    )
     parser.add_argument("--part", choices=list(PARTS), action="append", help="simulate this alone; repeatable")
     parser.add_argument("--aa", type=int, metavar="COUNT", help="real A/A comparisons instead of the simulation")
     parser.add_argument("--package", type=Path, help="the package that is compared with itself")
