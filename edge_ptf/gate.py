@@ -162,7 +162,11 @@ class _Judge:
             calls = [launch.end_to_end_ms for launch in record.launches]
             value = statistics.percentile([ms for launch in calls for ms in launch], share)
             bound = statistics.launch_percentile_bound(calls, share, self.confidence)
-            yield _judged(found, value, bound, "more launches: edge-ptf bench --launches 20")
+            more: int | None = statistics.LEAST_LAUNCHES
+            if bound is not None:
+                own = statistics.launch_percentiles(calls, share)
+                more = statistics.launches_to_decide(own, limit, self.confidence)
+            yield _judged(found, value, bound, _more_launches("launches", more, "a lower latency"))
 
     def speedup(self, targets: Targets) -> Iterator[Judgement]:
         """Engine time of the teacher ÷ engine time of the payload, same run."""
@@ -187,7 +191,7 @@ class _Judge:
         else:
             ratios = [statistics.speedup([a], [b])[0] for a, b in zip(slow, quick, strict=True)]
             more = statistics.launches_to_decide(ratios, limit, self.confidence)
-            settle = f"edge-ptf bench --launches {more}" if more else "a larger speed-up"
+            settle = _more_launches("launches", more, "a larger speed-up")
             yield found.replace(reason=f"{len(ratios)} launches do not prove it", settle=settle)
 
     # Size and memory
@@ -216,8 +220,10 @@ class _Judge:
         if record is None:
             yield found.replace(reason=reason, settle=self._on_device())
             return
-        bound = statistics.prediction_upper_bound(record.peak_memory_mb, self.confidence)
-        yield _judged(found, max(record.peak_memory_mb), bound, "edge-ptf bench --memory-launches 10")
+        peaks = record.peak_memory_mb
+        bound = statistics.prediction_upper_bound(peaks, self.confidence)
+        more = statistics.values_to_predict(peaks, targets.peak_memory_mb, self.confidence)
+        yield _judged(found, max(peaks), bound, _more_launches("memory-launches", more, "less memory"))
 
     def _counting(self, records: Sequence[Kind]) -> tuple[Kind | None, str]:
         """The first record that counts for this profile, or why none does."""
@@ -254,6 +260,11 @@ def _judged(found: Judgement, value: float, bound: float | None, settle: str) ->
         return found.replace(status=Status.PASS)
     reason = "too few launches or calls for a bound" if bound is None else "the bound is beyond the limit"
     return found.replace(status=Status.UNPROVEN, reason=reason, settle=settle)
+
+
+def _more_launches(option: str, count: int | None, otherwise: str) -> str:
+    """The command that takes as many launches, or what else helps where no number of them is foreseen to."""
+    return f"edge-ptf bench --{option} {count}" if count else otherwise
 
 
 def _rounded(count: int) -> str:

@@ -20,12 +20,14 @@ from edge_ptf.cli.arguments import (
     set_option,
     task_option,
 )
+from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.package.evidence import Status, Verdict
 from edge_ptf.recipe import Recipe, resolve_recipe, sources_below
-from edge_ptf.report import terminal
+from edge_ptf.report import markdown, terminal
+from edge_ptf.report.junit import junit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +52,7 @@ VERDICT_CODES = {Status.PASS: ExitCode.OK, Status.FAIL: ExitCode.FAIL, Status.UN
 @click.option("--seed", type=int, help="Seed of every stage that draws random numbers.")
 @set_option
 @config_option
+@ci_options
 @click.option("--dry-run", is_flag=True, help="Print the resolved settings and where each comes from; do nothing.")
 def compress_command(
     max_drop: tuple[str, ...],
@@ -58,6 +61,8 @@ def compress_command(
     seed: int | None,
     settings: tuple[str, ...],
     project_file: Path | None,
+    junit_file: Path | None,
+    markdown_file: Path | None,
     dry_run: bool,
     **flags: Any,
 ) -> int:
@@ -95,7 +100,10 @@ def compress_command(
         below = sources_below(profile, task)
         console.print(terminal.settings_table([*below, *sources], recipe.model_dump(mode="json")))
         return ExitCode.OK
-    return _run(job, console)
+    result = _run(job, console)
+    write_file(junit_file, junit(result.verdict, job.name))
+    write_file(markdown_file, _summary(result, job.name))
+    return verdict_code(result.verdict)
 
 
 def _file_name(name: str) -> str:
@@ -115,7 +123,7 @@ def _asked(job: Job) -> dict[str, str]:
     }
 
 
-def _run(job: Job, console: Console) -> int:
+def _run(job: Job, console: Console) -> Result:
     from edge_ptf.pipeline import compress
 
     console.print(terminal.headline("edge-ptf compress", _asked(job)))
@@ -144,7 +152,18 @@ def _run(job: Job, console: Console) -> int:
     console.print(f"\nPackage: {result.package}", soft_wrap=True)
     for line in _next_steps(result):
         console.print(f"  {line}", soft_wrap=True)
-    return verdict_code(result.verdict)
+    return result
+
+
+def _summary(result: Result, name: str) -> str:
+    return markdown.run_summary(
+        result.verdict,
+        name,
+        (result.baseline_accuracy, result.accuracy),
+        (result.baseline.size_bytes / 1e6, result.payload.size_bytes / 1e6),
+        result.latency,
+        result.memory,
+    )
 
 
 def verdict_code(verdict: Verdict) -> int:

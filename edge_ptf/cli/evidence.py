@@ -18,13 +18,15 @@ from edge_ptf.cli.arguments import (
     profile_option,
     set_option,
 )
+from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.compress import verdict_code
 from edge_ptf.cli.console import make_console
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, working
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.measure import BenchConfig, EvaluateConfig
-from edge_ptf.report import terminal
+from edge_ptf.report import markdown, terminal
+from edge_ptf.report.junit import junit
 
 if TYPE_CHECKING:
     from edge_ptf.package.evidence import AccuracyEvidence, Evidence
@@ -101,16 +103,21 @@ def bench_command(
 @set_option
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+@ci_options
 def gate_command(
     package: Path,
     folders: tuple[Path, ...],
     settings: tuple[str, ...],
     project_file: Path | None,
     as_json: bool,
+    junit_file: Path | None,
+    markdown_file: Path | None,
     **flags: Any,
 ) -> int:
     """Judge PACKAGE against a profile's targets. Exit code: 0 PASS, 3 FAIL, 4 UNPROVEN."""
     verdict, _ = _judge(package, folders, Settings(project_file, settings, flags))
+    write_file(junit_file, junit(verdict, package.stem))
+    write_file(markdown_file, markdown.verdict_summary(verdict, package.stem))
     if as_json:
         click.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
     else:

@@ -16,6 +16,8 @@ from edge_ptf.measure import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
+from edge_ptf.report.judgements import explanation, limit_text
+from edge_ptf.report.wording import figure_text, metric_words
 
 if TYPE_CHECKING:
     from edge_ptf.data.dataset import DataReport
@@ -62,7 +64,7 @@ def summary(artifact: Any) -> str:
         )
         return f"{artifact.size_bytes / 1e6:.2f} MB, payload {artifact.digest[:12]}{only_ids}"
     if isinstance(artifact, AccuracyEvidence):
-        metrics = ", ".join(f"{_words(name)} {value:.2f} %" for name, value in artifact.metrics.items())
+        metrics = ", ".join(f"{metric_words(name)} {value:.2f} %" for name, value in artifact.metrics.items())
         return f"{metrics} (by {artifact.runtime.runner or 'Python'})"
     if isinstance(artifact, tuple) and artifact and isinstance(artifact[0], LatencyEvidence):
         return _bench_summary(artifact[0], artifact[1])
@@ -102,15 +104,13 @@ def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
     table.add_column("status")
     table.add_column("why, and what settles it", overflow="fold")
     for item in verdict.judgements:
-        sign = "≥" if item.target == "min_speedup" else "≤"
-        note = ". ".join(part for part in (item.reason, f"Settles it: {item.settle}" if item.settle else "") if part)
         table.add_row(
             item.title,
-            _figure(item.value, item.unit),
-            _figure(item.bound, item.unit),
-            f"{sign} {_figure(item.limit, item.unit)}",
+            figure_text(item.value, item.unit),
+            figure_text(item.bound, item.unit),
+            limit_text(item),
             Text(item.status.value, style=f"bold {COLOURS[item.status]}"),
-            note,
+            explanation(item),
         )
     overall = Text("\nOverall: ")
     overall.append(verdict.status.value, style=f"bold {COLOURS[verdict.status]}")
@@ -129,10 +129,21 @@ def comparison_table(
     for name, before in baseline.metrics.items():
         after = package.metrics.get(name)
         if after is not None:
-            table.add_row(_words(name), f"{before:.2f} %", f"{after:.2f} %", f"{after - before:+.2f}")
+            table.add_row(metric_words(name), f"{before:.2f} %", f"{after:.2f} %", f"{after - before:+.2f}")
     table.add_row("package size", f"{baseline_mb:.1f} MB", f"{package_mb:.1f} MB", f"÷ {baseline_mb / package_mb:.1f}")
-    changed = sum(a.label != b.label for a, b in zip(baseline.rows, package.rows, strict=True))
-    return Group(table, Text(f"  {changed:,} of {len(package.rows):,} answers differ.", style="dim"), Text(""))
+    return Group(table, Text(f"  {_changes(baseline, package)}", style="dim"), Text(""))
+
+
+def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
+    """How many answers differ, which way they went, and whether chance explains that."""
+    pairs = list(zip(baseline.rows, package.rows, strict=True))
+    changed = sum(before.label != after.label for before, after in pairs)
+    lost = sum(before.label == before.reference != after.label for before, after in pairs)
+    gained = sum(before.label != before.reference == after.label for before, after in pairs)
+    return (
+        f"{changed:,} of {len(pairs):,} answers differ; {lost:,} right ones were lost, {gained:,} gained "
+        f"(exact McNemar p = {statistics.mcnemar(lost, gained):.2g})."
+    )
 
 
 def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> RenderableType:
@@ -154,6 +165,9 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
                 "not estimable" if found.low is None or found.high is None else f"{found.low:.3f} to {found.high:.3f}"
             )
             table.add_row(f"{title}, p{100 * share:g}", f"{found.value:.3f}", interval)
+    early = statistics.early_stopping_estimate([ms for launch in calls for ms in launch], 0.9)
+    if early is not None:
+        table.add_row("text → answer, p90 as MLPerf states it", f"{early:.3f}", "99 % above p90, calls independent")
     loads, firsts = ([getattr(launch, name) for launch in latency.launches] for name in ("load_ms", "first_ms"))
     table.add_row("load, median", f"{statistics.percentile(loads, 0.5):.1f}", "")
     table.add_row("first answer, median", f"{statistics.percentile(firsts, 0.5):.2f}", "")
@@ -297,23 +311,8 @@ def _bench_summary(latency: LatencyEvidence, memory: MemoryEvidence) -> str:
     return ", ".join([*parts, f"{max(memory.peak_memory_mb):.0f} MB resident"])
 
 
-def _figure(value: float | None, unit: str) -> str:
-    if value is None:
-        return "–"
-    digits = 2 if unit in ("points", "ms", "×") else 1
-    text = f"{value:.{digits}f}"
-    return f"{text}×" if unit == "×" else f"{text} {unit}"
-
-
 def _table(title: str) -> Table:
     """A table whose title is not folded to the table's own width."""
     return Table(
         title=Text(title, style="bold", no_wrap=True), title_justify="left", title_style="", min_width=len(title)
     )
-
-
-def _words(name: str) -> str:
-    """A metric's name as people write it."""
-    for code, words in (("in_scope", "in-scope"), ("out_of_scope", "out-of-scope"), ("_f1", " F1"), ("_", " ")):
-        name = name.replace(code, words)
-    return name

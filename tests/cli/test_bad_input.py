@@ -195,3 +195,13 @@ def test_very_short_and_very_long_texts_train(
         *("--epochs", "1", "--out", "teacher"),
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_report_for_ci_that_cannot_be_written_is_refused_before_the_work(
+    refused: Callable, job: tuple[object, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    for option in ("--junit", "--markdown"):
+        assert "taken is not a directory" in refused(*job, option, tmp_path / "taken" / "gate.xml")
+        assert "is a directory" in refused(*job, option, tmp_path)
+    assert not (tmp_path / "out").exists()

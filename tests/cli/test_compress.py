@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -33,7 +34,7 @@ def job(base: Path, data: Path, out: Path, *more: str, profile: str = "x86-gener
 def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "build"
     command = job(tiny_base("bert"), csv_data, out, "--max-drop", "accuracy=100", "--min-speedup", "0.01")
-    first = run(*command)
+    first = run(*command, "--junit", out / "ci" / "gate.xml", "--markdown", out / "ci" / "summary.md")
     assert first.returncode in (0, 4), first.stderr
     verdict = json.loads((out / "verdict.json").read_text(encoding="utf-8"))
     assert first.returncode == {"PASS": 0, "FAIL": 3, "UNPROVEN": 4}[verdict["status"]]
@@ -42,6 +43,11 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
         *("finetune", "prune", "distill", "export", "assemble", "export", "quantize", "assemble"),
     ]
     assert not any(stage["reused"] for stage in record["stages"])
+    suite = ElementTree.parse(out / "ci" / "gate.xml").getroot()[0]
+    assert suite.attrib["tests"] == str(len(verdict["judgements"]))
+    summary = (out / "ci" / "summary.md").read_text(encoding="utf-8")
+    assert verdict["status"] in summary.splitlines()[0]
+    assert "Teacher beside package" in summary
     package = open_payload(out / "package.eptf")
     assert package.digest == record["payload"] == verdict["payload"]
     assert {type(item).__name__ for item in package.evidence()} == {

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -50,7 +51,7 @@ def work(
         ("assemble", "--graph", "int8", *data, "--out", "package"),
         ("evaluate", PAYLOAD, *data, "--out", "accuracy"),
         ("bench", PAYLOAD, *data, *short, "--out", "latency"),
-        ("gate", PAYLOAD, *judged),
+        ("gate", PAYLOAD, *judged, "--junit", "ci/gate.xml", "--markdown", "ci/gate.md"),
         ("seal", PAYLOAD, *judged, "--out", "package.eptf"),
     ]
     for command in chain:
@@ -75,6 +76,22 @@ def test_every_stage_says_what_it_did(work: tuple[Path, dict[str, str]]) -> None
         "gate": "Overall",
     }.items():
         assert word in said[stage], said[stage]
+
+
+def test_the_gate_writes_what_ci_systems_show(work: tuple[Path, dict[str, str]]) -> None:
+    folder, said = work
+    suite = ElementTree.parse(folder / "ci/gate.xml").getroot()[0]
+    summary = (folder / "ci/gate.md").read_text(encoding="utf-8")
+    cases = suite.findall("testcase")
+    assert cases
+    for case in cases:
+        title, target = case.attrib["name"].rstrip(")").split(" (")
+        assert title in summary
+        assert title.split(",")[0] in said["gate"]
+        assert case.attrib["classname"].endswith("x86-generic"), target
+    status = said["gate"].split("Overall: ")[1].strip()
+    assert f"on x86-generic: {'Nothing judged' if not status else ''}" in summary
+    assert status in summary.splitlines()[0]
 
 
 def test_the_sealed_package_holds_payload_evidence_and_verdict(work: tuple[Path, dict[str, str]]) -> None:

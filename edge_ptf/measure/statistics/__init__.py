@@ -1,0 +1,85 @@
+"""Intervals and bounds for latencies, ratios and paired drops. Pure functions on numbers; nothing is dropped.
+
+Every random step is seeded, so the same samples give the same bound. How often each bound errs is simulated in
+`benchmarks/gate_error_rates.py`.
+
+`percentiles` is about independent samples, `launches` about calls of several process launches, `drift` about trends in
+them, `drops` about metrics of the same examples under two models.
+"""
+
+from __future__ import annotations
+
+from edge_ptf.measure.statistics.drift import Drift, drift
+from edge_ptf.measure.statistics.drops import (
+    Drop,
+    binary_drop_bound,
+    binary_examples_needed,
+    bootstrap_drop_bound,
+    drop_interval,
+    examples_needed,
+    mcnemar,
+    paired_drop,
+    share_of,
+)
+from edge_ptf.measure.statistics.launches import (
+    DEPENDENCE_LIMIT,
+    LEAST_LAUNCHES,
+    MOST_LAUNCHES,
+    block_interval,
+    dependence,
+    launch_percentile,
+    launch_percentile_bound,
+    launch_percentiles,
+    launches_to_decide,
+    log_mean_limits,
+    prediction_upper_bound,
+    rank_autocorrelation,
+    ratio_interval,
+    speedup,
+    values_to_predict,
+)
+from edge_ptf.measure.statistics.percentiles import (
+    Estimate,
+    early_stopping_estimate,
+    least_samples,
+    percentile,
+    percentile_interval,
+    percentile_ranks,
+    percentile_upper_bound,
+)
+
+__all__ = [
+    "DEPENDENCE_LIMIT",
+    "LEAST_LAUNCHES",
+    "MOST_LAUNCHES",
+    "Drift",
+    "Drop",
+    "Estimate",
+    "binary_drop_bound",
+    "binary_examples_needed",
+    "block_interval",
+    "bootstrap_drop_bound",
+    "dependence",
+    "drift",
+    "drop_interval",
+    "early_stopping_estimate",
+    "examples_needed",
+    "launch_percentile",
+    "launch_percentile_bound",
+    "launch_percentiles",
+    "launches_to_decide",
+    "least_samples",
+    "log_mean_limits",
+    "mcnemar",
+    "paired_drop",
+    "percentile",
+    "percentile_interval",
+    "percentile_ranks",
+    "percentile_upper_bound",
+    "prediction_upper_bound",
+    "rank_autocorrelation",
+    "ratio_interval",
+    "share_of",
+    "speedup",
+    "values_to_predict",
+]

@@ -1,0 +1,244 @@
+"""Latency over several process launches: a launch is the unit that repeats, its calls depend on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import copysign, exp, hypot, log, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from edge_ptf.measure.statistics.percentiles import Estimate, percentile, percentile_interval
+
+DEPENDENCE_LIMIT = 0.1
+"""Above this lag-1 rank autocorrelation, calls are not treated as independent."""
+
+LEAST_LAUNCHES = 3
+"""Fewer launches say nothing about how launches differ."""
+
+MOST_LAUNCHES = 50
+"""No forecast asks for more."""
+
+RESAMPLES = 1_000
+
+
+# Dependence
+
+
+def rank_autocorrelation(samples: ArrayLike, lag: int = 1) -> float:
+    """Spearman correlation of each sample with the one `lag` places before it; 0 where it has no meaning."""
+    values = np.asarray(samples, dtype=np.float64)
+    before, after = values[:-lag], values[lag:]
+    if len(before) < 3 or np.ptp(before) == 0 or np.ptp(after) == 0:
+        return 0.0
+    return float(stats.spearmanr(before, after).statistic)
+
+
+def dependence(launches: Sequence[Sequence[float]]) -> float:
+    """The largest lag-1 rank autocorrelation: of all calls in the order taken, or the mean within launches."""
+    within = float(np.mean([rank_autocorrelation(launch) for launch in launches]))
+    return max(rank_autocorrelation(_pooled(launches)), within)
+
+
+# Percentiles
+
+
+def launch_percentile(launches: Sequence[Sequence[float]], share: float, confidence: float = 0.95) -> Estimate:
+    """A percentile of all calls with a two-sided interval.
+
+    From `LEAST_LAUNCHES` launches on, launches are compared with each other (`_launch_limits`), which holds however
+    calls within a launch depend on each other. With fewer the interval is about the calls of these launches alone:
+    order statistics where calls are independent, and resampled blocks where they are not. `method` says which.
+    """
+    value = percentile(_pooled(launches), share)
+    if len(launches) >= LEAST_LAUNCHES:
+        low, high = _launch_limits(launches, share, (1 - confidence) / 2)
+        return Estimate(
+            value,
+            None if low is None else min(low, value),
+            None if high is None else max(high, value),
+            "launches compared",
+        )
+    if dependence(launches) > DEPENDENCE_LIMIT:
+        return block_interval(launches, share, confidence)
+    return percentile_interval(_pooled(launches), share, confidence)
+
+
+def launch_percentile_bound(
+    launches: Sequence[Sequence[float]], share: float, confidence: float = 0.95
+) -> float | None:
+    """One-sided upper bound of a percentile of all calls, over launches as they come.
+
+    None with fewer than `LEAST_LAUNCHES` launches, or where a launch has fewer than five calls beyond the percentile,
+    too few to know its own percentile.
+    """
+    high = _launch_limits(launches, share, 1 - confidence)[1]
+    return None if high is None else max(high, percentile(_pooled(launches), share))
+
+
+def launch_percentiles(launches: Sequence[Sequence[float]], share: float) -> list[float]:
+    """Each launch's part in the percentile of all calls: their geometric mean is what `_launch_limits` is about."""
+    own, middles = _logs(launches, share)
+    shift = _spread_shift(own, middles, share, float(np.var(middles, ddof=1))) if len(launches) > 1 else 0.0
+    return [float(value) for value in np.exp(own + shift)]
+
+
+def _launch_limits(launches: Sequence[Sequence[float]], share: float, tail: float) -> tuple[float | None, float | None]:
+    """Limits of the percentile of all calls, each missing it with about `tail`.
+
+    Two parts on the scale of logarithms. The mean of the launches' own percentiles has t limits: launches are
+    independent, whatever their calls are. And where launches differ, all calls together spread further than those of a
+    typical launch (`_spread_shift`), by an amount known as well as the variance between launches, which has chi-squared
+    limits. Both are joined by the method of variance estimates recovery (Zou & Donner, Statistics in Medicine 27, 2008,
+    eq. 4-5).
+    """
+    count = len(launches)
+    beyond = min(len(launch) for launch in launches) * min(share, 1 - share)
+    if count < LEAST_LAUNCHES or beyond < 5 - 1e-9:
+        return None, None
+    own, middles = _logs(launches, share)
+    reach = float(stats.t.isf(tail, count - 1) * np.std(own, ddof=1) / sqrt(count))
+    variance = float(np.var(middles, ddof=1))
+    spread = (count - 1) * variance / stats.chi2.ppf([tail, 1 - tail], count - 1)
+    shift, farthest, nearest = (
+        _spread_shift(own, middles, share, between) for between in (variance, float(spread[0]), float(spread[1]))
+    )
+    lowest, highest = sorted((farthest, nearest))
+    middle = float(np.mean(own)) + shift
+    return exp(middle - hypot(reach, shift - lowest)), exp(middle + hypot(reach, highest - shift))
+
+
+def _logs(launches: Sequence[Sequence[float]], share: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Logarithms of every launch's own percentile and median, both median-unbiased (Hyndman & Fan 1996, type 8).
+
+    The plain order statistic of a few hundred calls is too low in the upper tail by about half its own error, which
+    averaging over launches does not take away.
+    """
+    found = [np.quantile(np.asarray(launch), [share, 0.5], method="median_unbiased") for launch in launches]
+    logs = np.log(np.asarray(found, dtype=np.float64))
+    return logs[:, 0], logs[:, 1]
+
+
+def _spread_shift(own: NDArray[np.float64], middles: NDArray[np.float64], share: float, between: float) -> float:
+    """How much further out the percentile of all calls lies than a launch's own, for a variance between launches.
+
+    As for normal parts: a launch's percentile lies d = zσ from its median, that of all calls √(d² + z²·between).
+    """
+    distance = abs(float(np.mean(own - middles)))
+    quantile = float(stats.norm.ppf(share))
+    return copysign(hypot(distance, quantile * sqrt(between)) - distance, quantile)
+
+
+def block_interval(
+    launches: Sequence[Sequence[float]],
+    share: float,
+    confidence: float = 0.95,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """A percentile with a moving-block bootstrap interval: of calls that depend on each other, in these launches alone.
+
+    Blocks (Künsch, Annals of Statistics 17, 1989) never reach over the end of a launch. Their length is the one that
+    suits the mean of an AR(1) series with the calls' lag-1 rank autocorrelation ρ, (6n)^⅓ · (ρ ÷ (1 - ρ²))^⅔ (Carlstein
+    1986, for blocks that overlap). No interval where fewer than ten blocks, or five calls beyond the
+    percentile, are left.
+    """
+    pooled = _pooled(launches)
+    value, count, method = percentile(pooled, share), len(pooled), "blocks of calls resampled"
+    within = float(np.clip(np.mean([rank_autocorrelation(launch) for launch in launches]), 0.0, 0.99))
+    length = max(1, round((6 * count) ** (1 / 3) * (within / (1 - within**2)) ** (2 / 3)))
+    blocks = count // length
+    if blocks < 10 or count * min(share, 1 - share) < 5 - 1e-9 or min(len(launch) for launch in launches) < length:
+        return Estimate(value, None, None, method)
+    offsets = np.cumsum([0, *(len(launch) for launch in launches[:-1])])
+    starts = np.concatenate(
+        [offset + np.arange(len(launch) - length + 1) for offset, launch in zip(offsets, launches, strict=True)]
+    )
+    random, steps = np.random.default_rng(seed), np.arange(length)
+    found: list[float] = []
+    while len(found) < resamples:  # a few million numbers at a time
+        rows = min(resamples - len(found), max(1, 4_000_000 // count))
+        places = random.choice(starts, (rows, blocks, 1)) + steps
+        drawn = pooled[places.reshape(rows, -1)]
+        found += np.quantile(drawn, share, axis=1, method="inverted_cdf").tolist()
+    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(value, min(float(low), value), max(float(high), value), method)
+
+
+def _pooled(launches: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    return np.concatenate([np.asarray(launch, dtype=np.float64) for launch in launches])
+
+
+# Ratios and means over launches
+
+
+def log_mean_limits(values: Sequence[float], tail: float) -> tuple[float | None, float | None]:
+    """Lower and upper limit of the geometric mean of positive, independent values, each missing it with `tail`."""
+    if len(values) < 2:
+        return None, None
+    logs = np.log(np.asarray(values, dtype=np.float64))
+    reach = float(stats.t.isf(tail, len(logs) - 1) * np.std(logs, ddof=1) / sqrt(len(logs)))
+    middle = float(np.mean(logs))
+    return exp(middle - reach), exp(middle + reach)
+
+
+def prediction_upper_bound(values: Sequence[float], confidence: float = 0.95) -> float | None:
+    """What one more value stays below (normal prediction bound), never less than the largest seen; None for one."""
+    if len(values) < 2:
+        return None
+    samples = np.asarray(values, dtype=np.float64)
+    reach = stats.t.ppf(confidence, len(samples) - 1) * np.std(samples, ddof=1) * sqrt(1 + 1 / len(samples))
+    return max(float(np.mean(samples) + reach), float(np.max(samples)))
+
+
+def values_to_predict(values: Sequence[float], limit: float, confidence: float = 0.95) -> int | None:
+    """How many values bring `prediction_upper_bound` to `limit`, if mean and spread stay; None: not `MOST_LAUNCHES`."""
+    samples = np.asarray(values, dtype=np.float64)
+    if len(samples) < 2:
+        return 3
+    gap, spread = limit - float(np.mean(samples)), float(np.std(samples, ddof=1))
+    counts = np.arange(len(samples) + 1, MOST_LAUNCHES + 1)
+    return _first(counts, stats.t.ppf(confidence, counts - 1) * spread * np.sqrt(1 + 1 / counts) <= gap)
+
+
+def ratio_interval(
+    baseline: Sequence[Sequence[float]], payload: Sequence[Sequence[float]], confidence: float = 0.95
+) -> Estimate:
+    """How many times the payload is faster, with a two-sided interval (no limits with fewer than three launches).
+
+    In each launch baseline and payload answered the same texts in interleaved blocks, so the launch's ratio of medians
+    is a paired figure in which slow phases of the machine cancel. The value is the geometric mean of these ratios, the
+    limits are t limits of their logarithms over launches (Georges et al. 2007, "Statistically rigorous Java performance
+    evaluation": the launch is the unit that repeats).
+    """
+    ratios = [percentile(slow, 0.5) / percentile(fast, 0.5) for slow, fast in zip(baseline, payload, strict=True)]
+    enough = len(ratios) >= LEAST_LAUNCHES
+    low, high = log_mean_limits(ratios, (1 - confidence) / 2) if enough else (None, None)
+    return Estimate(exp(float(np.mean(np.log(ratios)))), low, high, "launches compared")
+
+
+def speedup(
+    baseline: Sequence[Sequence[float]], payload: Sequence[Sequence[float]], confidence: float = 0.95
+) -> tuple[float, float | None]:
+    """`ratio_interval`'s value and its one-sided lower bound."""
+    found = ratio_interval(baseline, payload, 2 * confidence - 1)
+    return found.value, found.low
+
+
+def launches_to_decide(values: Sequence[float], limit: float, confidence: float = 0.95) -> int | None:
+    """How many launches bring the t bound of the geometric mean of `values` to `limit`, if their spread stays.
+
+    None where `MOST_LAUNCHES` do not: the mean lies too close to the limit.
+    """
+    logs = np.log(np.asarray(values, dtype=np.float64))
+    if len(logs) < 2:
+        return None
+    gap, spread = abs(log(limit) - float(np.mean(logs))), float(np.std(logs, ddof=1))
+    counts = np.arange(max(len(logs) + 1, LEAST_LAUNCHES), MOST_LAUNCHES + 1)
+    return _first(counts, stats.t.ppf(confidence, counts - 1) * spread / np.sqrt(counts) <= gap)
+
+
+def _first(counts: NDArray[np.int_], enough: NDArray[np.bool_]) -> int | None:
+    return int(counts[enough.argmax()]) if enough.any() else None

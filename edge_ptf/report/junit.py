@@ -1,0 +1,74 @@
+"""The verdict as JUnit XML, for the test pages of CI systems.
+
+The form is the one that Jenkins, GitLab and the GitHub actions for test reports read: `testsuites` > `testsuite` >
+`testcase`. FAIL is a `failure`. UNPROVEN is an `error`, the word of the format for a test that came to no result:
+`skipped` would be shown as green, and a package whose fitness is unknown would look like one that fits.
+"""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from edge_ptf.package.evidence import Judgement, Status, Verdict
+from edge_ptf.report.judgements import explanation, limit_text
+from edge_ptf.report.wording import figure_text
+
+TAGS = {Status.FAIL: "failure", Status.UNPROVEN: "error"}
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold, not even escaped (section 2.2)."""
+
+
+def junit(verdict: Verdict, package: str) -> bytes:
+    """One test case for each judgement, in UTF-8; without targets one that is skipped. Equal verdicts give equal bytes.
+
+    Args:
+        package: the package's name, shown beside each test case.
+    """
+    counts = {
+        "tests": max(len(verdict.judgements), 1),
+        "failures": sum(item.status is Status.FAIL for item in verdict.judgements),
+        "errors": sum(item.status is Status.UNPROVEN for item in verdict.judgements),
+        "skipped": 0 if verdict.judgements else 1,
+    }
+    root = _element(None, "testsuites", name="edge-ptf gate", time=0, **counts)
+    suite = _element(root, "testsuite", name=f"{package} on {verdict.profile}", time=0, **counts)
+    properties = _element(suite, "properties")
+    for name, value in (
+        ("payload", verdict.payload),
+        ("profile", verdict.profile),
+        ("confidence", f"{verdict.confidence:g}"),
+        ("status", verdict.status.value if verdict.status else "nothing judged"),
+    ):
+        _element(properties, "property", name=name, value=value)
+    for item in verdict.judgements:
+        _case(suite, item, f"{package}.{verdict.profile}")
+    if not verdict.judgements:
+        case = _element(suite, "testcase", name="targets", classname=f"{package}.{verdict.profile}", time=0)
+        _element(case, "skipped", message="nothing judged: neither profile nor command line sets a target")
+    if verdict.warnings:
+        _element(suite, "system-out").text = _clean("\n".join(f"Warning: {warning}" for warning in verdict.warnings))
+    ElementTree.indent(root)
+    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written + b"\n"
+
+
+def _case(suite: ElementTree.Element, item: Judgement, group: str) -> None:
+    """The name is the target's, which stays the same from run to run: CI systems follow a test by its name."""
+    case = _element(suite, "testcase", name=f"{item.title} ({item.target})", classname=group, time=0)
+    bound = figure_text(item.bound, item.unit)
+    figures = f"{figure_text(item.value, item.unit)}, bound {bound}, limit {limit_text(item)}"
+    if item.status in TAGS:
+        problem = _element(case, TAGS[item.status], type=item.status.value, message=f"{item.status.value}: {figures}")
+        problem.text = _clean(explanation(item) or figures)
+    else:
+        _element(case, "system-out").text = _clean(figures)
+
+
+def _element(parent: ElementTree.Element | None, tag: str, **attributes: object) -> ElementTree.Element:
+    values = {name: _clean(str(value)) for name, value in attributes.items()}
+    return ElementTree.Element(tag, values) if parent is None else ElementTree.SubElement(parent, tag, values)
+
+
+def _clean(text: str) -> str:
+    return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
