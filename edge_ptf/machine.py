@@ -14,6 +14,10 @@ from edge_ptf.config import StrictModel
 ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimddp", "i8mm", "sve")
 """The instruction sets that change which INT8 flavour is exact or quick; all others are noise here."""
 
+APPLE_ISA = ("neon", "asimddp")
+"""Every Apple M-series core has both."""
+ARCHITECTURES = {"AMD64": "x86_64", "arm64": "aarch64"}
+
 
 class Machine(StrictModel):
     """Facts of one machine; nothing that identifies its owner."""
@@ -44,15 +48,15 @@ class Machine(StrictModel):
 @cache
 def this_machine() -> Machine:
     """The machine this process runs on. What cannot be found out stays empty."""
-    flags = _cpu_flags()
-    arch = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    cpuinfo = _read("/proc/cpuinfo")
+    on_apple_silicon = platform.system() == "Darwin" and platform.machine() == "arm64"
     return Machine(
-        arch=arch,
-        cpu=_cpu_name(),
-        isa=tuple(name for name in ISA_FLAGS if name in flags or (name == "neon" and "asimd" in flags)),
+        arch=ARCHITECTURES.get(platform.machine(), platform.machine()),
+        cpu=processor_name(cpuinfo) or platform.processor() or platform.machine(),
+        isa=APPLE_ISA if on_apple_silicon else instruction_sets(cpuinfo),
         device_model=_read("/proc/device-tree/model").rstrip("\0"),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
-        memory_mb=_memory_mb(),
+        memory_mb=memory_mb(_read("/proc/meminfo")) or _memory_by_psutil(),
         os=f"{platform.system()} {platform.release().split('-')[0]}",
         governor=_read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip(),
         emulated=_emulated(),
@@ -60,29 +64,37 @@ def this_machine() -> Machine:
     )
 
 
-def _cpu_flags() -> set[str]:
-    for line in _read("/proc/cpuinfo").splitlines():
+def instruction_sets(cpuinfo: str) -> tuple[str, ...]:
+    """Those of `ISA_FLAGS` that a `/proc/cpuinfo` names."""
+    flags: set[str] = set()
+    for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
-            return set(value.split())
-    if platform.system() == "Darwin" and platform.machine() == "arm64":
-        return {"asimd", "asimddp"}  # every Apple M-series core has both
-    return set()
+            flags = set(value.split())
+            break
+    return tuple(name for name in ISA_FLAGS if name in flags or (name == "neon" and "asimd" in flags))
 
 
-def _cpu_name() -> str:
+def processor_name(cpuinfo: str) -> str:
+    """What a `/proc/cpuinfo` calls the processor, or the board; empty when it does not say."""
     wanted = ("model name", "Model", "Hardware", "CPU part")
     found: dict[str, str] = {}
-    for line in _read("/proc/cpuinfo").splitlines():
+    for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
         found.setdefault(name.strip(), value.strip())
-    return next((found[name] for name in wanted if found.get(name)), platform.processor() or platform.machine())
+    return next((found[name] for name in wanted if found.get(name)), "")
 
 
-def _memory_mb() -> int:
-    for line in _read("/proc/meminfo").splitlines():
-        if line.startswith("MemTotal:"):
-            return int(line.split()[1]) * 1024 // 1_000_000
+def memory_mb(meminfo: str) -> int:
+    """The total of a `/proc/meminfo` in 10^6 bytes; 0 when it does not say."""
+    for line in meminfo.splitlines():
+        name, _, value = line.partition(":")
+        if name == "MemTotal" and value.split()[:1] and value.split()[0].isdecimal():
+            return int(value.split()[0]) * 1024 // 1_000_000
+    return 0
+
+
+def _memory_by_psutil() -> int:
     import psutil
 
     return int(psutil.virtual_memory().total // 1_000_000)

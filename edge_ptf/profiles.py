@@ -135,14 +135,19 @@ def for_machine(machine: Machine) -> Profile:
     Raises:
         ProfileError: none fits.
     """
-    for name in (*HOST_CANDIDATES, *LAST_RESORTS):
-        profile = load(name)
-        if not mismatches(profile, machine):
-            return profile
+    if found := fitting(machine):
+        return load(found[0])
     raise ProfileError(
         f"no shipped profile fits this machine ({machine.arch}, {machine.cpu})",
         hint="Write one (edge-ptf profiles show x86-generic > mine.yaml) and give --profile mine.yaml",
     )
+
+
+def fitting(machine: Machine) -> list[str]:
+    """The shipped profiles that a machine matches, the best one first."""
+    order = {name: place for place, name in enumerate((*HOST_CANDIDATES, *LAST_RESORTS))}
+    found = [name for name in names() if not mismatches(load(name), machine)]
+    return sorted(found, key=lambda name: order.get(name, len(HOST_CANDIDATES) - 0.5))
 
 
 def read(path: Path) -> Profile:

@@ -31,6 +31,7 @@ COMMANDS = {
     "inspect": ("packages", "Show what a package is and what is known about it."),
     "verify": ("packages", "Check every checksum, then the golden vectors."),
     "predict": ("packages", "Answer texts with a package."),
+    "devices": ("devices", "Look at a device: what it is, which profile fits."),
     "doctor": ("project", "Check this machine: packages, devices, disk, which profile fits."),
 }
 
