@@ -311,7 +311,7 @@ int bench_command(const std::vector<std::string>& words) {
       {"rate", pace.rate > 0 ? json(pace.rate) : json()},
       {"threads", subject.runner().threads()},
       {"baseline", baseline ? baseline->record() : json()},
-      {"peak_memory_mb", arguments.has("memory") ? json(peak) : json()},
+      {"peak_memory_mb", arguments.has("memory") ? json(std::round(peak * 100) / 100) : json()},
       {"flags", flags},
       {"warnings", warnings},
   };
