@@ -9,6 +9,8 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# This machine, as a device, is locked for one user at a time: test runs beside each other are not to wait for that.
+os.environ.setdefault("EDGE_PTF_CACHE", f"/tmp/edge-ptf-tests-{os.getpid()}")
 
 import pytest
 

@@ -1,7 +1,8 @@
-# Runs a program in a process group of its own. Set before: run, number, input; the program is the arguments.
+# Runs a program in a process group of its own. Set before: run, number, input, processes; the program is the arguments.
+# It first says which group it is and then looks whether it was stopped; whoever stops it does the reverse.
 cd "$run" || exit
 export number
-lead='echo "$(identity $$)" > "groups/$number" && exec "$@"'
+lead='echo "$(identity $$)" > "groups/$number" && [ ! -e "groups/$number.stop" ] && exec "$@"'
 if command -v setsid > /dev/null; then
   setsid sh -c "$processes
 $lead" sh "$@" < "$input" &
@@ -14,5 +15,5 @@ fi
 wait $!
 code=$?
 kill -KILL "-$!" 2> /dev/null
-rm -f "groups/$number"
+rm -f "groups/$number" "groups/$number.stop"
 exit $code

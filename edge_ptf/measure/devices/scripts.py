@@ -32,10 +32,9 @@ def run(folder: str, number: int, source: str, program: Sequence[str]) -> str:
 
 
 def end(folder: str, number: int) -> str:
-    """Ends the program that `run` started under that number, waiting for it to begin if need be."""
+    """Ends the program that `run` started under that number, or keeps it from starting."""
     file = shlex.quote(f"{folder}/groups/{number}")
-    wait = f"for pause in 1 2 3; do [ -s {file} ] && break; sleep 1; done"
-    return f"{_script('processes.sh')}\n{wait}\nend_group {file}"
+    return f"{_script('processes.sh')}\n: > {file}.stop\n[ ! -s {file} ] || end_group {file}"
 
 
 def facts(folder: str) -> str:

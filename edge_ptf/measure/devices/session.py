@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import re
 import secrets
 import selectors
+import signal
 import socket
 import subprocess
 import time
@@ -20,6 +22,8 @@ from edge_ptf.measure.devices.base import DeviceOptions
 ANSWER_S = 60.0
 """A device that has been reached answers within this time, or something hangs there."""
 ENDING_S = 20.0
+NOTICED_S = 5.0
+"""By then a broken connection is known to all who use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +92,25 @@ class Session:
         if self.process.stdin is None or self.process.stdin.closed:
             return
         try:
-            self.process.stdin.close()
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
             self.process.wait(ENDING_S)
-        except (OSError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             pass
         finally:
-            self.process.kill()
-            self.process.wait()
-            for stream in (self.process.stdout, self.process.stderr):
-                if stream is not None:
-                    stream.close()
+            end(self.process)
 
     def ended(self) -> bool:
         """Whether the session is over, so that nothing can be done on the device any more."""
         try:
-            self.process.wait(1)
+            self.process.wait(NOTICED_S)
         except subprocess.TimeoutExpired:
             return False
         return True
 
     def _line(self, explain: Callable[[str], EnvironmentFault]) -> str:
         """The next line that is meant for us, without its mark."""
-        end = time.monotonic() + ANSWER_S + self.options.wait_s
+        deadline = time.monotonic() + ANSWER_S + self.options.wait_s
         while True:
             line, newline, rest = self._heard.partition(b"\n")
             if newline:
@@ -118,15 +119,15 @@ class Session:
                 if text.startswith(f"{self.mark} "):
                     return text.removeprefix(f"{self.mark} ")
                 continue
-            if not (more := self._read(end)):
+            if not (more := self._read(deadline)):
                 raise explain(self._last_words())
             self._heard += more
 
-    def _read(self, end: float) -> bytes:
+    def _read(self, deadline: float) -> bytes:
         assert self.process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
-            if not selector.select(max(0.0, end - time.monotonic())):
+            if not selector.select(max(0.0, deadline - time.monotonic())):
                 raise EnvironmentFault(
                     f"{self.name}: no answer within {ANSWER_S:g} s", hint="Does a shell start there without questions?"
                 )
@@ -135,6 +136,17 @@ class Session:
     def _last_words(self) -> str:
         assert self.process.stderr is not None
         return self.process.stderr.read().decode(errors="replace")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process that was started in a session of its own, with what it started, and closes its streams."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def _client() -> str:

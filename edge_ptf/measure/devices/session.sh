@@ -19,7 +19,9 @@ finish() {
 }
 # The lock is a link that points nowhere; its target says who holds it. Making it succeeds for one only. That of a dead
 # holder is removed by whoever makes the directory named after it, so that nobody removes the lock of a successor.
+# The holder before may have taken away an empty folder.
 take_lock() {
+  mkdir -p "$base" || exit 1
   ln -s "$claim" "$lock" 2>/dev/null && return
   holder=$(pointed "$lock")
   if [ -n "$holder" ] && ! alive "$holder" && mkdir "$lock.$holder" 2>/dev/null; then
@@ -43,7 +45,6 @@ fi
 run=
 self=$(identity $$)
 claim=$self.$(date +%Y-%m-%dT%H:%M).$who
-mkdir -p "$base" || exit 1
 trap finish EXIT
 trap 'exit 1' HUP INT TERM
 trap '' PIPE

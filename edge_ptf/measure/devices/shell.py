@@ -17,7 +17,7 @@ from edge_ptf.digests import file_digest
 from edge_ptf.errors import BadInputError, EnvironmentFault
 from edge_ptf.measure.devices import built_runner, facts, scripts
 from edge_ptf.measure.devices.base import Device, DeviceOptions, Finished
-from edge_ptf.measure.devices.session import Session
+from edge_ptf.measure.devices.session import Session, end
 
 QUICK_S = 60.0
 """For what takes a moment: making a directory, ending a program, asking for facts."""
@@ -235,14 +235,8 @@ class ShellDevice(Device):
         given = stdin if isinstance(stdin, bytes) else None
         try:
             out, err = _communicate(process, given, timeout_s, passing)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
         finally:
-            for stream in (process.stdin, process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close()
+            end(process)
         return self._finished(out, err, mark.encode())
 
     def _finished(self, out: bytes, err: bytes, mark: bytes) -> Finished:
