@@ -1,5 +1,5 @@
 # What the device is: sections "@name", each followed by what a file or a tool says.
-section() { echo "@$1"; shift; "$@" 2>/dev/null; }
+section() { echo "@$1"; shift; "$@" 2>/dev/null; echo; }
 known() { command -v "$1" > /dev/null 2>&1; }
 cores() { nproc || getconf _NPROCESSORS_ONLN; }
 libc() { getconf GNU_LIBC_VERSION || { [ ! -e /system/bin/linker ] || echo bionic; ls /lib/ld-musl-* /lib/libc.musl-*; }; }

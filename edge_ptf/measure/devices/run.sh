@@ -1,15 +1,15 @@
 # Runs a program in a process group of its own. Set before: run, number, input, processes; the program is the arguments.
 # It first says which group it is and then looks whether it was stopped; whoever stops it does the reverse.
 cd "$run" || exit
-export number
-lead='echo "$(identity $$)" > "groups/$number" && [ ! -e "groups/$number.stop" ] && exec "$@"'
+lead='file=groups/$1; shift
+echo "$(identity $$)" > "$file" && [ ! -e "$file.stop" ] && exec "$@"'
 if command -v setsid > /dev/null; then
   setsid sh -c "$processes
-$lead" sh "$@" < "$input" &
+$lead" sh "$number" "$@" < "$input" &
 else
   set -m
   sh -c "$processes
-$lead" sh "$@" < "$input" &
+$lead" sh "$number" "$@" < "$input" &
   set +m
 fi
 wait $!

@@ -25,6 +25,10 @@ SLOWEST_BYTES_PER_S = 50_000
 SLICE_S = 0.2
 
 
+class NoAnswer(EnvironmentFault):
+    """The device took longer than it was given; what was started there may still run."""
+
+
 class ShellDevice(Device):
     """Does everything through `_command`, which says what to start here to run a shell script there."""
 
@@ -117,7 +121,7 @@ class ShellDevice(Device):
         script = scripts.run(self._own_folder, number, source, self._program(argv, variables))
         try:
             return self._execute(script, timeout_s=timeout_s)
-        except subprocess.TimeoutExpired:
+        except NoAnswer:
             self._end(number)
             raise EnvironmentFault(
                 f"{self.name}: {Path(argv[0]).name} did not end within {timeout_s:g} s and was stopped"
@@ -129,8 +133,13 @@ class ShellDevice(Device):
     def runner(self) -> str:
         """See Device."""
         if not self._runner:
-            machine = self.probe()
-            files = built_runner.find(machine.machine.arch, machine.word_bits, self.options.runner)
+            found = self.probe()
+            files = built_runner.find(
+                found.machine.arch,
+                word_bits=found.word_bits,
+                android=found.libc == "bionic",
+                chosen=self.options.runner,
+            )
             folder = self.place("runner")
             for name, path in files.items():
                 target, kept = shlex.quote(f"{folder}/{name}"), shlex.quote(self.put(path))
@@ -164,7 +173,7 @@ class ShellDevice(Device):
         """Ends a program; where that is not possible the session's end does it."""
         try:
             self._execute(scripts.end(self._own_folder, number), timeout_s=QUICK_S)
-        except (EnvironmentFault, subprocess.TimeoutExpired):
+        except EnvironmentFault:
             return
 
     def _write(self, content: bytes, remote: str) -> None:
@@ -191,7 +200,7 @@ class ShellDevice(Device):
                     timeout_s=_transfer_s(size),
                     passing=lambda: tell(os.lseek(content.fileno(), 0, os.SEEK_CUR)),
                 )
-            except subprocess.TimeoutExpired:
+            except NoAnswer:
                 raise EnvironmentFault(f"{self.name}: the upload of {local.name} hangs; it was given up") from None
             finally:
                 progress.finish()
@@ -222,7 +231,7 @@ class ShellDevice(Device):
             passing: called now and then while it runs.
 
         Raises:
-            subprocess.TimeoutExpired: it took longer; what it started there may still run.
+            NoAnswer: it took longer.
         """
         mark = secrets.token_hex(8)
         process = subprocess.Popen(
@@ -235,6 +244,8 @@ class ShellDevice(Device):
         given = stdin if isinstance(stdin, bytes) else None
         try:
             out, err = _communicate(process, given, timeout_s, passing)
+        except subprocess.TimeoutExpired:
+            raise NoAnswer(f"{self.name}: no answer within {timeout_s:g} s", hint="Does it hang? Try again") from None
         finally:
             end(process)
         return self._finished(out, err, mark.encode())

@@ -28,6 +28,7 @@ SETTINGS = (
     "ClearAllForwardings=yes",
     "PermitLocalCommand=no",
     "RequestTTY=no",
+    "RemoteCommand=none",
 )
 AROUND = 'folder=$1; shift; "$@"; code=$?; rm -rf "$folder"; exit $code'
 """Removes the folder of the connection's socket when ssh ends, even when this process was killed."""

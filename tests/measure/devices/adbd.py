@@ -8,6 +8,7 @@ packets of one byte kind, four bytes length, data.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import queue
 import shutil
@@ -89,6 +90,7 @@ class _Connection:
         self.socket, self.peer = taken, peer
         self.sending = threading.Lock()
         self.streams: dict[int, _Shell] = {}
+        self.numbers = itertools.count(1)
 
     def serve(self) -> None:
         try:
@@ -132,7 +134,7 @@ class _Connection:
         if kind.split(",")[0] != "shell" or "raw" not in kind.split(","):
             self.send(CLSE, 0, theirs)
             return
-        ours = max(self.streams, default=0) + 1
+        ours = next(self.numbers)  # never one again: the host closes a stream that we have closed once more
         self.streams[ours] = _Shell(self, ours, theirs, [*self.peer.shell, "-c", command], self.peer.env)
 
     def _exactly(self, count: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -97,9 +98,12 @@ class SshServer:
 
     def cut(self) -> None:
         """Kills what serves the connections, not the server."""
+        if self.process.poll() is not None:
+            return
         for child in psutil.Process(self.process.pid).children(recursive=True):
-            if child.name().startswith("sshd"):
-                child.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.name().startswith("sshd"):
+                    child.kill()
 
     def stop(self) -> None:
         self.process.terminate()

@@ -67,10 +67,30 @@ def test_a_build_says_where_its_engine_is(tmp_path: Path) -> None:
     assert built_runner.find("aarch64", chosen=folder)["libonnxruntime.so.1"] == tmp_path / "deps/libonnxruntime.so.1"
 
 
+def test_an_android_build_has_names_without_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(built_runner, "BUILD", tmp_path)
+    monkeypatch.delenv(built_runner.variable("aarch64"), raising=False)
+    with pytest.raises(EnvironmentFault, match=r"built for aarch64 Android\. Build it with Android's NDK"):
+        built_runner.find("aarch64", android=True)
+    folder = tmp_path / "runner-android-arm64"
+    folder.mkdir()
+    names = [built_runner.TOOL, "libedge_ptf_runner.so", "libonnxruntime.so"]
+    for name in names:
+        (folder / name).write_bytes(b"")
+    assert built_runner.find("aarch64", android=True) == {name: folder / name for name in names}
+
+
+def test_a_static_tool_needs_the_engine_alone(tmp_path: Path) -> None:
+    names = [built_runner.TOOL, "libonnxruntime.so.1"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    assert list(built_runner.find("aarch64", chosen=tmp_path)) == names
+
+
 def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadInputError, match="no edge-ptf-runner in it"):
         built_runner.find("aarch64", chosen=tmp_path)
-    with pytest.raises(EnvironmentFault, match=r"libonnxruntime\.so\.1 for aarch64 is not with the runner"):
+    with pytest.raises(EnvironmentFault, match=r"libonnxruntime\.so\.1 is not with the runner"):
         built_runner.find("aarch64", chosen=fake_build(tmp_path / "without"))
     with pytest.raises(EnvironmentFault, match="32 bits; the runner needs 64"):
         built_runner.find("aarch64", word_bits=32)

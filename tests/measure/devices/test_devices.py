@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge_ptf.errors import BadInputError, EnvironmentFault
-from edge_ptf.measure.devices import DeviceOptions, open_device
-from tests.measure.devices.peers import Heard, Peer, eventually, running
+from edge_ptf.measure.devices import DeviceOptions
+from tests.measure.devices.peers import Heard, Peer, eventually, running, shell_peer
 
 ODD = 'a b\'s "c" $HOME `d` \\ é\n*?[x]~ -n'
 
@@ -82,6 +82,17 @@ def test_a_program_that_takes_too_long_is_ended_with_its_children(peer: Peer, tm
         eventually(lambda: not running(token), "the program or its child still runs")
         assert device.run(["echo", "next"], timeout_s=60).out == b"next\n"
     assert peer.left() == []
+
+
+def test_job_control_serves_where_there_is_no_setsid(tmp_path: Path) -> None:
+    token = f"86402{abs(hash(str(tmp_path))) % 100000:05d}"
+    small = shell_peer("mksh", tmp_path)
+    (tmp_path / "tools" / "setsid").unlink()
+    with small.open() as device:
+        with pytest.raises(EnvironmentFault, match="was stopped"):
+            device.run(["sh", "-c", f"sleep {token} & sleep {token}; wait"], timeout_s=1)
+        eventually(lambda: not running(token), "the program or its child still runs")
+    assert small.left() == []
 
 
 def test_children_that_a_program_leaves_behind_are_ended(peer: Peer, tmp_path: Path) -> None:
@@ -155,31 +166,3 @@ def test_cleaning_up_twice_and_without_a_session_is_nothing(peer: Peer) -> None:
         pass
     device.cleanup()
     assert peer.left() == []
-
-
-@pytest.mark.parametrize(
-    "name",
-    (
-        "",
-        "Local",
-        "ssh:host",
-        "ssh://",
-        "ssh://-oProxyCommand=x",
-        "ssh://a b",
-        "ssh://h:0",
-        "ssh://h:99999",
-        "ssh://h/path",
-        "ssh://-u@h",
-        "ssh://u:secret@h",
-        "adb:-x",
-        "adb:a b",
-        "qemu:riscv64",
-        "ssh://h;id",
-        "telnet://h",
-    ),
-)
-def test_a_name_that_is_none_is_refused_with_what_is_allowed(name: str) -> None:
-    with pytest.raises(BadInputError) as told:
-        open_device(name)
-    assert told.value.hint
-    assert "secret" not in str(told.value)

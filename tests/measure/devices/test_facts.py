@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -196,6 +197,15 @@ def test_whatever_part_of_it_a_device_says_is_facts(lines: list[str]) -> None:
     assert parse("".join(lines)).machine.cores >= 1
 
 
+def test_files_without_a_last_line_feed_do_not_run_together() -> None:
+    """As the board's name in a device tree, which ends in a zero byte."""
+    lines = [line for line in scripts.facts("/").splitlines() if line.startswith(("section()", "known()"))]
+    text = "\n".join([*lines, "section model printf 'Raspberry Pi 5\\000'", "section governor echo ondemand"])
+    found = parse(subprocess.run(["sh", "-c", text], capture_output=True, check=True).stdout.decode())
+    assert found.machine.device_model == "Raspberry Pi 5"
+    assert found.machine.governor == "ondemand"
+
+
 def test_this_machine_by_its_shell_is_this_machine_by_python() -> None:
     with open_device("local") as device:
         assert device.facts() == this_machine()
@@ -213,8 +223,6 @@ def test_every_kind_of_device_has_facts(peer: Peer) -> None:
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "mksh", "busybox"])
 def test_scripts_are_plain_shell(shell: str, tmp_path: Path) -> None:
-    import shutil
-
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     command = [shell, "sh"] if shell == "busybox" else [shell]

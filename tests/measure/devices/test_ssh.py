@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge_ptf.errors import BadInputError, EnvironmentFault
+from edge_ptf.machine import this_machine
 from edge_ptf.measure.devices import DeviceOptions, open_device
 from edge_ptf.measure.devices.ssh import VARIABLE, SshDevice
 from tests.measure.devices.peers import SshServer, eventually, make_key, running
@@ -99,6 +102,26 @@ def test_a_server_that_goes_away_while_idle_is_noticed_at_the_next_step(server: 
         with pytest.raises(EnvironmentFault, match=r"connection was lost|cannot be reached"):
             device.run(["echo"], timeout_s=60)
     assert server.peer().left() == []
+
+
+def test_probing_from_the_command_line_leaves_nothing(server: SshServer) -> None:
+    options = [word for option in server.options for word in ("--ssh-option", option)]
+    command = [sys.executable, "-m", "edge_ptf", "devices", "probe", server.name, *options, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["device"] == server.name
+    assert found["machine"] == json.loads(this_machine().model_dump_json())
+    assert not server.cache.exists()
+
+
+def test_a_device_that_hangs_is_given_up(server: SshServer) -> None:
+    with server.open() as device:
+        assert isinstance(device, SshDevice)
+        with pytest.raises(EnvironmentFault, match=r"no answer within 0\.5 s"):
+            device._execute(f"exec sleep {TOKEN} < /dev/null > /dev/null 2>&1", timeout_s=0.5)
+        for left in running(f"sleep {TOKEN}"):
+            left.kill()
 
 
 def test_another_host_key_is_named_with_what_to_do(server: SshServer) -> None:
@@ -227,12 +250,8 @@ def test_a_folder_that_cannot_be_made_is_said(start_sshd: Start, tmp_path: Path)
         server.open().open()
 
 
-def test_arguments_are_never_options(tmp_path: Path) -> None:
-    device = open_device("ssh://pi@[fe80::1%eth0]:2222")
-    assert isinstance(device, SshDevice)
-    command = device._command("echo 'a'")
-    assert command[command.index("--") + 1 :] == ["fe80::1%eth0", "exec sh -c 'echo '\"'\"'a'\"'\"''"]
-    assert command[command.index("-p") + 1] == "2222"
-    assert command[command.index("-l") + 1] == "pi"
-    for setting in ("BatchMode=yes", "StrictHostKeyChecking=yes", "ControlMaster=no", "ForwardAgent=no"):
-        assert command[command.index(setting) - 1] == "-o"
+def test_settings_that_keep_it_safe_stand_before_all_others() -> None:
+    command = open_device("ssh://kitchen", DeviceOptions(ssh_options=("BatchMode=no",)))._command("echo")
+    given = [command[index + 1] for index, word in enumerate(command) if word == "-o"]
+    assert given[:2] == ["BatchMode=yes", "StrictHostKeyChecking=yes"]
+    assert {"ForwardAgent=no", "ClearAllForwardings=yes", "ControlMaster=no"} <= set(given)
