@@ -121,8 +121,8 @@ class Subject {
   }
 
  private:
-  // To a ten-thousandth: more digits are not known.
-  static double rounded(double value) { return std::round(value * 1e4) / 1e4; }
+  // To the nanosecond, which is what the clock counts in.
+  static double rounded(double value) { return std::round(value * 1e6) / 1e6; }
 
   static json rounded(const std::vector<double>& values) {
     json found = json::array();

@@ -21,8 +21,8 @@ from edge_ptf.runtime.turns import Pace, shuffled, take_turns, warm_up
 from edge_ptf.surroundings import surroundings
 
 Text = tuple[str, str | None]
-DIGITS = 4
-"""Of a millisecond: more are not known."""
+DIGITS = 6
+"""Of a millisecond: the clock counts in nanoseconds."""
 
 
 class Subject:
