@@ -20,7 +20,20 @@ from edge_ptf.digests import bytes_digest, tree_digest
 from edge_ptf.export import ExportConfig, QuantizeConfig, export, open_graph, quantize
 from edge_ptf.export.graph import Graph
 from edge_ptf.machine import this_machine
-from edge_ptf.measure import BenchConfig, EvaluateConfig, bench, evaluate, load_accuracy, load_bench, runner_for
+from edge_ptf.measure import (
+    BenchConfig,
+    Comparison,
+    EvaluateConfig,
+    bench,
+    compare_latency,
+    evaluate,
+    load_accuracy,
+    load_bench,
+    load_comparison,
+    runner_for,
+)
+from edge_ptf.measure.devices import Device
+from edge_ptf.measure.launching import LOCAL, runner_digest
 from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.progress import SILENT, Progress
@@ -158,23 +171,62 @@ def run_evaluate(
 
 
 def run_bench(
-    payload: Payload, baseline: Payload | None, data: LabelledData, config: BenchConfig, place: Place
+    payload: Payload,
+    baseline: Payload | None,
+    data: LabelledData,
+    config: BenchConfig,
+    place: Place,
+    device: Device | None = None,
 ) -> Outcome[tuple[LatencyEvidence, MemoryEvidence]]:
-    """The payload's latency and memory on this machine, interleaved with the baseline."""
-    key = _key(
-        "bench",
+    """The payload's latency and memory, interleaved with the baseline.
+
+    Args:
+        device: an open device; None: this machine.
+    """
+    key = _measuring_key("bench", payload, baseline, data, config, device)
+    return place.run(
+        key,
+        lambda out: bench(payload, baseline, data, config, out, place.progress, device),
+        load_bench,
+        reusable=lambda evidence: not evidence[0].flags and not evidence[1].flags,
+    )
+
+
+def run_comparison(
+    a: Payload, b: Payload, data: LabelledData, config: BenchConfig, place: Place, device: Device | None = None
+) -> Outcome[Comparison]:
+    """Which of two packages is faster; see `compare_latency`."""
+    texts = [(example.text, example.text_pair) for example in data.test]
+    return place.run(
+        _measuring_key("compare", a, b, data, config, device),
+        lambda out: compare_latency(a, b, texts, config, out, place.progress, device),
+        load_comparison,
+        reusable=lambda found: not found.flags,
+    )
+
+
+def _measuring_key(
+    stage: str,
+    payload: Payload,
+    baseline: Payload | None,
+    data: LabelledData,
+    config: BenchConfig,
+    device: Device | None,
+) -> Key:
+    """A time belongs to the device it was taken on and to the program that took it."""
+    machine = device.facts() if device else this_machine()
+    payloads = [payload, *([baseline] if baseline else [])]
+    return _key(
+        stage,
         config,
         RUNNING,
+        version=2,
         payload=payload.digest,
         baseline=baseline.digest if baseline else None,
         data=data.fingerprint,
-        machine=_machine(),
-    )
-    return place.run(
-        key,
-        lambda out: bench(payload, baseline, data, config, out, place.progress),
-        load_bench,
-        reusable=lambda evidence: not evidence[0].flags and not evidence[1].flags,
+        machine=machine.model_dump(mode="json", exclude={"governor"}),
+        device=device.name if device else LOCAL,
+        runner=runner_digest(machine.arch, config.runtime, payloads, device),
     )
 
 

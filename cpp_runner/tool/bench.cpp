@@ -1,17 +1,16 @@
 // edge-ptf-runner bench: one launch of the latency protocol, with every sample.
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <iterator>
+#include <memory>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <thread>
 
 #include "commands.h"
 #include "environment.h"
+#include "protocol.h"
 
 using nlohmann::json;
 
@@ -19,23 +18,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kWindow = 20;       // calls whose median is compared in warm-up
-constexpr double kAgreement = 0.05;  // of two successive medians
-constexpr size_t kMostWarmup = 600;  // calls
 constexpr size_t kLeastForP90 = 36;  // a two-sided 95 % order-statistic interval exists from here on
 constexpr size_t kLeastForP99 = 368;
 constexpr double kDriftRatio = 1.1;  // of the medians of the last and the first third
 constexpr double kStealLimit = 0.02;
+constexpr int kThrottledNow = 0xF;  // bits of get_throttled
 constexpr int kSchema = 1;
 
 double ms(Clock::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
-}
-
-double percentile(std::vector<double> values, double share) {
-  std::sort(values.begin(), values.end());
-  const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(values.size())));
-  return values[std::max<size_t>(rank, 1) - 1];
 }
 
 struct Samples {
@@ -67,13 +58,26 @@ std::vector<Input> read_texts(const std::string& path) {
   return texts;
 }
 
-// Calls the package with one text after another and keeps the times.
-class Caller {
+// A package in this process, called with one text after another.
+class Subject {
  public:
-  Caller(edge_ptf::Answer& answer, std::vector<Input> texts, bool tokenizer_only)
-      : answer_(answer), texts_(std::move(texts)), tokenizer_only_(tokenizer_only) {}
+  Subject(const std::string& package, const edge_ptf::Options& options, const std::vector<Input>& texts,
+          bool tokenizer_only)
+      : started_(Clock::now()),
+        runner_(package, options),
+        answer_(runner_),
+        load_(ms(Clock::now() - started_)),
+        texts_(texts),
+        tokenizer_only_(tokenizer_only),
+        first_(call(0)) {}
 
-  double call(size_t number, Samples* samples) {
+  const edge_ptf::Runner& runner() const { return runner_; }
+  const Samples& samples() const { return samples_; }
+  double load_ms() const { return load_; }
+  double first_ms() const { return first_; }
+  size_t warmup_calls() const { return warmup_; }
+
+  double call(size_t number) {
     const Input& input = texts_[number % texts_.size()];
     const Clock::time_point begin = Clock::now();
     if (tokenizer_only_) {
@@ -81,46 +85,66 @@ class Caller {
     } else {
       input.paired ? answer_.ask(input.text, input.pair) : answer_.ask(input.text);
     }
-    const double time = ms(Clock::now() - begin);
-    if (samples != nullptr) {
-      const edge_ptf_timing split = answer_.timing();
-      size_t count = 0;
-      edge_ptf_result_ids(answer_.get(), &count);
-      samples->end_to_end.push_back(time);
-      samples->tokenize.push_back(static_cast<double>(split.tokenize) / 1e6);
-      samples->engine.push_back(static_cast<double>(split.engine) / 1e6);
-      samples->decode.push_back(static_cast<double>(split.decode) / 1e6);
-      samples->tokens.push_back(count);
-    }
+    return ms(Clock::now() - begin);
+  }
+
+  double call_and_keep(size_t number) {
+    const double time = call(number);
+    const edge_ptf_timing split = answer_.timing();
+    size_t count = 0;
+    edge_ptf_result_ids(answer_.get(), &count);
+    samples_.end_to_end.push_back(time);
+    samples_.tokenize.push_back(static_cast<double>(split.tokenize) / 1e6);
+    samples_.engine.push_back(static_cast<double>(split.engine) / 1e6);
+    samples_.decode.push_back(static_cast<double>(split.decode) / 1e6);
+    samples_.tokens.push_back(count);
     return time;
   }
 
-  // Calls until the medians of two successive windows over the same texts agree; returns how many.
-  size_t warm_up() {
-    double before = 0;
-    size_t calls = 0;
-    while (calls < kMostWarmup) {
-      std::vector<double> times;
-      for (size_t i = 0; i < kWindow; ++i) {
-        times.push_back(call(i, nullptr));
-      }
-      calls += kWindow;
-      const double median = percentile(times, 0.5);
-      if (before > 0 && std::abs(median - before) <= kAgreement * before) {
-        break;
-      }
-      before = median;
-    }
-    return calls;
+  void warm_up() {
+    warmup_ = ::warm_up([this](size_t number) { return call(number); });
+  }
+
+  // What the record says of either package.
+  json record() const {
+    return {
+        {"payload", runner_.payload()},
+        {"load_ms", rounded(load_)},
+        {"first_ms", rounded(first_)},
+        {"warmup_calls", warmup_},
+        {"end_to_end_ms", rounded(samples_.end_to_end)},
+        {"tokenize_ms", rounded(samples_.tokenize)},
+        {"engine_ms", rounded(samples_.engine)},
+        {"decode_ms", rounded(samples_.decode)},
+        {"tokens", samples_.tokens},
+    };
   }
 
  private:
-  edge_ptf::Answer& answer_;
-  std::vector<Input> texts_;
+  // To the nanosecond, which is what the clock counts in.
+  static double rounded(double value) { return std::round(value * 1e6) / 1e6; }
+
+  static json rounded(const std::vector<double>& values) {
+    json found = json::array();
+    for (const double value : values) {
+      found.push_back(rounded(value));
+    }
+    return found;
+  }
+
+  Clock::time_point started_;
+  edge_ptf::Runner runner_;
+  edge_ptf::Answer answer_;
+  double load_;
+  const std::vector<Input>& texts_;
   bool tokenizer_only_;
+  double first_;
+  size_t warmup_ = 0;
+  Samples samples_;
 };
 
-// Reasons why the figures do not count, and things that could matter.
+// Reasons why the figures of this launch do not count, and things that could matter. `edge-ptf` judges all launches of
+// a measurement together, from the facts.
 std::pair<json, json> judged(const json& before, const json& after, const Samples& samples) {
   json flags = json::array();
   json warnings = json::array();
@@ -132,10 +156,16 @@ std::pair<json, json> judged(const json& before, const json& after, const Sample
         percentile({samples.end_to_end.end() - static_cast<std::ptrdiff_t>(third), samples.end_to_end.end()}, 0.5);
     if (last > kDriftRatio * first) {
       char text[80];
-      std::snprintf(text, sizeof text, "drift: the last third of the calls took %.2f times as long as the first",
-                    last / first);
+      (void)std::snprintf(text, sizeof text, "drift: the last third of the calls took %.2f times as long as the first",
+                          last / first);
       flags.push_back(text);
     }
+  }
+  if (after["throttled"].is_number() && (after["throttled"].get<int>() & kThrottledNow) != 0) {
+    flags.push_back("throttled: power or temperature");
+  }
+  if (after["cooling"].is_number() && after["cooling"].get<double>() > 0) {
+    flags.push_back("throttled: the system slows the processor because of its temperature");
   }
   if (before["stolen_ticks"].is_number() && after["stolen_ticks"].is_number()) {
     const double spent = after["ticks"].get<double>() - before["ticks"].get<double>();
@@ -145,7 +175,7 @@ std::pair<json, json> judged(const json& before, const json& after, const Sample
                          " % of this machine's time");
     }
   }
-  const std::string governor = machine()["governor"];
+  const std::string governor = after["governor"];
   if (governor.empty()) {
     warnings.push_back("frequency governor unknown");
   } else if (governor != "performance") {
@@ -166,19 +196,76 @@ void print_row(const char* name, const std::vector<double>& values) {
   }
 }
 
+void print_table(const Subject& package, const Subject* baseline, const json& record, bool tokenizer_only) {
+  const Samples& samples = package.samples();
+  std::printf("%s, %s, %d thread%s, %s, %zu calls after %zu of warm-up\n", edge_ptf_engine_version(),
+              std::string(package.runner().name()).c_str(), package.runner().threads(),
+              package.runner().threads() == 1 ? "" : "s", record["mode"].get<std::string>().c_str(),
+              samples.end_to_end.size(), package.warmup_calls());
+  std::printf("%-12s %12.4f ms\n%-12s %12.4f ms\n", "load", package.load_ms(), "first", package.first_ms());
+  print_row("end to end", samples.end_to_end);
+  if (!tokenizer_only) {
+    print_row("tokenizer", samples.tokenize);
+    print_row("engine", samples.engine);
+    print_row("decoding", samples.decode);
+  }
+  if (baseline != nullptr) {
+    std::printf("baseline: %s\n", std::string(baseline->runner().name()).c_str());
+    print_row("end to end", baseline->samples().end_to_end);
+    print_row("engine", baseline->samples().engine);
+    std::printf("%-12s %12.2f times, engine time of the baseline / that of the package\n", "speed-up",
+                percentile(baseline->samples().engine, 0.5) / percentile(samples.engine, 0.5));
+  }
+  if (record["peak_memory_mb"].is_number()) {
+    std::printf("%-12s %12.2f MB\n", "peak memory", record["peak_memory_mb"].get<double>());
+  }
+  for (const json& flag : record["flags"]) {
+    std::printf("does not count: %s\n", flag.get<std::string>().c_str());
+  }
+  for (const json& warning : record["warnings"]) {
+    std::printf("warning: %s\n", warning.get<std::string>().c_str());
+  }
+}
+
+// The texts in the order that belongs to the seed.
+std::vector<Input> ordered(const std::vector<Input>& texts, uint32_t seed) {
+  std::vector<Input> found;
+  for (const size_t number : shuffled(texts.size(), seed)) {
+    found.push_back(texts[number]);
+  }
+  return found;
+}
+
+Timer steady_timer() {
+  const Clock::time_point zero = Clock::now();
+  return {[zero] { return ms(Clock::now() - zero); },
+          [zero](double moment) {
+            const std::chrono::duration<double, std::milli> pause(moment);
+            std::this_thread::sleep_until(zero + std::chrono::duration_cast<Clock::duration>(pause));
+          }};
+}
+
+void write_record(const std::string& path, const json& record) {
+  std::ofstream file(path);
+  file << record.dump() << '\n';
+  if (!file.flush()) {
+    throw EnvironmentError(path + ": cannot be written");
+  }
+}
+
 }  // namespace
 
 int bench_command(const std::vector<std::string>& words) {
   std::set<std::string> options = engine_options();
-  options.insert({"texts", "mode", "rate", "seconds", "calls", "seed", "out", "only"});
+  options.insert({"texts", "baseline", "mode", "rate", "seconds", "calls", "seed", "out", "only"});
   const Arguments arguments(words, {"json", "check", "memory"}, options);
   const EngineChoice choice(arguments);
   const std::string package = package_among(arguments);
   const std::string mode = arguments.choice("mode", {"burst", "paced", "sustained"});
   const bool tokenizer_only = arguments.choice("only", {"all", "tokenizer"}) == "tokenizer";
-  const double rate = arguments.number("rate", 10, 0.01, 1000);
-  const double seconds = arguments.number("seconds", mode == "sustained" ? 60 : 2, 0, 86400);
-  const auto calls = static_cast<size_t>(arguments.whole("calls", 400, 1, 10'000'000));
+  const Pace pace = {arguments.number("seconds", mode == "sustained" ? 60 : 2, 0, 86400),
+                     static_cast<size_t>(arguments.whole("calls", 400, 1, 10'000'000)),
+                     mode == "paced" ? arguments.number("rate", 10, 0.01, 1000) : 0};
   if (!arguments.has("texts")) {
     throw UsageError(
         "--texts FILE is needed: real texts, one a line (or JSON lines with \"text\"); - is the standard input");
@@ -186,86 +273,56 @@ int bench_command(const std::vector<std::string>& words) {
   if (arguments.has("rate") && mode != "paced") {
     throw UsageError("--rate goes with --mode paced");
   }
+  if (arguments.has("baseline") && (arguments.has("memory") || tokenizer_only)) {
+    throw UsageError("--baseline is for times of whole answers; leave out --memory and --only");
+  }
   if (emulated()) {
     throw EnvironmentError("an emulator runs this program; no latency is reported from one. Bench on the device");
   }
-  std::vector<Input> texts = read_texts(arguments.text("texts", ""));
-  std::mt19937 random(static_cast<uint32_t>(arguments.whole("seed", 0, 0, 1'000'000)));
-  std::shuffle(texts.begin(), texts.end(), random);
+  const auto seed = static_cast<uint32_t>(arguments.whole("seed", 0, 0, UINT32_MAX));
+  const std::vector<Input> texts = ordered(read_texts(arguments.text("texts", "")), seed);
 
   const json before = surroundings();
-  const Clock::time_point started = Clock::now();
-  const edge_ptf::Runner runner(package, choice.options);
-  edge_ptf::Answer answer(runner);
-  const double load = ms(Clock::now() - started);
-  Caller caller(answer, std::move(texts), tokenizer_only);
-  const double first = caller.call(0, nullptr);
-  const size_t warmup = caller.warm_up();
-
-  Samples samples;
-  const Clock::time_point begin = Clock::now();
-  const auto pause = std::chrono::duration<double>(1 / rate);
-  for (size_t number = 0; number < calls || ms(Clock::now() - begin) < 1000 * seconds; ++number) {
-    if (mode == "paced") {
-      std::this_thread::sleep_until(begin +
-                                    std::chrono::duration_cast<Clock::duration>(pause * static_cast<double>(number)));
-    }
-    caller.call(number, &samples);
+  Subject subject(package, choice.options, texts, tokenizer_only);
+  std::unique_ptr<Subject> baseline;
+  if (arguments.has("baseline")) {
+    baseline = std::make_unique<Subject>(arguments.text("baseline", ""), choice.options, texts, false);
   }
+  std::vector<Call> packages;
+  for (Subject* each : {&subject, baseline.get()}) {
+    if (each != nullptr) {
+      each->warm_up();
+      packages.emplace_back([each](size_t number) { return each->call_and_keep(number); });
+    }
+  }
+  take_turns(packages, pace, steady_timer());
+  const double peak = peak_memory_mb();
   const json after = surroundings();
-  const auto [flags, warnings] = judged(before, after, samples);
+  const auto [flags, warnings] = judged(before, after, subject.samples());
 
   json record = {
       {"schema", kSchema},
       {"runner", edge_ptf_version()},
       {"engine", edge_ptf_engine_version()},
-      {"payload", runner.payload()},
       {"machine", machine()},
       {"before", before},
       {"after", after},
       {"mode", mode},
-      {"rate", mode == "paced" ? json(rate) : json()},
-      {"threads", runner.threads()},
-      {"load_ms", load},
-      {"first_ms", first},
-      {"warmup_calls", warmup},
-      {"end_to_end_ms", samples.end_to_end},
-      {"tokenize_ms", samples.tokenize},
-      {"engine_ms", samples.engine},
-      {"decode_ms", samples.decode},
-      {"tokens", samples.tokens},
+      {"rate", pace.rate > 0 ? json(pace.rate) : json()},
+      {"threads", subject.runner().threads()},
+      {"baseline", baseline ? baseline->record() : json()},
+      {"peak_memory_mb", arguments.has("memory") ? json(std::round(peak * 100) / 100) : json()},
       {"flags", flags},
       {"warnings", warnings},
   };
-  if (arguments.has("memory")) {
-    record["peak_memory_mb"] = peak_memory_mb();
-  }
+  record.update(subject.record());
   if (arguments.has("out")) {
-    std::ofstream file(arguments.text("out", ""));
-    file << record.dump() << '\n';
-    if (!file.flush()) {
-      throw EnvironmentError(arguments.text("out", "") + ": cannot be written");
-    }
+    write_record(arguments.text("out", ""), record);
   }
   if (arguments.has("json")) {
     std::cout << record.dump() << '\n';
-    return EDGE_PTF_OK;
-  }
-  std::printf("%s, %s, %d thread%s, %s, %zu calls after %zu of warm-up\n", edge_ptf_engine_version(),
-              std::string(runner.name()).c_str(), runner.threads(), runner.threads() == 1 ? "" : "s", mode.c_str(),
-              samples.end_to_end.size(), warmup);
-  std::printf("%-12s %12.4f ms\n%-12s %12.4f ms\n", "load", load, "first", first);
-  print_row("end to end", samples.end_to_end);
-  if (!tokenizer_only) {
-    print_row("tokenizer", samples.tokenize);
-    print_row("engine", samples.engine);
-    print_row("decoding", samples.decode);
-  }
-  for (const json& flag : flags) {
-    std::printf("does not count: %s\n", flag.get<std::string>().c_str());
-  }
-  for (const json& warning : warnings) {
-    std::printf("warning: %s\n", warning.get<std::string>().c_str());
+  } else {
+    print_table(subject, baseline.get(), record, tokenizer_only);
   }
   return EDGE_PTF_OK;
 }

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -15,6 +17,8 @@
 namespace {
 
 using nlohmann::json;
+
+constexpr int kMostFiles = 256;  // of one kind in a folder of /sys
 
 std::string read(const std::string& path) {
   std::ifstream stream(path);
@@ -70,15 +74,86 @@ double first_number(const std::string& text) {
 
 // One number from each file /sys/…/<folder><n>/<file>, in order.
 json numbers(const std::string& parent, const std::string& prefix, const std::string& file) {
+  const std::string first = parent + "/" + prefix;
+  const std::string last = "/" + file;
   json found = json::array();
-  for (int i = 0; i < 64; ++i) {
-    const std::string text = read(parent + "/" + prefix + std::to_string(i) + "/" + file);
-    if (text.empty()) {
-      break;
+  for (int i = 0; i < kMostFiles; ++i) {
+    const std::string text = read(first + std::to_string(i) + last);
+    if (!text.empty()) {  // a processor may be off, a sensor may not answer
+      found.push_back(first_number(text));
     }
-    found.push_back(first_number(text));
   }
   return found;
+}
+
+// Processor time of the machine and of this program.
+json processor_time(const std::string& root) {
+  std::istringstream line(read(root + "/proc/stat"));
+  std::string word;
+  line >> word;
+  std::vector<double> ticks;
+  for (double value = 0; word == "cpu" && ticks.size() < 8 && line >> value;) {
+    ticks.push_back(value);
+  }
+  const bool whole = ticks.size() == 8;  // user, nice, system, idle, waiting for devices, interrupts (2), stolen
+  return {
+      {"ticks", ticks.empty() ? json() : json(std::accumulate(ticks.begin(), ticks.end(), 0.0))},
+      {"idle_ticks", whole ? json(ticks[3] + ticks[4]) : json()},
+      {"stolen_ticks", whole ? json(ticks[7]) : json()},
+      {"ticks_per_second", sysconf(_SC_CLK_TCK)},
+      {"process_ms", 1000.0 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC},
+  };
+}
+
+// Devices named after a processor cool by slowing it; fans cool too, and cost no speed.
+json cooling(const std::string& root) {
+  json highest;
+  const std::string folder = root + "/sys/class/thermal/cooling_device";
+  for (int i = 0; i < kMostFiles; ++i) {
+    const std::string type = read(folder + std::to_string(i) + "/type");
+    const std::string state = read(folder + std::to_string(i) + "/cur_state");
+    if (!state.empty() && (type.find("cpufreq") != std::string::npos || type == "Processor")) {
+      const double value = first_number(state);
+      highest = highest.is_null() ? json(value) : json(std::max(value, highest.get<double>()));
+    }
+  }
+  return highest;
+}
+
+// The kernel's form of `vcgencmd get_throttled`, hexadecimal without a prefix.
+json throttled(const std::string& root) {
+  std::error_code missing;
+  const std::string driver = root + "/sys/bus/platform/drivers/raspberrypi-firmware";
+  std::string text = read(root + "/sys/devices/platform/soc/soc:firmware/get_throttled");
+  for (std::filesystem::directory_iterator entry(driver, missing), end; text.empty() && entry != end; ++entry) {
+    text = read(entry->path().string() + "/get_throttled");
+  }
+  return text.empty() ? json() : json(std::strtol(text.c_str(), nullptr, 16));
+}
+
+// nvpmodel keeps "pmode:0002"; its configuration names the modes: < POWER_MODEL ID=2 NAME=15W >.
+std::string power_mode(const std::string& root) {
+  const auto status = fields(read(root + "/var/lib/nvpmodel/status"));
+  const auto mode = status.find("pmode");
+  if (mode == status.end() || mode->second.empty()) {
+    return "";
+  }
+  std::string number = std::to_string(std::strtol(mode->second.c_str(), nullptr, 10));
+  std::istringstream lines(read(root + "/etc/nvpmodel.conf"));
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string word;
+    std::string name;
+    bool chosen = false;
+    while (words >> word) {
+      chosen = chosen || word == "ID=" + number;
+      name = word.compare(0, 5, "NAME=") == 0 ? word.substr(5) : name;
+    }
+    if (chosen && line.find("POWER_MODEL") != std::string::npos && !name.empty()) {
+      return name;
+    }
+  }
+  return number;
 }
 
 }  // namespace
@@ -116,25 +191,25 @@ json machine() {
   };
 }
 
-json surroundings() {
-  json found;
-  const std::string load = read("/proc/loadavg");
+json surroundings(const std::string& root) {
+  const std::string cpus = root + "/sys/devices/system/cpu";
+  json found = processor_time(root);
+  const std::string load = read(root + "/proc/loadavg");
   found["load"] = load.empty() ? json() : json(first_number(load));
-  found["frequency_khz"] = numbers("/sys/devices/system/cpu", "cpu", "cpufreq/scaling_cur_freq");
-  found["temperature_millicelsius"] = numbers("/sys/class/thermal", "thermal_zone", "temp");
-  std::istringstream line(read("/proc/stat"));
-  std::string word;
-  line >> word;
-  std::vector<double> ticks;
-  for (double value = 0; word == "cpu" && ticks.size() < 8 && line >> value;) {
-    ticks.push_back(value);
-  }
-  double all = 0;
-  for (const double value : ticks) {
-    all += value;
-  }
-  found["ticks"] = ticks.empty() ? json() : json(all);
-  found["stolen_ticks"] = ticks.size() < 8 ? json() : json(ticks[7]);
+  found["governor"] = read(cpus + "/cpu0/cpufreq/scaling_governor");
+  found["frequency_khz"] = numbers(cpus, "cpu", "cpufreq/scaling_cur_freq");
+  found["frequency_limit_khz"] = numbers(cpus, "cpu", "cpufreq/scaling_max_freq");
+  found["temperature_millicelsius"] = numbers(root + "/sys/class/thermal", "thermal_zone", "temp");
+  found["cooling"] = cooling(root);
+  const json slowed = numbers(cpus, "cpu", "thermal_throttle/core_throttle_count");
+  found["throttle_count"] =
+      slowed.empty() ? json()
+                     : json(std::accumulate(slowed.begin(), slowed.end(), 0.0,
+                                            [](double sum, const json& one) { return sum + one.get<double>(); }));
+  found["throttled"] = throttled(root);
+  found["power_mode"] = power_mode(root);
+  const json least = numbers(cpus, "cpu", "cpufreq/scaling_min_freq");
+  found["clocks_fixed"] = least.empty() ? json() : json(least == found["frequency_limit_khz"]);
   return found;
 }
 

@@ -19,12 +19,14 @@ Commands
       --json                            one JSON object an answer
       --jsonl                           the input is JSON lines with "text" and "text_pair"; so is the output
   bench PACKAGE --texts FILE            latency on this machine, one launch, every sample kept
+      --baseline PACKAGE                another package, answering the same texts in turns: for a speed-up
       --mode burst|paced|sustained      calls without a pause, at a rate, or for a long time  [burst]
       --rate N                          calls a second, for paced  [10]
       --seconds S --calls N             it runs at least so long, and so often  [2 (sustained: 60), 400]
       --only tokenizer                  times the tokenizer alone
       --memory                          adds the peak resident memory; give it a launch of its own
       --json --out FILE                 the record with every sample, to the standard output or a file
+                                        (docs/bench.schema.json)
       --seed N                          of the order of the texts  [0]
   selftest PACKAGE                      answers the golden vectors
   verify PACKAGE                        checks every sha256, then the golden vectors

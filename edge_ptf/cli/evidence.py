@@ -1,4 +1,4 @@
-"""`edge-ptf evaluate`, `bench`, `gate` and `seal`: what is known about a package, and the verdict."""
+"""`edge-ptf evaluate`, `gate` and `seal`: what is known about a package, and the verdict."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ from edge_ptf.cli.console import make_console
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, working
 from edge_ptf.errors import BadInputError, ExitCode
-from edge_ptf.measure import BenchConfig, EvaluateConfig
+from edge_ptf.measure import EvaluateConfig
 from edge_ptf.report import markdown, terminal
 from edge_ptf.report.junit import junit
 
 if TYPE_CHECKING:
-    from edge_ptf.package.evidence import AccuracyEvidence, Evidence
+    from edge_ptf.package import Payload
+    from edge_ptf.package.evidence import Evidence, Verdict
 
 evidence_folders = click.option(
     "--evidence",
@@ -62,37 +63,6 @@ def evaluate_command(
     console = make_console()
     console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
     console.print(terminal.class_table(outcome.artifact))
-    return ExitCode.OK
-
-
-@click.command("bench")
-@click.argument("package", type=package_path)
-@click.option("--baseline", type=package_path, help="The FP32 teacher's package: measured interleaved, for a speed-up.")
-@job_options
-@out_option
-@overwrite_option
-@config_options(BenchConfig)
-def bench_command(
-    package: Path,
-    baseline: Path | None,
-    settings: tuple[str, ...],
-    project_file: Path | None,
-    overwrite: bool,
-    **flags: Any,
-) -> int:
-    """Measure latency and peak memory of PACKAGE on this machine, with real test texts."""
-    from edge_ptf import stages
-    from edge_ptf.package import open_payload
-
-    chosen = Settings(project_file, settings, flags)
-    payload, teacher = open_payload(package), open_payload(baseline) if baseline else None
-    config = stage_config(BenchConfig, payload.manifest.task, chosen, flags)
-    with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, payload.manifest.task, place.progress)
-        outcome = stages.run_bench(payload, teacher, data, config, place)
-    console = make_console()
-    console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
-    console.print(terminal.latency_table(*outcome.artifact))
     return ExitCode.OK
 
 
@@ -155,12 +125,8 @@ def seal_command(
     return verdict_code(verdict)
 
 
-def _judge(package: Path, folders: tuple[Path, ...], chosen: Settings) -> tuple[Any, list[Evidence]]:
-    from edge_ptf import profiles, tasks
-    from edge_ptf.gate import gate
+def _judge(package: Path, folders: tuple[Path, ...], chosen: Settings) -> tuple[Verdict, list[Evidence]]:
     from edge_ptf.package import open_payload
-    from edge_ptf.package.evidence import AccuracyEvidence
-    from edge_ptf.recipe import resolve_recipe
 
     payload = open_payload(package)
     evidence = [*payload.evidence(), *(record for folder in folders for record in _records(folder))]
@@ -169,12 +135,22 @@ def _judge(package: Path, folders: tuple[Path, ...], chosen: Settings) -> tuple[
             f"{package}: nothing has been measured about it",
             hint="Run `edge-ptf evaluate` and `edge-ptf bench`, and give their directories with --evidence",
         )
-    baseline: list[AccuracyEvidence] = [
+    return judged(payload, evidence, chosen), evidence
+
+
+def judged(payload: Payload, evidence: list[Evidence], chosen: Settings) -> Verdict:
+    """The verdict against the profile and targets of the settings."""
+    from edge_ptf import profiles, tasks
+    from edge_ptf.gate import gate
+    from edge_ptf.package.evidence import AccuracyEvidence
+    from edge_ptf.recipe import resolve_recipe
+
+    baseline = [
         record for record in evidence if isinstance(record, AccuracyEvidence) and record.payload != payload.digest
     ]
     profile = profiles.load(chosen.need("profile"))
     targets = resolve_recipe(profile, tasks.get(payload.manifest.task.name), chosen.sources).targets
-    return gate(payload, evidence, baseline, profile, targets), evidence
+    return gate(payload, evidence, baseline, profile, targets)
 
 
 def _records(folder: Path) -> list[Evidence]:

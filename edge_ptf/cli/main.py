@@ -25,7 +25,7 @@ COMMANDS = {
     "quantize": ("graphs", "Turn an ONNX graph into INT8."),
     "assemble": ("graphs", "Make the payload: model, tokenizer, labels, golden vectors, papers."),
     "evaluate": ("evidence", "Run a package over the test split."),
-    "bench": ("evidence", "Measure latency and memory on this machine."),
+    "bench": ("bench", "Measure latency and memory, here or on a device."),
     "gate": ("evidence", "Judge a package's evidence against targets."),
     "seal": ("evidence", "Put evidence and verdict into the package file."),
     "inspect": ("packages", "Show what a package is and what is known about it."),

@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from edge_ptf.measure.accuracy import EvaluateConfig, evaluate, load_accuracy, runner_for
+from edge_ptf.measure.interleaved import Comparison, compare_latency, load_comparison
 from edge_ptf.measure.latency import BenchConfig, bench, load_bench
 
-__all__ = ["BenchConfig", "EvaluateConfig", "bench", "evaluate", "load_accuracy", "load_bench", "runner_for"]
+__all__ = [
+    "BenchConfig",
+    "Comparison",
+    "EvaluateConfig",
+    "bench",
+    "compare_latency",
+    "evaluate",
+    "load_accuracy",
+    "load_bench",
+    "load_comparison",
+    "runner_for",
+]

@@ -1,40 +1,37 @@
-"""Latency and memory of a payload on this machine, by a protocol that is the same everywhere.
+"""Latency and memory of a payload on a device, by a protocol that is the same everywhere.
 
-Real test texts, one at a time. Several process launches; in each, warm-up until the engine's times are steady, then
-payload and baseline answer the same texts in short alternating blocks (ABBA), so that slow phases of the machine hit
-both. A launch ends when it has run long enough and often enough. Every sample is kept. Memory has runs of its own.
+Real test texts, one at a time. Several process launches; in each, warm-up until the times are steady, then payload and
+baseline answer the same texts in short alternating blocks (ABBA), so that slow phases of the machine hit both. A launch
+ends when it has run long enough and often enough. Every sample is kept. Memory has runs of its own.
 """
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import psutil
 from pydantic import Field, ValidationError
 
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.errors import PackageError
-from edge_ptf.machine import this_machine
-from edge_ptf.measure import statistics
-from edge_ptf.package.evidence import LatencyEvidence, Launch, MemoryEvidence, RuntimeInfo
+from edge_ptf.measure import statistics, validity
+from edge_ptf.measure.devices import Device, DeviceOptions, open_device
+from edge_ptf.measure.launching import LOCAL, Runtime, Workload, bring_package, program_for, texts_file
+from edge_ptf.package.evidence import LatencyEvidence, Launch, LaunchEnvironment, MemoryEvidence, RuntimeInfo
 from edge_ptf.package.payload import Payload
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.runtime.process import WorkerProcess
+from edge_ptf.runtime.record import LaunchRecord, Mode
+from edge_ptf.runtime.turns import Pace
 
 LATENCY_FILE, MEMORY_FILE = "latency.json", "memory.json"
-BLOCK = 10
-WARMUP_WINDOW = 20
-WARMUP_AGREEMENT = 0.05
-WARMUP_MOST = 600
-MEMORY_TEXTS = 100
-STEAL_LIMIT = 0.02
-Text = tuple[str, str | None]
+SECONDS, SUSTAINED_SECONDS = 2.0, 60.0
+MEMORY_CALLS = 100
+LOCAL_WAIT_S = 600.0
+"""For whoever else measures on this machine."""
 
 
 class BenchConfig(StageConfig):
@@ -43,9 +40,29 @@ class BenchConfig(StageConfig):
     threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
     launches: int = Field(7, ge=5, le=50, description="Process launches; the launch is the unit that repeats.")
     texts: int = Field(200, ge=100, description="Least calls of each launch.")
-    seconds: float = Field(2.0, ge=0, description="Least time of each launch, in seconds.")
+    seconds: float | None = Field(
+        None, ge=0, le=86400, description="Least time of each launch, in seconds. [default: 2; sustained: 60]"
+    )
+    mode: Mode = Field(
+        "burst", description="burst: calls without a pause; paced: at a rate; sustained: for a long time."
+    )
+    rate: float = Field(10.0, ge=0.01, le=1000, description="Calls a second, for paced.")
+    runtime: Runtime = Field(
+        "auto", description="What measures: the C++ runner, or Python; auto: the runner where it is built."
+    )
     memory_launches: int = Field(3, ge=2, description="Process launches that measure memory alone.")
     seed: int = Field(0, ge=0, description="Seed of the order of texts.")
+
+    @property
+    def pace(self) -> Pace:
+        """Of one launch."""
+        usual = SUSTAINED_SECONDS if self.mode == "sustained" else SECONDS
+        seconds = usual if self.seconds is None else self.seconds
+        return Pace(seconds, self.texts, self.rate if self.mode == "paced" else 0.0)
+
+    def launch_seed(self, number: int) -> int:
+        """Every launch has an order of texts of its own."""
+        return random.Random(f"{self.seed}-{number}").getrandbits(32)
 
 
 def bench(
@@ -55,46 +72,50 @@ def bench(
     config: BenchConfig,
     out: Path,
     progress: Progress = SILENT,
+    device: Device | None = None,
 ) -> tuple[LatencyEvidence, MemoryEvidence]:
     """Measures and writes `latency.json` and `memory.json`, with every sample.
 
     Args:
         baseline: the FP32 teacher's payload; without it there is no speed-up.
+        device: an open device; None: this machine.
     """
-    texts = [(example.text, example.text_pair) for example in data.test]
-    progress.start("Bench", config.launches + config.memory_launches)
-    before, launches = _Surroundings(), list[Launch]()
-    runtime: dict[str, object] = {}
-    for number in range(config.launches):
-        order = random.Random(f"{config.seed}-{number}").sample(texts, len(texts))
-        launch, runtime = _launch(payload, baseline, order, config)
-        launches.append(launch)
-        progress.advance(note=f"p50 {statistics.percentile(launch.end_to_end_ms, 0.5):.2f} ms")
-    flags, warnings = before.judge()
-    drifted = statistics.drift([launch.engine_ms for launch in launches])
-    if drifted and baseline is None:
-        flags.append(f"drift: calls became {drifted.ratio:.2f} times as slow {drifted.where}")
-    elif drifted:
-        ratio = _ratio_drift(launches)
-        note = f"drift: calls became {drifted.ratio:.2f} times as slow {drifted.where}"
-        (flags if ratio else warnings).append(note)
-    peaks = []
-    for _ in range(config.memory_launches):
-        peaks.append(_peak(payload, texts[:MEMORY_TEXTS], config.threads))
-        progress.advance()
-    progress.finish()
-    machine, info = this_machine(), RuntimeInfo.model_validate(runtime)
+    examples = [(example.text, example.text_pair) for example in data.test]
+    with entered(device, progress) as place, texts_file(examples) as file:
+        program = program_for(place, config.runtime, [payload, *([baseline] if baseline else [])])
+        package = bring_package(place, payload)
+        teacher = bring_package(place, baseline) if baseline else None
+        texts = place.put(file)
+        workload = Workload(texts, config.pace, config.mode, config.threads)
+        progress.start("Bench", config.launches + config.memory_launches)
+        records = []
+        for number in range(config.launches):
+            records.append(program.launch(package, workload, config.launch_seed(number), baseline=teacher))
+            progress.advance(note=f"p50 {statistics.percentile(records[-1].end_to_end_ms, 0.5):.2f} ms")
+        small, peaks = Workload(texts, Pace(0, MEMORY_CALLS), "burst", config.threads), []
+        for number in range(config.memory_launches):
+            record = program.launch(package, small, config.launch_seed(number), memory=True)
+            peaks.append(record.peak_memory_mb)
+            progress.advance()
+        progress.finish()
+        machine = place.facts()
+    flags, warnings = validity.judge(records, machine)
+    info = runtime_info(records[0])
     latency = LatencyEvidence(
         payload=payload.digest,
         baseline=baseline.digest if baseline else None,
         data=data.fingerprint,
         machine=machine,
         runtime=info,
-        launches=tuple(launches),
+        launches=tuple(_launch(record) for record in records),
         flags=tuple(flags),
         warnings=tuple(warnings),
+        mode=config.mode,
+        rate=records[0].rate,
+        device=place.name,
+        environment=tuple(LaunchEnvironment(before=record.before, after=record.after) for record in records),
     )
-    emulated = ("emulated processor",) if machine.emulated else ()
+    emulated = tuple(flag for flag in flags if flag.startswith("emulated"))
     memory = MemoryEvidence(
         payload=payload.digest, machine=machine, runtime=info, peak_memory_mb=tuple(peaks), flags=emulated
     )
@@ -117,93 +138,34 @@ def load_bench(folder: Path) -> tuple[LatencyEvidence, MemoryEvidence]:
         raise PackageError(f"{error.filename}: no such file", hint="Give a directory that bench wrote") from None
 
 
-def _launch(
-    payload: Payload, baseline: Payload | None, texts: Sequence[Text], config: BenchConfig
-) -> tuple[Launch, dict[str, object]]:
-    rows: dict[str, list[tuple[float, float, int]]] = {"payload": [], "baseline": []}
-    names = ["payload", "baseline"] if baseline else ["payload"]
-    with WorkerProcess() as worker:
-        loaded = worker.load(payload.path, "payload", config.threads)
-        first = worker.time("payload", [texts[0]])[0]
-        if baseline:
-            worker.load(baseline.path, "baseline", config.threads)
-        warmup = sum(_warm_up(worker, name, texts) for name in names)
-        started, place, turn = time.monotonic(), 0, 0
-        while place < config.texts or time.monotonic() - started < config.seconds:
-            block = [texts[(place + offset) % len(texts)] for offset in range(BLOCK)]
-            for name in names if turn % 2 == 0 else reversed(names):
-                rows[name] += worker.time(name, block)
-            place, turn = place + BLOCK, turn + 1
-    launch = Launch(
-        load_ms=round(loaded["load_ms"], 4),
-        first_ms=round(first[0], 4),
-        warmup_calls=warmup,
-        end_to_end_ms=tuple(round(row[0], 4) for row in rows["payload"]),
-        engine_ms=tuple(round(row[1], 4) for row in rows["payload"]),
-        tokens=tuple(row[2] for row in rows["payload"]),
-        baseline_engine_ms=tuple(round(row[1], 4) for row in rows["baseline"]),
-        baseline_end_to_end_ms=tuple(round(row[0], 4) for row in rows["baseline"]),
+@contextmanager
+def entered(device: Device | None, progress: Progress) -> Iterator[Device]:
+    """The open device that was given, or this machine for as long as it is needed."""
+    if device is not None:
+        yield device
+        return
+    with open_device(LOCAL, DeviceOptions(wait_s=LOCAL_WAIT_S, progress=progress)) as here:
+        yield here
+
+
+def runtime_info(record: LaunchRecord) -> RuntimeInfo:
+    """What executed the graph in a launch."""
+    name, _, version = record.engine.partition(" ")
+    runner = f"edge-ptf-runner {record.runner}" if record.runner else ""
+    return RuntimeInfo(name=name, version=version, threads=record.threads, runner=runner)
+
+
+def _launch(record: LaunchRecord) -> Launch:
+    beside = record.baseline
+    return Launch(
+        load_ms=record.load_ms,
+        first_ms=record.first_ms,
+        warmup_calls=record.warmup_calls,
+        end_to_end_ms=record.end_to_end_ms,
+        tokenize_ms=record.tokenize_ms,
+        engine_ms=record.engine_ms,
+        decode_ms=record.decode_ms,
+        tokens=record.tokens,
+        baseline_engine_ms=beside.engine_ms if beside else (),
+        baseline_end_to_end_ms=beside.end_to_end_ms if beside else (),
     )
-    return launch, loaded["runtime"]
-
-
-def _warm_up(worker: WorkerProcess, name: str, texts: Sequence[Text]) -> int:
-    """Calls until the medians of two successive windows over the same texts agree; returns how many."""
-    window, before, calls = texts[:WARMUP_WINDOW], None, 0
-    while calls < WARMUP_MOST:
-        median = float(np.median([row[1] for row in worker.time(name, list(window))]))
-        calls += len(window)
-        if before is not None and abs(median - before) <= WARMUP_AGREEMENT * before:
-            break
-        before = median
-    return calls
-
-
-def _peak(payload: Payload, texts: Sequence[Text], threads: int) -> float:
-    with WorkerProcess() as worker:
-        worker.load(payload.path, "payload", threads)
-        worker.answers("payload", list(texts))
-        return round(worker.peak_memory_mb(), 2)
-
-
-def _ratio_drift(launches: Sequence[Launch]) -> bool:
-    """Whether the speed-up itself drifts: a slow phase that hits payload and baseline alike leaves it alone."""
-    ratios = []
-    for launch in launches:
-        count = len(launch.engine_ms) // BLOCK
-        slow = np.asarray(launch.baseline_engine_ms[: count * BLOCK]).reshape(count, BLOCK)
-        quick = np.asarray(launch.engine_ms[: count * BLOCK]).reshape(count, BLOCK)
-        ratios.append(np.median(slow, axis=1) / np.median(quick, axis=1))
-    return statistics.drift([list(ratio) for ratio in ratios]) is not None
-
-
-class _Surroundings:
-    """What else went on around the measurement."""
-
-    def __init__(self) -> None:
-        self.times = psutil.cpu_times()
-        self.load = psutil.getloadavg()[0] if hasattr(psutil, "getloadavg") else 0.0
-
-    def judge(self) -> tuple[list[str], list[str]]:
-        """(flags, warnings): reasons why the figures do not count, and things that could matter."""
-        machine, flags, warnings = this_machine(), list[str](), list[str]()
-        if machine.emulated:
-            flags.append("emulated processor")
-        now = psutil.cpu_times()
-        if not hasattr(now, "steal"):
-            warnings.append("steal time unknown")
-        else:
-            spent = sum(now) - sum(self.times)
-            stolen = (now.steal - self.times.steal) / spent if spent else 0.0
-            if stolen > STEAL_LIMIT:
-                warnings.append(f"the host took {100 * stolen:.0f} % of this machine's time")
-        if not machine.governor:
-            warnings.append("frequency governor unknown")
-        elif machine.governor != "performance":
-            warnings.append(f"frequency governor is '{machine.governor}'")
-        if self.load > machine.cores / 2:
-            warnings.append(f"load was {self.load:.1f} on {machine.cores} cores before the first launch")
-        throttled = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")
-        if throttled.exists() and int(throttled.read_text(encoding="utf-8").strip(), 16) & 0xF:
-            flags.append("throttled: power or temperature")
-        return flags, warnings

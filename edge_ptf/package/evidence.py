@@ -9,6 +9,7 @@ from pydantic import Field
 
 from edge_ptf.config import StrictModel
 from edge_ptf.machine import Machine
+from edge_ptf.surroundings import Surroundings
 
 
 class RuntimeInfo(StrictModel):
@@ -57,6 +58,15 @@ class Launch(StrictModel):
     baseline_engine_ms: tuple[float, ...] = ()
     baseline_end_to_end_ms: tuple[float, ...] = ()
     peak_memory_mb: float | None = None
+    tokenize_ms: tuple[float, ...] = Field((), description="Of each call, text to token ids.")
+    decode_ms: tuple[float, ...] = Field((), description="Of each call, logits to answer.")
+
+
+class LaunchEnvironment(StrictModel):
+    """What went on around one launch."""
+
+    before: Surroundings
+    after: Surroundings
 
 
 class LatencyEvidence(StrictModel):
@@ -71,6 +81,12 @@ class LatencyEvidence(StrictModel):
     launches: tuple[Launch, ...] = Field(min_length=1)
     flags: tuple[str, ...] = Field((), description="Reasons why these figures do not count.")
     warnings: tuple[str, ...] = Field((), description="Things unknown that could matter.")
+    mode: str = Field(
+        "burst", description="burst: calls without a pause; paced: at a rate; sustained: for a long time."
+    )
+    rate: float | None = Field(None, description="Calls a second, where paced.")
+    device: str = Field("local", description="Name of the device, as it was given.")
+    environment: tuple[LaunchEnvironment, ...] = Field((), description="One item a launch.")
 
 
 class MemoryEvidence(StrictModel):

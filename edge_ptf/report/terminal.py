@@ -21,6 +21,7 @@ from edge_ptf.report.wording import figure_text, metric_words
 
 if TYPE_CHECKING:
     from edge_ptf.data.dataset import DataReport
+    from edge_ptf.measure import Comparison
 
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.UNPROVEN: "yellow"}
 SHOWN_CLASSES = 8
@@ -153,7 +154,7 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
     count = sum(map(len, calls))
     table = _table(
         f"Latency on {latency.machine.device_model or latency.machine.cpu}, {latency.runtime.threads} thread"
-        f"{'s' if latency.runtime.threads > 1 else ''}, {len(calls)} launches, {count:,} calls"
+        f"{'s' if latency.runtime.threads > 1 else ''}, {_pace(latency)}{len(calls)} launches, {count:,} calls"
     )
     table.add_column("")
     table.add_column("ms", justify="right")
@@ -168,10 +169,14 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
     early = statistics.early_stopping_estimate([ms for launch in calls for ms in launch], 0.9)
     if early is not None:
         table.add_row("text → answer, p90 as MLPerf states it", f"{early:.3f}", "99 % above p90, calls independent")
+    for title, part in (("tokenizer", "tokenize_ms"), ("decoding", "decode_ms")):
+        spent = [ms for launch in latency.launches for ms in getattr(launch, part)]
+        if spent:
+            table.add_row(f"{title}, p50", f"{statistics.percentile(spent, 0.5):.4f}", "")
     loads, firsts = ([getattr(launch, name) for launch in latency.launches] for name in ("load_ms", "first_ms"))
     table.add_row("load, median", f"{statistics.percentile(loads, 0.5):.1f}", "")
     table.add_row("first answer, median", f"{statistics.percentile(firsts, 0.5):.2f}", "")
-    lines = []
+    lines = [f"  Measured by {latency.runtime.runner or 'Python'}"]
     if latency.baseline:
         ratio, bound = statistics.speedup([launch.baseline_engine_ms for launch in latency.launches], engine)
         lines.append(
@@ -182,6 +187,24 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
     lines += [f"  Does not count: {flag}" for flag in latency.flags]
     lines += [f"  Warning: {warning}" for warning in latency.warnings]
     return Group(table, *(Text(line, style="dim") for line in lines), Text(""))
+
+
+def contest_table(found: Comparison, first: str, second: str) -> RenderableType:
+    """Two packages against each other: the ratio of each figure, its interval, the noise floor, and who is faster."""
+    table = _table(f"{second} ÷ {first} on {found.machine.device_model or found.machine.cpu}, in turns")
+    table.add_column("")
+    for name in ("ratio", "95 % interval", "noise floor"):
+        table.add_column(name, justify="right")
+    table.add_column("faster", overflow="fold")
+    titles = {"end_to_end_ms": "text → answer", "engine_ms": "engine alone"}
+    for item in found.contests:
+        interval = "–" if item.low is None or item.high is None else f"{item.low:.3f} to {item.high:.3f}"
+        floor = "–" if item.floor is None else f"± {100 * (item.floor - 1):.1f} %"
+        winner = {"a": first, "b": second, None: "not shown"}[item.faster]
+        table.add_row(titles[item.figure], f"{item.ratio:.3f}", interval, floor, winner)
+    lines = [f"  Does not count: {flag}" for flag in found.flags]
+    lines += [f"  Warning: {warning}" for warning in found.warnings]
+    return Group(table, *(Text(line, style="dim") for line in lines))
 
 
 def class_table(accuracy: AccuracyEvidence) -> RenderableType:
@@ -309,6 +332,13 @@ def _bench_summary(latency: LatencyEvidence, memory: MemoryEvidence) -> str:
         )
         parts.append(f"{ratio:.1f}× the teacher")
     return ", ".join([*parts, f"{max(memory.peak_memory_mb):.0f} MB resident"])
+
+
+def _pace(latency: LatencyEvidence) -> str:
+    """How calls followed each other, where it was not one after another."""
+    if latency.mode == "burst":
+        return ""
+    return f"{latency.mode}{f' at {latency.rate:g} a second' if latency.rate else ''}, "
 
 
 def _table(title: str) -> Table:

@@ -1,4 +1,4 @@
-"""The measuring process seen from the outside."""
+"""The answering process seen from the outside."""
 
 from __future__ import annotations
 
@@ -45,14 +45,6 @@ class WorkerProcess:
         found = self._ask({"answers": name, "texts": texts})["answers"]
         return [(tuple(label) if isinstance(label, list) else label, score) for label, score in found]
 
-    def time(self, name: str, texts: list[tuple[str, str | None]]) -> list[tuple[float, float, int]]:
-        """End-to-end ms, engine ms and tokens of each text."""
-        return [(row[0], row[1], int(row[2])) for row in self._ask({"time": name, "texts": texts})["rows"]]
-
-    def peak_memory_mb(self) -> float:
-        """Peak resident memory of the process, 10^6 bytes."""
-        return float(self._ask({"memory": True})["peak_memory_mb"])
-
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
@@ -63,7 +55,7 @@ class WorkerProcess:
         except (BrokenPipeError, ValueError):  # ValueError: it ended before, and its streams are closed
             line = ""
         if not line.endswith("\n"):
-            raise EnvironmentFault(f"the measuring process ended: {self._last_words()}")
+            raise EnvironmentFault(f"the answering process ended: {self._last_words()}")
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:
             raise ERRORS.get(reply["exit_code"], PackageError)(reply["error"])

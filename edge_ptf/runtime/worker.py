@@ -1,11 +1,9 @@
-"""The measuring process: `python -m edge_ptf.runtime.worker` serves packages over JSON lines on its standard streams.
+"""The answering process: `python -m edge_ptf.runtime.worker` serves packages over JSON lines on its standard streams.
 
 Requests, one JSON object a line:
   {"load": path, "as": name, "threads": n}      opens a package; answers load_ms and what runs it;
-                                                with "library": path by the C++ runner, for answers only
+                                                with "library": path by the C++ runner
   {"answers": name, "texts": [[text, pair]…]}   answers each text: label and score
-  {"time": name, "texts": […]}                  per text: end-to-end and engine time in ms, and its tokens
-  {"memory": true}                              peak resident memory so far, in MB (10^6 bytes)
 A request that fails is answered with {"error": …}. The process ends when its input does.
 """
 
@@ -19,7 +17,6 @@ from typing import Any
 
 from edge_ptf.errors import EdgePtfError
 from edge_ptf.package.payload import open_payload
-from edge_ptf.runtime.memory import peak_memory_mb
 from edge_ptf.runtime.native import NativeRunner, load_library
 from edge_ptf.runtime.runner import Runner
 
@@ -39,12 +36,8 @@ class Worker:
             return self._load_native(request)
         if "load" in request:
             return self._load(request)
-        if "answers" in request:
-            name = request["answers"]
-            return self._answers(self.native.get(name) or self.runners[name], request["texts"])
-        if "time" in request:
-            return self._time(self.runners[request["time"]], request["texts"])
-        return {"peak_memory_mb": peak_memory_mb()}
+        name = request["answers"]
+        return self._answers(self.native.get(name) or self.runners[name], request["texts"])
 
     def _load(self, request: dict[str, Any]) -> dict[str, Any]:
         import onnxruntime
@@ -72,22 +65,6 @@ class Worker:
     def _answers(runner: Runner | NativeRunner, texts: list[Any]) -> dict[str, Any]:
         found = [runner.answer(text, pair) for text, pair in texts]
         return {"answers": [[prediction.label, prediction.score] for prediction in found]}
-
-    @staticmethod
-    def _time(runner: Runner, texts: list[Any]) -> dict[str, Any]:
-        """End-to-end is everything a caller waits for; engine is the call of the graph alone, inputs ready."""
-        clock, rows = time.perf_counter_ns, []
-        for text, pair in texts:
-            begin = clock()
-            encoding = runner.encode(text, pair)
-            feeds = runner.session.feeds(encoding)
-            before = clock()
-            logits = runner.session.run(feeds)
-            after = clock()
-            runner.task.decode(logits, encoding, text)
-            end = clock()
-            rows.append([(end - begin) * NANO, (after - before) * NANO, len(encoding.input_ids)])
-        return {"rows": rows}
 
 
 def main() -> None:

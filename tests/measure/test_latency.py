@@ -1,11 +1,10 @@
-"""The latency protocol: what is asked of the measuring process, and what becomes of its answers."""
+"""The latency protocol: what is asked of the measuring programs, and what becomes of their records."""
 
 from __future__ import annotations
 
+import json
 import random
-from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,142 +12,114 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import PackageError
+from edge_ptf.errors import BadInputError, EnvironmentFault, PackageError, VerificationError
 from edge_ptf.machine import Machine, this_machine
-from edge_ptf.measure import BenchConfig, bench, latency, load_bench
+from edge_ptf.measure import BenchConfig, bench, load_bench
+from edge_ptf.measure.devices import Finished
+from edge_ptf.measure.launching import runner_files, selftest
 from edge_ptf.package import Payload, seal
 from edge_ptf.package.evidence import Evidence, LatencyEvidence, Verdict
 from edge_ptf.runtime import Runner
+from edge_ptf.runtime.turns import shuffled
 
 MakePayload = Callable[..., Payload]
 Data = Callable[..., LabelledData]
+Device = Any
 SMALL = BenchConfig(launches=5, texts=100, seconds=0, memory_launches=2)
 LONGER = SMALL.replace(texts=200)
 
 
-class FakeProcess:
-    """A measuring process whose clock the test sets: `ms(name, launch, call)` is the engine time of a call."""
-
-    def __init__(self, ms: Callable[[str, int, int], float]) -> None:
-        self.ms = ms
-        self.launch = -1
-        self.calls: Counter[str] = Counter()
-        self.asked: list[list[tuple[str, int]]] = []
-        self.order: list[list[Any]] = []
-        self.open = False
-
-    def __call__(self) -> FakeProcess:
-        return self
-
-    def __enter__(self) -> FakeProcess:
-        assert not self.open
-        self.open, self.launch, self.calls = True, self.launch + 1, Counter()
-        self.asked.append([])
-        self.order.append([])
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.open = False
-
-    def load(self, path: Path, name: str, threads: int) -> dict[str, Any]:
-        return {"load_ms": 12.5, "runtime": {"name": "onnxruntime", "version": "1", "threads": threads}}
-
-    def time(self, name: str, texts: list[Any]) -> list[tuple[float, float, int]]:
-        self.asked[-1].append((name, len(texts)))
-        self.order[-1] += texts if name == "payload" else []
-        rows = []
-        for text, _ in texts:
-            engine = self.ms(name, self.launch, self.calls[name])
-            self.calls[name] += 1
-            rows.append((engine + 0.5, engine, len(text)))
-        return rows
-
-    def answers(self, name: str, texts: list[Any]) -> list[Any]:
-        self.asked[-1].append(("answers", len(texts)))
-        return []
-
-    def peak_memory_mb(self) -> float:
-        return 100.0 + self.launch
-
-
 @pytest.fixture
 def measured(
-    make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[LatencyEvidence, FakeProcess]]:
-    """Runs the protocol against a fake clock."""
+    make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path, fake_device: Callable[..., Any]
+) -> Callable[..., tuple[LatencyEvidence, Device]]:
+    """Runs the protocol against a fake clock: `measured(ms, baseline=…, config=…, device=…)`."""
 
     def run(
-        ms: Callable[[str, int, int], float], *, baseline: bool = True, config: BenchConfig = SMALL
-    ) -> tuple[LatencyEvidence, FakeProcess]:
-        process = FakeProcess(ms)
-        monkeypatch.setattr(latency, "WorkerProcess", process)
+        ms: Callable[[str, int, int], float] | None = None,
+        *,
+        baseline: bool = True,
+        config: BenchConfig = SMALL,
+        device: Device = None,
+    ) -> tuple[LatencyEvidence, Device]:
+        used = device or (fake_device(ms) if ms else fake_device())
         teacher = make_payload(mode="fp32") if baseline else None
-        return bench(make_payload(), teacher, tiny_labelled(), config, tmp_path / "out")[0], process
+        return bench(make_payload(), teacher, tiny_labelled(), config, tmp_path / "out", device=used)[0], used
 
     return run
 
 
 def steady(name: str, launch: int, call: int) -> float:
-    """A baseline that takes four times as long, and some noise."""
     noise = random.Random(f"{name}{launch}{call}").uniform(0.98, 1.02)
     return (4.0 if name == "baseline" else 1.0) * noise
 
 
-def test_payload_and_baseline_take_turns_in_mirrored_blocks(measured: Any) -> None:
-    _, process = measured(steady)
-    for asked in process.asked[:5]:
-        assert asked[0] == ("payload", 1)
-        blocks = [item for item in asked if item[1] == latency.BLOCK]
-        assert [name for name, _ in blocks] == ["payload", "baseline", "baseline", "payload"] * 5
-    assert process.asked[5:] == [[("answers", 48)]] * 2
+def options_of(command: list[str]) -> dict[str, str]:
+    at = command.index("--texts")
+    return dict(zip(command[at::2], command[at + 1 :: 2], strict=False))
 
 
-def test_every_launch_has_an_order_of_its_own_that_repeats(measured: Any, tiny_labelled: Data) -> None:
-    _, process = measured(steady, baseline=False)
-    _, again = measured(steady, baseline=False)
-    assert process.order == again.order
-    assert process.order[0][:1] != process.order[1][:1] or process.order[0] != process.order[1]
-    texts = [(example.text, example.text_pair) for example in tiny_labelled().test]
-    measuring = process.order[0][-100:]
-    assert Counter(measuring[:48]) == Counter(texts)
-    assert measuring[48:96] == measuring[:48]
-    _, seeded = measured(steady, baseline=False, config=SMALL.replace(seed=1))
-    assert seeded.order != process.order
+def test_a_launch_is_asked_for_by_the_words_of_the_tool(measured: Any, make_payload: MakePayload) -> None:
+    _, device = measured(config=SMALL.replace(mode="paced", rate=50, threads=2))
+    assert len(device.commands) == 7
+    for command in device.commands:
+        assert command[:3] == ["/run/edge-ptf-runner", "bench", str(make_payload().path)]
+    asked = options_of(device.commands[0])
+    assert asked["--baseline"] == str(make_payload(mode="fp32").path)
+    assert (asked["--mode"], asked["--rate"], asked["--calls"], asked["--threads"]) == ("paced", "50.0", "100", "2")
+    memory = device.commands[5]
+    assert "--memory" in memory
+    assert "--baseline" not in memory
+    assert "--rate" not in memory
+
+
+def test_every_launch_has_an_order_of_its_own_that_repeats(measured: Any) -> None:
+    seeds = [[options_of(command)["--seed"] for command in measured()[1].commands] for _ in range(2)]
+    assert seeds[0] == seeds[1]
+    assert len(set(seeds[0][:5])) == 5
+    assert all(0 <= int(seed) < 2**32 for seed in seeds[0])
+    other = measured(config=SMALL.replace(seed=1))[1]
+    assert options_of(other.commands[0])["--seed"] not in seeds[0]
+
+
+def test_the_texts_are_those_of_the_test_split(measured: Any, tiny_labelled: Data) -> None:
+    _, device = measured()
+    sent = device.files[options_of(device.commands[0])["--texts"]].decode().splitlines()
+    assert [json.loads(line) for line in sent] == [{"text": example.text} for example in tiny_labelled().test]
+    assert not any(Path(path).exists() for path in device.put_files if Path(path).suffix == ".jsonl")
+
+
+def test_sustained_launches_last_a_minute_others_two_seconds() -> None:
+    assert BenchConfig().pace.seconds == 2
+    assert BenchConfig(mode="sustained").pace.seconds == 60
+    assert BenchConfig(mode="sustained", seconds=5).pace.seconds == 5
+    assert BenchConfig(rate=20).pace.rate == 0
+    assert BenchConfig(mode="paced", rate=20).pace.rate == 20
 
 
 def test_every_sample_is_kept(measured: Any) -> None:
-    found, process = measured(steady)
-    assert len(found.launches) == 5
+    found, _ = measured(steady)
+    assert len(found.launches) == len(found.environment) == 5
     for number, launch in enumerate(found.launches):
         assert len(launch.engine_ms) == len(launch.end_to_end_ms) == len(launch.tokens) == 100
+        assert len(launch.tokenize_ms) == len(launch.decode_ms) == 100
         assert len(launch.baseline_engine_ms) == len(launch.baseline_end_to_end_ms) == 100
-        before = process.asked[number].index(("payload", 10))
-        skipped = sum(count for name, count in process.asked[number][:before] if name == "payload")
-        assert launch.engine_ms == tuple(round(steady("payload", number, skipped + i), 4) for i in range(100))
-        assert launch.first_ms == pytest.approx(steady("payload", number, 0) + 0.5, abs=1e-3)
+        skipped = 1 + launch.warmup_calls
+        assert launch.engine_ms == tuple(steady("payload", number, skipped + i) for i in range(100))
         assert launch.load_ms == 12.5
     assert found.flags == ()
-    assert not any("drift" in warning for warning in found.warnings)
+    assert found.warnings == ()
+    assert found.runtime.runner == "edge-ptf-runner 0.1.0"
+    assert (found.runtime.name, found.runtime.version) == ("onnxruntime", "1.23.0")
+    assert (found.device, found.mode, found.rate) == ("ssh://pi@kitchen", "burst", None)
+    assert found.machine.cpu == "Cortex-A76"
 
 
-def test_warm_up_lasts_until_the_engine_is_steady(measured: Any) -> None:
-    def slow_start(name: str, launch: int, call: int) -> float:
-        return steady(name, launch, call) * (3 - min(call, 120) / 60)
-
-    quick = measured(steady, baseline=False)[0].launches[0].warmup_calls
-    slow = measured(slow_start, baseline=False)[0].launches[0].warmup_calls
-    assert quick == 40
-    assert slow >= 120
-    never = measured(lambda name, launch, call: 1.0 + call // 20 % 2, baseline=False)[0]
-    assert never.launches[0].warmup_calls == latency.WARMUP_MOST
-
-
-def test_a_launch_lasts_until_time_and_count_are_reached(measured: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock: Iterator[float] = iter(range(100_000))
-    monkeypatch.setattr(latency.time, "monotonic", lambda: next(clock))
-    found, _ = measured(steady, config=SMALL.replace(seconds=30))
-    assert len(found.launches[0].engine_ms) > 300
-    assert {len(launch.engine_ms) % latency.BLOCK for launch in found.launches} == {0}
+def test_memory_has_launches_of_its_own(
+    make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path, fake_device: Any
+) -> None:
+    _, memory = bench(make_payload(), None, tiny_labelled(), SMALL, tmp_path, device=fake_device())
+    assert memory.peak_memory_mb == (105.0, 106.0)
 
 
 def test_a_machine_that_slows_down_is_flagged(measured: Any) -> None:
@@ -176,48 +147,112 @@ def test_a_speed_up_that_drifts_is_flagged(measured: Any) -> None:
     assert any(flag.startswith("drift") for flag in found.flags)
 
 
-def test_an_emulated_processor_is_flagged(measured: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    machine = this_machine().replace(emulated=True, governor="powersave")
-    monkeypatch.setattr(latency, "this_machine", lambda: machine)
-    found, _ = measured(steady)
+def test_an_emulated_processor_is_flagged(measured: Any, fake_device: Any, tmp_path: Path) -> None:
+    device = fake_device()
+    device.machine = device.machine.replace(emulated=True)
+    found, _ = measured(device=device)
     assert found.flags == ("emulated processor",)
-    assert "frequency governor is 'powersave'" in found.warnings
     assert load_bench(tmp_path / "out")[1].flags == ("emulated processor",)
-    monkeypatch.setattr(latency, "this_machine", lambda: machine.replace(emulated=False, governor="performance"))
-    found, _ = measured(steady)
-    assert found.flags == ()
-    assert not any("governor" in warning for warning in found.warnings)
 
 
 def test_a_protocol_that_is_too_small_is_refused() -> None:
-    for wrong in ({"launches": 4}, {"texts": 99}, {"memory_launches": 1}, {"seconds": -1}, {"threads": 0}):
+    wrong = ({"launches": 4}, {"texts": 99}, {"memory_launches": 1}, {"seconds": -1}, {"threads": 0})
+    for fields in (*wrong, {"mode": "quick"}, {"rate": 0}, {"runtime": "java"}):
         with pytest.raises(ValidationError):
-            BenchConfig.model_validate(wrong)
+            BenchConfig.model_validate(fields)
 
 
-def test_a_real_bench(
-    make_payload: MakePayload, tiny_labelled: Data, verdict_for: Callable[[Payload], Verdict], tmp_path: Path
+@pytest.mark.parametrize(
+    ("code", "said", "error", "message"),
+    [
+        (2, b"edge-ptf-runner: x.eptf: not a package\n", PackageError, "ssh://pi@kitchen: x.eptf: not a package"),
+        (3, b"edge-ptf-runner: model.onnx differs\n", VerificationError, "model.onnx differs"),
+        (5, b"edge-ptf-runner: an emulator runs this program\n", EnvironmentFault, "an emulator"),
+        (2, b"edge-ptf-runner: no such option: --baseline (see --help)\n", EnvironmentFault, "Build it anew"),
+        (137, b"", EnvironmentFault, "the measuring process ended: exit code 137"),
+        (1, b"Traceback\nKeyError: 'text'\n", EnvironmentFault, "KeyError: 'text'"),
+    ],
+)
+def test_a_launch_that_fails_says_why(
+    measured: Any, fake_device: Any, code: int, said: bytes, error: type[Exception], message: str
 ) -> None:
+    device = fake_device()
+    device.answers = lambda _: Finished(code, b"", said)
+    with pytest.raises(error) as raised:
+        measured(device=device)
+    assert message in str(raised.value)
+
+
+def test_a_record_that_is_damaged_is_no_evidence(measured: Any, fake_device: Any) -> None:
+    device = fake_device()
+
+    def answer(command: list[str]) -> Finished:
+        device.files[options_of(command)["--out"]] = b'{"schema": 1}'
+        return Finished(0, b"", b"")
+
+    device.answers = answer
+    with pytest.raises(EnvironmentFault, match="record of a launch is damaged"):
+        measured(device=device)
+
+
+def test_a_device_that_does_not_tell_its_memory_gives_no_evidence(measured: Any, fake_device: Any) -> None:
+    device = fake_device()
+    made = device._record
+    device._record = lambda package, options, memory: {**made(package, options, memory), "peak_memory_mb": 0}
+    with pytest.raises(EnvironmentFault, match="how much memory"):
+        measured(device=device)
+
+
+def test_another_device_is_measured_by_the_runner_alone(
+    measured: Any, make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path, fake_device: Any
+) -> None:
+    with pytest.raises(BadInputError, match="only the C\\+\\+ runner"):
+        measured(config=SMALL.replace(runtime="python"))
+    with pytest.raises(BadInputError, match="token ids only"):
+        bench(make_payload("roberta"), None, tiny_labelled(), SMALL, tmp_path, device=fake_device())
+
+
+def test_the_selftest_is_what_the_runner_says(make_payload: MakePayload, fake_device: Any) -> None:
+    device = fake_device()
+    assert selftest(device, make_payload()) == "16 golden vectors answered"
+    device.answers = lambda _: Finished(3, b"", b"edge-ptf-runner: golden vector 2: label b, not a\n")
+    with pytest.raises(VerificationError, match="golden vector 2"):
+        selftest(device, make_payload())
+
+
+@pytest.mark.parametrize("runtime", ["python", "runner"])
+def test_a_real_bench(
+    make_payload: MakePayload,
+    tiny_labelled: Data,
+    verdict_for: Callable[[Payload], Verdict],
+    tmp_path: Path,
+    runtime: str,
+) -> None:
+    if runtime == "runner" and not runner_files(this_machine().arch):
+        pytest.skip("the C++ runner is not built (`make runner`)")
     payload, teacher, data = make_payload(), make_payload(mode="fp32"), tiny_labelled()
-    latency_found, memory_found = bench(payload, teacher, data, SMALL, tmp_path / "out")
+    config = SMALL.replace(runtime=runtime)
+    latency_found, memory_found = bench(payload, teacher, data, config, tmp_path / "out")
     assert (latency_found.payload, latency_found.baseline) == (payload.digest, teacher.digest)
     assert latency_found.data == data.fingerprint
     assert latency_found.runtime.threads == 1
+    assert bool(latency_found.runtime.runner) == (runtime == "runner")
+    assert latency_found.device == "local"
     runner = Runner(payload)
     for number, launch in enumerate(latency_found.launches):
         texts = [example.text for example in data.test]
-        order = random.Random(f"{SMALL.seed}-{number}").sample(texts, len(texts))
-        tokens = [len(runner.encode(order[place % 48]).input_ids) for place in range(100)]
-        assert list(launch.tokens) == tokens
+        order = [texts[place] for place in shuffled(len(texts), config.launch_seed(number))]
+        assert list(launch.tokens) == [len(runner.encode(order[place % 48]).input_ids) for place in range(100)]
         assert launch.load_ms > 0
         assert launch.first_ms > 0
-        assert launch.warmup_calls >= 80
-        pairs = zip(launch.end_to_end_ms, launch.engine_ms, strict=True)
-        assert all(0 < engine < whole for whole, engine in pairs)
+        assert launch.warmup_calls >= 40
+        assert min(launch.engine_ms) > 0
+        rows = zip(launch.end_to_end_ms, launch.tokenize_ms, launch.engine_ms, launch.decode_ms, strict=True)
+        assert all(sum(parts) <= whole + 1e-9 for whole, *parts in rows)
         assert all(value > 0 for value in launch.baseline_engine_ms)
         assert len(launch.baseline_engine_ms) == 100
     assert len(memory_found.peak_memory_mb) == 2
-    assert all(20 < peak < 250 for peak in memory_found.peak_memory_mb)
+    assert all(5 < peak < 250 for peak in memory_found.peak_memory_mb)
     assert max(memory_found.peak_memory_mb) < 1.2 * min(memory_found.peak_memory_mb)
     assert load_bench(tmp_path / "out") == (latency_found, memory_found)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["latency.json", "memory.json"]
@@ -228,11 +263,19 @@ def test_a_real_bench(
     assert sealed.evidence() == [latency_found, memory_found]
 
 
-def test_blocks_of_a_kind_are_never_longer_than_two(measured: Any) -> None:
-    """ABBA: what slows the machine for a moment hits both."""
-    _, process = measured(steady)
-    names = [name for name, count in process.asked[0] if count == latency.BLOCK]
-    assert max(len(list(group)) for _, group in groupby(names)) == 2
+def test_a_package_for_token_ids_is_measured_in_python(
+    make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path
+) -> None:
+    found, _ = bench(make_payload("roberta"), None, tiny_labelled(), SMALL, tmp_path)
+    assert found.runtime.runner == ""
+
+
+def test_without_a_runner_this_machine_is_measured_in_python(
+    make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_ptf.measure.launching.runner_files", lambda *_: {})
+    found, _ = bench(make_payload(), None, tiny_labelled(), SMALL, tmp_path)
+    assert found.runtime.runner == ""
 
 
 def test_what_is_no_bench_is_said(tmp_path: Path) -> None:
@@ -241,6 +284,36 @@ def test_what_is_no_bench_is_said(tmp_path: Path) -> None:
     (tmp_path / "latency.json").write_text("{}")
     with pytest.raises(PackageError, match="damaged"):
         load_bench(tmp_path)
+
+
+def test_evidence_of_an_earlier_version_is_still_read() -> None:
+    """As it was sealed before launches held the tokenizer's and the decoding's time, mode, device and surroundings."""
+    machine = {"arch": "x86_64", "cpu": "a", "isa": [], "cores": 2, "memory_mb": 1, "os": "Linux"}
+    launch = {
+        "load_ms": 1.0,
+        "first_ms": 1.0,
+        "warmup_calls": 40,
+        "end_to_end_ms": [2.0],
+        "engine_ms": [1.0],
+        "tokens": [5],
+        "baseline_engine_ms": [],
+        "baseline_end_to_end_ms": [],
+        "peak_memory_mb": None,
+    }
+    old = {
+        "kind": "latency",
+        "payload": "0" * 64,
+        "baseline": None,
+        "data": "1" * 64,
+        "machine": machine,
+        "runtime": {"name": "onnxruntime", "version": "1", "provider": "CPUExecutionProvider", "threads": 1},
+        "launches": [launch],
+        "flags": [],
+        "warnings": [],
+    }
+    found = LatencyEvidence.model_validate_json(json.dumps(old))
+    assert found.launches[0].tokenize_ms == ()
+    assert (found.mode, found.rate, found.device, found.environment) == ("burst", None, "local", ())
 
 
 def test_the_machine_of_the_evidence_holds_nothing_private() -> None:

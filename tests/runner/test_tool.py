@@ -38,6 +38,9 @@ def test_help_and_version(tool: Tool) -> None:
         (("bench", "{package}"), "--texts FILE is needed"),
         (("bench", "{package}", "--texts", "none.txt"), "cannot be read"),
         (("bench", "{package}", "--texts", "{text}", "--rate", "5"), "--mode paced"),
+        (("bench", "{package}", "--texts", "{text}", "--baseline", "{package}", "--memory"), "leave out --memory"),
+        (("bench", "{package}", "--texts", "{text}", "--baseline", "none.eptf"), "none.eptf: cannot be opened"),
+        (("bench", "{package}", "--texts", "{text}", "--seed", "4294967296"), "--seed"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(
@@ -127,7 +130,25 @@ def test_bench_keeps_every_sample(tool: Tool, make_payload: Callable[..., Any], 
         assert content["peak_memory_mb"] > 1
         assert content["machine"]["emulated"] is False
         parts = zip(content["tokenize_ms"], content["engine_ms"], content["decode_ms"], strict=True)
-        assert all(sum(part) <= whole for part, whole in zip(parts, content["end_to_end_ms"], strict=True))
+        assert all(sum(part) <= whole + 1e-9 for part, whole in zip(parts, content["end_to_end_ms"], strict=True))
+
+
+def test_bench_shows_a_baseline_and_the_speed_up(tool: Tool, make_payload: Callable[..., Any], tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("turn on the lights\nplay\n", encoding="utf-8")
+    package, teacher = make_payload(), make_payload(mode="fp32")
+    arguments = ("--texts", texts, "--seconds", "0", "--calls", "15", "--baseline", teacher.path)
+    shown = tool("bench", package.path, *arguments).stdout
+    assert "baseline: tiny" in shown
+    assert "speed-up" in shown
+    record = json.loads(tool("bench", package.path, *arguments, "--json").stdout)
+    assert record["payload"] == package.digest
+    assert record["baseline"]["payload"] == teacher.digest
+    assert len(record["engine_ms"]) == len(record["baseline"]["engine_ms"]) == 20
+    assert record["tokens"] == record["baseline"]["tokens"]
+    for moment in (record["before"], record["after"]):
+        assert moment["ticks_per_second"] > 0
+        assert moment["process_ms"] > 0
 
 
 def test_bench_that_cannot_write_says_so(tool: Tool, make_payload: Callable[..., Any], tmp_path: Path) -> None:

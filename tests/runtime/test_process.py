@@ -1,4 +1,4 @@
-"""The measuring process: what it answers, and how it ends."""
+"""The answering process: what it answers, and how it ends."""
 
 from __future__ import annotations
 
@@ -39,8 +39,6 @@ def test_it_answers_as_a_runner_does(make_payload: MakePayload) -> None:
         loaded = [worker.load(item.path, str(number), 1) for number, item in enumerate((plain, tagger, paired))]
         found = [worker.answers("0", TEXTS), worker.answers("1", TEXTS), worker.answers("2", pairs)]
         assert worker.answers("0", []) == []
-        timed = worker.time("0", TEXTS)
-        memory = worker.peak_memory_mb()
         assert worker.answers("0", TEXTS) == found[0]
     assert is_gone(worker)
     for payload, texts, answers in ((plain, TEXTS, found[0]), (tagger, TEXTS, found[1]), (paired, pairs, found[2])):
@@ -50,10 +48,6 @@ def test_it_answers_as_a_runner_does(make_payload: MakePayload) -> None:
     assert all(item["load_ms"] > 0 for item in loaded)
     assert loaded[0]["runtime"]["name"] == "onnxruntime"
     assert loaded[0]["runtime"]["threads"] == 1
-    runner = Runner(plain)
-    assert [tokens for _, _, tokens in timed] == [len(runner.encode(text).input_ids) for text, _ in TEXTS]
-    assert all(0 < engine < whole < 1000 for whole, engine, _ in timed)
-    assert 20 < memory < 250  # Python, numpy and ONNX Runtime; torch alone would take more
 
 
 def test_a_request_that_fails_is_answered_and_the_next_one_served(make_payload: MakePayload, tmp_path: Path) -> None:
@@ -83,7 +77,7 @@ def test_a_killed_process_is_an_environment_fault(make_payload: MakePayload) -> 
         os.kill(worker.process.pid, signal.SIGKILL)
         worker.process.wait(10)
         for _ in range(2):
-            with pytest.raises(EnvironmentFault, match="measuring process ended"):
+            with pytest.raises(EnvironmentFault, match="answering process ended"):
                 worker.answers("payload", TEXTS)
     assert is_gone(worker)
 
@@ -103,12 +97,12 @@ def test_an_error_here_ends_the_process_there() -> None:
 def test_it_ends_when_its_input_does() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "edge_ptf.runtime.worker"],
-        input='{"memory": true}\n',
+        input='{"load": "none.eptf", "as": "a", "threads": 1}\n',
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
     assert done.returncode == 0
-    assert json.loads(done.stdout)["peak_memory_mb"] > 10
+    assert "none.eptf" in json.loads(done.stdout)["error"]
     assert done.stderr == ""

@@ -54,6 +54,7 @@ class Device(ABC):
     """
 
     name: str
+    options: DeviceOptions
 
     def __enter__(self: Self) -> Self:
         try:

@@ -1,0 +1,168 @@
+"""`edge-ptf bench`: latency and memory of a package, on this machine or on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_ptf.cli.arguments import (
+    Settings,
+    job_options,
+    out_option,
+    overwrite_option,
+    package_path,
+)
+from edge_ptf.cli.compress import verdict_code
+from edge_ptf.cli.console import make_console
+from edge_ptf.cli.devices import ssh_option
+from edge_ptf.cli.evidence import judged
+from edge_ptf.cli.options import config_options
+from edge_ptf.cli.running import load_data, stage_config, working
+from edge_ptf.errors import BadInputError, EnvironmentFault, ExitCode
+from edge_ptf.measure import BenchConfig
+from edge_ptf.progress import Progress
+from edge_ptf.report import terminal
+
+if TYPE_CHECKING:
+    from edge_ptf.measure.devices import Device
+    from edge_ptf.package import Payload
+    from edge_ptf.package.evidence import Evidence, LatencyEvidence, MemoryEvidence
+
+LOCAL = "local"
+
+
+@click.command("bench")
+@click.argument("package", type=package_path)
+@click.option("--baseline", type=package_path, help="The FP32 teacher's package: measured interleaved, for a speed-up.")
+@click.option("--against", type=package_path, help="Another package: which is faster, beyond the noise of the session.")
+@click.option("--device", help="local, ssh://[user@]host[:port], adb[:SERIAL] or qemu:aarch64. [default: local]")
+@click.option(
+    "--runner",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The folder of the C++ runner built for the device. [default: the one in build/]",
+)
+@ssh_option
+@click.option(
+    "--seal",
+    "sealed",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Judge, and write a new package file with the evidence and the verdict inside; needs a profile.",
+)
+@job_options
+@out_option
+@overwrite_option
+@config_options(BenchConfig)
+def bench_command(
+    package: Path,
+    baseline: Path | None,
+    against: Path | None,
+    device: str | None,
+    runner: Path | None,
+    ssh_options: tuple[str, ...],
+    sealed: Path | None,
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    overwrite: bool,
+    **flags: Any,
+) -> int:
+    """Measure latency and peak memory of PACKAGE with real test texts.
+
+    With --device, runner and package are brought there, the package first proves that it answers its golden vectors
+    there (else exit code 3), and nothing is left behind but what the next run reuses. With --profile the result is
+    judged: exit code 0 PASS, 3 FAIL, 4 UNPROVEN. An emulated device is no place for a measurement: exit code 5.
+    """
+    from edge_ptf import stages
+    from edge_ptf.package import open_payload
+
+    chosen = Settings(project_file, settings, flags)
+    judging = flags.get("profile") is not None or sealed is not None
+    _check(package, baseline, against, sealed, judging)
+    payload = open_payload(package)
+    other = baseline or against
+    beside = open_payload(other) if other else None
+    config = stage_config(BenchConfig, payload.manifest.task, chosen, flags)
+    if judging:
+        chosen.need("profile")
+    console = make_console()
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, payload.manifest.task, place.progress)
+        with _entered(device or LOCAL, runner, ssh_options, place.progress) as there:
+            if there is not None:
+                console.print(_proof(there, payload), soft_wrap=True)
+            if against and beside:
+                compared = stages.run_comparison(payload, beside, data, config, place, there)
+                console.print(terminal.contest_table(compared.artifact, package.name, against.name))
+                return ExitCode.OK
+            outcome = stages.run_bench(payload, beside, data, config, place, there)
+    console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
+    console.print(terminal.latency_table(*outcome.artifact))
+    if not judging:
+        return ExitCode.OK
+    evidence = _with_earlier(payload, outcome.artifact)
+    verdict = judged(payload, evidence, chosen)
+    console.print(terminal.verdict_table(verdict, warnings=False))
+    if sealed is not None:
+        from edge_ptf.package import seal
+
+        made = seal(payload, evidence, verdict, sealed)
+        console.print(f"\n{sealed}: payload {made.digest[:12]}", soft_wrap=True)
+    return verdict_code(verdict)
+
+
+def _check(package: Path, baseline: Path | None, against: Path | None, sealed: Path | None, judging: bool) -> None:
+    if against and (baseline or judging):
+        raise BadInputError("--against compares two packages", hint="Leave out --baseline, --profile and --seal")
+    if sealed and sealed.exists() and sealed.resolve() == package.resolve():
+        raise BadInputError(f"{sealed}: would replace the package it is made from", hint="Choose another --seal")
+
+
+@contextmanager
+def _entered(
+    name: str, runner: Path | None, ssh_options: tuple[str, ...], progress: Progress
+) -> Iterator[Device | None]:
+    """The open device; None: this machine as it is."""
+    from edge_ptf.measure.devices import DeviceOptions, open_device
+
+    if name == LOCAL and runner is None:
+        yield None
+        return
+    with open_device(name, DeviceOptions(ssh_options=ssh_options, runner=runner, progress=progress)) as there:
+        yield there
+
+
+def _proof(device: Device, payload: Payload) -> str:
+    """That the package answers on the device as it must.
+
+    Raises:
+        VerificationError: it does not.
+        EnvironmentFault: it does, and yet no latency is measured there.
+    """
+    from edge_ptf.measure.launching import selftest
+
+    said = f"Selftest on {device.name}: {selftest(device, payload)}"
+    if device.facts().emulated:
+        raise EnvironmentFault(
+            f"{said}. Latency is refused as evidence: emulated processor",
+            hint="Measure on the device itself: edge-ptf bench --device ssh://user@host",
+        )
+    return said
+
+
+def _with_earlier(payload: Payload, new: tuple[LatencyEvidence, MemoryEvidence]) -> list[Evidence]:
+    """New records first, then the package's own, but for earlier ones of the same kind from the same machine."""
+
+    def replaced(record: Evidence) -> bool:
+        return any(
+            record.kind == other.kind and record.payload == other.payload and _same(record.machine, other.machine)
+            for other in new
+        )
+
+    return [*new, *(record for record in payload.evidence() if not replaced(record))]
+
+
+def _same(machine: Any, other: Any) -> bool:
+    return bool(machine.replace(governor="") == other.replace(governor=""))
