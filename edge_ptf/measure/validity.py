@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_ptf.machine import Machine
 from edge_ptf.measure import statistics
@@ -138,8 +139,8 @@ def _ratio_drifts(records: Sequence[LaunchRecord]) -> bool:
     return statistics.drift(ratios) is not None
 
 
-def block_medians(samples: Sequence[float]) -> statistics.Floats:
+def block_medians(samples: Sequence[float]) -> NDArray[np.float64]:
     """The median of each block of calls, in order; of two packages that took turns, item i is of the same moment."""
     count = len(samples) // BLOCK
-    medians: statistics.Floats = np.median(np.asarray(samples[: count * BLOCK]).reshape(count, BLOCK), axis=1)
+    medians: NDArray[np.float64] = np.median(np.asarray(samples[: count * BLOCK]).reshape(count, BLOCK), axis=1)
     return medians
