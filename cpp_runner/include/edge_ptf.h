@@ -120,7 +120,8 @@ EDGE_PTF_API void edge_ptf_options_init(edge_ptf_options* options);
 /* Opens a package file or its unpacked directory. `options` may be NULL. */
 EDGE_PTF_API edge_ptf_status edge_ptf_open(const char* path, const edge_ptf_options* options, edge_ptf_runner** runner);
 
-/* Opens a package file's content, for example an Android asset; it must stay as it is until edge_ptf_close. */
+/* Opens a package file's content, for example an Android asset. It must begin at a multiple of four bytes, and stay as
+ * it is until edge_ptf_close. */
 EDGE_PTF_API edge_ptf_status edge_ptf_open_memory(const void* content, size_t size, const edge_ptf_options* options,
                                                   edge_ptf_runner** runner);
 

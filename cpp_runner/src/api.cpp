@@ -147,6 +147,9 @@ edge_ptf_status edge_ptf_open_memory(const void* content, size_t size, const edg
     need(runner != nullptr, "runner");
     *runner = nullptr;
     need(content != nullptr, "content");
+    if (reinterpret_cast<uintptr_t>(content) % alignof(uint32_t) != 0) {  // its tables are read where they lie
+      edge_ptf::refuse("content does not begin at a multiple of four bytes");
+    }
     const edge_ptf::RunnerOptions chosen = read_options(options);
     *runner = new edge_ptf_runner{Runner(std::make_unique<Package>(edge_ptf::Bytes(content, size)), chosen)};
   });

@@ -43,7 +43,10 @@ TEST_CASE("wrong arguments are refused with a reason") {
   CHECK(edge_ptf_open("/no/such/package.eptf", nullptr, &runner) == EDGE_PTF_BAD_INPUT);
   CHECK(runner == nullptr);
   CHECK(std::string(edge_ptf_last_error()).find("/no/such/package.eptf") == 0);
-  CHECK(edge_ptf_open_memory("PK", 2, nullptr, &runner) == EDGE_PTF_BAD_INPUT);
+  alignas(4) static const char content[] = "PK";
+  CHECK(edge_ptf_open_memory(content, 2, nullptr, &runner) == EDGE_PTF_BAD_INPUT);
+  CHECK(edge_ptf_open_memory(content + 1, 1, nullptr, &runner) == EDGE_PTF_BAD_INPUT);
+  CHECK(std::string(edge_ptf_last_error()) == "content does not begin at a multiple of four bytes");
 
   edge_ptf_options options{};
   CHECK(edge_ptf_open(path.c_str(), &options, &runner) == EDGE_PTF_BAD_INPUT);
