@@ -26,7 +26,7 @@ def bench(
     start_sshd: Callable[..., SshServer], tiny_labelled: Callable, tmp_path: Path
 ) -> tuple[SshServer, Callable[..., subprocess.CompletedProcess[str]]]:
     """The server, and `bench(package, …)` that measures there."""
-    if not runner_files(this_machine().arch):
+    if not runner_files(this_machine()):
         pytest.skip("the C++ runner is not built (`make runner`)")
     server = start_sshd()
     folder = tmp_path / "labelled text"
