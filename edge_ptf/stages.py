@@ -226,7 +226,7 @@ def _measuring_key(
         data=data.fingerprint,
         machine=machine.model_dump(mode="json", exclude={"governor"}),
         device=device.name if device else LOCAL,
-        runner=runner_digest(machine.arch, config.runtime, payloads, device),
+        runner=runner_digest(config.runtime, payloads, device),
     )
 
 

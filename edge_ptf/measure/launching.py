@@ -27,6 +27,7 @@ from edge_ptf.errors import (
     PackageError,
     VerificationError,
 )
+from edge_ptf.machine import Machine, this_machine
 from edge_ptf.measure.devices import Device, Finished, built_runner
 from edge_ptf.package.payload import Payload
 from edge_ptf.runtime.record import LaunchRecord, Mode
@@ -112,7 +113,7 @@ def program_for(device: Device, runtime: Runtime, payloads: Sequence[Payload]) -
             f"{device.name}: only the C++ runner measures on another device", hint="Leave out --runtime python"
         )
     reason = next((_ids_only(payload) for payload in payloads if not payload.manifest.tokenizer.tables), "")
-    missing = here and not runner_files(device.facts().arch, device.options.runner)
+    missing = here and not runner_files(device.facts(), device.options.runner)
     if runtime == "python" or (runtime == "auto" and here and (reason or missing)):
         path = os.pathsep.join([str(SOURCES), *filter(None, [os.environ.get("PYTHONPATH")])])
         return Program(device, [sys.executable, "-m", "edge_ptf.runtime.bench"], {"PYTHONPATH": path})
@@ -121,15 +122,15 @@ def program_for(device: Device, runtime: Runtime, payloads: Sequence[Payload]) -
     return Program(device, [device.runner(), "bench"])
 
 
-def runner_files(arch: str, chosen: Path | None = None) -> dict[str, Path]:
-    """The runner's files for an architecture; nothing where it is not built."""
+def runner_files(machine: Machine, chosen: Path | None = None) -> dict[str, Path]:
+    """The runner's files for a machine; nothing where it is not built."""
     try:
-        return built_runner.find(arch, chosen=chosen)
+        return built_runner.find(machine.arch, android=machine.os.startswith("Android"), chosen=chosen)
     except EnvironmentFault:
         return {}
 
 
-def runner_digest(arch: str, runtime: Runtime, payloads: Sequence[Payload], device: Device | None) -> str | None:
+def runner_digest(runtime: Runtime, payloads: Sequence[Payload], device: Device | None) -> str | None:
     """What a measurement's key holds of the runner that `program_for` would choose; None: Python measures.
 
     Args:
@@ -139,7 +140,7 @@ def runner_digest(arch: str, runtime: Runtime, payloads: Sequence[Payload], devi
     tables = all(payload.manifest.tokenizer.tables for payload in payloads)
     if runtime == "python" or (runtime == "auto" and here and not tables):
         return None
-    files = runner_files(arch, device.options.runner if device else None)
+    files = runner_files(device.facts(), device.options.runner) if device else runner_files(this_machine())
     return value_digest({name: file_digest(path) for name, path in files.items()}) if files else None
 
 

@@ -46,7 +46,7 @@ def test_a_package_is_measured_judged_and_sealed(
     assert sealed.digest == make_payload().digest
     assert sealed.evidence() == [latency, memory]
     assert latency.mode == "paced"
-    built = bool(runner_files(this_machine().arch))
+    built = bool(runner_files(this_machine()))
     assert latency.runtime.runner == ("edge-ptf-runner 0.1.0" if built else "")
     assert f"Measured by {latency.runtime.runner or 'Python'}" in done.stdout
     again = run("bench", tmp_path / "sealed.eptf", *words[2:-4], "--mode", "paced", "--rate", 500, "--overwrite")
@@ -70,7 +70,7 @@ def test_two_packages_are_compared(
 def test_an_emulated_device_proves_answers_and_is_refused_as_a_place_for_times(
     run: Run, make_payload: MakePayload, data: tuple[object, ...], tmp_path: Path
 ) -> None:
-    if shutil.which(PROGRAM) is None or not runner_files("aarch64"):
+    if shutil.which(PROGRAM) is None or not runner_files(this_machine().replace(arch="aarch64")):
         pytest.skip("needs qemu-user-static and the runner for aarch64 (`make runner-aarch64`)")
     done = run("bench", make_payload().path, *data, *SHORT, "--device", "qemu:aarch64", "--out", "out")
     assert done.returncode == 5, done.stdout + done.stderr

@@ -228,7 +228,7 @@ def test_a_real_bench(
     tmp_path: Path,
     runtime: str,
 ) -> None:
-    if runtime == "runner" and not runner_files(this_machine().arch):
+    if runtime == "runner" and not runner_files(this_machine()):
         pytest.skip("the C++ runner is not built (`make runner`)")
     payload, teacher, data = make_payload(), make_payload(mode="fp32"), tiny_labelled()
     config = SMALL.replace(runtime=runtime)

@@ -31,7 +31,7 @@ def test_the_published_schema_is_that_of_the_code() -> None:
 @pytest.fixture
 def programs() -> dict[str, list[str]]:
     """What measures here."""
-    files = runner_files(this_machine().arch)
+    files = runner_files(this_machine())
     if not files:
         pytest.skip("the C++ runner is not built (`make runner`)")
     return {
