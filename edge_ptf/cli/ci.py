@@ -22,7 +22,7 @@ class _NewFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See click.Path; the directories above need not exist yet."""
-        file = Path(os.fsdecode(super().convert(value, param, ctx)))
+        file = Path(str(super().convert(value, param, ctx)))
         nearest = next(folder for folder in file.absolute().parents if folder.exists())
         if not nearest.is_dir() or not os.access(nearest, os.W_OK):
             self.fail(f"{file} cannot be written: {nearest} is not a directory that takes new files", param, ctx)

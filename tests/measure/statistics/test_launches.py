@@ -109,7 +109,7 @@ def test_blocks_of_calls_hold_the_percentile_where_calls_depend_on_each_other(sh
         found = block_interval(launches_of(random, 0.0, count=1, calls=1000, rho=0.6), share, resamples=300)
         assert found.low is not None and found.high is not None
         hits += found.low <= truth <= found.high
-    assert hits / runs >= 0.88
+    assert hits / runs >= 0.9  # 95 % less three standard errors
 
 
 def test_blocks_never_reach_over_the_end_of_a_launch_and_need_room() -> None:
