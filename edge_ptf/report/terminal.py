@@ -16,9 +16,11 @@ from edge_ptf.measure import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
+from edge_ptf.report.wording import figure_text, metric_words
 
 if TYPE_CHECKING:
     from edge_ptf.data.dataset import DataReport
+    from edge_ptf.report.comparison import Comparison
 
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.UNPROVEN: "yellow"}
 SHOWN_CLASSES = 8
@@ -62,7 +64,7 @@ def summary(artifact: Any) -> str:
         )
         return f"{artifact.size_bytes / 1e6:.2f} MB, payload {artifact.digest[:12]}{only_ids}"
     if isinstance(artifact, AccuracyEvidence):
-        metrics = ", ".join(f"{_words(name)} {value:.2f} %" for name, value in artifact.metrics.items())
+        metrics = ", ".join(f"{metric_words(name)} {value:.2f} %" for name, value in artifact.metrics.items())
         return f"{metrics} (by {artifact.runtime.runner or 'Python'})"
     if isinstance(artifact, tuple) and artifact and isinstance(artifact[0], LatencyEvidence):
         return _bench_summary(artifact[0], artifact[1])
@@ -106,9 +108,9 @@ def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
         note = ". ".join(part for part in (item.reason, f"Settles it: {item.settle}" if item.settle else "") if part)
         table.add_row(
             item.title,
-            _figure(item.value, item.unit),
-            _figure(item.bound, item.unit),
-            f"{sign} {_figure(item.limit, item.unit)}",
+            figure_text(item.value, item.unit),
+            figure_text(item.bound, item.unit),
+            f"{sign} {figure_text(item.limit, item.unit)}",
             Text(item.status.value, style=f"bold {COLOURS[item.status]}"),
             note,
         )
@@ -129,7 +131,7 @@ def comparison_table(
     for name, before in baseline.metrics.items():
         after = package.metrics.get(name)
         if after is not None:
-            table.add_row(_words(name), f"{before:.2f} %", f"{after:.2f} %", f"{after - before:+.2f}")
+            table.add_row(metric_words(name), f"{before:.2f} %", f"{after:.2f} %", f"{after - before:+.2f}")
     table.add_row("package size", f"{baseline_mb:.1f} MB", f"{package_mb:.1f} MB", f"÷ {baseline_mb / package_mb:.1f}")
     changed = sum(a.label != b.label for a, b in zip(baseline.rows, package.rows, strict=True))
     return Group(table, Text(f"  {changed:,} of {len(package.rows):,} answers differ.", style="dim"), Text(""))
@@ -226,6 +228,23 @@ def _runner_row(manifest: Manifest) -> str:
     )
 
 
+def two_studies_table(found: Comparison) -> RenderableType:
+    """A and B: what they are, their figures, their targets."""
+    blocks: list[RenderableType] = [Text(f"A  {found.names[0]}"), Text(f"B  {found.names[1]}"), Text("")]
+    for title, rows in (("What they are", found.facts), ("Figures", found.figures), ("Targets", found.targets)):
+        if not rows:
+            continue
+        table = _table(title)
+        for name in ("", "A", "B", "B against A") if rows is found.figures else ("", "A", "B"):
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            judged = {1: ", better", -1: ", worse", 0: ""}[row.better]
+            cells = [row.name, row.left, row.right]
+            table.add_row(*cells, *([row.difference + judged] if rows is found.figures else []))
+        blocks.append(table)
+    return Group(*blocks, *(Text(f"  {note}", style="dim") for note in found.notes))
+
+
 def settings_table(sources: Sequence[Source], resolved: Mapping[str, Any]) -> RenderableType:
     """Every option in force and the place that set it."""
     table = _table("Resolved settings")
@@ -297,23 +316,8 @@ def _bench_summary(latency: LatencyEvidence, memory: MemoryEvidence) -> str:
     return ", ".join([*parts, f"{max(memory.peak_memory_mb):.0f} MB resident"])
 
 
-def _figure(value: float | None, unit: str) -> str:
-    if value is None:
-        return "–"
-    digits = 2 if unit in ("points", "ms", "×") else 1
-    text = f"{value:.{digits}f}"
-    return f"{text}×" if unit == "×" else f"{text} {unit}"
-
-
 def _table(title: str) -> Table:
     """A table whose title is not folded to the table's own width."""
     return Table(
         title=Text(title, style="bold", no_wrap=True), title_justify="left", title_style="", min_width=len(title)
     )
-
-
-def _words(name: str) -> str:
-    """A metric's name as people write it."""
-    for code, words in (("in_scope", "in-scope"), ("out_of_scope", "out-of-scope"), ("_f1", " F1"), ("_", " ")):
-        name = name.replace(code, words)
-    return name

@@ -49,6 +49,8 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     }
     assert verify(out / "package-baseline.eptf").payload.digest == record["baseline"]
     assert not list(out.rglob("*.partial"))
+    assert "Content-Security-Policy" in (out / "report.html").read_text(encoding="utf-8")
+    assert str(out / "report.html") in first.stdout.replace("\n", "")
 
     second = run(*command)
     assert second.returncode == first.returncode
