@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +20,14 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-pipe"),
 )
 LONGEST_WAIT_S = 90.0
+START = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for number, end in enumerate(ends, 3):
+    os.dup2(end, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Becomes the browser, with the pipe where it looks for it: it reads from descriptor 3 and writes to 4."""
 
 
 def find_browser() -> str | None:
@@ -36,9 +45,9 @@ class Browser:
         self.folder = tempfile.TemporaryDirectory(prefix="edge-ptf-browser-", ignore_cleanup_errors=True)
         theirs_in, self.write_end = os.pipe()
         self.read_end, theirs_out = os.pipe()
-        flags = " ".join((*FLAGS, f"--user-data-dir={self.folder.name}"))
+        command = [program, *FLAGS, f"--user-data-dir={self.folder.name}", "about:blank"]
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$0" {flags} about:blank 3<&{theirs_in} 4>&{theirs_out}', program],
+            [sys.executable, "-c", START, str(theirs_in), str(theirs_out), *command],
             pass_fds=(theirs_in, theirs_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

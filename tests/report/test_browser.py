@@ -172,8 +172,8 @@ def test_what_the_data_says_never_runs(browser: Any, make_study: Callable[..., A
     browser.run(DRAW_ALL)
     point = browser.run("""(() => { const place = document.querySelector('[data-plot="matrix"]');
       place.scrollIntoView({block: "center", behavior: "instant"});
-      const view = [...Object.values(Bokeh.index.roots ?? Bokeh.index)].find((found) => found.model.x_range.end === 5.5
-        && found.model.y_range.start === 5.5);
+      const view = [...Object.values(Bokeh.index.roots ?? Bokeh.index)].find((found) => found.model.x_range?.end === 5.5
+        && found.model.y_range?.start === 5.5);
       const box = view.frame.bbox, room = view.el.getBoundingClientRect();
       return [room.x + box.left + box.width * 0.5 / 6, room.y + box.top + box.height * 0.5 / 6]; })()""")
     browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=point[0] - 3, y=point[1])

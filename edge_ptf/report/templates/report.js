@@ -30,6 +30,13 @@
   const drawn = new Map();
   const whole = new Map();
   const ranges = (view) => [view.model.x_range, view.model.y_range];
+  const untabbed = (node) => {  /* a keyboard reaches the buttons beside the plot, not its layers */
+    for (const child of node.children) {
+      if (child.tabIndex >= 0) child.tabIndex = -1;
+      if (child.shadowRoot) untabbed(child.shadowRoot);
+      untabbed(child);
+    }
+  };
   const draw = async (place) => {
     const name = place.dataset.plot;
     if (drawn.has(name) || place.closest(".plot").hidden) return;
@@ -46,6 +53,7 @@
     const manager = await Bokeh.embed.embed_item(item);
     const [view] = [...manager.roots];
     drawn.set(name, view);
+    untabbed(place);
     whole.set(name, ranges(view).map(({ start, end }) => [start, end]));
     for (const tool of view.model.toolbar.tools) {
       if (tool.type === "BoxZoomTool" && !coarse) tool.active = true;
