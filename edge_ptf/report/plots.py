@@ -24,7 +24,6 @@ from bokeh.models import (
     DataRange1d,
     FixedTicker,
     HoverTool,
-    LogTicker,
     PanTool,
     Range1d,
     Span,
@@ -84,18 +83,18 @@ def distribution(latency: LatencyEvidence) -> figure:
     logarithmic = max(medians) > LOG_FROM * min(medians)
     plot = _figure("milliseconds, text to answer", "share of calls, %", x_axis_type="log" if logarithmic else "linear")
     if logarithmic:
-        plot.xaxis.ticker = LogTicker(mantissas=[1, 2, 5], num_minor_ticks=0)
+        plot.xaxis.ticker = FixedTicker(ticks=[digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)])
     for name, values in series.items():
         source = ColumnDataSource(
             {"ms": np.quantile(values, shares).astype(np.float32), "share": (100 * shares).astype(np.float32)}
         )
-        line = plot.line("ms", "share", source=source, color=INK[name], line_width=2.5, legend_label=name)
+        line = plot.line("ms", "share", source=source, color=INK[name], line_width=2.5)
         median = [float(np.median(values))]
         plot.scatter(median, [50.0], size=9, color=INK[name], line_color=INK["surface"], line_width=2)
         tips = [(name, "@share{0.0} % of calls"), ("at most", "@ms{0.000} ms")]
         plot.add_tools(HoverTool(renderers=[line], tooltips=tips, mode="mouse"))
     plot.y_range = Range1d(0, 101, bounds=(-5, 106))
-    return _with_legend(plot)
+    return plot
 
 
 def time_series(latency: LatencyEvidence) -> figure:
@@ -216,16 +215,14 @@ def front(points: Sequence[Point], metric: str) -> figure:
             }
         )
         ink = INK["muted"] if kind == "variant" else INK[kind]
-        dots = plot.scatter(
-            "speed", "metric", size="dot", source=source, color=ink, fill_alpha=0.3, line_width=2, legend_label=kind
-        )
+        dots = plot.scatter("speed", "metric", size="dot", source=source, color=ink, fill_alpha=0.3, line_width=2)
         tips = [("", "@name"), ("speed", "@speed{0.00} ×"), (metric, "@metric{0.00} %"), ("size", "@size")]
         plot.add_tools(HoverTool(renderers=[dots], tooltips=tips))
     speeds, metrics = [point.speed for point in points], [point.metric for point in points]
     aside = max((max(metrics) - min(metrics)) * 0.6, 1.0)
     plot.y_range = Range1d(min(metrics) - aside, max(metrics) + aside)
     plot.x_range = Range1d(0, max(speeds) * 1.15)
-    return _with_legend(plot)
+    return plot
 
 
 def _figure(x_title: str, y_title: str, *, height: int = 320, **more: Any) -> figure:
@@ -255,18 +252,6 @@ def _figure(x_title: str, y_title: str, *, height: int = 320, **more: Any) -> fi
         axis.axis_label_standoff = 10
     plot.grid.grid_line_color = INK["line"]
     plot.grid.grid_line_alpha = 0.6
-    return plot
-
-
-def _with_legend(plot: figure) -> figure:
-    legend = plot.legend[0]
-    legend.location = "bottom_right"
-    legend.background_fill_alpha = 0
-    legend.border_line_color = None
-    legend.label_text_color = INK["text"]
-    legend.label_text_font = FONT
-    legend.label_text_font_size = "13px"
-    legend.click_policy = "hide"
     return plot
 
 

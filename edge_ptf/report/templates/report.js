@@ -37,6 +37,12 @@
       untabbed(child);
     }
   };
+  const fitNames = (name, place) => {  /* a matrix names as many classes as there is room for */
+    const view = drawn.get(name);
+    if (!view || !name.startsWith("matrix")) return;
+    view.model.below[0].ticker.desired_num_ticks = Math.max(3, Math.floor((place.clientWidth - 190) / 20));
+  };
+  addEventListener("resize", () => places.forEach((place) => fitNames(place.dataset.plot, place)));
   const draw = async (place) => {
     const name = place.dataset.plot;
     if (drawn.has(name) || place.closest(".plot").hidden) return;
@@ -58,9 +64,7 @@
     for (const tool of view.model.toolbar.tools) {
       if (tool.type === "BoxZoomTool" && !coarse) tool.active = true;
     }
-    if (name.startsWith("matrix")) {  /* as many names as there is room for */
-      view.model.below[0].ticker.desired_num_ticks = Math.max(3, Math.floor((place.clientWidth - 190) / 20));
-    }
+    fitNames(name, place);
     const buttons = document.querySelector(`.zoom[data-for="${name}"]`);
     if (buttons) buttons.hidden = false;
   };
