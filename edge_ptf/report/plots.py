@@ -81,7 +81,7 @@ def distribution(latency: LatencyEvidence) -> figure:
     shares = np.linspace(0, 1, STEPS + 1)
     medians = [float(np.median(values)) for values in series.values()]
     logarithmic = max(medians) > LOG_FROM * min(medians)
-    plot = _figure("milliseconds, text to answer", "share of calls, %", x_axis_type="log" if logarithmic else "linear")
+    plot = _figure("milliseconds", "share of calls, %", x_axis_type="log" if logarithmic else "linear")
     if logarithmic:
         plot.xaxis.ticker = FixedTicker(ticks=[digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)])
     for name, values in series.items():
@@ -199,7 +199,7 @@ def class_scatter(classes: Sequence[ClassChange]) -> figure:
 
 def front(points: Sequence[Point], metric: str) -> figure:
     """Every variant by speed and by metric; larger circles are larger packages."""
-    plot = _figure("times as quick as the teacher", f"{metric}, %", height=360)
+    plot = _figure("speed-up, ×", f"{metric}, %", height=360)
     largest = max((point.size_mb or 0.0 for point in points), default=0.0) or 1.0
     for kind in ("teacher", "variant", "package"):
         mine = [point for point in points if point.kind == kind]
