@@ -71,6 +71,11 @@ class Result:
     verdict: Verdict
     outcomes: list[Outcome[Any]] = field(default_factory=list)
 
+    @property
+    def report(self) -> Path:
+        """The page for people, beside the package."""
+        return self.package.with_name("report.html")
+
 
 def compress(
     job: Job,
@@ -125,7 +130,7 @@ def compress(
 
     verdict = gate(payload, [accuracy, latency, memory], [baseline_accuracy], job.profile, recipe.targets)
     package = job.out / f"{job.name}.eptf"
-    seal(payload, [accuracy, baseline_accuracy, latency, memory], verdict, package)
+    sealed = seal(payload, [accuracy, baseline_accuracy, latency, memory], verdict, package)
     result = Result(
         job,
         data,
@@ -142,6 +147,7 @@ def compress(
         outcomes,
     )
     _write_record(result)
+    _write_report(result, sealed)
     return result
 
 
@@ -189,6 +195,14 @@ def _write_record(result: Result) -> None:
         shutil.copyfile(result.baseline.path, out / f"{result.job.name}-baseline.eptf")
     except OSError as error:
         raise environment_fault(error, out) from error
+
+
+def _write_report(result: Result, sealed: Payload) -> None:
+    from edge_ptf.report.page import report_page, write_page
+    from edge_ptf.report.study import read_study
+
+    study = read_study(sealed, record(result), result.baseline).with_examples(result.data, result.job.data)
+    write_page(report_page(study), result.report)
 
 
 def _named(config: AssembleConfig, name: str) -> AssembleConfig:

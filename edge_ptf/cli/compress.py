@@ -150,6 +150,7 @@ def _run(job: Job, console: Console) -> Result:
     console.print(terminal.latency_table(result.latency, result.memory))
     console.print(terminal.verdict_table(result.verdict, warnings=False))
     console.print(f"\nPackage: {result.package}", soft_wrap=True)
+    console.print(f"Report:  {result.report}", soft_wrap=True)
     for line in _next_steps(result):
         console.print(f"  {line}", soft_wrap=True)
     return result

@@ -29,6 +29,8 @@ COMMANDS = {
     "gate": ("evidence", "Judge a package's evidence against targets."),
     "seal": ("evidence", "Put evidence and verdict into the package file."),
     "inspect": ("packages", "Show what a package is and what is known about it."),
+    "report": ("report", "Write one HTML page about a package or a run."),
+    "compare": ("report", "Put two packages, or two devices, side by side."),
     "verify": ("packages", "Check every checksum, then the golden vectors."),
     "predict": ("packages", "Answer texts with a package."),
     "devices": ("devices", "Look at a device: what it is, which profile fits."),

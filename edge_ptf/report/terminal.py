@@ -22,6 +22,7 @@ from edge_ptf.report.wording import figure_text, metric_words
 if TYPE_CHECKING:
     from edge_ptf.data.dataset import DataReport
     from edge_ptf.measure import Comparison
+    from edge_ptf.report.comparison import SideBySide
 
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.UNPROVEN: "yellow"}
 SHOWN_CLASSES = 8
@@ -261,6 +262,23 @@ def _runner_row(manifest: Manifest) -> str:
     return "text to answer" + (
         f"; tokenizer proven on {proof.code_points:,} code points and {proof.texts:,} texts" if proof else ""
     )
+
+
+def two_studies_table(found: SideBySide) -> RenderableType:
+    """A and B: what they are, their figures, their targets."""
+    blocks: list[RenderableType] = [Text(f"A  {found.names[0]}"), Text(f"B  {found.names[1]}"), Text("")]
+    for title, rows in (("What they are", found.facts), ("Figures", found.figures), ("Targets", found.targets)):
+        if not rows:
+            continue
+        table = _table(title)
+        for name in ("", "A", "B", "B against A") if rows is found.figures else ("", "A", "B"):
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            judged = {1: ", better", -1: ", worse", 0: ""}[row.better]
+            cells = [row.name, row.left, row.right]
+            table.add_row(*cells, *([row.difference + judged] if rows is found.figures else []))
+        blocks.append(table)
+    return Group(*blocks, *(Text(f"  {note}", style="dim") for note in found.notes))
 
 
 def settings_table(sources: Sequence[Source], resolved: Mapping[str, Any]) -> RenderableType:

@@ -186,6 +186,16 @@ class Task(ABC):
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
         """Per class: name, precision, recall, f1 (percent) and support."""
 
+    @staticmethod
+    @abstractmethod
+    def confusions(reference: Any, prediction: Any) -> list[tuple[str, str]]:
+        """(expected class, answered class) of each thing an example holds, hits included."""
+
+    @staticmethod
+    @abstractmethod
+    def describe(label: Any, text: str | None) -> str:
+        """A label in the form of `Example.label` as people write it; without the text, words are named by position."""
+
     @property
     def calibrates(self) -> bool:
         """Whether `calibrated` has anything to choose."""

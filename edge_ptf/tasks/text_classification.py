@@ -167,6 +167,16 @@ class TextClassification(Task):
             )
         return rows
 
+    @staticmethod
+    def confusions(reference: Any, prediction: Any) -> list[tuple[str, str]]:
+        """The one pair."""
+        return [(str(reference), str(prediction))]
+
+    @staticmethod
+    def describe(label: Any, text: str | None) -> str:
+        """The name itself."""
+        return str(label)
+
     @property
     def calibrates(self) -> bool:
         """With an out-of-scope label there is a threshold to choose."""

@@ -164,6 +164,27 @@ class TokenClassification(Task):
             if not name.endswith(" avg")
         ]
 
+    @staticmethod
+    def confusions(reference: Any, prediction: Any) -> list[tuple[str, str]]:
+        """The types of each word that is an entity's in the reference or in the answer; O is none."""
+        pairs = [
+            (expected.partition("-")[2] or OUTSIDE, answered.partition("-")[2] or OUTSIDE)
+            for expected, answered in zip(reference, prediction, strict=True)
+        ]
+        return [pair for pair in pairs if pair != (OUTSIDE, OUTSIDE)]
+
+    @staticmethod
+    def describe(label: Any, text: str | None) -> str:
+        """Each entity's type and words."""
+        words = WORD.findall(text) if text is not None else []
+        shown = []
+        for kind, first, last in spans(label):
+            if last < len(words):
+                shown.append(f"{kind}: {' '.join(words[first : last + 1])}")
+            else:
+                shown.append(f"{kind}: word {first + 1}" + (f" to {last + 1}" if last > first else ""))
+        return "; ".join(shown) or "no entity"
+
 
 def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
     """Entities as (type, first word, last word) by the conlleval rules that seqeval follows in its default mode.

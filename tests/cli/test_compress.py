@@ -55,6 +55,19 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     }
     assert verify(out / "package-baseline.eptf").payload.digest == record["baseline"]
     assert not list(out.rglob("*.partial"))
+    assert "Content-Security-Policy" in (out / "report.html").read_text(encoding="utf-8")
+    assert str(out / "report.html") in first.stdout.replace("\n", "")
+
+    with_texts = run("report", out, "--data", csv_data, "--out", "mine.html")
+    assert with_texts.returncode == 0, with_texts.stderr
+    assert "turn on the lights" in (tmp_path / "mine.html").read_text(encoding="utf-8")
+    by_number = run("report", out / "package.eptf")
+    assert "shown by number" in by_number.stdout
+    assert "turn on the lights" not in (out / "report.html").read_text(encoding="utf-8")
+    beside = run("compare", out / "package-baseline.eptf", out / "package.eptf", "--html", "both.html")
+    assert beside.returncode == 0, beside.stderr
+    assert "FP32" in beside.stdout
+    assert "Two packages" in (tmp_path / "both.html").read_text(encoding="utf-8")
 
     second = run(*command)
     assert second.returncode == first.returncode

@@ -1,0 +1,88 @@
+"""`edge-ptf report` and `compare`: what people read about packages."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edge_ptf.cli.arguments import (
+    Settings,
+    config_option,
+    data_option,
+    out_of_scope_option,
+    set_option,
+)
+from edge_ptf.cli.console import Bars, make_console
+from edge_ptf.cli.running import load_data
+from edge_ptf.config import Source
+from edge_ptf.errors import BadInputError, ExitCode
+
+subject = click.Path(path_type=Path, exists=True)
+page_file = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command("report")
+@click.argument("subject", metavar="PACKAGE_OR_RUN_DIR", type=subject)
+@data_option
+@out_of_scope_option
+@set_option
+@config_option
+@click.option("--out", "out_file", type=page_file, help="The page. [default: report.html beside the package]")
+@click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
+def report_command(
+    subject: Path,
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    out_file: Path | None,
+    open_it: bool,
+    **flags: Any,
+) -> int:
+    """Write one self-contained HTML page about PACKAGE, or about the run directory that compress wrote.
+
+    Evidence numbers the rows of the test split; with --data the page shows their texts.
+    """
+    from edge_ptf.report.page import REPORT, report_page, write_page
+    from edge_ptf.report.study import open_study
+
+    study = open_study(subject)
+    file = out_file or (subject if subject.is_dir() else subject.parent) / REPORT
+    console = make_console()
+    if flags.get("data"):
+        chosen = Settings(project_file, settings, flags)
+        if reading := study.record.get("recipe", {}).get("data"):
+            chosen.sources.insert(0, Source("run.json", {"data": reading}))
+        with Bars(console) as bars:
+            data = load_data(chosen, study.payload.manifest.task, bars)
+        study = study.with_examples(data, flags["data"])
+    write_page(report_page(study), file)
+    console.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
+    if study.accuracy is not None and not study.examples:
+        console.print("  Test rows are shown by number; --data puts their texts in.", soft_wrap=True)
+    if open_it and not webbrowser.open(file.resolve().as_uri()):
+        console.print("  No browser could be opened here.")
+    return ExitCode.OK
+
+
+@click.command("compare")
+@click.argument("left", metavar="A", type=subject)
+@click.argument("right", metavar="B", type=subject)
+@click.option("--html", "out_file", type=page_file, help="Also write the comparison as a page.")
+def compare_command(left: Path, right: Path, out_file: Path | None) -> int:
+    """Two packages, or one package sealed on two devices, beside each other."""
+    from edge_ptf.report import terminal
+    from edge_ptf.report.comparison import compare
+    from edge_ptf.report.page import comparison_page, write_page
+    from edge_ptf.report.study import open_study
+
+    if left.resolve() == right.resolve():
+        raise BadInputError(f"{left}: compared with itself", hint="Give two packages or run directories")
+    found = compare(open_study(left), open_study(right), (str(left), str(right)))
+    console = make_console()
+    console.print(terminal.two_studies_table(found))
+    if out_file is not None:
+        write_page(comparison_page(found), out_file)
+        console.print(f"\n{out_file}", soft_wrap=True)
+    return ExitCode.OK

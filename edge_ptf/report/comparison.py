@@ -1,0 +1,138 @@
+"""Two studies beside each other: two packages, or one package on two devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from edge_ptf.package.evidence import Status
+from edge_ptf.report import figures
+from edge_ptf.report.figures import Figure
+from edge_ptf.report.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the comparison."""
+
+    name: str
+    left: str
+    right: str
+    difference: str = ""
+    better: int = 0
+    """-1: the left one is better, 1: the right one, 0: neither, or not to be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Everything that is shown about two studies."""
+
+    names: tuple[str, str]
+    same_payload: bool
+    facts: tuple[Row, ...]
+    figures: tuple[Row, ...]
+    targets: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+def compare(left: Study, right: Study, names: tuple[str, str]) -> SideBySide:
+    """Figures that both have are subtracted; a difference is only called better where both evidences count alike."""
+    same = left.payload.digest == right.payload.digest
+    return SideBySide(
+        names=names,
+        same_payload=same,
+        facts=tuple(_facts(left, right)),
+        figures=tuple(_figures(left, right)),
+        targets=tuple(_targets(left, right)),
+        notes=tuple(_notes(left, right, same)),
+    )
+
+
+def _facts(left: Study, right: Study) -> Iterator[Row]:
+    said: dict[str, Callable[[Study], str]] = {
+        "package": lambda study: study.payload.manifest.name,
+        "payload": lambda study: study.payload.digest[:12],
+        "task": lambda study: study.payload.manifest.task.name,
+        "made from": lambda study: study.payload.manifest.lineage.base_model,
+        "layers": lambda study: str(len(study.payload.manifest.graph.layers)),
+        "form": _form,
+        "measured on": _machine,
+        "threads": lambda study: str(study.latencies[0].runtime.threads) if study.latencies else "–",
+        "verdict": _status,
+    }
+    for name, say in said.items():
+        yield Row(name, say(left), say(right))
+
+
+def _figures(left: Study, right: Study) -> Iterator[Row]:
+    mine = {figure.name: figure for figure in figures.figures(left)}
+    others = {figure.name: figure for figure in figures.figures(right)}
+    for name in dict.fromkeys([*mine, *others]):
+        yield _figure_row(name, mine.get(name), others.get(name))
+
+
+def _figure_row(name: str, left: Figure | None, right: Figure | None) -> Row:
+    before, after = ("–" if figure is None else figure.text for figure in (left, right))
+    if left is None or right is None or left.value is None or right.value is None:
+        return Row(name, before, after)
+    change = right.value - left.value
+    shown = f"{change:+.2f} points" if left.unit == "%" else f"{100 * change / left.value:+.1f} %"
+    better = 0 if abs(change) < 1e-9 else (1 if change * left.better > 0 else -1)
+    return Row(name, before, after, difference=shown, better=better)
+
+
+def _targets(left: Study, right: Study) -> Iterator[Row]:
+    found = [
+        {item.title: item.status.value for item in study.verdict.judgements} if study.verdict else {}
+        for study in (left, right)
+    ]
+    for title in dict.fromkeys([*found[0], *found[1]]):
+        yield Row(title, found[0].get(title, "–"), found[1].get(title, "–"))
+
+
+def _notes(left: Study, right: Study, same: bool) -> Iterator[str]:
+    if same:
+        yield "The payload is the same to the last byte: what differs was measured elsewhere or at another time."
+    yield from _answers(left, right)
+    if left.latencies and right.latencies and left.latencies[0].machine != right.latencies[0].machine:
+        yield "Latency was measured on two different machines."
+    elif left.latencies and right.latencies and not same:
+        yield "Latency comes from two runs, not interleaved: small differences may be the machine's."
+    for name, study in (("A", left), ("B", right)):
+        for record in study.latencies:
+            yield from (f"{name}'s latency does not count: {flag}" for flag in record.flags)
+
+
+def _answers(left: Study, right: Study) -> Iterator[str]:
+    before, after = left.accuracy, right.accuracy
+    if before is None or after is None:
+        return
+    if before.data != after.data or len(before.rows) != len(after.rows):
+        yield "Accuracy was measured on different test splits: these percentages do not compare."
+        return
+    differ = sum(a.label != b.label for a, b in zip(before.rows, after.rows, strict=True))
+    yield f"{differ:,} of {len(after.rows):,} test texts are answered differently."
+    lost = sum(a.label == a.reference and b.label != b.reference for a, b in zip(before.rows, after.rows, strict=True))
+    gained = sum(
+        a.label != a.reference and b.label == b.reference for a, b in zip(before.rows, after.rows, strict=True)
+    )
+    yield f"From A to B {lost:,} right answers are lost and {gained:,} gained."
+
+
+def _form(study: Study) -> str:
+    scheme = study.payload.manifest.graph.scheme
+    return "FP32" if scheme.precision == "fp32" else f"INT8 {scheme.mode}, {scheme.activation} × {scheme.weight}"
+
+
+def _machine(study: Study) -> str:
+    if not study.latencies:
+        return "not measured"
+    machine = study.latencies[0].machine
+    return machine.device_model or machine.cpu
+
+
+def _status(study: Study) -> str:
+    if study.verdict is None:
+        return "not sealed"
+    status: Status | None = study.verdict.status
+    return status.value if status else "nothing judged"

@@ -1,0 +1,249 @@
+"""What each section of the report shows, made from a study; the template only lays it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from edge_ptf.machine import Machine
+from edge_ptf.measure import statistics
+from edge_ptf.package.evidence import LatencyEvidence
+from edge_ptf.report import answers, figures, plots, sizes, verdicts
+from edge_ptf.report.answers import Pairs, Side
+from edge_ptf.report.study import Study
+from edge_ptf.report.wording import bytes_text, metric_words
+from edge_ptf.tasks import create
+
+MATRIX_CLASSES = 25
+"""A matrix with more classes is shown for those with the most mistakes first."""
+PAIRS_SHOWN = 300
+SIDES = {
+    Side.LOST: ("Lost", "only the teacher is right"),
+    Side.GAINED: ("Gained", "only the package is right"),
+    Side.OTHER: ("Wrong differently", "both are wrong, each in its own way"),
+    Side.SAME: ("Wrong alike", "both give the same wrong answer"),
+}
+
+
+def contents(study: Study) -> dict[str, Any]:
+    """Everything the template asks for. Sections without data are None."""
+    manifest = study.payload.manifest
+    return {
+        "name": manifest.name,
+        "digest": study.payload.digest,
+        "verdict": study.verdict,
+        "summary": verdicts.summary(study.verdict),
+        "targets": verdicts.targets(study.verdict) if study.verdict else [],
+        "matrix_limit": MATRIX_CLASSES,
+        "tiles": figures.figures(study),
+        "lineage": lineage(study),
+        "accuracy": accuracy(study),
+        "changes": changes(study),
+        "latencies": [latency(record, f"latency-{number}") for number, record in enumerate(study.latencies, 1)],
+        "sizes": size(study),
+        "points": figures.points(study),
+        "steering": metric_words(figures.gated(study)[0]),
+        "sensitivity": sensitivity(study.record),
+        "environment": environment(study),
+    }
+
+
+def drawings(study: Study) -> dict[str, Any]:
+    """The plots by the name that the template places them with."""
+    found: dict[str, Any] = {}
+    if study.accuracy is not None:
+        rows = answers.class_changes(study.baseline, study.accuracy)
+        if sum(row.change is not None for row in rows) > 2:
+            found["classes"] = plots.class_scatter(rows)
+        pairs = answers.confusions(create(study.payload.manifest.task), study.accuracy)
+        names = _class_order(pairs)
+        if pairs:
+            found["matrix"] = plots.confusion(pairs, names)
+        if len(names) > MATRIX_CLASSES:
+            found["matrix-worst"] = plots.confusion(pairs, answers.most_confused(pairs, MATRIX_CLASSES))
+    for number, record in enumerate(study.latencies, 1):
+        found[f"latency-{number}-distribution"] = plots.distribution(record)
+        found[f"latency-{number}-series"] = plots.time_series(record)
+    if points := figures.points(study):
+        found["front"] = plots.front(points, metric_words(figures.gated(study)[0]))
+    return {name: plots.as_item(plot) for name, plot in found.items()}
+
+
+def lineage(study: Study) -> dict[str, Any]:
+    """Base model, data, and every step with its options and what it noted."""
+    origin, data = study.payload.manifest.lineage, study.record.get("data")
+    return {
+        "base_model": origin.base_model,
+        "data": origin.data,
+        "source": data.get("source") if isinstance(data, Mapping) else None,
+        "splits": data.get("splits") if isinstance(data, Mapping) else None,
+        "notes": data.get("notes", ()) if isinstance(data, Mapping) else (),
+        "steps": [
+            {
+                "stage": step.stage,
+                "options": [(name, _plain(value)) for name, value in sorted(step.config.items())],
+                "notes": [(name, _plain(value)) for name, value in sorted(step.notes.items())],
+            }
+            for step in origin.steps
+        ],
+    }
+
+
+def accuracy(study: Study) -> dict[str, Any] | None:
+    """Metrics, classes and the most confused pairs."""
+    if study.accuracy is None:
+        return None
+    task = create(study.payload.manifest.task)
+    before = answers.confusions(task, study.baseline) if study.baseline else Pairs()
+    after = answers.confusions(task, study.accuracy)
+    mistakes = sorted({pair for pair in (*before, *after) if pair[0] != pair[1]})
+    ordered = sorted(mistakes, key=lambda pair: (-after[pair], -before[pair], pair))
+    metrics = study.accuracy.metrics
+    return {
+        "rows": len(study.accuracy.rows),
+        "faithful": study.accuracy.faithful,
+        "by": study.accuracy.runtime.runner or "Python",
+        "metrics": [
+            (metric_words(name), study.baseline.metrics.get(name) if study.baseline else None, value)
+            for name, value in metrics.items()
+        ],
+        "classes": sorted(
+            answers.class_changes(study.baseline, study.accuracy), key=lambda row: (row.change or 0.0, row.name)
+        ),
+        "pairs": [(*pair, before[pair] if study.baseline else None, after[pair]) for pair in ordered[:PAIRS_SHOWN]],
+        "pairs_more": max(len(ordered) - PAIRS_SHOWN, 0),
+        "matrix_classes": len(_class_order(after)),
+    }
+
+
+def changes(study: Study) -> dict[str, Any] | None:
+    """The examples that either side answers wrongly: strings once, rows as short lists of numbers."""
+    if study.accuracy is None or study.baseline is None:
+        return None
+    task = create(study.payload.manifest.task)
+    words: dict[str, int] = {}
+
+    def word(label: Any, text: str | None) -> int:
+        return words.setdefault(task.describe(label, text), len(words))
+
+    rows, counts = [], dict.fromkeys(Side, 0)
+    for change in answers.changes(study.baseline, study.accuracy):
+        before, after = study.baseline.rows[change.row], study.accuracy.rows[change.row]
+        example = study.examples[change.row] if study.examples else None
+        text = example.text if example else None
+        said = [word(label, text) for label in (before.reference, before.label, after.label)]
+        row: list[Any] = [
+            list(Side).index(change.side),
+            change.row,
+            *said,
+            round(change.before, 3),
+            round(change.after, 3),
+        ]
+        if example:
+            row.append(text if example.text_pair is None else f"{text} ⏎ {example.text_pair}")
+        rows.append(row)
+        counts[change.side] += 1
+    same = len(study.accuracy.rows) - len(rows)
+    return {
+        "sides": [(side.value, *SIDES[side], counts[side]) for side in Side],
+        "right": same,
+        "with_texts": bool(study.examples),
+        "island": {"sides": [SIDES[side][0] for side in Side], "words": list(words), "rows": rows},
+    }
+
+
+def latency(record: LatencyEvidence, name: str) -> dict[str, Any]:
+    """One measurement: where, percentiles, launches, what speaks against it."""
+    return {
+        "name": name,
+        "machine": record.machine.device_model or record.machine.cpu,
+        "threads": record.runtime.threads,
+        "launches": [
+            {
+                "number": number,
+                "calls": len(launch.engine_ms),
+                "warmup": launch.warmup_calls,
+                "median": statistics.percentile(launch.engine_ms, 0.5),
+                "load": launch.load_ms,
+                "first": launch.first_ms,
+                "ratio": statistics.speedup([launch.baseline_engine_ms], [launch.engine_ms])[0]
+                if launch.baseline_engine_ms
+                else None,
+            }
+            for number, launch in enumerate(record.launches, 1)
+        ],
+        "calls": sum(len(launch.engine_ms) for launch in record.launches),
+        "percentiles": figures.percentiles(record),
+        "flags": record.flags,
+        "warnings": record.warnings,
+    }
+
+
+def size(study: Study) -> list[dict[str, Any]]:
+    """Files, and the model's weights by purpose, each with its share."""
+    tables = []
+    found = {"By file": sizes.files(study.payload), "Inside the model": sizes.model_parts(study.payload)}
+    for title, pieces in found.items():
+        whole = sum(piece.size_bytes for piece in pieces) or 1
+        rows = [(piece.name, bytes_text(piece.size_bytes), 100 * piece.size_bytes / whole) for piece in pieces]
+        tables.append({"title": title, "rows": rows})
+    return tables
+
+
+def sensitivity(record: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """(part, points lost when it alone is compressed), worst first, where the run recorded it."""
+    rows = record.get("sensitivity", ())
+    return sorted(((str(row["part"]), float(row["drop"])) for row in rows), key=lambda row: (-row[1], row[0]))
+
+
+def environment(study: Study) -> dict[str, Any]:
+    """Machines, runtimes and tools; equal ones once."""
+    measured: list[tuple[str, Any]] = [("accuracy", item) for item in (study.accuracy,) if item]
+    measured += [("latency", item) for item in study.latencies] + [("memory", item) for item in study.memories]
+    machines: dict[tuple[Machine, str], list[str]] = {}
+    for kind, item in measured:
+        runtime = item.runtime
+        engine = f"{runtime.name} {runtime.version}, {runtime.provider}, {runtime.threads} thread(s)"
+        by = f", asked by {runtime.runner or 'Python'}"
+        machines.setdefault((item.machine, engine + by), []).append(kind)
+    tools = study.record.get("tools") or study.payload.manifest.lineage.tools
+    return {
+        "machines": [
+            {"measured": ", ".join(dict.fromkeys(kinds)), "runtime": runtime, "facts": _facts(machine)}
+            for (machine, runtime), kinds in machines.items()
+        ],
+        "tools": sorted((str(name), str(version)) for name, version in tools.items()),
+        "needs": study.payload.manifest.requires,
+        "seconds": [(row["stage"], row["seconds"], row["reused"]) for row in study.record.get("stages", ())],
+    }
+
+
+def _facts(machine: Machine) -> list[tuple[str, str]]:
+    facts = [
+        ("processor", machine.cpu),
+        ("board", machine.device_model),
+        ("architecture", machine.arch),
+        ("instruction sets", ", ".join(machine.isa)),
+        ("cores", str(machine.cores)),
+        ("memory", f"{machine.memory_mb:,} MB"),
+        ("system", machine.os),
+        ("governor", machine.governor or "unknown"),
+        ("GPU", machine.gpu),
+        ("emulated", "yes" if machine.emulated else ""),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _class_order(pairs: Pairs) -> list[str]:
+    return sorted({name for pair in pairs for name in pair})
+
+
+def _plain(value: Any) -> str:
+    """An option or a note on one line."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(item) for item in value) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_plain(item)}" for name, item in value.items()) or "none"
+    return {None: "none", True: "yes", False: "no"}.get(value, str(value)) if not isinstance(value, str) else value

@@ -1,0 +1,121 @@
+"""The figures of a study: what stands on the tiles, in the latency table, beside each other when two are compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_ptf.measure import statistics
+from edge_ptf.package.evidence import LatencyEvidence
+from edge_ptf.report.plots import Point
+from edge_ptf.report.study import Study
+from edge_ptf.report.wording import figure_text, metric_words
+from edge_ptf.tasks import create
+
+SHARES = (0.5, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of a study. `better` says which direction is good: 1 larger, -1 smaller."""
+
+    name: str
+    value: float | None
+    unit: str
+    better: int
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """Value and unit."""
+        if self.value is None:
+            return "–"
+        return f"{self.value:.2f} %" if self.unit == "%" else figure_text(self.value, self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Percentile:
+    """One row of the latency table."""
+
+    name: str
+    value: str
+    interval: str
+
+
+def gated(study: Study) -> list[str]:
+    """The metrics whose drop is judged, the steering one first."""
+    return [metric.name for metric in create(study.payload.manifest.task).gated_metrics]
+
+
+def figures(study: Study) -> list[Figure]:
+    """The figures that matter, of the package; notes say what the teacher's were."""
+    found = [*_accuracy(study)]
+    for latency in study.latencies[:1]:
+        found += _latency(latency)
+    found.append(Figure("package size", study.payload.size_bytes / 1e6, "MB", -1))
+    found += [Figure("peak memory", max(item.peak_memory_mb), "MB", -1) for item in study.memories[:1]]
+    return found
+
+
+def speedup(latency: LatencyEvidence) -> tuple[float, float | None] | None:
+    """Engine time of the teacher ÷ engine time of the package, and its lower bound; None without a teacher."""
+    slow = [launch.baseline_engine_ms for launch in latency.launches]
+    if not all(slow):
+        return None
+    return statistics.speedup(slow, [launch.engine_ms for launch in latency.launches])
+
+
+def percentiles(latency: LatencyEvidence) -> list[Percentile]:
+    """Text to answer, the engine alone, loading and the first answer."""
+    calls = [launch.end_to_end_ms for launch in latency.launches]
+    engine = [launch.engine_ms for launch in latency.launches]
+    rows = []
+    for title, samples, shares in (("text to answer", calls, SHARES), ("engine alone", engine, SHARES[:1])):
+        for share in shares:
+            found = statistics.launch_percentile(samples, share)
+            known = found.low is not None and found.high is not None
+            interval = f"{found.low:.3f} to {found.high:.3f}" if known else "not estimable"
+            rows.append(Percentile(f"{title}, p{100 * share:g}", f"{found.value:.3f}", interval))
+    for title, name in (("load, median", "load_ms"), ("first answer, median", "first_ms")):
+        once = [getattr(launch, name) for launch in latency.launches]
+        rows.append(Percentile(title, f"{statistics.percentile(once, 0.5):.2f}", ""))
+    return rows
+
+
+def points(study: Study) -> list[Point]:
+    """Teacher, package and every other variant that the run record holds; empty where speed or accuracy is unknown."""
+    steering = gated(study)[0]
+    ratio = speedup(study.latencies[0]) if study.latencies else None
+    if study.accuracy is None or study.baseline is None or ratio is None or steering not in study.accuracy.metrics:
+        return []
+    teacher_mb = study.baseline_bytes / 1e6 if study.baseline_bytes else None
+    found = [Point("teacher", 1.0, study.baseline.metrics[steering], teacher_mb, "teacher")]
+    found += [
+        Point(str(row["name"]), float(row["speedup"]), float(row["metrics"][steering]), float(row["size_mb"]))
+        for row in study.record.get("variants", ())
+        if steering in row.get("metrics", {})
+    ]
+    package_mb = study.payload.size_bytes / 1e6
+    return [*found, Point("package", ratio[0], study.accuracy.metrics[steering], package_mb, "package")]
+
+
+def _accuracy(study: Study) -> list[Figure]:
+    if study.accuracy is None:
+        return []
+    rows = []
+    for name in gated(study):
+        value = study.accuracy.metrics.get(name)
+        before = study.baseline.metrics.get(name) if study.baseline else None
+        if value is not None:
+            note = f"teacher {before:.2f} %, {value - before:+.2f} points" if before is not None else ""
+            rows.append(Figure(metric_words(name), value, "%", 1, note))
+    return rows
+
+
+def _latency(latency: LatencyEvidence) -> list[Figure]:
+    rows = []
+    if ratio := speedup(latency):
+        bound = f"at least {ratio[1]:.2f}×, 95 % bound" if ratio[1] is not None else "no bound"
+        rows.append(Figure("speed-up", ratio[0], "×", 1, bound))
+    calls = [ms for launch in latency.launches for ms in launch.end_to_end_ms]
+    slow = f"p95 {statistics.percentile(calls, 0.95):.2f} ms"
+    return [*rows, Figure("latency, p50", statistics.percentile(calls, 0.5), "ms", -1, slow)]

@@ -1,0 +1,116 @@
+"""One self-contained HTML file: template, style and script of our own, Bokeh's script, and the data as JSON.
+
+Nothing of the data is ever markup: Jinja2 escapes it, the JSON cannot end its element, the script writes text only, and
+the page's content security policy runs the two scripts whose digests it names, and no other.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from edge_ptf import __version__
+from edge_ptf.errors import EnvironmentFault
+from edge_ptf.report import contents, plots
+from edge_ptf.report.comparison import SideBySide
+from edge_ptf.report.study import Study
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
+REPORT = "report.html"
+
+
+def report_page(study: Study) -> str:
+    """The report of one study."""
+    shown = contents.contents(study)
+    changed = shown["changes"]
+    island = {
+        "ink": {f"--{name}": placeholder for name, placeholder in plots.INK.items()},
+        "plots": contents.drawings(study),
+        "changes": changed.pop("island") if changed else None,
+    }
+    return _page("report.html.j2", f"{shown['name']}: edge-ptf report", island, shown)
+
+
+def comparison_page(found: SideBySide) -> str:
+    """Two studies beside each other; no plots."""
+    island: dict[str, Any] = {"ink": {}, "plots": {}, "changes": None}
+    return _page("compare.html.j2", "edge-ptf comparison", island, {"found": found}, with_plots=False)
+
+
+def write_page(page: str, file: Path) -> Path:
+    """Writes a page; an earlier one stays until the new one is whole."""
+    draft = file.with_name(f".{file.name}.draft")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(page, encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        raise EnvironmentFault(f"{file}: cannot be written ({error.strerror or error})") from error
+    return file
+
+
+def _page(
+    template: str, title: str, island: Mapping[str, Any], shown: Mapping[str, Any], *, with_plots: bool = True
+) -> str:
+    own = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    library = _library() if with_plots else ""
+    return (
+        _templates()
+        .get_template(template)
+        .render(
+            shown,
+            title=title,
+            version=__version__,
+            policy=_policy(library, own),
+            style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+            island=_island(island),
+            library=Markup(library),
+            script=Markup(own),
+        )
+    )
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _library() -> str:
+    """Bokeh's script as its package carries it."""
+    import bokeh
+
+    return (Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js").read_text(encoding="utf-8").strip()
+
+
+def _policy(*scripts: str) -> str:
+    """Nothing from anywhere; scripts by digest. Bokeh sets styles of its own elements, hence 'unsafe-inline' there."""
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _island(data: Mapping[str, Any]) -> Markup:
+    """JSON that no HTML parser can end early."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)

@@ -1,0 +1,51 @@
+"""Where a package's bytes are: by file, and inside the model by what the weights are for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_ptf.package.payload import Payload
+
+PARTS = {
+    "embeddings": ("embed",),
+    "attention": ("attention", "attn", "qkv"),
+    "feed-forward": ("intermediate", "ffn", "output/dense", "output.dense", "mlp", "lin1", "lin2"),
+    "head": ("classifier", "pooler", "pre_classifier"),
+}
+"""What occurs in the names of weights, and of the nodes that read them, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One part and its bytes."""
+
+    name: str
+    size_bytes: int
+
+
+def files(payload: Payload) -> list[Piece]:
+    """The payload's files, largest first, unpacked."""
+    found = [Piece(entry.path, entry.size) for entry in payload.manifest.files]
+    return sorted(found, key=lambda piece: (-piece.size_bytes, piece.name))
+
+
+def model_parts(payload: Payload) -> list[Piece]:
+    """The model's weights by purpose, largest first; 'structure' is what the file holds beside weights."""
+    import onnx
+
+    content = payload.model()
+    graph = onnx.load_model_from_string(content).graph
+    readers: dict[str, list[str]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node.name)
+    found: dict[str, int] = {}
+    for weight in graph.initializer:
+        part = _part(" ".join([weight.name, *readers.get(weight.name, [])]).lower())
+        found[part] = found.get(part, 0) + weight.ByteSize()
+    found["structure"] = len(content) - sum(found.values())
+    return sorted((Piece(*item) for item in found.items()), key=lambda piece: (-piece.size_bytes, piece.name))
+
+
+def _part(names: str) -> str:
+    return next((part for part, marks in PARTS.items() if any(mark in names for mark in marks)), "other weights")

@@ -1,0 +1,112 @@
+"""What a report is about: a package with its evidence and, where they are at hand, its run record and its texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError, PackageError
+from edge_ptf.package import open_payload
+from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
+from edge_ptf.package.payload import Payload
+from edge_ptf.tasks.base import Example
+
+RECORD = "run.json"
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One package and everything that is known about it."""
+
+    payload: Payload
+    verdict: Verdict | None = None
+    accuracy: AccuracyEvidence | None = None
+    baseline: AccuracyEvidence | None = None
+    latencies: tuple[LatencyEvidence, ...] = ()
+    memories: tuple[MemoryEvidence, ...] = ()
+    record: Record = field(default_factory=dict)
+    """What `compress` wrote beside the package; empty where there is only the package."""
+    baseline_bytes: int | None = None
+    """What the teacher's package takes; None where only the package is at hand."""
+    examples: tuple[Example, ...] = ()
+    """The test split; empty where the data was not given."""
+
+    def with_examples(self, data: LabelledData, source: str) -> Study:
+        """The same study with the texts that the evidence only numbers.
+
+        Raises:
+            BadInputError: it was evaluated on other data.
+        """
+        known = self.accuracy or self.baseline
+        if known is None:
+            return self
+        if data.fingerprint != known.data or len(data.test) != len(known.rows):
+            raise BadInputError(
+                f"--data {source}: not the data that the package was evaluated on "
+                f"(fingerprint {data.fingerprint[:12]}, evidence has {known.data[:12]})",
+                hint="Give that data, or leave out --data: rows are then shown by number",
+            )
+        return replace(self, examples=data.test)
+
+
+def open_study(path: Path) -> Study:
+    """Reads a package, or a directory that `compress` wrote.
+
+    Raises:
+        BadInputError: it is neither, or a record inside is damaged.
+    """
+    if not (path / RECORD).is_file():
+        if path.is_dir() and not (path / "manifest.json").exists():
+            raise BadInputError(
+                f"{path}: neither a package nor a finished run",
+                hint="Give a .eptf file, its unpacked directory, or the --out of a finished compress",
+            )
+        return read_study(open_payload(path))
+    record = _read_record(path / RECORD)
+    package = path / Path(str(record.get("package", "package.eptf"))).name
+    teacher = package.with_name(f"{package.stem}-baseline.eptf")
+    return read_study(open_payload(package), record, open_payload(teacher) if teacher.exists() else None)
+
+
+def read_study(payload: Payload, record: Record | None = None, teacher: Payload | None = None) -> Study:
+    """The study of a package that is open already, with its run record and the teacher's package where there are."""
+    evidence = payload.evidence()
+    answers = [item for item in evidence if isinstance(item, AccuracyEvidence)]
+    own = sorted((item for item in answers if item.payload == payload.digest), key=lambda item: not item.faithful)
+    accuracy = own[0] if own else None
+    teachers = [item for item in answers if item.payload != payload.digest]
+    if accuracy is not None:
+        teachers = [item for item in teachers if _same_rows(item, accuracy)]
+    return Study(
+        payload=payload,
+        verdict=payload.verdict(),
+        accuracy=accuracy,
+        baseline=teachers[0] if teachers else None,
+        latencies=tuple(
+            item for item in evidence if isinstance(item, LatencyEvidence) and item.payload == payload.digest
+        ),
+        memories=tuple(
+            item for item in evidence if isinstance(item, MemoryEvidence) and item.payload == payload.digest
+        ),
+        record=record or {},
+        baseline_bytes=teacher.size_bytes if teacher else None,
+    )
+
+
+def _same_rows(left: AccuracyEvidence, right: AccuracyEvidence) -> bool:
+    return left.data == right.data and len(left.rows) == len(right.rows)
+
+
+def _read_record(path: Path) -> Record:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise PackageError(f"{path}: damaged", hint="Run compress again: finished stages are reused")
+    return record

@@ -1,0 +1,104 @@
+"""The verdict as a reader meets it first: one sentence, and each target with its margin drawn to scale."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from edge_ptf.package.evidence import Judgement, Status, Verdict
+from edge_ptf.report.wording import figure_text
+
+MARKS = {Status.PASS: "✓", Status.FAIL: "✕", Status.UNPROVEN: "?"}
+MEANING = {Status.PASS: "proven", Status.FAIL: "missed", Status.UNPROVEN: "open"}
+SENTENCES = {
+    Status.PASS: "Every target is met, and proven.",
+    Status.FAIL: "At least one target is missed.",
+    Status.UNPROVEN: "No target is missed; what is open needs more evidence.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Positions on a line from 0 to 100; None where nothing was measured."""
+
+    allowed_from: float
+    allowed_to: float
+    limit: float
+    value: float | None
+    bound: float | None
+
+    @property
+    def reach(self) -> tuple[float, float] | None:
+        """Left end and length of the stretch from value to bound."""
+        if self.value is None or self.bound is None:
+            return None
+        return min(self.value, self.bound), abs(self.bound - self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One judgement in words."""
+
+    title: str
+    status: str
+    mark: str
+    value: str
+    bound: str
+    limit: str
+    margin: str
+    reason: str
+    settle: str
+    scale: Scale
+
+
+def targets(verdict: Verdict) -> list[Target]:
+    """All of them, in the verdict's order."""
+    return [_target(item) for item in verdict.judgements]
+
+
+def summary(verdict: Verdict | None) -> str:
+    """One sentence above everything else."""
+    if verdict is None:
+        return "This package is not sealed: nothing was judged."
+    if verdict.status is None:
+        return "Nothing judged: neither profile nor command line sets a target."
+    counts = Counter(item.status for item in verdict.judgements)
+    parts = [f"{counts[status]} {MEANING[status]}" for status in MEANING if counts[status]]
+    return f"{SENTENCES[verdict.status]} {len(verdict.judgements)} targets: {', '.join(parts)}."
+
+
+def scale(item: Judgement) -> Scale:
+    """Where limit, value and bound of a target lie; everything fits, and so does zero."""
+    at_least = item.target == "min_speedup"
+    shown = [number for number in (item.limit, item.value, item.bound, 0.0) if number is not None]
+    low, high = min(shown), max(shown)
+    room = 0.12 * (high - low or abs(high) or 1.0)
+    low, high = low - (room if low < 0 else 0.0), high + room
+
+    def place(number: float) -> float:
+        return round(100 * (number - low) / (high - low), 2)
+
+    limit = place(item.limit)
+    return Scale(
+        allowed_from=limit if at_least else 0.0,
+        allowed_to=100.0 if at_least else limit,
+        limit=limit,
+        value=None if item.value is None else place(item.value),
+        bound=None if item.bound is None else place(item.bound),
+    )
+
+
+def _target(item: Judgement) -> Target:
+    sign = "≥" if item.target == "min_speedup" else "≤"
+    return Target(
+        title=item.title,
+        status=item.status.value,
+        mark=MARKS[item.status],
+        value=figure_text(item.value, item.unit),
+        bound=figure_text(item.bound, item.unit),
+        limit=f"{sign} {figure_text(item.limit, item.unit)}",
+        margin="–" if item.margin is None else figure_text(item.margin, item.unit),
+        reason=item.reason,
+        settle=item.settle,
+        scale=scale(item),
+    )

@@ -1,0 +1,149 @@
+"""The page as a file: self-contained, small, and deaf to what the data would like to say."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_ptf import tasks
+from edge_ptf.errors import EnvironmentFault
+from edge_ptf.report.page import report_page, write_page
+from edge_ptf.report.study import read_study
+from edge_ptf.tasks.base import Example
+
+from .conftest import accuracy_of, latency_of
+
+HOSTILE = ("</script><img src=x onerror=alert(1)>", "<!--<script>", '" onload="alert(1)', "{{ 7 * 7 }}", "\u2028`${1}`")
+
+
+class Reader(HTMLParser):
+    """Elements, their attributes, and the text of scripts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.within = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self.within = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.within = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.within == "script":
+            self.scripts[-1] += data
+
+
+def test_nothing_is_loaded_from_anywhere(make_study: Callable[..., Any]) -> None:
+    reader = Reader(report_page(make_study()))
+    for tag, attributes in reader.elements:
+        assert tag not in ("link", "iframe", "object", "embed", "base", "form", "img"), tag
+        assert "src" not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
+        assert not [name for name in attributes if name.startswith("on")], "handlers are attached by the script"
+    policy = next(a["content"] for t, a in reader.elements if t == "meta" and "http-equiv" in a)
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert "unsafe-eval" not in policy
+    for script in reader.scripts[1:]:
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+
+
+def test_what_the_data_says_stays_text(make_study: Callable[..., Any]) -> None:
+    plain = Reader(report_page(make_study(classes=len(HOSTILE) + 1, rows=300)))
+    study = make_study(classes=len(HOSTILE) + 1, rows=300, names=list(HOSTILE), text=HOSTILE[0])
+    page = report_page(
+        replace(study, record={"data": {"source": HOSTILE[0], "notes": HOSTILE}, "tools": {"a": HOSTILE[0]}})
+    )
+    reader = Reader(page)
+    assert len(reader.scripts) == 3
+    known = {(tag, name) for tag, attributes in plain.elements for name in attributes}
+    assert {(tag, name) for tag, attributes in reader.elements for name in attributes} <= known
+    island = json.loads(reader.scripts[0])
+    assert HOSTILE[0] in island["changes"]["words"]
+    assert "49" not in page.split("{{ 7 * 7 }}")[0][-20:]
+    assert "&lt;/script&gt;&lt;img" in page
+
+
+def test_the_largest_known_run_stays_small(make_study: Callable[..., Any]) -> None:
+    study = make_study(classes=151, rows=5500, text="could you please tell me how much money is in my account today")
+    study = replace(study, latencies=(latency_of(study.payload.digest, launches=7, calls=4000),))
+    assert len(report_page(study).encode()) < 3_000_000
+
+
+def test_sections_appear_with_their_data(make_study: Callable[..., Any], make_payload: Callable[..., Any]) -> None:
+    bare = report_page(read_study(make_payload()))
+    for name in ("accuracy", "changes", "latency", "variants", "sensitivity"):
+        assert f'<section id="{name}"' not in bare
+    assert "Not judged" in bare
+    record = {
+        "sensitivity": [{"part": "layer 1", "drop": 0.4}, {"part": "layer 2", "drop": 1.25}],
+        "variants": [{"name": "two layers", "speedup": 9.5, "size_mb": 6.0, "metrics": {"in_scope_accuracy": 91.0}}],
+    }
+    full = report_page(make_study(record=record))
+    for name in ("accuracy", "changes", "latency", "variants", "sensitivity", "size", "lineage", "environment"):
+        assert f'<section id="{name}"' in full
+    assert full.index("layer 2") < full.index("layer 1"), "the worst part first"
+    assert "two layers" in full
+
+
+def test_the_verdict_comes_first_with_what_settles_it(make_study: Callable[..., Any]) -> None:
+    page = report_page(make_study())
+    main = page[page.index("<main") :]
+    assert main.index('id="verdict"') < main.index('id="accuracy"')
+    text = re.sub(r"<[^>]+>", "", main)
+    assert "Settles it: about 9,800 more test examples." in text
+    assert "✕ FAIL" in text
+    assert "? UNPROVEN" in text
+
+
+def test_rows_are_numbered_where_there_are_no_texts(make_study: Callable[..., Any]) -> None:
+    page = report_page(make_study(text=None))
+    assert "Evidence holds row numbers, not texts" in page
+    assert all(len(row) == 7 for row in json.loads(Reader(page).scripts[0])["changes"]["rows"])
+    assert "Evidence holds row numbers" not in report_page(make_study())
+
+
+def test_tagging_has_a_report_too(make_payload: Callable[..., Any]) -> None:
+    payload = make_payload(kind="token-classification")
+    spec = payload.manifest.task
+    assert spec.name == "token-classification"
+    kind = next(label[2:] for label in spec.labels if label.startswith("B-"))
+    before = [(("O", f"B-{kind}"), ("O", f"B-{kind}"))] * 3
+    after = [(("O", f"B-{kind}"), ("O", "O"))] * 3
+    study = replace(
+        read_study(payload),
+        accuracy=accuracy_of(payload.digest, spec, after),
+        baseline=accuracy_of("b" * 64, spec, before),
+        examples=tuple(Example("in kitchen", ("O", f"B-{kind}")) for _ in range(3)),
+    )
+    words = json.loads(Reader(report_page(study)).scripts[0])["changes"]["words"]
+    assert words == [f"{kind}: kitchen", "no entity"]
+
+
+@pytest.mark.parametrize("kind", tasks.names())
+def test_every_task_can_be_reported(kind: str, make_payload: Callable[..., Any]) -> None:
+    assert report_page(read_study(make_payload(kind=kind)))
+
+
+def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(EnvironmentFault, match="cannot be written"):
+        write_page("x", tmp_path / "file" / "report.html")
+    assert write_page("x", tmp_path / "new" / "report.html").read_text() == "x"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.html"]
