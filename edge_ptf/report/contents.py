@@ -81,8 +81,8 @@ def lineage(study: Study) -> dict[str, Any]:
         "steps": [
             {
                 "stage": step.stage,
-                "options": [(name, _plain(value)) for name, value in sorted(step.config.items())],
-                "notes": [(name, _plain(value)) for name, value in sorted(step.notes.items())],
+                "options": [(name.replace("_", " "), _plain(value)) for name, value in sorted(step.config.items())],
+                "notes": [(name.replace("_", " "), _plain(value)) for name, value in sorted(step.notes.items())],
             }
             for step in origin.steps
         ],
@@ -240,10 +240,12 @@ def _class_order(pairs: Pairs) -> list[str]:
 
 def _plain(value: Any) -> str:
     """An option or a note on one line."""
+    if value is None or isinstance(value, bool):  # 1 is no True here
+        return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list | tuple):
         return ", ".join(_plain(item) for item in value) or "none"
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {_plain(item)}" for name, item in value.items()) or "none"
-    return {None: "none", True: "yes", False: "no"}.get(value, str(value)) if not isinstance(value, str) else value
+    return str(value)

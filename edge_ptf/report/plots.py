@@ -155,8 +155,8 @@ def confusion(pairs: Pairs, names: Sequence[str]) -> figure:
             "color": [INK["package"] if hit else INK["fail"] for hit in hits],
         }
     )
-    plot = _figure("answered", "expected", height=620)
     count = len(names)
+    plot = _figure("answered", "expected", height=min(620, 220 + 40 * count))
     plot.x_range = Range1d(-0.5, count - 0.5, bounds=(-0.5, count - 0.5), min_interval=3)
     plot.y_range = Range1d(count - 0.5, -0.5, bounds=(-0.5, count - 0.5), min_interval=3)
     cells_drawn = plot.rect(

@@ -16,6 +16,7 @@ import pytest
 
 from edge_ptf import tasks
 from edge_ptf.errors import EnvironmentFault
+from edge_ptf.report.contents import contents
 from edge_ptf.report.page import report_page, write_page
 from edge_ptf.report.study import read_study
 from edge_ptf.tasks.base import Example
@@ -139,6 +140,26 @@ def test_tagging_has_a_report_too(make_payload: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("kind", tasks.names())
 def test_every_task_can_be_reported(kind: str, make_payload: Callable[..., Any]) -> None:
     assert report_page(read_study(make_payload(kind=kind)))
+
+
+def test_options_and_notes_are_said_as_they_are(make_payload: Callable[..., Any]) -> None:
+    payload = make_payload()
+    options = {"epochs": 1, "layers": [1, 2], "rate": 0.25, "shuffle": True, "pairs": False, "limit": None, "zero": 0}
+    step = payload.manifest.lineage.steps[0].replace(stage="finetune", config=options, notes={"kept_epoch": 1})
+    lineage = payload.manifest.lineage.model_copy(update={"steps": (step,)})
+    study = read_study(payload)
+    study = replace(study, payload=replace(payload, manifest=payload.manifest.model_copy(update={"lineage": lineage})))
+    shown = contents(study)["lineage"]["steps"][0]
+    assert dict(shown["options"]) == {
+        "epochs": "1",
+        "layers": "1, 2",
+        "rate": "0.25",
+        "shuffle": "yes",
+        "pairs": "no",
+        "limit": "none",
+        "zero": "0",
+    }
+    assert shown["notes"] == [("kept epoch", "1")]
 
 
 def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
