@@ -162,10 +162,7 @@ class _Judge:
             calls = [launch.end_to_end_ms for launch in record.launches]
             value = statistics.percentile([ms for launch in calls for ms in launch], share)
             bound = statistics.launch_percentile_bound(calls, share, self.confidence)
-            more: int | None = statistics.LEAST_LAUNCHES
-            if bound is not None:
-                own = statistics.launch_percentiles(calls, share)
-                more = statistics.launches_to_decide(own, limit, self.confidence)
+            more = statistics.launches_to_bound(calls, share, limit, self.confidence)
             yield _judged(found, value, bound, _more_launches("launches", more, "a lower latency"))
 
     def speedup(self, targets: Targets) -> Iterator[Judgement]:

@@ -277,6 +277,30 @@ def test_latency_needs_enough_launches_for_a_bound() -> None:
     )
 
 
+def test_an_open_latency_says_how_many_launches_would_settle_it() -> None:
+    def uneven(count: int) -> LatencyEvidence:
+        launches = tuple(latency(1 + 0.1 * (-1) ** number, machine=BOARD).launches[0] for number in range(count))
+        return latency(1.0, machine=BOARD).replace(launches=launches)
+
+    limits = {"latency_ms": {"p95": 1.5}}
+    item = judged([uneven(4)], [], "jetson", **limits).judgements[0]
+    assert item.status is Status.UNPROVEN
+    match = re.fullmatch(r"edge-ptf bench --launches (\d+)", item.settle)
+    assert match
+    assert judged([uneven(int(match[1]) // 2 * 2 + 4)], [], "jetson", **limits).status is Status.PASS
+    assert item.value is not None
+    hopeless = judged([uneven(4)], [], "jetson", latency_ms={"p95": item.value * 1.0001}).judgements[0]
+    assert (hopeless.status, hopeless.settle) == (Status.UNPROVEN, "a lower latency")
+
+
+def test_open_memory_says_how_many_launches_would_settle_it() -> None:
+    item = judged([memory(100, 101, 105)], [], peak_memory_mb=108).judgements[0]
+    match = re.fullmatch(r"edge-ptf bench --memory-launches (\d+)", item.settle)
+    assert match
+    assert judged([memory(*([100, 101, 105] * 4))], [], peak_memory_mb=108).status is Status.PASS
+    assert judged([memory(100, 101, 105)], [], peak_memory_mb=105).judgements[0].settle == "less memory"
+
+
 @pytest.mark.parametrize(
     "targets",
     [{"latency_ms": {"p50": 1e6}}, {"latency_ms": {"p95": 1e6}}, {"min_speedup": 0.1}, {"peak_memory_mb": 1e6}],

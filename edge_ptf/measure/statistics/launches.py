@@ -77,36 +77,50 @@ def launch_percentile_bound(
     return None if high is None else max(high, percentile(_pooled(launches), share))
 
 
-def launch_percentiles(launches: Sequence[Sequence[float]], share: float) -> list[float]:
-    """Each launch's part in the percentile of all calls: their geometric mean is what `_launch_limits` is about."""
+def launches_to_bound(
+    launches: Sequence[Sequence[float]], share: float, limit: float, confidence: float = 0.95
+) -> int | None:
+    """How many launches bring `launch_percentile_bound` to `limit`, if they go on like these.
+
+    `LEAST_LAUNCHES` where there is no bound yet; None where `MOST_LAUNCHES` do not suffice.
+    """
+    if launch_percentile_bound(launches, share, confidence) is None:
+        return LEAST_LAUNCHES
     own, middles = _logs(launches, share)
-    shift = _spread_shift(own, middles, share, float(np.var(middles, ddof=1))) if len(launches) > 1 else 0.0
-    return [float(value) for value in np.exp(own + shift)]
+    for count in range(len(launches) + 1, MOST_LAUNCHES + 1):
+        if _limits(own, middles, share, 1 - confidence, count)[1] <= limit:
+            return count
+    return None
 
 
 def _launch_limits(launches: Sequence[Sequence[float]], share: float, tail: float) -> tuple[float | None, float | None]:
-    """Limits of the percentile of all calls, each missing it with about `tail`.
+    """Limits of the percentile of all calls, each missing it with about `tail`."""
+    beyond = min(len(launch) for launch in launches) * min(share, 1 - share)
+    if len(launches) < LEAST_LAUNCHES or beyond < 5 - 1e-9:
+        return None, None
+    return _limits(*_logs(launches, share), share, tail, len(launches))
+
+
+def _limits(
+    own: NDArray[np.float64], middles: NDArray[np.float64], share: float, tail: float, count: int
+) -> tuple[float, float]:
+    """The limits that `count` launches have with mean and spread of these.
 
     Two parts on the scale of logarithms. The mean of the launches' own percentiles has t limits: launches are
     independent, whatever their calls are. And where launches differ, all calls together spread further than those of a
     typical launch (`_spread_shift`), by an amount known as well as the variance between launches, which has chi-squared
     limits. Both are joined by the method of variance estimates recovery (Zou & Donner, Statistics in Medicine 27, 2008,
     eq. 4-5).
+
+    Args:
+        own, middles: logarithms of every launch's percentile and median.
     """
-    count = len(launches)
-    beyond = min(len(launch) for launch in launches) * min(share, 1 - share)
-    if count < LEAST_LAUNCHES or beyond < 5 - 1e-9:
-        return None, None
-    own, middles = _logs(launches, share)
     reach = float(stats.t.isf(tail, count - 1) * np.std(own, ddof=1) / sqrt(count))
     variance = float(np.var(middles, ddof=1))
-    spread = (count - 1) * variance / stats.chi2.ppf([tail, 1 - tail], count - 1)
-    shift, farthest, nearest = (
-        _spread_shift(own, middles, share, between) for between in (variance, float(spread[0]), float(spread[1]))
-    )
-    lowest, highest = sorted((farthest, nearest))
+    most, least = (count - 1) * variance / stats.chi2.ppf([tail, 1 - tail], count - 1)
+    shift, *ends = (_spread_shift(own, middles, share, float(between)) for between in (variance, most, least))
     middle = float(np.mean(own)) + shift
-    return exp(middle - hypot(reach, shift - lowest)), exp(middle + hypot(reach, highest - shift))
+    return exp(middle - hypot(reach, shift - min(ends))), exp(middle + hypot(reach, max(ends) - shift))
 
 
 def _logs(launches: Sequence[Sequence[float]], share: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -14,7 +14,7 @@ from edge_ptf.measure.statistics import (
     block_interval,
     launch_percentile,
     launch_percentile_bound,
-    launch_percentiles,
+    launches_to_bound,
     launches_to_decide,
     log_mean_limits,
     percentile_interval,
@@ -76,16 +76,32 @@ def test_launch_bounds_keep_order_and_unit(launches: list[list[float]], share: f
     assert launch_percentile_bound(launches[::-1], share) == pytest.approx(bound)
 
 
-def test_a_launchs_part_is_its_own_percentile_where_launches_are_alike() -> None:
+def test_launches_that_differ_push_the_tail_out_and_leave_the_median() -> None:
     random = np.random.default_rng(5)
-    launch = list(random.lognormal(0, 0.3, 100))
+    launch = random.lognormal(0, 0.3, 100)
+    alike, apart = [launch] * 4, [launch / 1.2, launch / 1.1, launch * 1.1, launch * 1.2]
     own = float(np.quantile(launch, 0.9, method="median_unbiased"))
-    assert launch_percentiles([launch] * 3, 0.9) == pytest.approx([own] * 3)
-    assert launch_percentiles([launch], 0.9) == pytest.approx([own])
-    apart = launch_percentiles([launch, [2 * ms for ms in launch]], 0.9)
-    assert apart[1] == pytest.approx(2 * apart[0])
-    assert apart[0] > own  # all calls together spread further
-    assert launch_percentiles([launch, [2 * ms for ms in launch]], 0.5)[0] == pytest.approx(np.median(launch))
+    assert launch_percentile_bound(alike, 0.9) == pytest.approx(own)
+    further = launch_percentile(apart, 0.9)
+    assert further.low is not None and further.high is not None
+    assert further.low * further.high > own**2
+    middle = launch_percentile(apart, 0.5)
+    assert middle.low is not None and middle.high is not None
+    assert middle.low * middle.high == pytest.approx(np.median(launch) ** 2)
+
+
+def test_launches_to_bound_are_the_fewest_that_go_on_like_these() -> None:
+    random = np.random.default_rng(11)
+    launches = launches_of(random, 0.1, count=4)
+    assert launches_to_bound(launches[:2], 0.9, 2.0) == 3
+    bound = launch_percentile_bound(launches, 0.9)
+    assert bound is not None
+    count = launches_to_bound(launches, 0.9, 0.9 * bound)
+    assert count is not None and count > 4
+    again = launch_percentile_bound([*launches] * (count // 4 + 1), 0.9)
+    assert again is not None and again <= 0.9 * bound
+    assert launches_to_bound(launches, 0.9, 0.1 * bound) is None
+    assert launches_to_bound(launches, 0.9, bound) == 5
 
 
 def test_one_launch_is_bounded_by_order_statistics_or_by_blocks() -> None:
