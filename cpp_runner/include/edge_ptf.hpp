@@ -158,7 +158,7 @@ class Answer {
   std::vector<int64_t> ids() const {
     size_t count = 0;
     const int64_t* first = edge_ptf_result_ids(get(), &count);
-    return std::vector<int64_t>(first, first + count);
+    return {first, first + count};
   }
 
   edge_ptf_timing timing() const { return edge_ptf_result_timing(get()); }
