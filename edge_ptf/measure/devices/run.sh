@@ -1,6 +1,6 @@
 # Runs a program in a process group of its own. Set before: run, number, input, processes; the program is the arguments.
 # It first says which group it is and then looks whether it was stopped; whoever stops it does the reverse.
-cd "$run" || exit
+cd "$run" || exit 255
 lead='file=groups/$1; shift
 echo "$(identity $$)" > "$file" && [ ! -e "$file.stop" ] && exec "$@"'
 if command -v setsid > /dev/null; then

@@ -22,7 +22,7 @@ from edge_ptf.measure.devices.base import DeviceOptions
 ANSWER_S = 60.0
 """A device that has been reached answers within this time, or something hangs there."""
 ENDING_S = 20.0
-NOTICED_S = 5.0
+NOTICED_S = 3.0
 """By then a broken connection is known to all who use it."""
 
 
@@ -100,10 +100,10 @@ class Session:
         finally:
             end(self.process)
 
-    def ended(self) -> bool:
-        """Whether the session is over, so that nothing can be done on the device any more."""
+    def ended(self, within_s: float = 0.0) -> bool:
+        """Whether the session is over, or will be soon, so that nothing can be done on the device any more."""
         try:
-            self.process.wait(NOTICED_S)
+            self.process.wait(within_s)
         except subprocess.TimeoutExpired:
             return False
         return True

@@ -17,12 +17,15 @@ from edge_ptf.digests import file_digest
 from edge_ptf.errors import BadInputError, EnvironmentFault
 from edge_ptf.measure.devices import built_runner, facts, scripts
 from edge_ptf.measure.devices.base import Device, DeviceOptions, Finished
-from edge_ptf.measure.devices.session import Session, end
+from edge_ptf.measure.devices.session import NOTICED_S, Session, end
 
 QUICK_S = 60.0
 """For what takes a moment: making a directory, ending a program, asking for facts."""
 SLOWEST_BYTES_PER_S = 50_000
 SLICE_S = 0.2
+KILLED = 128 + 9
+GONE = 255
+"""What `run.sh` says when the run's folder is not there."""
 
 
 class NoAnswer(EnvironmentFault):
@@ -120,7 +123,7 @@ class ShellDevice(Device):
             variables.setdefault("LD_LIBRARY_PATH", self._runner.rpartition("/")[0])
         script = scripts.run(self._own_folder, number, source, self._program(argv, variables))
         try:
-            return self._execute(script, timeout_s=timeout_s)
+            found = self._execute(script, timeout_s=timeout_s)
         except NoAnswer:
             self._end(number)
             raise EnvironmentFault(
@@ -129,6 +132,9 @@ class ShellDevice(Device):
         except BaseException:
             self._end(number)
             raise
+        if found.code in (KILLED, GONE) and self._session is not None and self._session.ended(NOTICED_S):
+            raise self._lost(found.err)  # the session's end has killed it, or was before its start
+        return found
 
     def runner(self) -> str:
         """See Device."""
@@ -233,6 +239,8 @@ class ShellDevice(Device):
         Raises:
             NoAnswer: it took longer.
         """
+        if self._session is not None and self._session.ended():
+            raise self._lost(b"")  # without the session there is no lock, so nothing more is done
         mark = secrets.token_hex(8)
         process = subprocess.Popen(
             self._command(scripts.framed(script, mark)),
@@ -256,12 +264,15 @@ class ShellDevice(Device):
         if ended:
             return Finished(int(code.split()[0]), output, errors)
         said = (errors or err).decode(errors="replace")
-        if self._session is not None and self._session.ended():
-            raise EnvironmentFault(
-                f"{self.name}: the connection was lost ({_last_line(err) or 'without a word'})",
-                hint="What ran there was ended with it; try again",
-            )
+        if self._session is not None and self._session.ended(NOTICED_S):
+            raise self._lost(err)
         raise self._explain(said)
+
+    def _lost(self, err: bytes) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"{self.name}: the connection was lost ({_last_line(err) or 'without a word'})",
+            hint="What ran there was ended with it; try again",
+        )
 
 
 def _communicate(

@@ -43,6 +43,15 @@ def running(text: str) -> list[psutil.Process]:
     return found
 
 
+def sleeping(token: str) -> int:
+    """How many programs `sleep TOKEN` run: not those that have it among their own arguments only."""
+    count = 0
+    for process in running(token):
+        with contextlib.suppress(psutil.Error):
+            count += process.name() == "sleep" or Path(process.cmdline()[0]).name == "sleep"
+    return count
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -17,7 +17,7 @@ from edge_ptf.errors import BadInputError, EnvironmentFault
 from edge_ptf.machine import this_machine
 from edge_ptf.measure.devices import DeviceOptions, open_device
 from edge_ptf.measure.devices.ssh import VARIABLE, SshDevice
-from tests.measure.devices.peers import SshServer, eventually, make_key, running
+from tests.measure.devices.peers import SshServer, eventually, make_key, running, sleeping
 
 Start = Callable[..., SshServer]
 Client = Callable[[SshServer, str], subprocess.Popen[str]]
@@ -45,7 +45,7 @@ def server(start_sshd: Start) -> SshServer:
 
 def test_a_killed_client_leaves_nothing(server: SshServer, client: Client) -> None:
     process = client(server, SLEEP)
-    eventually(lambda: len(running(f"sleep {TOKEN}")) >= 2, "the program did not start")
+    eventually(lambda: sleeping(TOKEN) == 2, "the program did not start")
     opened = {
         Path(word.partition("=")[2]).parent
         for found in running(f"-p {server.port}")
@@ -78,7 +78,7 @@ def test_a_killed_upload_leaves_nothing(server: SshServer, client: Client, tmp_p
 
 def test_an_interrupted_client_leaves_nothing(server: SshServer, client: Client) -> None:
     process = client(server, SLEEP)
-    eventually(lambda: len(running(f"sleep {TOKEN}")) >= 2, "the program did not start")
+    eventually(lambda: sleeping(TOKEN) == 2, "the program did not start")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in said
@@ -88,10 +88,25 @@ def test_an_interrupted_client_leaves_nothing(server: SshServer, client: Client)
 
 def test_a_connection_that_breaks_is_said_and_leaves_nothing(server: SshServer, client: Client) -> None:
     process = client(server, SLEEP)
-    eventually(lambda: len(running(f"sleep {TOKEN}")) >= 2, "the program did not start")
+    eventually(lambda: sleeping(TOKEN) == 2, "the program did not start")
     server.cut()
     _, said = process.communicate(timeout=120)
     assert "the connection was lost" in said
+    nothing_left(server)
+
+
+def test_nothing_runs_on_a_device_whose_session_has_ended(server: SshServer) -> None:
+    """A new connection would be possible; without the lock it must not be used."""
+    with server.open() as device:
+        assert isinstance(device, SshDevice)
+        session = device._session
+        assert session is not None
+        server.cut()
+        eventually(session.ended, "the session did not notice")
+        with pytest.raises(EnvironmentFault, match="the connection was lost"):
+            device.run(["echo"], timeout_s=60)
+        with pytest.raises(EnvironmentFault, match="the connection was lost"):
+            device.put(server.folder / "known")
     nothing_left(server)
 
 
@@ -101,7 +116,7 @@ def test_a_server_that_goes_away_while_idle_is_noticed_at_the_next_step(server: 
         server.stop()
         with pytest.raises(EnvironmentFault, match=r"connection was lost|cannot be reached"):
             device.run(["echo"], timeout_s=60)
-    assert server.peer().left() == []
+    eventually(lambda: server.peer().left() == [], "left on the device")
 
 
 def test_probing_from_the_command_line_leaves_nothing(server: SshServer) -> None:
