@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <string>
 
 #include "environment.h"
 
@@ -12,8 +14,7 @@ namespace {
 class System {
  public:
   explicit System(const std::map<std::string, std::string>& files)
-      : folder_(std::filesystem::temp_directory_path() / "edge-ptf-environment") {
-    std::filesystem::remove_all(folder_);
+      : folder_(std::filesystem::temp_directory_path() / ("edge-ptf-environment-" + std::to_string(getpid()))) {
     for (const auto& [name, content] : files) {
       const std::filesystem::path path = folder_ / name;
       std::filesystem::create_directories(path.parent_path());

@@ -78,7 +78,9 @@ json numbers(const std::string& parent, const std::string& prefix, const std::st
   const std::string last = "/" + file;
   json found = json::array();
   for (int i = 0; i < kMostFiles; ++i) {
-    const std::string text = read(first + std::to_string(i) + last);
+    std::string path = first;
+    path.append(std::to_string(i)).append(last);
+    const std::string text = read(path);
     if (!text.empty()) {  // a processor may be off, a sensor may not answer
       found.push_back(first_number(text));
     }
