@@ -31,7 +31,7 @@ def judge(records: Sequence[LaunchRecord], machine: Machine) -> tuple[list[str],
         machine: what they were made on.
     """
     flags = ["emulated processor"] if machine.emulated or any(record.machine.emulated for record in records) else []
-    flags += [*_throttling(records), *_slower_clock(records), *_other_mode(records)]
+    flags += [*_throttling(records), *_slower_clock(records), *_other_mode(records), *_crowded(records, machine)]
     warnings = [*_stolen(records), *_governor(records), *_busy(records, machine), *_board(records), *_pace(records)]
     drifted = statistics.drift([record.engine_ms for record in records])
     if drifted:
@@ -97,13 +97,31 @@ def _busy(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
     load = records[0].before.load
     if load is not None and load > machine.cores / 2:
         yield f"load was {load:.1f} on {machine.cores} cores before the first launch"
+    others = _others(records, machine)
+    if BACKGROUND_LIMIT < others <= _spare(records, machine):
+        yield f"other programs kept {others:.1f} of {machine.cores} cores busy"
+
+
+def _crowded(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
+    """Where programs wait for a processor, long calls wait more often than short ones: the ratio errs too."""
+    others, threads = _others(records, machine), records[0].threads
+    if others > max(BACKGROUND_LIMIT, _spare(records, machine)):
+        yield f"crowded: other programs kept {others:.1f} of {machine.cores} cores busy, and the package needs {threads}"
+
+
+def _spare(records: Sequence[LaunchRecord], machine: Machine) -> float:
+    """Cores that others may take and still leave the package its own."""
+    return machine.cores - records[0].threads + BACKGROUND_LIMIT
+
+
+def _others(records: Sequence[LaunchRecord], machine: Machine) -> float:
+    """Cores that other programs kept busy; 0 where that is not known."""
     spent, idle, stolen = (_elapsed(records, name) for name in ("ticks", "idle_ticks", "stolen_ticks"))
-    if spent is not None and idle is not None and stolen is not None and spent > 0:
-        rate = records[0].before.ticks_per_second
-        own = sum(record.after.process_ms - record.before.process_ms for record in records) / 1000 * rate
-        others = (spent - idle - stolen - own) / spent * machine.cores
-        if others > BACKGROUND_LIMIT:
-            yield f"other programs kept {others:.1f} of {machine.cores} cores busy"
+    if spent is None or idle is None or stolen is None or spent <= 0:
+        return 0.0
+    rate = records[0].before.ticks_per_second
+    own = sum(record.after.process_ms - record.before.process_ms for record in records) / 1000 * rate
+    return (spent - idle - stolen - own) / spent * machine.cores
 
 
 def _board(records: Sequence[LaunchRecord]) -> Iterator[str]:

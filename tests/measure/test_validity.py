@@ -73,6 +73,10 @@ def test_a_quiet_machine_with_fixed_clocks_has_nothing_said_of_it() -> None:
             [record({"power_mode": "MAXN"}, {"power_mode": "15W", "clocks_fixed": True})],
             "power mode: it changed meanwhile (MAXN, 15W)",
         ),
+        (
+            [record(after={"idle_ticks": 0}, threads=2)],
+            "crowded: other programs kept 3.0 of 4 cores busy, and the package needs 2",
+        ),
     ],
 )
 def test_what_spoils_the_figures_is_flagged(records: list[LaunchRecord], flag: str) -> None:
