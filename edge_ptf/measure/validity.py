@@ -104,9 +104,10 @@ def _busy(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
 
 def _crowded(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
     """Where programs wait for a processor, long calls wait more often than short ones: the ratio errs too."""
-    others, threads = _others(records, machine), records[0].threads
+    others = _others(records, machine)
     if others > max(BACKGROUND_LIMIT, _spare(records, machine)):
-        yield f"crowded: other programs kept {others:.1f} of {machine.cores} cores busy, and the package needs {threads}"
+        needed = records[0].threads
+        yield f"crowded: other programs kept {others:.1f} of {machine.cores} cores busy, and the package needs {needed}"
 
 
 def _spare(records: Sequence[LaunchRecord], machine: Machine) -> float:
