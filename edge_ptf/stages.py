@@ -139,7 +139,7 @@ def run_assemble(
         "assemble",
         config,
         RUNNING,
-        version=2,
+        version=3,
         graph=graph.digest,
         baseline=baseline.digest if baseline else None,
         data=data.fingerprint,

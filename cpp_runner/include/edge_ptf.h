@@ -103,7 +103,7 @@ typedef struct edge_ptf_report {
   size_t files;              /* files whose size and sha256 are as the manifest says */
   size_t golden;             /* golden vectors answered */
   double largest_difference; /* of a golden logit, as a share of the largest logit of its text */
-  double tolerance;          /* what the package allows */
+  double tolerance;          /* what the package allows for that text */
   int32_t exact;             /* 0: this processor does not execute the INT8 products exactly; logits were not judged */
   int32_t tokenized;         /* 0: the package has no tokenizer tables; ids were taken from the golden vectors */
 } edge_ptf_report;

@@ -88,7 +88,7 @@ void write_report(const Runner& runner, const edge_ptf::GoldenReport& found, siz
   report->files = files;
   report->golden = found.count;
   report->largest_difference = found.largest_difference;
-  report->tolerance = runner.manifest().golden_tolerance;
+  report->tolerance = found.tolerance;
   report->exact = found.exact ? 1 : 0;
   report->tokenized = runner.has_tokenizer() ? 1 : 0;
 }

@@ -35,6 +35,7 @@ struct Result {
 struct GoldenReport {
   size_t count = 0;
   double largest_difference = 0;
+  double tolerance = 0;  // of the text with the largest difference
   bool exact = true;
 };
 

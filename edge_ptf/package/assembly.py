@@ -20,7 +20,7 @@ from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.graph import Graph
 from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
-from edge_ptf.package.golden import golden_examples, golden_lines
+from edge_ptf.package.golden import TOLERANCE, golden_examples, golden_lines
 from edge_ptf.package.manifest import (
     EngineEntry,
     GoldenEntry,
@@ -43,7 +43,6 @@ PAYLOAD_FILE = "payload.eptf"
 TABLES_FILE = "tokenizer.bin"
 LEAST_ONNXRUNTIME = "1.23"
 TOOLS = ("edge-ptf", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
-TOLERANCE = {"fp32": 1e-3, "int8": 0.05}
 """Accepted difference of a golden logit as a share of the largest: processors round and sum in different orders, and
 dynamic INT8 turns such a difference into a whole quantization step now and then."""
 
@@ -92,7 +91,8 @@ def assemble(
         task = _calibrated(task, session, tokenizer, info.max_length, data, baseline, progress)
 
     paired = bool(data.train) and data.train[0].text_pair is not None
-    lines = golden_lines(golden_examples(paired), task, tokenizer, session, info.max_length)
+    quantized = model if info.scheme.precision == "int8" else None
+    lines = golden_lines(golden_examples(paired), task, tokenizer, session, info.max_length, quantized)
     config_json = json.loads((graph.path / "config.json").read_text(encoding="utf-8"))
     files = {
         "model.onnx": model,

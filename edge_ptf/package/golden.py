@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, FiniteFloat, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from edge_ptf.errors import PackageError
 from edge_ptf.export.execute import GraphSession
+from edge_ptf.package.rounding import rounding_effects
 from edge_ptf.tasks.base import Example, Task
 
+TOLERANCE = {"fp32": 1e-3, "int8": 0.05}
+"""Largest accepted difference of a logit, as a share of the text's largest one, by the precision of the graph."""
 TEXTS = (
     "turn on the lights in the kitchen",
     "Set a timer for 10 minutes, please!",
@@ -48,6 +52,8 @@ class GoldenCase(BaseModel):
     input_ids: list[int]
     token_type_ids: list[int] | None = None
     logits: list[list[FiniteFloat]]
+    tolerance: FiniteFloat | None = Field(None, ge=0)
+    """Of this text; None: that of the manifest."""
 
     @property
     def example(self) -> Example:
@@ -79,13 +85,26 @@ def golden_examples(paired: bool) -> list[Example]:
 
 
 def golden_lines(
-    examples: Sequence[Example], task: Task, tokenizer: Any, session: GraphSession, max_length: int
+    examples: Sequence[Example],
+    task: Task,
+    tokenizer: Any,
+    session: GraphSession,
+    max_length: int,
+    model: bytes | None = None,
 ) -> list[dict[str, Any]]:
-    """One JSON-like line a text: text, text_pair, ids, token types, logits (six digits) and the answer."""
+    """One JSON-like line a text: text, text_pair, ids, token types, logits (six digits) and the answer.
+
+    A text whose logits move by more than half of `TOLERANCE["int8"]` when arithmetic rounds otherwise has a tolerance
+    of its own, twice as large as that effect.
+
+    Args:
+        model: the INT8 graph of `session`; None: in FP32 no text has a tolerance of its own.
+    """
+    encodings = [task.encode(tokenizer, [example], max_length)[0] for example in examples]
+    effects = rounding_effects(model, session, encodings) if model is not None else [0.0] * len(encodings)
     lines = []
-    for example in examples:
-        text, pair = example.text, example.text_pair
-        encoding = task.encode(tokenizer, [example], max_length)[0]
+    for example, encoding, effect in zip(examples, encodings, effects, strict=True):
+        text, pair, tolerance = example.text, example.text_pair, ceil(200 * effect) / 100
         logits = session.logits(encoding)
         answer = task.decode(logits, encoding, text).label
         lines.append(
@@ -96,6 +115,7 @@ def golden_lines(
                 **({"token_type_ids": encoding.token_type_ids} if encoding.token_type_ids is not None else {}),
                 "logits": [[float(f"{value:.6g}") for value in row] for row in np.atleast_2d(logits)],
                 "label": answer,
+                **({"tolerance": tolerance} if tolerance > TOLERANCE["int8"] else {}),
             }
         )
     return lines

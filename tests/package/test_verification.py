@@ -113,6 +113,23 @@ def test_a_changed_golden_line_is_found(
         verify(forged(payload, {"golden.jsonl": written(lines)}))
 
 
+@pytest.mark.parametrize(("tolerance", "holds"), [(None, False), (0.05, False), (0.3, True)])
+def test_a_golden_text_may_have_a_tolerance_of_its_own(
+    make_payload: MakePayload, forged: Callable[..., Path], tolerance: float | None, holds: bool
+) -> None:
+    payload = make_payload(mode="dynamic")
+    lines = golden(payload)
+    largest = max(abs(value) for value in lines[3]["logits"][0])
+    lines[3]["logits"][0][0] += 0.15 * largest
+    lines[3]["tolerance"] = tolerance
+    path = forged(payload, {"golden.jsonl": written(lines)})
+    if holds:
+        assert 0.05 < verify(path).largest_difference < 0.3
+    else:
+        with pytest.raises(VerificationError, match=r"golden text 4: a logit is off .* \(allowed: 5 %\)"):
+            verify(path)
+
+
 def test_golden_lines_may_not_go_missing(make_payload: MakePayload, forged: Callable[..., Path]) -> None:
     payload = make_payload(mode="fp32")
     with pytest.raises(VerificationError, match="golden vectors, not"):

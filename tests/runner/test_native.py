@@ -14,6 +14,7 @@ import pytest
 from edge_ptf.errors import BadInputError, EnvironmentFault, PackageError, VerificationError
 from edge_ptf.package import unpack
 from edge_ptf.package.golden import TEXTS
+from edge_ptf.package.payload import write_payload
 from edge_ptf.package.tables.proof import random_texts
 from edge_ptf.runtime import Runner, native
 from edge_ptf.runtime.native import Library, NativeRunner, verify_native
@@ -78,6 +79,24 @@ def test_an_unpacked_package_answers(library: Library, make_payload: Callable[..
     payload = make_payload()
     with NativeRunner(unpack(payload, tmp_path / "folder"), 1, library) as runner:
         assert runner.answer("turn on the lights").label == Runner(payload).answer("turn on the lights").label
+
+
+def test_a_golden_text_may_have_a_tolerance_of_its_own(
+    library: Library, make_payload: Callable[..., Any], tmp_path: Path
+) -> None:
+    payload = make_payload(mode="dynamic")
+    files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
+    lines = [json.loads(line) for line in files["golden.jsonl"].splitlines()]
+    lines[3]["logits"][0][0] += 0.15 * max(abs(value) for value in lines[3]["logits"][0])
+    for tolerance in (None, 0.3):
+        lines[3]["tolerance"] = tolerance
+        files["golden.jsonl"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+        path = write_payload(payload.manifest, files, tmp_path / f"{tolerance}.eptf").path
+        if tolerance is None:
+            with pytest.raises(VerificationError, match="golden text 4: a logit is off"):
+                verify_native(path, library)
+        else:
+            assert 0.05 < verify_native(path, library).largest_difference < tolerance
 
 
 def test_golden_vectors_and_checksums(library: Library, make_payload: Callable[..., Any]) -> None:
