@@ -20,7 +20,7 @@ def effects(payload: Any) -> list[float]:
 
 def test_in_fp32_rounding_stays_rounding(make_payload: Callable[..., Any]) -> None:
     found = effects(make_payload(mode="fp32"))
-    assert all(0 <= effect < TOLERANCE["fp32"] for effect in found)
+    assert all(0 <= effect < 0.005 for effect in found)  # the logits of an untrained model are small
     assert any(found)
 
 
