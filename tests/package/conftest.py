@@ -18,7 +18,9 @@ def rewritten(tmp_path: Path) -> Callable[..., Path]:
     def write(payload: Payload, changes: dict[str, bytes | None], name: str = "rewritten.eptf") -> Path:
         reader = Archive(payload.path)
         contents = {key: reader.read(key) for key in reader.sizes} | changes
-        entries = [(key, content, key.endswith(".onnx")) for key, content in contents.items() if content is not None]
+        entries = [
+            (key, content, key.endswith((".onnx", ".bin"))) for key, content in contents.items() if content is not None
+        ]
         archive.write(tmp_path / name, entries)
         return tmp_path / name
 
