@@ -13,6 +13,7 @@ from edge_ptf.measure.statistics.percentiles import Estimate
 
 Floats = NDArray[np.float64]
 RESAMPLES = 5_000
+ADDED_LOSS = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +169,11 @@ def bootstrap_drop_bound(
 ) -> float:
     """One-sided upper bound of a drop by the paired percentile bootstrap over examples (Efron & Tibshirani 1993, §13).
 
-    One example is added to those resampled: of the mean size of those that count, right for the baseline and lost for
-    the payload. It plays the part of the "+1" in the exact Poisson and Clopper-Pearson upper bounds; without it the
-    bootstrap cannot foresee a loss it has not met, and bounds a drop of 0 by 0.
+    One example is added to those resampled: right for the baseline and lost for the payload. It plays the part of the
+    "+1" in the exact Poisson and Clopper-Pearson upper bounds; without it the bootstrap cannot foresee a loss it has
+    not met, bounds a drop of 0 by 0, and is too low where losses are few. Where nothing was lost it has the mean size
+    of the examples that count. Otherwise it is `ADDED_LOSS` of what was lost by the examples that lost something: so
+    the bound misses the true mean of a Poisson number of losses in 4 to 5.5 % of all cases, from 4 losses to many.
 
     Alike examples are drawn together: the counts of the distinct rows of a resample are multinomial, which is the same
     distribution as drawing examples one by one.
@@ -179,8 +182,9 @@ def bootstrap_drop_bound(
     counting = (baseline[:, 1:].sum(axis=1) + payload[:, 1:].sum(axis=1)) > 0
     if not counting.any():
         raise ValueError("a drop needs at least one example that counts")
+    losses = (baseline - payload)[baseline[:, 0] > payload[:, 0], 0]
     lost_payload = np.zeros(width)
-    lost_payload[-1] = payload[counting, -1].mean()
+    lost_payload[-1] = ADDED_LOSS * losses.mean() if len(losses) else payload[counting, -1].mean()
     lost_baseline = np.full(width, lost_payload[-1])
     lost = np.concatenate([lost_baseline, lost_payload])
     rows, counts = np.unique(np.hstack([baseline, payload]), axis=0, return_counts=True)

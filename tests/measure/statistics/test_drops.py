@@ -153,6 +153,20 @@ def test_bootstrap_bounds_of_f1_cover_the_true_drop(lost_share: float) -> None:
     assert covered / runs >= 0.9
 
 
+def test_bootstrap_bounds_miss_a_poisson_number_of_losses_as_often_as_promised() -> None:
+    """Enumerated: every number of lost entities, weighed by its chance, for true means from 4 to 25."""
+    count = 5_000
+    drops = [1 - 2 * (count - lost) / (2 * count - lost) for lost in range(50)]  # a lost entity is not predicted
+    bounds = []
+    for lost in range(50):
+        after = rows(*[(0, 0, 1)] * lost, *[(1, 1, 1)] * (count - lost))
+        bounds.append(bootstrap_drop_bound(np.ones((count, 3)), after, resamples=5_000))
+    for mean in (4, 6, 8, 12, 16, 25):
+        means = np.linspace(mean - 1, mean + 1, 21)  # around it: counts are coarse
+        missed = [stats.poisson.pmf(np.arange(50), m)[bounds < np.interp(m, range(50), drops)].sum() for m in means]
+        assert 0.04 <= np.mean(missed) <= 0.056, mean
+
+
 def test_outcomes_that_cannot_be_paired_or_count_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot be paired"):
         paired_drop(rows((1, 1)), rows((1, 1), (1, 1)))
