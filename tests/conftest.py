@@ -13,6 +13,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("EDGE_PTF_CACHE", f"/tmp/edge-ptf-tests-{os.getpid()}")
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No test depends on how quick the machine is.
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
