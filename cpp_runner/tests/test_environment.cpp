@@ -84,7 +84,7 @@ TEST_CASE("what a system does not say is unknown") {
   CHECK(found["power_mode"] == "");
 }
 
-TEST_CASE("this machine is no emulator and counts its time") {
+TEST_CASE("an emulator is noticed, and time is counted") {
   CHECK(emulated() == EDGE_PTF_EMULATED);
   const nlohmann::json before = surroundings();
   const nlohmann::json after = surroundings();
