@@ -125,7 +125,7 @@ def run_export(checkpoint: Checkpoint, data: LabelledData, config: ExportConfig,
 
 def run_quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, place: Place) -> Outcome[Graph]:
     """The graph in INT8."""
-    key = _key("quantize", config, GRAPH, graph=graph.digest, data=data.fingerprint, isa=_isa())
+    key = _key("quantize", config, GRAPH, version=2, graph=graph.digest, data=data.fingerprint, isa=_isa())
     return place.run(key, lambda out: quantize(graph, data, config, out, place.progress), open_graph)
 
 

@@ -18,7 +18,7 @@ from edge_ptf.checkpoint import LineageStep, load_tokenizer
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
-from edge_ptf.export import rewrite
+from edge_ptf.export import lean, rewrite
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.graph import MODEL_FILE, Graph, Scheme, save_graph
@@ -112,7 +112,10 @@ def _dynamic(graph: Graph, config: QuantizeConfig, folder: Path) -> Any:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    onnx.save(rewrite.fuse(graph.model), folder / "fused.onnx")
+    fused = rewrite.fuse(graph.model)
+    lean.select_early(fused)
+    lean.slice_positions(fused, graph.info.max_length)
+    onnx.save(fused, folder / "fused.onnx")
     quantize_dynamic(
         folder / "fused.onnx",
         folder / "int8.onnx",
@@ -128,17 +131,21 @@ def _dynamic(graph: Graph, config: QuantizeConfig, folder: Path) -> Any:
 
 
 def _static(graph: Graph, config: QuantizeConfig, encodings: Sequence[Encoding], folder: Path) -> Any:
+    import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
+    lean_model = _read(graph.model)
+    lean.select_early(lean_model)
+    onnx.save(lean_model, folder / "lean.onnx")
     method = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}[config.calibration]
     types = {"uint8": QuantType.QUInt8, "int8": QuantType.QInt8}
     quantize_static(
-        graph.model,
+        folder / "lean.onnx",
         folder / "int8.onnx",
         _Feeds(graph.model, encodings),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=["MatMul", "Gemm"],
-        nodes_to_quantize=rewrite.weighted_products(_read(graph.model)),
+        nodes_to_quantize=rewrite.weighted_products(lean_model),
         per_channel=config.per_channel,
         reduce_range=config.reduce_range,
         activation_type=types[config.activation],

@@ -67,7 +67,8 @@ def keep_residuals_apart(model: Any) -> int:
 def compress_embeddings(model: Any, form: Literal["int8", "fp16", "fp32"]) -> int:
     """Stores large embedding tables in INT8 with a scale for each row, or in FP16; returns how many were changed.
 
-    Only the rows a text needs are turned back into FP32, so the table costs its size on disk and nothing in time.
+    Only the rows a text needs, picked out or sliced, are turned back into FP32, so the table costs its size on disk and
+    nothing in time.
     """
     from onnx import helper, numpy_helper
 
@@ -77,25 +78,26 @@ def compress_embeddings(model: Any, form: Literal["int8", "fp16", "fp32"]) -> in
     uses = Counter(name for node in model.graph.node for name in node.input)
     nodes, changed = [], 0
     for node in model.graph.node:
-        table = tables.get(node.input[0]) if node.op_type == "Gather" else None
-        if table is None or len(table.dims) != 2 or np.prod(table.dims) < LEAST_TABLE or uses[table.name] != 1:
+        kind = node.op_type
+        table = tables.get(node.input[0]) if kind in ("Gather", "Slice") else None
+        if table is None or len(table.dims) < 2 or np.prod(table.dims) < LEAST_TABLE or uses[table.name] != 1:
             nodes.append(node)
             continue
         values = numpy_helper.to_array(table).astype(np.float32)
-        name, rows, result = table.name, node.input[1], node.output[0]
+        name, rows, result = table.name, node.input[1:], node.output[0]
         model.graph.initializer.remove(table)
         if form == "fp16":
             model.graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), name))
-            nodes.append(helper.make_node("Gather", [name, rows], [f"{name}_rows"], f"{name}_gather"))
+            nodes.append(helper.make_node(kind, [name, *rows], [f"{name}_rows"], f"{name}_rows"))
             nodes.append(helper.make_node("Cast", [f"{name}_rows"], [result], f"{name}_cast", to=1))
         else:
-            scales = np.maximum(np.abs(values).max(axis=1, keepdims=True) / 127.0, 1e-12).astype(np.float32)
+            scales = np.maximum(np.abs(values).max(axis=-1, keepdims=True) / 127.0, 1e-12).astype(np.float32)
             whole = np.clip(np.rint(values / scales), -127, 127).astype(np.int8)
             model.graph.initializer.append(numpy_helper.from_array(whole, name))
             model.graph.initializer.append(numpy_helper.from_array(scales, f"{name}_scales"))
             nodes += [
-                helper.make_node("Gather", [name, rows], [f"{name}_rows"], f"{name}_gather"),
-                helper.make_node("Gather", [f"{name}_scales", rows], [f"{name}_row_scales"], f"{name}_gather_scales"),
+                helper.make_node(kind, [name, *rows], [f"{name}_rows"], f"{name}_rows"),
+                helper.make_node(kind, [f"{name}_scales", *rows], [f"{name}_row_scales"], f"{name}_row_scales"),
                 helper.make_node("Cast", [f"{name}_rows"], [f"{name}_cast"], f"{name}_cast", to=1),
                 helper.make_node("Mul", [f"{name}_cast", f"{name}_row_scales"], [result], f"{name}_scale"),
             ]

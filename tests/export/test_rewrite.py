@@ -77,6 +77,25 @@ def test_fp16_tables_are_half_the_size(table: np.ndarray) -> None:
     assert [value.dtype for value in stored(model).values()] == [np.float16]
 
 
+@pytest.mark.parametrize(("form", "weight"), [("int8", np.int8), ("fp16", np.float16)])
+def test_tables_of_which_the_first_rows_are_cut_off_are_stored_alike(
+    table: np.ndarray, form: str, weight: type
+) -> None:
+    """As positions are."""
+    model = lookup(table)
+    assert rewrite.compress_embeddings(model, form) == 1
+    wanted = rows(model, np.arange(7)[None])
+    sliced = lookup(table)
+    del sliced.graph.node[:], sliced.graph.initializer[:]
+    sliced.graph.node.append(helper.make_node("Shape", ["ids"], ["length"], "shape", start=1, end=2))
+    sliced.graph.node.append(helper.make_node("Slice", ["table", "from", "length", "axis"], ["found"], "slice"))
+    for name, value in {"table": table[None], "from": np.array([0]), "axis": np.array([1])}.items():
+        sliced.graph.initializer.append(numpy_helper.from_array(value, name))
+    assert rewrite.compress_embeddings(sliced, form) == 1
+    assert np.array_equal(rows(sliced, np.arange(7)[None]), wanted)
+    assert stored(sliced)["table"].dtype == weight
+
+
 @pytest.mark.parametrize("form", ["int8", "fp16", "fp32"])
 def test_tables_that_are_small_or_used_twice_stay(table: np.ndarray, form: str) -> None:
     for model in (lookup(table[:2047]), lookup(table, uses=2), *([lookup(table)] if form == "fp32" else [])):
