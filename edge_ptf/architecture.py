@@ -31,8 +31,10 @@ class Family:
     attention: str
     projections: tuple[str, str, str]
     attention_output: str
+    attention_norm: str
     ffn_input: str
     ffn_output: str
+    ffn_norm: str
     layer_count: str = "num_hidden_layers"
     ffn_width: str = "intermediate_size"
 
@@ -42,8 +44,10 @@ _BERT = {
     "attention": "attention.self",
     "projections": ("attention.self.query", "attention.self.key", "attention.self.value"),
     "attention_output": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
     "ffn_input": "intermediate.dense",
     "ffn_output": "output.dense",
+    "ffn_norm": "output.LayerNorm",
 }
 
 FAMILIES: dict[str, Family] = {
@@ -54,8 +58,10 @@ FAMILIES: dict[str, Family] = {
         attention="attention",
         projections=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
         attention_output="attention.out_lin",
+        attention_norm="sa_layer_norm",
         ffn_input="ffn.lin1",
         ffn_output="ffn.lin2",
+        ffn_norm="output_layer_norm",
         layer_count="n_layers",
         ffn_width="hidden_dim",
     ),
@@ -155,11 +161,16 @@ def shapes(model: Any) -> tuple[LayerShape, ...]:
 
 def keep_layers(model: Any, kept: Sequence[int]) -> None:
     """Removes all layers but `kept` (indexes from 0, increasing), in place."""
+    module = layers(model)
+    set_layers(model, [module[index] for index in kept])
+
+
+def set_layers(model: Any, chosen: Sequence[Any]) -> None:
+    """Replaces all layers by these modules, in place."""
     from torch import nn
 
-    family, module = family_of(model), layers(model)
-    chosen = nn.ModuleList(module[index] for index in kept)
-    encoder(model).set_submodule(family.layers, chosen)
+    family = family_of(model)
+    encoder(model).set_submodule(family.layers, nn.ModuleList(chosen))
     setattr(model.config, family.layer_count, len(chosen))
 
 
@@ -182,6 +193,22 @@ def slice_layer(part: LayerParts, heads: Sequence[int], units: Sequence[int]) ->
         part.set(family.ffn_input, _rows(part.get(family.ffn_input), kept))
         part.set(family.ffn_output, _columns(part.get(family.ffn_output), kept))
     _drop_empty(part, len(heads), len(units))
+
+
+def fill_layer(part: LayerParts, shape: LayerShape) -> None:
+    """Gives one layer, which has heads and units, other widths and random weights, in place: for measuring its cost."""
+    from torch import nn
+
+    family = part.family
+    size, width = int(part.get(family.attention).attention_head_size), part.get(family.ffn_input).in_features
+    if shape.heads:
+        for path in family.projections:
+            part.set(path, nn.Linear(width, shape.heads * size))
+        part.set(family.attention_output, nn.Linear(shape.heads * size, width))
+    if shape.ffn:
+        part.set(family.ffn_input, nn.Linear(width, shape.ffn))
+        part.set(family.ffn_output, nn.Linear(shape.ffn, width))
+    _drop_empty(part, shape.heads, shape.ffn)
 
 
 def keep_pieces(model: Any, kept: Sequence[int]) -> None:
@@ -250,14 +277,14 @@ def _bias_only(linear: Any) -> Any:
     from torch import nn
 
     class BiasOnly(nn.Module):
-        """The output of a linear module whose input is all zero."""
+        """The output of a linear module whose input is all zero: [width], the same for every token."""
 
         def __init__(self) -> None:
             super().__init__()
             self.bias = nn.Parameter(linear.bias.detach().clone())
 
         def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-            return hidden * 0.0 + self.bias
+            return self.bias
 
     return BiasOnly()
 

@@ -50,7 +50,7 @@ def export(
     model = load_model(checkpoint)
     tokenizer = load_tokenizer(checkpoint.path)
     task = tasks.create(checkpoint.info.task)
-    traced = _without_copies(onnx.load_from_string(_trace(model, model_inputs(model, tokenizer), config.opset)))
+    traced = trace(model, model_inputs(model, tokenizer), config.opset)
     inputs = tuple(item.name for item in traced.graph.input)  # without attention nothing looks at its mask
     progress.advance()
     onnx.checker.check_model(traced, full_check=True)
@@ -124,10 +124,14 @@ def _padded(encodings: Sequence[Encoding], pad: int) -> dict[str, Any]:
     return {name: np.asarray(values, dtype=np.int64) for name, values in rows.items()}
 
 
-def _trace(model: Any, inputs: tuple[str, ...], opset: int) -> bytes:
-    """`dynamo=False`: its graph is the one ONNX Runtime fuses best (see docs/architecture.md for the measurement)."""
+def trace(model: Any, inputs: tuple[str, ...], opset: int) -> Any:
+    """A PyTorch model as `onnx.ModelProto`, batch and length dynamic; the model stays as it is.
+
+    `dynamo=False`: its graph is the one ONNX Runtime fuses best (see docs/architecture.md for the measurement).
+    """
     import copy
 
+    import onnx
     import torch
 
     wrapped = _traceable(copy.deepcopy(model), inputs)
@@ -153,7 +157,7 @@ def _trace(model: Any, inputs: tuple[str, ...], opset: int) -> bytes:
             dynamo=False,
             do_constant_folding=True,
         )
-    return stream.getvalue()
+    return _without_copies(onnx.load_from_string(stream.getvalue()))
 
 
 def _without_copies(traced: Any) -> Any:

@@ -87,15 +87,8 @@ def quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, out: Path
     progress.start("Quantize", 3)
     task, tokenizer = tasks.create(graph.info.task), load_tokenizer(graph.path)
     encodings = task.encode(tokenizer, spread(data.validation, config.calibration_texts), graph.info.max_length)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        if config.mode == "dynamic":
-            model = _dynamic(graph, config, Path(folder))
-        elif config.mode == "static":
-            model = _static(graph, config, encodings, Path(folder))
-        else:
-            model = _read(graph.model)
+    model, tables = integer_form(graph.model, config, graph.info.max_length, encodings)
     progress.advance()
-    tables = rewrite.compress_embeddings(model, config.embeddings) if config.mode != "none" else 0
     step = LineageStep(stage="quantize", config=config.model_dump(mode="json"))
     info = graph.info.replace(scheme=config.scheme(), lineage=(*graph.info.lineage, step))
     quantized = save_graph(model, info, graph.path, out)
@@ -107,14 +100,30 @@ def quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, out: Path
     return save_graph(model, info.replace(lineage=(*graph.info.lineage, step)), graph.path, out)
 
 
-def _dynamic(graph: Graph, config: QuantizeConfig, folder: Path) -> Any:
+def integer_form(full: Path, config: QuantizeConfig, max_length: int, encodings: Sequence[Encoding]) -> tuple[Any, int]:
+    """The INT8 form of an FP32 ONNX file as `onnx.ModelProto`, and how many embedding tables were made smaller.
+
+    Args:
+        encodings: the texts static mode calibrates with.
+    """
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        if config.mode == "none":
+            return _read(full), 0
+        if config.mode == "dynamic":
+            model = _dynamic(full, config, max_length, Path(folder))
+        else:
+            model = _static(full, config, encodings, Path(folder))
+    return model, rewrite.compress_embeddings(model, config.embeddings)
+
+
+def _dynamic(full: Path, config: QuantizeConfig, max_length: int, folder: Path) -> Any:
     """Fused first: ONNX Runtime has an INT8 form of fused attention, but fuses no attention that is INT8 already."""
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    fused = rewrite.fuse(graph.model)
+    fused = rewrite.fuse(full)
     lean.select_early(fused)
-    lean.slice_positions(fused, graph.info.max_length)
+    lean.slice_positions(fused, max_length)
     onnx.save(fused, folder / "fused.onnx")
     quantize_dynamic(
         folder / "fused.onnx",
@@ -130,11 +139,11 @@ def _dynamic(graph: Graph, config: QuantizeConfig, folder: Path) -> Any:
     return model
 
 
-def _static(graph: Graph, config: QuantizeConfig, encodings: Sequence[Encoding], folder: Path) -> Any:
+def _static(full: Path, config: QuantizeConfig, encodings: Sequence[Encoding], folder: Path) -> Any:
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-    lean_model = _read(graph.model)
+    lean_model = _read(full)
     lean.select_early(lean_model)
     onnx.save(lean_model, folder / "lean.onnx")
     method = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}[config.calibration]
@@ -142,7 +151,7 @@ def _static(graph: Graph, config: QuantizeConfig, encodings: Sequence[Encoding],
     quantize_static(
         folder / "lean.onnx",
         folder / "int8.onnx",
-        _Feeds(graph.model, encodings),
+        _Feeds(full, encodings),
         quant_format=QuantFormat.QDQ,
         op_types_to_quantize=["MatMul", "Gemm"],
         nodes_to_quantize=rewrite.weighted_products(lean_model),

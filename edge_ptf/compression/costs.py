@@ -1,0 +1,357 @@
+"""What each half of an encoder layer costs under ONNX Runtime, by heads and by feed-forward width.
+
+A model's latency is a fixed part and the sum over layers of what attention and feed-forward cost. The last layer has
+curves of its own: where a class is read from the first token, most of it serves that token alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from edge_ptf import architecture, tasks
+from edge_ptf.architecture import LayerShape
+from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
+from edge_ptf.config import StageConfig, StrictModel, parse
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError
+from edge_ptf.export import ExportConfig, QuantizeConfig
+from edge_ptf.export.execute import GraphSession
+from edge_ptf.export.exporting import spread, trace
+from edge_ptf.export.quantization import integer_form
+from edge_ptf.machine import Machine, this_machine
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Encoding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FILE = "costs.json"
+INNER = 3
+"""Like layers before the last one whose cost is measured together: a single one is lost in the noise."""
+WIDTH_SHARES = (1 / 24, 1 / 12, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)
+LAST_SHARES = (1 / 6, 1 / 2, 1.0)
+CALLS = 3
+"""Calls of a graph in a row; the first one finds another graph's weights in the processor's cache and is not timed."""
+PIECES = 2_000
+"""Rows of the embedding table while measuring: a text reads a dozen of them, however long the table."""
+
+MACS_PER_MS = 1e8
+HALF_LAYER_MS = 0.03
+FIXED_MS = 0.1
+"""The estimate: integer products, and all that is not a product. About what ONNX Runtime reaches on one core of an
+x86 server with VNNI; on another processor the proportions matter, not the milliseconds."""
+
+
+class CostConfig(StageConfig):
+    """How the cost of a layer's parts is found."""
+
+    source: Literal["measured", "estimated"] = Field(
+        "measured", description="Measure graphs on this machine, or reckon with operations and a fixed overhead."
+    )
+    texts: int = Field(12, ge=1, description="Validation texts that are timed, short to long.")
+    rounds: int = Field(20, ge=3, description="Times every graph takes its turn.")
+    threads: int = Field(1, ge=1, description="Threads of a graph.")
+
+
+class Curve(StrictModel):
+    """Milliseconds by width, first at width 0, the largest width last."""
+
+    widths: tuple[int, ...]
+    ms: tuple[float, ...]
+
+    def at(self, widths: Any) -> NDArray[np.float64]:
+        """Milliseconds at some widths, linear between those that are known."""
+        return np.interp(widths, self.widths, self.ms)
+
+
+class LayerCosts(StrictModel):
+    """What one layer costs: the sum of its halves."""
+
+    attention: Curve = Field(description="By the number of heads.")
+    ffn: Curve = Field(description="By the number of feed-forward units.")
+
+    def of(self, shape: LayerShape) -> float:
+        """Milliseconds of one layer."""
+        return float(self.attention.at(shape.heads) + self.ffn.at(shape.ffn))
+
+
+class CostTable(StrictModel):
+    """The latency of any structure: `fixed_ms` and the costs of its layers, mean over texts of several lengths."""
+
+    schema_version: Literal[1] = 1
+    config: CostConfig
+    quantize: QuantizeConfig
+    lengths: tuple[int, ...] = Field(description="Tokens of the texts.")
+    unpruned: tuple[LayerShape, ...]
+    fixed_ms: float = Field(description="Embeddings, head and the call itself.")
+    inner: LayerCosts = Field(description="Every layer but the last.")
+    last: LayerCosts
+    unpruned_ms: float = Field(description="The whole unpruned model, measured or estimated itself.")
+    full_precision_ms: float | None = Field(None, description="The same in FP32, measured beside it.")
+    machine: Machine
+
+    def predict(self, layers: Sequence[LayerShape]) -> float:
+        """Milliseconds of a model with these layers."""
+        return self.fixed_ms + sum(self.inner.of(shape) for shape in layers[:-1]) + self.last.of(layers[-1])
+
+    @property
+    def unpruned_predicted_ms(self) -> float:
+        """The table's own figure for the unpruned model: budgets are shares of it."""
+        return self.predict(self.unpruned)
+
+
+def find_costs(
+    checkpoint: Checkpoint,
+    data: LabelledData,
+    quantize: QuantizeConfig,
+    config: CostConfig,
+    out: Path,
+    progress: Progress = SILENT,
+) -> CostTable:
+    """Writes `costs.json`: the costs of the layers of `checkpoint`'s model in the form `quantize` gives it.
+
+    The weights do not matter. Lengths are those of validation texts; their labels are not looked at.
+
+    Raises:
+        BadInputError: no layer has both heads and units, so there is nothing to measure widths of.
+        CheckpointError: the model's family cannot be pruned.
+    """
+    model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
+    architecture.family_of(model)
+    task = tasks.create(checkpoint.info.task)
+    encodings = task.encode(tokenizer, spread(data.validation, config.texts), checkpoint.info.max_length)
+    if config.source == "estimated":
+        table = _estimated(model, encodings, quantize, config)
+    else:
+        bench = _Bench(model, model_inputs(model, tokenizer), checkpoint.info.max_length, encodings, quantize, config)
+        table = bench.table(progress)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / FILE).write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return table
+
+
+def open_costs(path: Path) -> CostTable:
+    """Reads what `find_costs` wrote: the directory or the file itself.
+
+    Raises:
+        ConfigError: it is no cost table.
+        BadInputError: there is none.
+    """
+    import json
+
+    file = path / FILE if path.is_dir() else path
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInputError(f"{file}: cannot be read ({error.strerror})", hint="Write one: edge-ptf costs") from None
+    except ValueError:
+        raise BadInputError(f"{file}: not a cost table", hint="Write one: edge-ptf costs") from None
+    return parse(CostTable, values, where=str(file))
+
+
+def time_graphs(
+    graphs: Sequence[GraphSession], encodings: Sequence[Encoding], rounds: int, progress: Progress = SILENT
+) -> NDArray[np.float64]:
+    """Milliseconds of each graph, mean over texts of the median over rounds; the graphs take turns in random order."""
+    draw = random.Random(0)
+    feeds = [[graph.feeds(encoding) for encoding in encodings] for graph in graphs]
+    taken = np.zeros((len(graphs), len(encodings), rounds, CALLS - 1))
+    progress.start("Time structures", rounds)
+    for turn in range(rounds):
+        for graph in draw.sample(range(len(graphs)), len(graphs)):
+            session = graphs[graph]
+            for text, feed in enumerate(feeds[graph]):
+                session.run(feed)
+                for call in range(CALLS - 1):
+                    begin = time.perf_counter_ns()
+                    session.run(feed)
+                    taken[graph, text, turn, call] = time.perf_counter_ns() - begin
+        progress.advance()
+    progress.finish()
+    medians: NDArray[np.float64] = np.median(taken, axis=(2, 3)).mean(axis=1) / 1e6
+    return medians
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The structures that are timed, and the curves their times give."""
+
+    heads: tuple[int, ...]
+    units: tuple[int, ...]
+    few_heads: tuple[int, ...]
+    few_units: tuple[int, ...]
+    inner: int
+
+    def structures(self) -> Iterator[tuple[LayerShape, ...]]:
+        """First a single empty layer; then widths of a single layer; then those of layers before an anchor.
+
+        The anchor has a head, so that all tokens are needed up to it.
+        """
+        empty, anchor = LayerShape(heads=0, ffn=0), LayerShape(heads=1, ffn=0)
+        yield (empty,)
+        for shape in self._halves(self.few_heads, self.few_units):
+            yield (shape,)
+        if self.inner:
+            yield (anchor,)
+            for shape in (empty, *self._halves(self.heads, self.units)):
+                yield (*(shape,) * self.inner, anchor)
+
+    @staticmethod
+    def _halves(heads: Sequence[int], units: Sequence[int]) -> Iterator[LayerShape]:
+        yield from (LayerShape(heads=count, ffn=0) for count in heads)
+        yield from (LayerShape(heads=0, ffn=count) for count in units)
+
+    def curves(self, ms: Sequence[float]) -> tuple[float, LayerCosts, LayerCosts]:
+        """Fixed cost, costs of a layer before the last, costs of the last; `ms` in the order of `structures`."""
+        fixed, *times = ms
+        count = len(self.few_heads) + len(self.few_units)
+        last = _costs(0.0, [value - fixed for value in times[:count]], self.few_heads, self.few_units)
+        if not self.inner:
+            return fixed, last, last
+        anchor, *times = times[count:]
+        nothing, *share = [(value - anchor) / self.inner for value in times]
+        return fixed, _costs(nothing, share, self.heads, self.units), last
+
+
+def _costs(nothing: float, ms: Sequence[float], heads: Sequence[int], units: Sequence[int]) -> LayerCosts:
+    """The curves of both halves; what an empty layer costs is shared among them.
+
+    A wider half is never cheaper: where noise says so, both widths get what the wider one took or more.
+    """
+    halves = [nothing / 2, nothing / 2]
+    found = []
+    for own, other, widths, values in (
+        (*halves, heads, ms[: len(heads)]),
+        (*halves[::-1], units, ms[len(heads) :]),
+    ):
+        rising = np.maximum.accumulate([own, *(value - other for value in values)])
+        found.append(Curve(widths=(0, *widths), ms=tuple(round(float(value), 6) for value in rising)))
+    return LayerCosts(attention=found[0], ffn=found[1])
+
+
+class _Bench:
+    """Builds graphs of any structure with random weights, and times them."""
+
+    def __init__(
+        self,
+        model: Any,
+        inputs: tuple[str, ...],
+        max_length: int,
+        encodings: Sequence[Encoding],
+        quantize: QuantizeConfig,
+        config: CostConfig,
+    ) -> None:
+        import torch
+
+        parts = architecture.parts(model)
+        whole = [part.layer for part in parts if part.heads and part.ffn]
+        if not whole:
+            raise BadInputError(
+                "no layer has both heads and feed-forward units: their cost cannot be measured",
+                hint="Give prune the wanted sizes instead of a speed-up",
+            )
+        self.shapes = architecture.shapes(model)
+        self.inputs, self.max_length, self.quantize, self.config = inputs, max_length, quantize, config
+        self.layer = copy.deepcopy(whole[0])
+        pieces = min(PIECES, len(architecture.word_embeddings(model).weight))
+        self.encodings = [
+            Encoding([number % pieces for number in encoding.input_ids], encoding.token_type_ids)
+            for encoding in encodings
+        ]
+        self.full = model
+        self.small = copy.deepcopy(model)
+        architecture.set_layers(self.small, [])
+        architecture.keep_pieces(self.small, range(pieces))
+        torch.manual_seed(0)
+
+    def table(self, progress: Progress) -> CostTable:
+        heads, units = max(shape.heads for shape in self.shapes), max(shape.ffn for shape in self.shapes)
+        plan = _Plan(
+            heads=_grid(heads, [(count + 1) / heads for count in range(heads)] if heads <= 12 else WIDTH_SHARES),
+            units=_grid(units, WIDTH_SHARES),
+            few_heads=_grid(heads, LAST_SHARES),
+            few_units=_grid(units, LAST_SHARES),
+            inner=min(INNER, len(self.shapes) - 1),
+        )
+        structures = [*plan.structures(), self.shapes]
+        progress.start("Build structures", len(structures) + 1)
+        graphs = []
+        for structure in structures:
+            graphs.append(self.graph(structure, self.quantize))
+            progress.advance()
+        graphs.append(self.graph(self.shapes, QuantizeConfig(mode="none")))
+        progress.advance()
+        progress.finish()
+        *ms, unpruned, full_precision = time_graphs(graphs, self.encodings, self.config.rounds, progress).tolist()
+        fixed, inner, last = plan.curves(ms)
+        return CostTable(
+            config=self.config,
+            quantize=self.quantize,
+            lengths=tuple(len(encoding.input_ids) for encoding in self.encodings),
+            unpruned=self.shapes,
+            fixed_ms=round(fixed, 6),
+            inner=inner,
+            last=last,
+            unpruned_ms=round(unpruned, 6),
+            full_precision_ms=round(full_precision, 6),
+            machine=this_machine(),
+        )
+
+    def graph(self, structure: Sequence[LayerShape], quantize: QuantizeConfig) -> GraphSession:
+        """A graph with layers of these shapes and random weights, as it would ship."""
+        import onnx
+
+        model = copy.deepcopy(self.small)
+        architecture.set_layers(model, [copy.deepcopy(self.layer) for _ in structure])
+        for part, shape in zip(architecture.parts(model), structure, strict=True):
+            architecture.fill_layer(part, shape)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "full.onnx"
+            onnx.save(trace(model.eval(), self.inputs, ExportConfig().opset), file)
+            found, _ = integer_form(file, quantize, self.max_length, self.encodings[:8])
+        return GraphSession(found.SerializeToString(), self.config.threads)
+
+
+def _grid(largest: int, shares: Sequence[float]) -> tuple[int, ...]:
+    """Widths from 1 to the largest, increasing."""
+    return tuple(sorted({max(round(share * largest), 1) for share in shares}))
+
+
+def _estimated(
+    model: Any, encodings: Sequence[Encoding], quantize: QuantizeConfig, config: CostConfig
+) -> CostTable:
+    """Operations over a rate, and an overhead for each half of a layer (a roofline without its memory side)."""
+    shapes, size = architecture.shapes(model), architecture.head_size(model)
+    width = int(model.config.hidden_size)
+    lengths = np.array([len(encoding.input_ids) for encoding in encodings], dtype=np.float64)
+    head = float((4 * lengths * width * size + 2 * lengths**2 * size).mean()) / MACS_PER_MS
+    unit = float((2 * lengths * width).mean()) / MACS_PER_MS
+    most = max(shape.heads for shape in shapes), max(shape.ffn for shape in shapes)
+    curves = [
+        Curve(widths=(0, 1, largest), ms=(HALF_LAYER_MS / 3, HALF_LAYER_MS + each, HALF_LAYER_MS + largest * each))
+        for largest, each in zip(most, (head, unit), strict=True)
+    ]
+    costs = LayerCosts(attention=curves[0], ffn=curves[1])
+    table = CostTable(
+        config=config,
+        quantize=quantize,
+        lengths=tuple(int(length) for length in lengths),
+        unpruned=shapes,
+        fixed_ms=FIXED_MS,
+        inner=costs,
+        last=costs,
+        unpruned_ms=0.0,
+        machine=this_machine(),
+    )
+    return table.replace(unpruned_ms=table.unpruned_predicted_ms)
