@@ -22,13 +22,14 @@ from edge_ptf.architecture import FAMILIES
 from edge_ptf.base_model import resolve_base
 from edge_ptf.cache import Outcome, environment_fault
 from edge_ptf.checkpoint import Checkpoint
+from edge_ptf.compression import CostConfig
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError, near_matches
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
 from edge_ptf.package import AssembleConfig, Payload, seal
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
-from edge_ptf.profiles import Profile
+from edge_ptf.profiles import Profile, mismatches
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
 from edge_ptf.stages import Place
@@ -112,7 +113,10 @@ def compress(
         return outcome.artifact
 
     teacher = told("teacher", stages.run_finetune(base, _base_name(job.model), data, task, recipe.finetune, place))
-    student = told("student", stages.run_prune(teacher, data, recipe.prune, place))
+    costs = None
+    if recipe.prune.speedup is not None:
+        costs = told("teacher", stages.run_costs(teacher, data, recipe.quantize, _costs(job), place))
+    student = told("student", stages.run_prune(teacher, data, recipe.prune, place, costs))
     student = told("student", stages.run_distill(teacher, student, data, recipe.distill, place))
 
     graph = told("teacher", stages.run_export(teacher, data, recipe.export, place))
@@ -207,6 +211,14 @@ def _write_report(result: Result, sealed: Payload) -> None:
 
 def _named(config: AssembleConfig, name: str) -> AssembleConfig:
     return config if config.name else config.replace(name=name)
+
+
+def _costs(job: Job) -> CostConfig:
+    """Costs are measured where this machine is what the profile is for, unless the user says otherwise."""
+    config = job.recipe.costs
+    if config.source != "auto":
+        return config
+    return config.replace(source="estimated" if mismatches(job.profile, this_machine()) else "measured")
 
 
 def _base_name(model: str) -> str:

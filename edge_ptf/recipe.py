@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
 
-from edge_ptf.compression import PruneConfig
+from edge_ptf.compression import CostConfig, PruneConfig
+from edge_ptf.compression.pruning import SIZES
 from edge_ptf.config import Source, StrictModel, resolve
 from edge_ptf.data.dataset import DataConfig
 from edge_ptf.export import ExportConfig, QuantizeConfig
@@ -23,6 +24,7 @@ class Recipe(StrictModel):
 
     data: DataConfig = Field(default_factory=DataConfig, description="Reading and splitting.")
     finetune: FinetuneConfig = Field(default_factory=FinetuneConfig, description="The full-precision teacher.")
+    costs: CostConfig = Field(default_factory=CostConfig, description="What the parts of a layer cost, for speedup.")
     prune: PruneConfig = Field(default_factory=PruneConfig, description="The student's size.")
     distill: DistillConfig = Field(default_factory=DistillConfig, description="Teaching the student.")
     export: ExportConfig = Field(default_factory=ExportConfig, description="ONNX.")
@@ -45,7 +47,25 @@ def resolve_recipe(profile: Profile | None, task: type[Task], overrides: Sequenc
     Raises:
         ConfigError: lists every wrong field with the place that set it.
     """
-    return resolve(Recipe, [*sources_below(profile, task), *overrides])
+    return resolve(Recipe, _one_size([*sources_below(profile, task), *overrides]))
+
+
+def _one_size(sources: Sequence[Source]) -> list[Source]:
+    """A student's size is said by its widths or by a speed-up; the strongest place that says it decides which."""
+    kept: list[Source] = []
+    dropped: tuple[str, ...] = ()
+    for source in reversed(sources):
+        prune = source.values.get("prune")
+        if not isinstance(prune, Mapping):
+            kept.append(source)
+            continue
+        left = {name: value for name, value in prune.items() if name not in dropped}
+        kept.append(Source(source.name, {**source.values, "prune": left}, source.lines))
+        if left.get("speedup") is not None:
+            dropped += SIZES
+        elif any(left.get(name) is not None for name in SIZES):
+            dropped += ("speedup",)
+    return kept[::-1]
 
 
 def _profile_values(profile: Profile) -> dict[str, Any]:
@@ -55,6 +75,7 @@ def _profile_values(profile: Profile) -> dict[str, Any]:
         "export": {"opset": engine.opset},
         "quantize": {"mode": "none"} if scheme.precision == "fp32" else scheme.model_dump(exclude={"precision"}),
         "assemble": engine.model_dump(include={"threads", "spinning", "arena", "affinity"}),
+        "costs": dict(threads),
         "evaluate": dict(threads),
         "bench": dict(threads),
         "targets": profile.targets.model_dump(exclude_none=True),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from edge_ptf import cache
 from edge_ptf.cache import Key, Outcome
 from edge_ptf.checkpoint import Checkpoint, open_checkpoint
-from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.compression import CostConfig, CostTable, PruneConfig, find_costs, open_costs, prune
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import bytes_digest, tree_digest
@@ -88,17 +88,41 @@ def run_finetune(
     )
 
 
-def run_prune(checkpoint: Checkpoint, data: LabelledData, config: PruneConfig, place: Place) -> Outcome[Checkpoint]:
-    """The untrained student: `checkpoint` made physically smaller."""
+def run_costs(
+    checkpoint: Checkpoint, data: LabelledData, quantize: QuantizeConfig, config: CostConfig, place: Place
+) -> Outcome[CostTable]:
+    """What heads and units of `checkpoint`'s layers cost in the form `quantize` gives them, on this machine."""
+    key = _key(
+        "costs",
+        config,
+        GRAPH,
+        quantize=quantize.model_dump(mode="json"),
+        checkpoint=checkpoint.digest,
+        data=data.fingerprint,
+        machine=_machine(),
+    )
+    return place.run(key, lambda out: find_costs(checkpoint, data, quantize, config, out, place.progress), open_costs)
+
+
+def run_prune(
+    checkpoint: Checkpoint,
+    data: LabelledData,
+    config: PruneConfig,
+    place: Place,
+    costs: CostTable | None = None,
+) -> Outcome[Checkpoint]:
+    """The untrained student: `checkpoint` made physically smaller; a speed-up is found by `costs`."""
     key = _key(
         "prune",
         config,
         TRAINING,
+        version=2,
         checkpoint=checkpoint.digest,
         data=data.fingerprint,
         placement=placement("fp32"),
+        costs=costs.model_dump(mode="json") if costs else None,
     )
-    return place.run(key, lambda out: prune(checkpoint, data, config, out, place.progress), open_checkpoint)
+    return place.run(key, lambda out: prune(checkpoint, data, config, out, place.progress, costs), open_checkpoint)
 
 
 def run_distill(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from edge_ptf import profiles, tasks
@@ -59,3 +61,28 @@ def test_every_mistake_is_named_with_the_place_that_made_it() -> None:
     assert "edge-ptf.yaml:7" in said
     assert "epochs" in said
     assert "command line" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ([{"prune": {"speedup": 2}}], {"speedup": 2.0, "layers": None, "ffn": None}),
+        ([{"prune": {"speedup": 2}}, {"prune": {"ffn": 64}}], {"speedup": None, "layers": 2 / 3, "ffn": (64.0,)}),
+        ([{"prune": {"ffn": 64}}, {"prune": {"speedup": 2}}], {"speedup": 2.0, "layers": None, "ffn": None}),
+        ([{"prune": {"speedup": None}}], {"speedup": None, "layers": 2 / 3}),
+    ],
+)
+def test_the_strongest_place_that_says_a_size_decides_how(
+    settings: list[dict[str, Any]], wanted: dict[str, Any]
+) -> None:
+    sources = [Source(f"place {number}", values) for number, values in enumerate(settings)]
+    found = resolve_recipe(None, tasks.get("text-classification"), sources).prune
+    assert {name: getattr(found, name) for name in wanted} == wanted
+    assert found.vocabulary_size == 12_000
+
+
+def test_a_speedup_beside_a_size_in_one_place_is_refused() -> None:
+    sources = [Source("command line", {"prune": {"speedup": 2, "ffn": 64}})]
+    with pytest.raises(ConfigError) as caught:
+        resolve_recipe(None, tasks.get("text-classification"), sources)
+    assert "leave out ffn" in str(caught.value)

@@ -19,6 +19,7 @@ COMMANDS = {
     "init": ("project", "Write a commented edge-ptf.yaml; later commands read it."),
     "profiles": ("profiles", "List, show and validate hardware profiles."),
     "finetune": ("training", "Fine-tune a pretrained model: the teacher."),
+    "costs": ("training", "Measure what each part of a checkpoint's layers costs here."),
     "prune": ("training", "Make a checkpoint physically smaller: the untrained student."),
     "distill": ("training", "Teach the student what the teacher knows."),
     "export": ("graphs", "Turn a checkpoint into ONNX, proven to answer alike."),

@@ -1,4 +1,4 @@
-"""`edge-ptf finetune`, `prune` and `distill`: the stages that make checkpoints."""
+"""`edge-ptf finetune`, `costs`, `prune` and `distill`: the stages that make checkpoints."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from edge_ptf.cli.arguments import Settings, job_options, model_option, out_option, overwrite_option
+from edge_ptf.cli.console import make_console
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, new_task, stage_config, tell, working
-from edge_ptf.compression import PruneConfig
+from edge_ptf.compression import CostConfig, PruneConfig, open_costs
+from edge_ptf.export import QuantizeConfig
 from edge_ptf.training import DistillConfig, FinetuneConfig
 
 checkpoint_path = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -38,16 +40,62 @@ def finetune_command(settings: tuple[str, ...], project_file: Path | None, overw
         return tell(stages.run_finetune(base, name, data, task, config, place))
 
 
+@click.command("costs")
+@click.option("--checkpoint", required=True, type=checkpoint_path, help="A fine-tuned checkpoint.")
+@job_options
+@out_option
+@overwrite_option
+@config_options(CostConfig)
+def costs_command(
+    checkpoint: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+) -> int:
+    """Measure what attention heads and feed-forward units cost on this machine: what `prune --speedup` reckons with.
+
+    The graphs that are timed are made as --profile and the section `quantize` say. Measure on a quiet machine.
+    """
+    from edge_ptf import stages
+    from edge_ptf.checkpoint import open_checkpoint
+    from edge_ptf.report import terminal
+
+    chosen = Settings(project_file, settings, flags)
+    source = open_checkpoint(checkpoint)
+    config = stage_config(CostConfig, source.info.task, chosen, flags)
+    quantize = stage_config(QuantizeConfig, source.info.task, chosen, {})
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, source.info.task, place.progress)
+        outcome = stages.run_costs(source, data, quantize, config, place)
+    make_console().print(terminal.costs_table(outcome.artifact))
+    return tell(outcome)
+
+
 @click.command("prune")
 @click.option("--checkpoint", required=True, type=checkpoint_path, help="A fine-tuned checkpoint.")
+@click.option(
+    "--costs",
+    "cost_table",
+    type=click.Path(path_type=Path, exists=True),
+    help="What each width costs, as `costs` writes it; --speedup needs it.",
+)
 @job_options
 @out_option
 @overwrite_option
 @config_options(PruneConfig)
 def prune_command(
-    checkpoint: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+    checkpoint: Path,
+    cost_table: Path | None,
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    overwrite: bool,
+    **flags: Any,
 ) -> int:
-    """Remove layers, heads, feed-forward units and vocabulary: a physically smaller, untrained student."""
+    """Remove layers, heads, feed-forward units and vocabulary: a physically smaller model.
+
+    \b
+    edge-ptf costs --checkpoint teacher/ --data demo --out costs/
+    edge-ptf prune --checkpoint teacher/ --data demo --costs costs/ --speedup 1.5 --out small/
+
+    What stays is refitted to the unpruned model, so a small cut needs no training; `distill` recovers a large one.
+    """
     from edge_ptf import stages
     from edge_ptf.checkpoint import open_checkpoint
 
@@ -56,7 +104,8 @@ def prune_command(
     config = stage_config(PruneConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
-        return tell(stages.run_prune(source, data, config, place))
+        costs = open_costs(cost_table) if cost_table else None
+        return tell(stages.run_prune(source, data, config, place, costs))
 
 
 @click.command("distill")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_ptf.compression.costs import CostConfig, CostTable, find_costs, open_costs
 from edge_ptf.compression.pruning import PruneConfig, prune
 
-__all__ = ["PruneConfig", "prune"]
+__all__ = ["CostConfig", "CostTable", "PruneConfig", "find_costs", "open_costs", "prune"]

@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,8 +55,10 @@ x86 server with VNNI; on another processor the proportions matter, not the milli
 class CostConfig(StageConfig):
     """How the cost of a layer's parts is found."""
 
-    source: Literal["measured", "estimated"] = Field(
-        "measured", description="Measure graphs on this machine, or reckon with operations and a fixed overhead."
+    source: Literal["auto", "measured", "estimated"] = Field(
+        "auto",
+        description="Measure graphs on this machine, or reckon with operations and a fixed overhead; auto measures "
+        "where this machine is what the profile is for.",
     )
     texts: int = Field(12, ge=1, description="Validation texts that are timed, short to long.")
     rounds: int = Field(20, ge=3, description="Times every graph takes its turn.")
@@ -72,7 +73,7 @@ class Curve(StrictModel):
 
     def at(self, widths: Any) -> NDArray[np.float64]:
         """Milliseconds at some widths, linear between those that are known."""
-        return np.interp(widths, self.widths, self.ms)
+        return np.asarray(np.interp(widths, self.widths, self.ms), dtype=np.float64)
 
 
 class LayerCosts(StrictModel):
@@ -90,6 +91,7 @@ class CostTable(StrictModel):
     """The latency of any structure: `fixed_ms` and the costs of its layers, mean over texts of several lengths."""
 
     schema_version: Literal[1] = 1
+    source: Literal["measured", "estimated"]
     config: CostConfig
     quantize: QuantizeConfig
     lengths: tuple[int, ...] = Field(description="Tokens of the texts.")
@@ -134,7 +136,7 @@ def find_costs(
     if config.source == "estimated":
         table = _estimated(model, encodings, quantize, config)
     else:
-        bench = _Bench(model, model_inputs(model, tokenizer), checkpoint.info.max_length, encodings, quantize, config)
+        bench = GraphBuilder(model, model_inputs(model, tokenizer), checkpoint.info.max_length, encodings, quantize, config)
         table = bench.table(progress)
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -229,19 +231,15 @@ def _costs(nothing: float, ms: Sequence[float], heads: Sequence[int], units: Seq
 
     A wider half is never cheaper: where noise says so, both widths get what the wider one took or more.
     """
-    halves = [nothing / 2, nothing / 2]
-    found = []
-    for own, other, widths, values in (
-        (*halves, heads, ms[: len(heads)]),
-        (*halves[::-1], units, ms[len(heads) :]),
-    ):
-        rising = np.maximum.accumulate([own, *(value - other for value in values)])
+    empty, found = nothing / 2, []
+    for widths, values in ((heads, ms[: len(heads)]), (units, ms[len(heads) :])):
+        rising = np.maximum.accumulate([empty, *(value - empty for value in values)])
         found.append(Curve(widths=(0, *widths), ms=tuple(round(float(value), 6) for value in rising)))
     return LayerCosts(attention=found[0], ffn=found[1])
 
 
-class _Bench:
-    """Builds graphs of any structure with random weights, and times them."""
+class GraphBuilder:
+    """Builds graphs of any structure with random weights, as they would ship."""
 
     def __init__(
         self,
@@ -296,6 +294,7 @@ class _Bench:
         *ms, unpruned, full_precision = time_graphs(graphs, self.encodings, self.config.rounds, progress).tolist()
         fixed, inner, last = plan.curves(ms)
         return CostTable(
+            source="measured",
             config=self.config,
             quantize=self.quantize,
             lengths=tuple(len(encoding.input_ids) for encoding in self.encodings),
@@ -328,9 +327,7 @@ def _grid(largest: int, shares: Sequence[float]) -> tuple[int, ...]:
     return tuple(sorted({max(round(share * largest), 1) for share in shares}))
 
 
-def _estimated(
-    model: Any, encodings: Sequence[Encoding], quantize: QuantizeConfig, config: CostConfig
-) -> CostTable:
+def _estimated(model: Any, encodings: Sequence[Encoding], quantize: QuantizeConfig, config: CostConfig) -> CostTable:
     """Operations over a rate, and an overhead for each half of a layer (a roofline without its memory side)."""
     shapes, size = architecture.shapes(model), architecture.head_size(model)
     width = int(model.config.hidden_size)
@@ -344,6 +341,7 @@ def _estimated(
     ]
     costs = LayerCosts(attention=curves[0], ffn=curves[1])
     table = CostTable(
+        source="estimated",
         config=config,
         quantize=quantize,
         lengths=tuple(int(length) for length in lengths),

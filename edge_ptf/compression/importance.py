@@ -18,12 +18,21 @@ from edge_ptf.training.trainer import by_length
 BATCH = 16
 
 
+Gradients = NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True)
 class LayerImportance:
-    """Scores of one layer's parts, larger matters more: `heads` [heads], `units` [units]."""
+    """Scores of one layer's parts, larger matters more: `heads` [heads], `units` [units].
+
+    Where the scores are Fisher information, the gradients they are made of are kept: [examples, heads] and
+    [examples, units].
+    """
 
     heads: NDArray[np.float64]
     units: NDArray[np.float64]
+    head_gradients: Gradients | None = None
+    unit_gradients: Gradients | None = None
 
 
 def fisher(
@@ -38,7 +47,7 @@ def fisher(
 
     parts = architecture.parts(model)
     size = architecture.head_size(model)
-    sums = [LayerImportance(np.zeros(part.heads), np.zeros(part.ffn)) for part in parts]
+    gradients: list[tuple[list[Gradients], list[Gradients]]] = [([], []) for _ in parts]
     labelled = [item for item in items if item.target not in (None, -100)]
     progress.start("Importance", len(labelled))
     model.eval().requires_grad_(False)
@@ -62,14 +71,18 @@ def fisher(
                 )
                 wanted = [mask for pair in masks for mask in pair]
                 found = torch.autograd.grad(loss, wanted, allow_unused=True)
-        for index, total in enumerate(sums):
-            for scores, gradient in ((total.heads, found[2 * index]), (total.units, found[2 * index + 1])):
-                if gradient is not None:
-                    np.add(scores, gradient.square().sum(dim=(0, 1)).double().numpy(), out=scores)
+        for index, halves in enumerate(gradients):
+            for rows, gradient, mask in zip(halves, found[2 * index : 2 * index + 2], masks[index], strict=True):
+                rows.append((torch.zeros_like(mask) if gradient is None else gradient)[:, 0].numpy())
         progress.advance(len(batch))
     progress.finish()
     model.requires_grad_(True)
-    return [LayerImportance(total.heads / len(labelled), total.units / len(labelled)) for total in sums]
+    return [_layer_importance(np.concatenate(heads), np.concatenate(units)) for heads, units in gradients]
+
+
+def _layer_importance(heads: Gradients, units: Gradients) -> LayerImportance:
+    scores = [np.square(rows, dtype=np.float64).mean(axis=0) for rows in (heads, units)]
+    return LayerImportance(scores[0], scores[1], heads, units)
 
 
 def magnitude(model: Any) -> list[LayerImportance]:
@@ -86,9 +99,35 @@ def magnitude(model: Any) -> list[LayerImportance]:
     return found
 
 
-def strongest(scores: NDArray[np.float64], count: int) -> list[int]:
-    """Indexes of the `count` largest scores in increasing order; equal scores go to the lower index."""
-    return sorted(int(index) for index in np.argsort(-scores, kind="stable")[:count])
+def strongest(scores: NDArray[np.float64], count: int, gradients: Gradients | None = None) -> list[int]:
+    """Indexes of the `count` parts to keep, in increasing order.
+
+    Without gradients these have the largest scores; equal scores go to the lower index. With gradients, parts are then
+    exchanged one for one as long as that makes the loss of what is cut smaller: the mean square of the sum of its
+    gradients, in which parts that do the same or the opposite count together (Kwon et al. 2022, mask rearrangement).
+    """
+    order = np.argsort(-scores, kind="stable")
+    cut = np.zeros(len(scores), dtype=bool)
+    cut[order[count:]] = True
+    if gradients is not None and 0 < count < len(scores):
+        _exchange(cut, gradients.astype(np.float64))
+    return [int(index) for index in np.flatnonzero(~cut)]
+
+
+def _exchange(cut: NDArray[np.bool_], gradients: NDArray[np.float64]) -> None:
+    """Steepest exchanges of a cut part for a kept one, in place; each makes the loss smaller, so it comes to an end."""
+    fisher = gradients.T @ gradients / len(gradients)
+    alone = np.diag(fisher)
+    total = fisher[:, cut].sum(axis=1)
+    for _ in range(len(cut)):
+        out, into = np.flatnonzero(cut), np.flatnonzero(~cut)
+        change = (alone - 2 * total)[out, None] + (alone + 2 * total)[into] - 2 * fisher[np.ix_(out, into)]
+        best = int(change.argmin())
+        if change.flat[best] >= -1e-9 * max(float(total[cut].sum()), 0.0) - 1e-300:
+            return
+        leaves, enters = out[best // len(into)], into[best % len(into)]
+        cut[leaves], cut[enters] = False, True
+        total += fisher[:, enters] - fisher[:, leaves]
 
 
 def _masking(mask: Any) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from edge_ptf import architecture, tasks
 from edge_ptf.architecture import LayerShape
@@ -19,14 +20,20 @@ from edge_ptf.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.compression import vocabulary
+from edge_ptf.compression.costs import CostTable
 from edge_ptf.compression.importance import LayerImportance, fisher, magnitude, strongest
+from edge_ptf.compression.reconstruction import reconstruct
+from edge_ptf.compression.structure import best_structure
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example
+from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import labelled_items
 
+SIZES = ("layers", "keep_layers", "heads", "ffn")
+"""The options that say the size themselves; `speedup` finds it instead."""
 UNITS_STEP = 32
 """Shares of feed-forward units are rounded to this: kernels work on blocks."""
 
@@ -34,6 +41,9 @@ UNITS_STEP = 32
 class PruneConfig(StageConfig):
     """The student's size. A count, or a share below 1 of what the teacher has; nothing is cut where it is unset."""
 
+    speedup: float | None = Field(
+        None, gt=1, description="Find the widths that make it so many times as fast as it was, in the same precision."
+    )
     layers: float | None = Field(None, gt=0, description="Layers kept, spread evenly; the last one always stays.")
     keep_layers: tuple[int, ...] | None = Field(None, description="These layers instead, from 0, such as 1,3,5.")
     heads: tuple[float, ...] | None = Field(
@@ -44,6 +54,11 @@ class PruneConfig(StageConfig):
     )
     importance: Literal["fisher", "magnitude"] = Field("fisher", description="Which heads and units matter.")
     samples: int = Field(512, ge=1, description="Validation texts for the Fisher information.")
+    rearrange: bool = Field(True, description="Look at parts together when choosing them, not at each alone.")
+    refit: Literal["weights", "scales", "none"] = Field(
+        "weights", description="Fit what is left to the unpruned model: all output weights, or one factor a part."
+    )
+    refit_tokens: int = Field(32_768, ge=1, description="Tokens of training texts to fit to.")
     vocabulary: bool = Field(True, description="Drop token pieces that the training texts do not use.")
     vocabulary_min_count: int = Field(1, ge=1, description="Fewest uses in train and validation that keep a piece.")
     vocabulary_size: int | None = Field(
@@ -61,14 +76,29 @@ class PruneConfig(StageConfig):
             return [part for part in value.replace(" ", "").split(",") if part]
         return [value] if isinstance(value, int | float) else value
 
+    @model_validator(mode="after")
+    def _one_way(self) -> PruneConfig:
+        sizes = [name for name in SIZES if getattr(self, name) is not None]
+        if self.speedup is not None and sizes:
+            raise ValueError(f"speedup finds the widths itself; leave out {', '.join(sizes)}")
+        return self
+
 
 def prune(
-    checkpoint: Checkpoint, data: LabelledData, config: PruneConfig, out: Path, progress: Progress = SILENT
+    checkpoint: Checkpoint,
+    data: LabelledData,
+    config: PruneConfig,
+    out: Path,
+    progress: Progress = SILENT,
+    costs: CostTable | None = None,
 ) -> Checkpoint:
-    """Writes the student that `distill` then teaches. The weights that stay are the teacher's.
+    """Writes a smaller model that works, or that `distill` then teaches.
+
+    Args:
+        costs: what each width costs on the device; needed where a speed-up is asked for.
 
     Raises:
-        BadInputError: the wanted size does not fit the model.
+        BadInputError: the wanted size does not fit the model, or no structure is as quick as asked.
         CheckpointError: the model's family cannot be pruned.
     """
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
@@ -77,7 +107,7 @@ def prune(
         notes["skipped"] = f"family {model.config.model_type}"
     else:
         architecture.family_of(model)
-        notes |= _cut_structure(model, tokenizer, checkpoint, data, config, progress)
+        notes |= _cut_structure(model, tokenizer, checkpoint, data, config, costs, progress)
         if config.vocabulary:
             tokenizer, found = _cut_vocabulary(model, tokenizer, data, config)
             notes |= found
@@ -97,22 +127,66 @@ def _cut_structure(
     checkpoint: Checkpoint,
     data: LabelledData,
     config: PruneConfig,
+    costs: CostTable | None,
     progress: Progress,
 ) -> dict[str, Any]:
     before = architecture.shapes(model)
     kept = _kept_layers(config, len(before))
-    heads = _widths("heads", config.heads, [before[layer].heads for layer in kept], step=1)
-    units = _widths("ffn", config.ffn, [before[layer].ffn for layer in kept], step=UNITS_STEP)
-    wanted = [LayerShape(heads=h, ffn=u) for h, u in zip(heads, units, strict=True)]
     scores: list[LayerImportance] = []
-    if wanted != [before[layer] for layer in kept]:
+    notes: dict[str, Any] = {}
+    if config.speedup is not None:
+        if costs is None:
+            raise BadInputError("a speed-up needs the cost of each width", hint="Measure it: edge-ptf costs")
         scores = _scores(model, tokenizer, checkpoint, data, config, progress)
+        budget = costs.unpruned_predicted_ms / config.speedup
+        found = best_structure(scores, costs, budget, UNITS_STEP)
+        wanted = list(found.layers)
+        notes = {
+            "costs": costs.source,
+            "predicted_ms": round(found.ms, 4),
+            "predicted_unpruned_ms": round(costs.unpruned_predicted_ms, 4),
+        }
+    else:
+        heads = _widths("heads", config.heads, [before[layer].heads for layer in kept], step=1)
+        units = _widths("ffn", config.ffn, [before[layer].ffn for layer in kept], step=UNITS_STEP)
+        wanted = [LayerShape(heads=h, ffn=u) for h, u in zip(heads, units, strict=True)]
+        if wanted != [before[layer] for layer in kept]:
+            scores = _scores(model, tokenizer, checkpoint, data, config, progress)
+    unpruned = copy.deepcopy(model) if config.refit != "none" and scores else None
     architecture.keep_layers(model, kept)
     for part, layer, shape in zip(architecture.parts(model), kept, wanted, strict=True):
         if scores:
-            chosen = strongest(scores[layer].heads, shape.heads), strongest(scores[layer].units, shape.ffn)
-            architecture.slice_layer(part, *chosen)
-    return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted]}
+            architecture.slice_layer(part, *_strongest(scores[layer], shape, config.rearrange))
+    if unpruned is not None and config.refit != "none":
+        items, first_token = _refit_items(tokenizer, checkpoint, data, config)
+        notes["refit_error_left"] = reconstruct(
+            model,
+            unpruned,
+            kept,
+            config.refit,
+            items,
+            model_inputs(model, tokenizer),
+            int(tokenizer.pad_token_id),
+            first_token,
+            progress,
+        )
+    return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted], **notes}
+
+
+def _strongest(scores: LayerImportance, shape: LayerShape, rearrange: bool) -> tuple[list[int], list[int]]:
+    heads = strongest(scores.heads, shape.heads, scores.head_gradients if rearrange else None)
+    return heads, strongest(scores.units, shape.ffn, scores.unit_gradients if rearrange else None)
+
+
+def _refit_items(
+    tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig
+) -> tuple[list[Item], bool]:
+    """Training texts spread over the split, and whether the answer is read from the first token alone."""
+    task = tasks.create(checkpoint.info.task)
+    items = labelled_items(tokenizer, task, data.train, checkpoint.info.max_length)
+    tokens = sum(len(item.encoding.input_ids) for item in items)
+    step = max(tokens // config.refit_tokens, 1)
+    return items[::step], not any(isinstance(item.target, list) for item in items)
 
 
 def _scores(

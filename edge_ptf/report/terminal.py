@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import Checkpoint
+from edge_ptf.compression import CostTable
 from edge_ptf.config import Source
 from edge_ptf.export.graph import Graph
 from edge_ptf.measure import statistics
@@ -55,22 +58,39 @@ def stage_line(stage: str, artifact: Any, seconds: float, reused: bool, subject:
 
 def summary(artifact: Any) -> str:
     """One line about any stage's result."""
-    if isinstance(artifact, Checkpoint):
-        return _checkpoint_summary(artifact)
-    if isinstance(artifact, Graph):
-        return _graph_summary(artifact)
-    if isinstance(artifact, Payload):
-        tokenizer = artifact.manifest.tokenizer
-        only_ids = (
-            "" if tokenizer.tables else f"; the runner takes token ids only: {tokenizer.unsupported or 'no tables'}"
+    if isinstance(artifact, tuple):  # a bench gives latency and memory
+        return _bench_summary(*artifact)
+    known: tuple[tuple[type, Callable[[Any], str]], ...] = (
+        (Checkpoint, _checkpoint_summary),
+        (Graph, _graph_summary),
+        (CostTable, _costs_summary),
+        (Payload, _payload_summary),
+        (AccuracyEvidence, _accuracy_summary),
+    )
+    return next((tell(artifact) for kind, tell in known if isinstance(artifact, kind)), type(artifact).__name__)
+
+
+def costs_table(costs: CostTable) -> RenderableType:
+    """What each width costs: in layers before the last, and in the last."""
+    words = {"measured": f"measured on {costs.machine.cpu}", "estimated": "estimated from operations, not measured"}
+    table = _table(f"Milliseconds of half a layer, {words[costs.source]}")
+    for name in ("heads", "each layer", "last layer", "units", "each layer", "last layer"):
+        table.add_column(name, justify="right")
+    halves = (costs.inner.attention, costs.last.attention), (costs.inner.ffn, costs.last.ffn)
+    columns = [
+        cell
+        for inner, last in halves
+        for cell in (
+            [f"{width:,}" for width in inner.widths],
+            [f"{value:.3f}" for value in inner.ms],
+            [f"{value:.3f}" for value in last.at(inner.widths)],
         )
-        return f"{artifact.size_bytes / 1e6:.2f} MB, payload {artifact.digest[:12]}{only_ids}"
-    if isinstance(artifact, AccuracyEvidence):
-        metrics = ", ".join(f"{metric_words(name)} {value:.2f} %" for name, value in artifact.metrics.items())
-        return f"{metrics} (by {artifact.runtime.runner or 'Python'})"
-    if isinstance(artifact, tuple) and artifact and isinstance(artifact[0], LatencyEvidence):
-        return _bench_summary(artifact[0], artifact[1])
-    return type(artifact).__name__
+    ]
+    for row in zip_longest(*columns, fillvalue=""):
+        table.add_row(*row)
+    lengths = f"{len(costs.lengths)} texts of {min(costs.lengths)} to {max(costs.lengths)} tokens"
+    note = f"Embeddings, head and call: {costs.fixed_ms:.3f} ms. Mean over {lengths}."
+    return Group(table, Text(f"  {note}", style="dim"))
 
 
 def data_table(report: DataReport) -> RenderableType:
@@ -320,14 +340,24 @@ def _checkpoint_summary(checkpoint: Checkpoint) -> str:
     if last and last.stage == "prune":
         if "skipped" in notes:
             return f"not pruned: {notes['skipped']}"
-        layers, widths = notes["kept_layers"], sorted({layer.ffn for layer in info.layers})
-        text = f"layers {', '.join(map(str, layers))}; feed-forward {', '.join(map(str, widths))}"
+        text = f"layers {', '.join(map(str, notes['kept_layers']))}; {_widths(info.layers)}"
+        if "predicted_ms" in notes:
+            ratio = notes["predicted_unpruned_ms"] / notes["predicted_ms"]
+            text += f"; {notes['predicted_ms']:.2f} ms expected, {ratio:.2f} × as fast"
         before, after = notes.get("pieces_before"), notes.get("pieces_after")
         return f"{text}; vocabulary {before:,} → {after:,}" if before and after else text
     if notes.get("validation"):
         scores = notes["validation"]
         return f"validation {scores[notes['kept_epoch'] - 1]:.2f} % (epoch {notes['kept_epoch']} of {len(scores)})"
     return f"{len(info.layers)} layers"
+
+
+def _widths(layers: Sequence[LayerShape]) -> str:
+    """Heads where they differ, and feed-forward widths, layer by layer where they differ."""
+    heads, units = [layer.heads for layer in layers], [layer.ffn for layer in layers]
+    shown = [f"heads {', '.join(map(str, heads))}"] if len(set(heads)) > 1 else []
+    widths = units if len(set(units)) > 1 else units[:1]
+    return "; ".join([*shown, f"feed-forward {', '.join(map(str, widths))}"])
 
 
 def _graph_summary(graph: Graph) -> str:
@@ -338,6 +368,22 @@ def _graph_summary(graph: Graph) -> str:
     notes = info.lineage[-1].notes
     same = f", {notes['same_answer_percent']:.1f} % of answers as in FP32" if "same_answer_percent" in notes else ""
     return f"{size:.1f} MB, INT8 {info.scheme.mode}{same}"
+
+
+def _costs_summary(costs: CostTable) -> str:
+    full = f", FP32 {costs.full_precision_ms:.2f} ms" if costs.full_precision_ms else ""
+    return f"{costs.source}: unpruned {costs.unpruned_ms:.2f} ms{full}"
+
+
+def _payload_summary(payload: Payload) -> str:
+    tokenizer = payload.manifest.tokenizer
+    only_ids = "" if tokenizer.tables else f"; the runner takes token ids only: {tokenizer.unsupported or 'no tables'}"
+    return f"{payload.size_bytes / 1e6:.2f} MB, payload {payload.digest[:12]}{only_ids}"
+
+
+def _accuracy_summary(evidence: AccuracyEvidence) -> str:
+    metrics = ", ".join(f"{metric_words(name)} {value:.2f} %" for name, value in evidence.metrics.items())
+    return f"{metrics} (by {evidence.runtime.runner or 'Python'})"
 
 
 def _bench_summary(latency: LatencyEvidence, memory: MemoryEvidence) -> str:

@@ -30,7 +30,7 @@ class TextClassification(Task):
     columns = ("text", "label")
     optional_columns = ("text_pair",)
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "prune": {"layers": 0.5, "ffn": 1 / 3, "vocabulary_size": 12_000}
+        "prune": {"layers": 2 / 3, "ffn": 1 / 3, "vocabulary_size": 12_000}
     }
 
     @classmethod

@@ -114,6 +114,23 @@ def test_a_stage_is_reused_and_never_written_over_by_another(work: tuple[Path, d
     assert "reused" in edge_ptf(folder, *again, 32).stdout
 
 
+def test_a_checkpoint_is_made_as_fast_as_asked(work: tuple[Path, dict[str, str]], csv_data: Path) -> None:
+    folder, _ = work
+    data = ("--checkpoint", "teacher", "--data", csv_data)
+    measured = edge_ptf(folder, "costs", *data, "--texts", 2, "--rounds", 3, "--out", "costs")
+    assert measured.returncode == 0, measured.stderr
+    assert "heads" in measured.stdout
+    assert "last layer" in measured.stdout
+    pruned = edge_ptf(folder, "prune", *data, "--costs", "costs", "--speedup", 1.1, "--out", "quick")
+    assert pruned.returncode == 0, pruned.stderr
+    assert "as fast" in pruned.stdout
+    for more, complaint in (((), "edge-ptf costs"), (("--costs", "costs", "--ffn", 32), "leave out ffn")):
+        refused = edge_ptf(folder, "prune", *data, "--speedup", 1.1, *more, "--out", "never")
+        assert refused.returncode == 2
+        assert complaint in refused.stderr
+        assert not (folder / "never").exists()
+
+
 def test_a_package_answers_texts_pipes_and_scripts(work: tuple[Path, dict[str, str]]) -> None:
     folder, _ = work
     told = edge_ptf(folder, "predict", "package.eptf", "turn on the lights", "play some jazz")

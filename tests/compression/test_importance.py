@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_ptf import architecture, tasks
 from edge_ptf.checkpoint import load_base_model, load_tokenizer, model_inputs
@@ -131,3 +133,45 @@ def test_the_strongest_come_in_order_and_ties_go_to_the_lower_index() -> None:
     assert strongest(scores, 4) == [0, 1, 2, 3]
     assert strongest(scores, 5) == [0, 1, 2, 3, 4]
     assert strongest(np.zeros(300), 7) == list(range(7))
+
+
+def cut_loss(gradients: np.ndarray, kept: list[int]) -> float:
+    cut = [index for index in range(gradients.shape[1]) if index not in kept]
+    return float(np.square(gradients[:, cut].sum(axis=1)).mean())
+
+
+def test_fisher_keeps_the_gradients_it_is_made_of(
+    tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData]
+) -> None:
+    model, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
+    for layer in fisher(model, items, inputs, 0, SILENT):
+        assert layer.head_gradients is not None
+        assert layer.unit_gradients is not None
+        assert layer.head_gradients.shape == (len(items), len(layer.heads))
+        assert np.allclose(np.square(layer.unit_gradients).mean(axis=0), layer.units, rtol=1e-4)
+
+
+def test_exchanges_find_what_can_be_lost_together() -> None:
+    """Two parts that undo each other are best cut together, however much each matters alone."""
+    draw = np.random.default_rng(0)
+    shared = draw.normal(size=(200, 1)) * 5
+    others = draw.normal(size=(200, 2)) * [4.99, 0.1]
+    gradients = np.hstack([shared, -0.99 * shared, others]).astype(np.float32)
+    scores = np.square(gradients, dtype=np.float64).mean(axis=0)
+    assert 0 in strongest(scores, 2)
+    assert strongest(scores, 2, gradients) == [2, 3]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 7), st.integers(0, 7))
+def test_no_single_exchange_is_left_that_helps(seed: int, parts: int, count: int) -> None:
+    gradients = np.random.default_rng(seed).normal(size=(9, parts)).astype(np.float32)
+    scores = np.square(gradients, dtype=np.float64).mean(axis=0)
+    count = min(count, parts)
+    kept = strongest(scores, count, gradients)
+    assert len(kept) == count
+    assert kept == sorted(set(kept))
+    found = cut_loss(gradients, kept)
+    assert found <= cut_loss(gradients, strongest(scores, count)) + 1e-6
+    for out in kept:
+        for into in set(range(parts)) - set(kept):
+            assert found <= cut_loss(gradients, [*(set(kept) - {out}), into]) + 1e-6

@@ -21,9 +21,11 @@ from edge_ptf.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.compression.costs import CostConfig, CostTable, find_costs
 from edge_ptf.compression.pruning import spread_layers
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.export import QuantizeConfig
 from edge_ptf.tasks.base import Example
 from edge_ptf.training.batching import collate
 from edge_ptf.training.finetuning import labelled_items
@@ -327,3 +329,60 @@ def test_the_second_text_of_a_pair_counts_too(
     pairs = tuple(replace(example, text_pair="stop the volume") for example in data.train)
     student = prune(tiny_teacher("bert"), replace(data, train=pairs), PruneConfig(), tmp_path / "out")
     assert {"stop", "volume"} <= set(load_tokenizer(student.path).get_vocab())
+
+
+def cost_table(teacher: Checkpoint, data: LabelledData, out: Path) -> CostTable:
+    return find_costs(teacher, data, QuantizeConfig(), CostConfig(source="estimated"), out)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_speedup_is_met_by_the_widths_that_are_found(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str
+) -> None:
+    teacher, data = tiny_teacher(family), tiny_data()
+    costs = cost_table(teacher, data, tmp_path / "costs")
+    student = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", costs=costs)
+    notes = student.info.lineage[-1].notes
+    assert notes["costs"] == "estimated"
+    assert notes["predicted_ms"] == pytest.approx(costs.predict(student.info.layers), abs=1e-4)
+    assert costs.predict(student.info.layers) <= costs.unpruned_predicted_ms / 1.3
+    assert len(notes["refit_error_left"]) == 6
+    assert architecture.shapes(load_model(student)) == student.info.layers
+    again = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "again", costs=costs)
+    assert contents(again.path) == contents(student.path)
+
+
+def test_a_speedup_without_costs_is_refused(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match="needs the cost of each width"):
+        prune(tiny_teacher("bert"), tiny_data(), PruneConfig(speedup=1.3), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_speedup_that_is_out_of_reach_is_refused(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    teacher, data = tiny_teacher("bert"), tiny_data()
+    with pytest.raises(BadInputError, match="no structure takes"):
+        prune(teacher, data, PruneConfig(speedup=99), tmp_path / "out", costs=cost_table(teacher, data, tmp_path / "c"))
+
+
+@pytest.mark.parametrize("sizes", [{"layers": 2}, {"ffn": 0.5}, {"keep_layers": "0,1"}, {"heads": 1}])
+def test_a_speedup_and_sizes_do_not_go_together(sizes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="finds the widths itself"):
+        PruneConfig.model_validate({"speedup": 2, **sizes})
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+def test_what_is_refitted_answers_more_like_the_teacher(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path, task: str
+) -> None:
+    teacher, data = tiny_teacher("bert", task), tiny_data(task)
+    distances = {}
+    for refit in ("none", "scales", "weights"):
+        options = PruneConfig(ffn=(0.5,), heads=(2,), refit=refit, vocabulary=False)
+        student = prune(teacher, data, options, tmp_path / refit)
+        distances[refit] = float((logits(student, data.train) - logits(teacher, data.train)).square().mean())
+    assert distances["weights"] < distances["none"]
+    assert distances["weights"] < distances["scales"]

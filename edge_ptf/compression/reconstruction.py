@@ -1,0 +1,226 @@
+"""After cutting: the output projections of what stays are refitted, so that each layer says again what it said before.
+
+No labels, no gradients, no epochs: each half of a layer is one linear least-squares problem over a few thousand texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ptf import architecture
+from edge_ptf.architecture import LayerParts
+from edge_ptf.progress import Progress
+from edge_ptf.training.batching import Item, collate
+from edge_ptf.training.trainer import by_length
+
+BATCH = 32
+RIDGE = 1e-2
+"""Pull towards the weights as they were, relative to the mean square of what enters the projection."""
+ROUNDING = 1e-6
+"""A squared error of this share is the rounding of the FP16 in which targets are kept: nothing is missing."""
+LARGEST_SCALE = 10.0
+"""A layer whose scales would change by more is left as it is: its problem is ill-conditioned (Kwon et al. 2022)."""
+
+Half = Literal["attention", "ffn"]
+HALVES: tuple[Half, ...] = ("attention", "ffn")
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Texts to fit on, and how a model reads them."""
+
+    items: Sequence[Item]
+    inputs: Sequence[str]
+    pad: int
+
+    def batches(self) -> Iterator[tuple[dict[str, Any], Any]]:
+        """The model's inputs and the mask of real tokens [batch, length]."""
+        for batch in by_length(self.items, BATCH):
+            tensors = collate(
+                [self.items[index] for index in batch], ("input_ids", "attention_mask", *self.inputs), self.pad
+            )
+            yield {name: tensors[name] for name in self.inputs}, tensors["attention_mask"].bool()
+
+
+def reconstruct(
+    student: Any,
+    teacher: Any,
+    origins: Sequence[int],
+    form: Literal["weights", "scales"],
+    items: Sequence[Item],
+    inputs: Sequence[str],
+    pad: int,
+    first_token: bool,
+    progress: Progress,
+) -> list[float]:
+    """Fits the output projections of a cut model, in place, first layer first.
+
+    Each half of a layer adds its output to what came in, and a LayerNorm follows. The sum before it is fitted to the
+    teacher's in the least-squares sense, given what the student, fitted so far, computes up to there: errors of earlier
+    layers are corrected too. "weights" refits every weight of the projection, "scales" one factor for each head and
+    unit (mask tuning of Kwon et al. 2022, folded into the weights); both refit the bias.
+
+    Args:
+        origins: for each layer of the student the teacher's layer it was cut from.
+        first_token: the answer is read from the first token, so the last layer is fitted there alone.
+
+    Returns:
+        For each half of each layer, the share of the squared error that is left.
+    """
+    texts = _Texts(items, inputs, pad)
+    wanted = architecture.parts(teacher)
+    parts = architecture.parts(student)
+    targets = _Targets(teacher, [wanted[origin] for origin in origins], texts, first_token, progress)
+    left = []
+    progress.start("Refit", 2 * len(parts))
+    for layer, part in enumerate(parts):
+        for half in HALVES:
+            left.append(_refit(student, part, half, form, texts, targets.of(layer, half), targets.first_only(layer)))
+            progress.advance()
+    progress.finish()
+    return left
+
+
+class _Targets:
+    """The teacher's sums before each LayerNorm over the tokens that are fitted, FP16: [tokens, width] a batch."""
+
+    def __init__(
+        self, teacher: Any, parts: Sequence[LayerParts], texts: _Texts, first_token: bool, progress: Progress
+    ) -> None:
+        import torch
+
+        self.layers, self.first_token = len(parts), first_token
+        self.found: dict[tuple[int, Half], list[Any]] = {
+            (layer, half): [] for layer in range(len(parts)) for half in HALVES
+        }
+        progress.start("Read the unpruned model", len(texts.items))
+        with torch.no_grad():
+            for feeds, mask in texts.batches():
+                with ExitStack() as hooks:
+                    for layer, part in enumerate(parts):
+                        for half in HALVES:
+                            keep = _keeping(self.found[layer, half], _tokens(mask, self.first_only(layer)))
+                            hooks.callback(part.get(_norm(part, half)).register_forward_pre_hook(keep).remove)
+                    teacher(**feeds, return_dict=True)
+                progress.advance(len(mask))
+        progress.finish()
+
+    def of(self, layer: int, half: Half) -> list[Any]:
+        return self.found[layer, half]
+
+    def first_only(self, layer: int) -> bool:
+        return self.first_token and layer == self.layers - 1
+
+
+def _keeping(found: list[Any], tokens: Any) -> Any:
+    def hook(module: Any, arguments: tuple[Any, ...]) -> None:
+        found.append(arguments[0][tokens].half())
+
+    return hook
+
+
+class _EnoughError(Exception):
+    """The forward pass has come as far as it is needed."""
+
+
+def _refit(
+    model: Any, part: LayerParts, half: Half, form: str, texts: _Texts, targets: Sequence[Any], first_only: bool
+) -> float:
+    """Fits one output projection; returns the share of the squared error that is left."""
+    import torch
+
+    output = part.get(part.family.attention_output if half == "attention" else part.family.ffn_output)
+    width = getattr(output, "in_features", 0)
+    squares, products, error = torch.zeros(width + 1, width + 1), torch.zeros(width + 1, len(output.bias)), 0.0
+    energy = 0.0
+    squares, products = squares.double(), products.double()
+    entered: list[Any] = []
+    summed: list[Any] = []
+    with ExitStack() as hooks, torch.no_grad():
+        hooks.callback(output.register_forward_pre_hook(lambda _, given: entered.append(given[0])).remove)
+        hooks.callback(part.get(_norm(part, half)).register_forward_pre_hook(_stopping(summed)).remove)
+        for (feeds, mask), target in zip(texts.batches(), targets, strict=True):
+            entered.clear()
+            summed.clear()
+            with suppress(_EnoughError):
+                model(**feeds, return_dict=True)
+            tokens = _tokens(mask, first_only)
+            missing = target.float() - summed[0][tokens]
+            ones = torch.ones(len(missing), 1)
+            rows = torch.cat([entered[0][tokens][:, :width], ones], dim=1) if width else ones
+            squares += (rows.T @ rows).double()
+            products += (rows.T @ missing).double()
+            error += float(missing.double().square().sum())
+            energy += float(target.double().square().sum())
+    if error <= ROUNDING * energy:
+        return 0.0
+    size = int(part.get(part.family.attention).attention_head_size) if half == "attention" else 1
+    change = _changes(squares.numpy(), products.numpy(), output, size if form == "scales" else 0)
+    if change is None:
+        return 1.0
+    with torch.no_grad():
+        if width:
+            output.weight += torch.from_numpy(change[:-1].T).float()
+        output.bias += torch.from_numpy(change[-1]).float()
+    gained = 2 * float((change * products.numpy()).sum()) - float((change * (squares.numpy() @ change)).sum())
+    return round(1 - gained / error, 4)
+
+
+def _changes(squares: Matrix, products: Matrix, output: Any, group: int) -> Matrix | None:
+    """What is added to weight (transposed) and bias, [width + 1, out].
+
+    Args:
+        squares: the projection's inputs with a one appended, times themselves.
+        products: the same times what is missing in the sum.
+        group: one scale for so many inputs; 0: every weight is free.
+    """
+    from scipy.linalg import solve
+
+    width = len(squares) - 1
+    pull = RIDGE * np.trace(squares) / len(squares)
+    if not width or not group:
+        found: Matrix = solve(squares + pull * np.eye(width + 1) * ([1.0] * width + [0.0]), products, assume_a="pos")
+        return found
+    # the unknowns are changes of scales, and the bias: the bias is eliminated first
+    weight = output.weight.detach().double().numpy().T
+    count, means, missing = squares[-1, -1], squares[-1, :-1], products[-1]
+    centred = squares[:-1, :-1] - np.outer(means, means) / count
+    wanted = products[:-1] - np.outer(means, missing) / count
+    groups = np.kron(np.eye(width // group), np.ones(group))
+    system = groups @ (centred * (weight @ weight.T)) @ groups.T
+    system += RIDGE * np.trace(system) / len(system) * np.eye(len(system))
+    scales = solve(system, groups @ (wanted * weight).sum(axis=1), assume_a="pos")
+    if np.abs(scales).max() > LARGEST_SCALE:
+        return None
+    change = weight * (groups.T @ scales)[:, None]
+    return np.vstack([change, (missing - means @ change) / count])
+
+
+def _stopping(found: list[Any]) -> Any:
+    def hook(module: Any, arguments: tuple[Any, ...]) -> None:
+        found.append(arguments[0])
+        raise _EnoughError
+
+    return hook
+
+
+def _tokens(mask: Any, first_only: bool) -> Any:
+    """The tokens that are fitted, as a mask [batch, length]."""
+    if not first_only:
+        return mask
+    import torch
+
+    first = torch.zeros_like(mask)
+    first[:, 0] = True
+    return first
+
+
+def _norm(part: LayerParts, half: Half) -> str:
+    return part.family.attention_norm if half == "attention" else part.family.ffn_norm

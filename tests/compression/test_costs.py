@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_ptf import architecture
+from edge_ptf.architecture import LayerShape
+from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, save_checkpoint
+from edge_ptf.compression import costs as room
+from edge_ptf.compression.costs import CostConfig, CostTable, Curve, find_costs, open_costs, time_graphs
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError, CheckpointError, ConfigError
+from edge_ptf.export import QuantizeConfig
+from edge_ptf.machine import this_machine
+
+QUICK = CostConfig(source="measured", texts=3, rounds=3)
+
+
+def test_curves_are_linear_between_known_widths() -> None:
+    curve = Curve(widths=(0, 2, 6), ms=(0.0, 1.0, 2.0))
+    assert np.allclose(curve.at([0, 1, 2, 4, 6]), [0, 0.5, 1.0, 1.5, 2.0])
+
+
+known = {
+    "heads": st.lists(st.floats(0, 5), min_size=2, max_size=2).map(sorted),
+    "units": st.lists(st.floats(0, 5), min_size=3, max_size=3).map(sorted),
+}
+
+
+@given(st.floats(0.1, 1), st.floats(0, 0.1), known["heads"], known["units"], st.integers(0, 3))
+def test_curves_come_back_from_the_times_they_make(
+    fixed: float, nothing: float, heads: list[float], units: list[float], inner: int
+) -> None:
+    """Times are made by given curves; the plan's curves predict every structure's time."""
+    plan = room._Plan(heads=(1, 4), units=(8, 16, 32), few_heads=(1, 4), few_units=(8, 16, 32), inner=inner)
+    attention = dict(zip((0, 1, 4), [nothing / 2, *(nothing / 2 + value for value in heads)], strict=True))
+    ffn = dict(zip((0, 8, 16, 32), [nothing / 2, *(nothing / 2 + value for value in units)], strict=True))
+
+    def ms(structure: tuple[LayerShape, ...]) -> float:
+        return fixed + sum(attention[shape.heads] + ffn[shape.ffn] for shape in structure) - nothing
+
+    structures = list(plan.structures())
+    found, inner_costs, last_costs = plan.curves([ms(structure) for structure in structures])
+    assert found == pytest.approx(fixed)
+    for structure in structures:
+        predicted = found + sum(inner_costs.of(shape) for shape in structure[:-1]) + last_costs.of(structure[-1])
+        assert predicted == pytest.approx(ms(structure), abs=1e-4)
+
+
+def test_wider_is_never_cheaper_whatever_the_noise_says() -> None:
+    found = room._costs(0.2, [0.5, 0.4, 0.6, 0.3, 0.9], (1, 2), (8, 16, 32))
+    assert found.attention.ms == (0.1, 0.4, 0.4)
+    assert found.ffn.ms == (0.1, 0.5, 0.5, 0.8)
+
+
+@pytest.mark.parametrize(
+    ("family", "mode"),
+    [("bert", "dynamic"), ("distilbert", "dynamic"), ("roberta", "dynamic"), ("electra", "none"), ("bert", "static")],
+)
+def test_every_family_is_measured(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    family: str,
+    mode: Any,
+) -> None:
+    teacher = tiny_teacher(family)
+    found = find_costs(teacher, tiny_data(), QuantizeConfig(mode=mode), QUICK, tmp_path / "costs")
+    assert found == open_costs(tmp_path / "costs") == open_costs(tmp_path / "costs" / "costs.json")
+    assert found.source == "measured"
+    assert found.machine == this_machine()
+    assert found.unpruned == teacher.info.layers
+    assert len(found.lengths) == 3
+    assert found.inner.attention.widths == (0, 1, 2, 3, 4)
+    assert found.inner.ffn.widths[-1] == found.last.ffn.widths[-1] == 64
+    assert found.fixed_ms > 0
+    assert found.full_precision_ms
+    assert found.predict(found.unpruned) == found.unpruned_predicted_ms >= found.fixed_ms
+
+
+def test_the_weights_of_the_checkpoint_do_not_change(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    teacher = tiny_teacher("bert")
+    before = {file.name: file.read_bytes() for file in teacher.path.iterdir()}
+    find_costs(teacher, tiny_data(), QuantizeConfig(), QUICK, tmp_path / "costs")
+    assert {file.name: file.read_bytes() for file in teacher.path.iterdir()} == before
+
+
+def test_a_single_layer_has_one_curve(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    model = load_model(tiny_teacher("bert"))
+    architecture.keep_layers(model, [2])
+    info = tiny_teacher("bert").info.replace(layers=architecture.shapes(model))
+    single = save_checkpoint(model, load_tokenizer(tiny_teacher("bert").path), info, tmp_path / "single")
+    found = find_costs(single, tiny_data(), QuantizeConfig(), QUICK, tmp_path / "costs")
+    assert found.inner == found.last
+
+
+def test_an_estimate_grows_with_operations_and_says_what_it_is(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    config = CostConfig(source="estimated")
+    found = find_costs(tiny_teacher("bert"), tiny_data(), QuantizeConfig(), config, tmp_path)
+    assert found.source == "estimated"
+    assert found.full_precision_ms is None
+    assert found.unpruned_ms == pytest.approx(found.unpruned_predicted_ms)
+    narrow, wide = (found.predict((LayerShape(heads=heads, ffn=32),) * 3) for heads in (1, 4))
+    assert narrow < wide < found.unpruned_predicted_ms
+
+
+def test_a_model_that_cannot_be_pruned_is_refused(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="'albert' cannot be pruned"):
+        find_costs(tiny_teacher("albert"), tiny_data(), QuantizeConfig(), QUICK, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_without_a_whole_layer_is_refused(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    model, teacher = load_model(tiny_teacher("bert")), tiny_teacher("bert")
+    for part in architecture.parts(model):
+        architecture.slice_layer(part, [], range(32))
+    info = teacher.info.replace(layers=architecture.shapes(model))
+    halved = save_checkpoint(model, load_tokenizer(teacher.path), info, tmp_path / "halved")
+    with pytest.raises(BadInputError, match="no layer has both"):
+        find_costs(halved, tiny_data(), QuantizeConfig(), QUICK, tmp_path / "out")
+
+
+def test_files_that_are_no_cost_table_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="cannot be read"):
+        open_costs(tmp_path)
+    (tmp_path / "costs.json").write_text("{")
+    with pytest.raises(BadInputError, match="not a cost table"):
+        open_costs(tmp_path)
+    (tmp_path / "costs.json").write_text(json.dumps({"source": "guessed"}))
+    with pytest.raises(ConfigError):
+        open_costs(tmp_path)
+
+
+def test_a_table_survives_its_file(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    config = CostConfig(source="estimated")
+    found = find_costs(tiny_teacher("bert"), tiny_data(), QuantizeConfig(), config, tmp_path)
+    assert CostTable.model_validate_json(found.model_dump_json()) == found
+
+
+def test_graphs_take_turns_and_every_text_counts() -> None:
+    class Session:
+        def __init__(self) -> None:
+            self.session, self.calls = self, list[int]()
+
+        def feeds(self, encoding: int) -> int:
+            return encoding
+
+        def run(self, feed: int) -> None:
+            self.calls.append(feed)
+
+    graphs = [Session(), Session()]
+    found = time_graphs(graphs, [7, 8], 5)  # type: ignore[arg-type, list-item]
+    assert found.shape == (2,)
+    assert (found > 0).all()
+    assert all(sorted(graph.calls) == [7] * 15 + [8] * 15 for graph in graphs)
