@@ -136,8 +136,8 @@ def find_costs(
     if config.source == "estimated":
         table = _estimated(model, encodings, quantize, config)
     else:
-        bench = GraphBuilder(model, model_inputs(model, tokenizer), checkpoint.info.max_length, encodings, quantize, config)
-        table = bench.table(progress)
+        inputs, longest = model_inputs(model, tokenizer), checkpoint.info.max_length
+        table = GraphBuilder(model, inputs, longest, encodings, quantize, config).table(progress)
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return table
@@ -267,13 +267,13 @@ class GraphBuilder:
             Encoding([number % pieces for number in encoding.input_ids], encoding.token_type_ids)
             for encoding in encodings
         ]
-        self.full = model
         self.small = copy.deepcopy(model)
         architecture.set_layers(self.small, [])
         architecture.keep_pieces(self.small, range(pieces))
         torch.manual_seed(0)
 
     def table(self, progress: Progress) -> CostTable:
+        """Times what is needed, and works out the curves."""
         heads, units = max(shape.heads for shape in self.shapes), max(shape.ffn for shape in self.shapes)
         plan = _Plan(
             heads=_grid(heads, [(count + 1) / heads for count in range(heads)] if heads <= 12 else WIDTH_SHARES),
