@@ -38,9 +38,7 @@ def main() -> None:
         calibration_sampling_size=[len(given.calibration)],
         op_type_dict={".*": {"weight": {"granularity": ["per_channel"]}}},
     )
-    model = quantization.fit(
-        str(fused), config, calib_dataloader=Loader(given.calibration, names) if static else None
-    )
+    model = quantization.fit(str(fused), config, calib_dataloader=Loader(given.calibration, names) if static else None)
     model.save(str(given.out / "model.onnx"))
     fused.unlink()
 

@@ -18,7 +18,7 @@ def main() -> None:
     given = arguments(VARIANTS)
     teacher = AutoModelForSequenceClassification.from_pretrained(given.teacher).eval()
     example = {name: torch.from_numpy(value) for name, value in feeds(given.calibration[0], NAMES).items()}
-    shapes = [(name, openvino.PartialShape([-1, -1]), openvino.Type.i64) for name in NAMES]
+    shapes = [(name, openvino.PartialShape([1, -1]), openvino.Type.i64) for name in NAMES]
     model = openvino.convert_model(teacher, example_input=example, input=shapes)
     if given.variant == "weights":  # OpenVINO quantizes activations at run time
         model = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)

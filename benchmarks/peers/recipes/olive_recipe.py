@@ -11,7 +11,7 @@ from typing import Any
 from arguments import arguments
 from olive import run
 
-VARIANTS = ("dynamic", "static", "static-fused", "static-qoperator")
+VARIANTS = ("dynamic", "static-qoperator", "static-qdq")
 CONVERT = {"type": "OnnxConversion", "target_opset": 17, "use_dynamo_exporter": False}
 FUSE = {"type": "OrtTransformersOptimization", "model_type": "bert"}
 DYNAMIC = {"type": "OnnxDynamicQuantization", "precision": "int8", "per_channel": True}
@@ -21,8 +21,7 @@ STATIC = {
 }
 PASSES: dict[str, dict[str, Any]] = {
     "dynamic": {"convert": CONVERT, "fuse": FUSE, "quantize": DYNAMIC},
-    "static": {"convert": CONVERT, "quantize": {**STATIC, "quant_format": "QDQ"}},
-    "static-fused": {"convert": CONVERT, "fuse": FUSE, "quantize": {**STATIC, "quant_format": "QDQ"}},
+    "static-qdq": {"convert": CONVERT, "quantize": {**STATIC, "quant_format": "QDQ"}},
     "static-qoperator": {"convert": CONVERT, "fuse": FUSE, "quantize": {**STATIC, "quant_format": "QOperator"}},
 }
 
@@ -33,7 +32,12 @@ def main() -> None:
     calibration.write_text(json.dumps(given.calibration), encoding="utf-8")
     os.environ["CALIBRATION"] = str(calibration)
     config = {
-        "input_model": {"type": "HfModel", "model_path": str(given.teacher), "task": "text-classification"},
+        "input_model": {
+            "type": "HfModel",
+            "model_path": str(given.teacher),
+            "task": "text-classification",
+            "load_kwargs": {"attn_implementation": "eager"},  # the form that the optimizer fuses
+        },
         "systems": {
             "cpu": {
                 "type": "LocalSystem",

@@ -31,9 +31,7 @@ def main() -> None:
         options["quant_format"] = QuantFormat.QDQ if qdq else QuantFormat.QOperator
         if given.variant.endswith("products"):
             options |= {"op_types_to_quantize": PRODUCTS, "extra_options": {"MatMulConstBOnly": True}}
-        quantize_static(
-            prepared, out, Reader(given.calibration, names), activation_type=QuantType.QUInt8, **options
-        )
+        quantize_static(prepared, out, Reader(given.calibration, names), activation_type=QuantType.QUInt8, **options)
     prepared.unlink()
     fused.unlink(missing_ok=True)
 

@@ -1,27 +1,27 @@
-"""A quantized model that Neural Compressor saved, compiled by PyTorch's Inductor."""
+"""A model that Inductor compiled ahead of time, under PyTorch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from neural_compressor.torch.quantization import load as load_quantized
 from serve import Feeds, Run, serve
+
+Tensors = tuple[torch.Tensor, ...]
 
 
 def load(model: Path, threads: int) -> tuple[str, Run]:
     torch.set_num_threads(threads)
-    torch._inductor.config.freezing = True
-    compiled = torch.compile(load_quantized(str(model.parent)), dynamic=True)
+    torch.set_grad_enabled(False)
+    compiled = torch._inductor.aoti_load_package(str(model))
 
-    def run(feeds: tuple[torch.Tensor, ...]) -> object:
-        with torch.no_grad():
-            return compiled(*feeds)
+    def run(inputs: Tensors) -> object:
+        return compiled(*inputs)
 
-    return f"PyTorch {torch.__version__}", run
+    return f"PyTorch {torch.__version__.split('+')[0]}", run
 
 
-def tensors(feeds: Feeds) -> tuple[torch.Tensor, ...]:
+def tensors(feeds: Feeds) -> Tensors:
     return tuple(torch.from_numpy(value) for value in feeds.values())
 
 
