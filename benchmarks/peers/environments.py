@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 from toolkits import ENVIRONMENTS, REQUIREMENTS, requirements
 

@@ -16,7 +16,7 @@ from edge_ptf.measure.statistics import paired_drop, percentile, ratio_interval
 from edge_ptf.tasks.base import Encoding, Example, Task
 
 MOST_DROP = 1.0
-"""Points of the first metric on validation that a toolkit's best variant may lose, where one of its variants does not."""
+"""Points of the first metric that a toolkit's best variant may lose on validation."""
 
 Times = list[list[int]]
 """Of each launch, in nanoseconds."""
@@ -152,6 +152,7 @@ def _speed(speed: Speed) -> str:
 
 WIDTH, HEIGHT = 860, 520
 LEFT, RIGHT, TOP, BOTTOM = 70, 30, 40, 60
+FONT = 'font-family="sans-serif" font-size="13"'
 AREA_PER_MB = 12.0
 COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#7b5ea7", "#b08900", "#3a7d7c", "#9c4668", "#555555")
 TICKS = (0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 10, 12, 16, 20, 30)
@@ -175,7 +176,7 @@ def plot(rows: Sequence[Row], metric: str, title: str, threads: str) -> str:
         return HEIGHT - BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - TOP - BOTTOM)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {FONT}>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
     ]
     for tick in TICKS:

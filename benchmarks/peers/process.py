@@ -21,7 +21,7 @@ class Worker:
     """Use as a context manager."""
 
     def __init__(self, engine: Engine, model: Path, threads: int) -> None:
-        self.words = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")
+        self.words = tempfile.TemporaryFile(mode="w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self.process = subprocess.Popen(
             [str(python(engine.environment)), str(WORKERS / engine.worker)],
             **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.words, "text": True},

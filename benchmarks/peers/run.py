@@ -91,7 +91,8 @@ def main() -> None:
             failed.append({"toolkit": contestant.toolkit, "variant": contestant.variant, "error": str(error)})
             continue
         known, unknown = np.split(logits, [len(validation.examples)])
-        own = calibrated(task, known, validation, teacher_validation or None)
+        follows = teacher_validation if contestant.toolkit not in (TEACHER, AGAIN) else None
+        own = calibrated(task, known, validation, follows)
         found = answers(own, known, validation)
         if not teacher_validation:
             teacher_validation, teacher_test = found, answers(own, unknown, test)
@@ -305,6 +306,8 @@ def _write(
     out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     chosen = [row for row in rows if row.best or row.toolkit in (TEACHER, AGAIN)]
     machine = result["machine"]
+    pinned = {name: ", ".join(" ".join(pair) for pair in found.items()) for name, found in result["versions"].items()}
+    lines = "".join(f"- {name}: {found}\n" for name, found in pinned.items())
     text = f"""# Peers
 
 The same fine-tuned encoder compressed by edge-ptf and by other toolkits; made by `benchmarks/peers/run.py`, which says
@@ -323,7 +326,7 @@ launches. In brackets after an accuracy: points lost against the teacher, and th
 {table(rows, titles)}
 ## Versions
 
-{"".join(f"- {name}: {', '.join(f'{package} {version}' for package, version in found.items())}{chr(10)}" for name, found in result["versions"].items())}"""
+{lines}"""
     if failed:
         text += "\n## What failed\n\n"
         text += "".join(f"- {each['toolkit']}, {each['variant']}: `{each['error']}`\n" for each in failed)

@@ -17,8 +17,6 @@ HERE = Path(__file__).parent
 REQUIREMENTS, RECIPES, WORKERS = HERE / "requirements", HERE / "recipes", HERE / "workers"
 WORK = HERE.parents[1] / "build" / "peers"
 ENVIRONMENTS = WORK / "environments"
-LONGEST_S = 1800
-"""Of one compression."""
 QUIET = {
     **{"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore", "CI": "true"},
     **{"OLIVE_DISABLE_TELEMETRY": "1", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"},
@@ -132,8 +130,11 @@ def compress(toolkit: Toolkit, variant: str, teacher: Path, graph: Path, calibra
         with (out / "log.txt").open("w", encoding="utf-8") as log:
             found = subprocess.run(
                 [*program, *options],
-                **{"cwd": out, "stdout": log, "stderr": log, "env": {**os.environ, **QUIET}},
-                **{"check": False, "timeout": LONGEST_S},
+                cwd=out,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **QUIET},
+                check=False,
             )
         if found.returncode or not (out / toolkit.engine.model).exists():
             lines = (out / "log.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()

@@ -6,7 +6,8 @@
     {"do": "logits", "file": FILE}               -> {"texts": 500}     [texts, classes] in FP32, as .npy
     {"do": "stop"}
 
-One text a call, unpadded. A worker brings `load(model, threads)`, which answers with the engine's name and `run(feeds)`.
+One text a call, unpadded. A worker brings `load(model, threads)`, which answers with the engine's name and a
+function from inputs to logits.
 """
 
 from __future__ import annotations
