@@ -1,11 +1,9 @@
-"""From logits and times to rows, and from rows to a table and a plot."""
+"""From logits and times to rows, and from rows to a readable page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from html import escape
-from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -24,11 +22,11 @@ Times = list[list[int]]
 
 @dataclass(slots=True)
 class Metric:
-    """In percent and points; `bound` is the upper 95 % bound of the drop from the teacher."""
+    """In percent and points; `bound` is the upper 95 % bound of the drop from the teacher, who has neither."""
 
     value: float
-    drop: float
-    bound: float
+    drop: float | None = None
+    bound: float | None = None
 
 
 @dataclass(slots=True)
@@ -83,13 +81,15 @@ def calibrated(task: Task, logits: Rows, validation: Split, teacher: list[Any] |
 
 
 def metrics(task: Task, test: Split, teacher: list[Any], found: list[Any]) -> dict[str, Metric]:
-    """What is gated for this task, beside the teacher's."""
+    """What is gated for this task, beside the teacher's answers; `found` may be these."""
     values = {}
     for metric in task.gated_metrics:
         before, after = (task.outcomes(metric.name, test.labels, each) for each in (teacher, found))
-        drop = paired_drop(before, after)
         hits, counted = after.sum(axis=0)[:2]
-        values[metric.name] = Metric(*(round(100 * each, 3) for each in (hits / counted, drop.value, drop.bound)))
+        values[metric.name] = Metric(round(100 * hits / counted, 3))
+        if found is not teacher:
+            drop = paired_drop(before, after)
+            values[metric.name].drop, values[metric.name].bound = round(100 * drop.value, 3), round(100 * drop.bound, 3)
     return values
 
 
@@ -136,8 +136,9 @@ def table(rows: Sequence[Row], titles: dict[str, str]) -> str:
 
 
 def _metric(metric: Metric) -> str:
-    drop = f"{metric.drop:+.2f}, ≤ {metric.bound:.2f}" if metric.drop or metric.bound else "–"
-    return f"{metric.value:.2f} ({drop})"
+    if metric.drop is None or metric.bound is None:
+        return f"{metric.value:.2f}"
+    return f"{metric.value:.2f} ({-metric.drop:+.2f}, ≥ {-metric.bound:+.2f})"
 
 
 def _speed(speed: Speed) -> str:
@@ -148,88 +149,41 @@ def _speed(speed: Speed) -> str:
     )
 
 
-# Plot
+PAGE = """# Peers
 
-WIDTH, HEIGHT = 860, 520
-LEFT, RIGHT, TOP, BOTTOM = 70, 30, 40, 60
-FONT = 'font-family="sans-serif" font-size="13"'
-AREA_PER_MB = 12.0
-COLOURS = ("#1b6ca8", "#c8553d", "#588157", "#7b5ea7", "#b08900", "#3a7d7c", "#9c4668", "#555555")
-TICKS = (0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 10, 12, 16, 20, 30)
+The same fine-tuned encoder compressed by edge-ptf and by other toolkits; made by `benchmarks/peers/run.py`, which says
+how. Speed: times that of the FP32 teacher under ONNX Runtime, batch 1, with its 95 % interval over {launches} launches;
+the p50 is that of {threads} thread{s}. In brackets after an accuracy: the difference from the teacher in points, and
+its 95 % bound. Sizes are those of the model alone, without tokenizer.
 
+{cpu}, {cores} cores ({isa}).
+{warnings}
+## The best of each
 
-def plot(rows: Sequence[Row], metric: str, title: str, threads: str) -> str:
-    """SVG: accuracy over speed on a logarithmic axis; the area of a mark is the size of the model.
+{chosen}
+![Accuracy over speed]({picture})
 
-    Filled marks are each toolkit's best variant; bars are the 95 % interval of the speed.
-    """
-    ratios = [row.speed[threads].ratio for row in rows]
-    values = [row.metrics[metric].value for row in rows]
-    left, right = log(min(ratios) / 1.25), log(max(ratios) * 1.35)
-    margin = max(0.3, 0.12 * (max(values) - min(values)))
-    bottom, top = min(values) - margin, max(values) + margin
+## Every variant
 
-    def x(ratio: float) -> float:
-        return LEFT + (log(ratio) - left) / (right - left) * (WIDTH - LEFT - RIGHT)
+{every}
+## Versions
 
-    def y(value: float) -> float:
-        return HEIGHT - BOTTOM - (value - bottom) / (top - bottom) * (HEIGHT - TOP - BOTTOM)
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {FONT}>',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-    ]
-    for tick in TICKS:
-        if left < log(tick) < right:
-            parts.append(_line(x(tick), TOP, x(tick), HEIGHT - BOTTOM, "#dddddd"))
-            parts.append(_text(x(tick), HEIGHT - BOTTOM + 20, f"{tick:g} ×", "middle"))
-    step = next(each for each in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if (top - bottom) / each <= 9)
-    for number in range(int(np.ceil(bottom / step)), int(np.floor(top / step)) + 1):
-        height = y(number * step)
-        parts.append(_line(LEFT, height, WIDTH - RIGHT, height, "#dddddd"))
-        parts.append(_text(LEFT - 8, height + 4, f"{number * step:.1f}", "end"))
-    name = f"speed, FP32 teacher under ONNX Runtime = 1 ({threads} thread{'s' if threads != '1' else ''}, batch 1)"
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, name, "middle"))
-    parts.append(_text(LEFT, TOP - 16, f"{title}, %; the area of a mark is the size of the model"))
-    toolkits = list(dict.fromkeys(row.toolkit for row in rows))
-    taken: list[tuple[float, float]] = []
-    for row in sorted(rows, key=lambda row: (row.best, -row.model_mb)):
-        colour = COLOURS[toolkits.index(row.toolkit) % len(COLOURS)]
-        found, value = row.speed[threads], row.metrics[metric].value
-        across, down, radius = x(found.ratio), y(value), sqrt(AREA_PER_MB * row.model_mb / np.pi)
-        if row.best and found.low and found.high:
-            parts.append(_line(x(found.low), down, x(found.high), down, colour, 2))
-        fill = f'fill="{colour}" fill-opacity="0.55"' if row.best else 'fill="none" stroke-opacity="0.45"'
-        about = escape(f"{row.toolkit} {row.variant}: {value:.2f} %, {found.ratio:.2f} ×, {row.model_mb:.1f} MB")
-        mark = f'<circle cx="{across:.1f}" cy="{down:.1f}" r="{radius:.1f}" stroke="{colour}" {fill}>'
-        parts.append(f"{mark}<title>{about}</title></circle>")
-        if row.best:
-            label = f"{row.toolkit}, {row.model_mb:.0f} MB"
-            parts += _label(across, down, radius, label, colour, taken)
-    return "\n".join([*parts, "</svg>\n"])
+{versions}{failed}"""
 
 
-def _label(
-    across: float, down: float, radius: float, label: str, colour: str, taken: list[tuple[float, float]]
-) -> list[str]:
-    """Beside the mark, moved down or up until no other label is in the way, and then joined to it by a line."""
-    width = 7.2 * len(label)
-    anchor, start = (
-        ("start", across + radius + 6) if across + radius + width < WIDTH - RIGHT else ("end", across - radius - 6)
+def page(
+    result: dict[str, Any], chosen: Sequence[Row], rows: Sequence[Row], titles: dict[str, str], picture: str
+) -> str:
+    """Markdown: what `run.py` found, for reading."""
+    machine, threads = result["machine"], next(iter(rows[0].speed))
+    versions = {name: ", ".join(" ".join(pair) for pair in found.items()) for name, found in result["versions"].items()}
+    failed = "".join(f"- {each['toolkit']}, {each['variant']}: `{each['error']}`\n" for each in result["failed"])
+    return PAGE.format(
+        **{"launches": result["launches"], "threads": threads, "s": "" if threads == "1" else "s", "picture": picture},
+        **{"cpu": machine["cpu"], "cores": machine["cores"], "isa": ", ".join(machine["isa"])},
+        warnings="".join(f"\n**Not a quiet machine: {warning}.**\n" for warning in result["warnings"]),
+        chosen=table(chosen, titles),
+        every=table(rows, titles),
+        versions="".join(f"- {name}: {found}\n" for name, found in versions.items()),
+        failed=f"\n## What failed\n\n{failed}" if failed else "",
     )
-    middle = start + width / 2 if anchor == "start" else start - width / 2
-    moves = (step * sign * 17 for step in range(12) for sign in (1, -1))
-    free = (move for move in moves if all(abs(middle - a) > width or abs(down + move - b) > 15 for a, b in taken))
-    move = next(free, 0.0)
-    taken.append((middle, down + move))
-    text = _text(start, down + move + 4, label, anchor, colour)
-    return [text] if not move else [_line(across, down, start, down + move, colour), text]
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1) -> str:
-    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {ends} stroke="{colour}" stroke-width="{width:g}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", colour: str = "#222222") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'

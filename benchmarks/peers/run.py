@@ -31,7 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import Row, Rows, Split, Times, answers, calibrated, mark_best, metrics, plot, record, speed, table
+from figures import Row, Rows, Split, Times, answers, calibrated, mark_best, metrics, page, record, speed, table
+from plot import plot
 from process import Worker, WorkerError
 from toolkits import ONNX_RUNTIME, TOOLKITS, WORK, WORKERS, CompressionError, Engine, compress, model_bytes, versions
 from toolkits import requirements as requirements_of
@@ -94,8 +95,9 @@ def main() -> None:
         follows = teacher_validation if contestant.toolkit not in (TEACHER, AGAIN) else None
         own = calibrated(task, known, validation, follows)
         found = answers(own, known, validation)
+        answered = answers(own, unknown, test) if contestant.toolkit != AGAIN else teacher_test
         if not teacher_validation:
-            teacher_validation, teacher_test = found, answers(own, unknown, test)
+            teacher_validation, teacher_test = found, answered
         first = own.gated_metrics[0].name
         hits, counted = own.outcomes(first, validation.labels, found).sum(axis=0)[:2]
         rows.append(
@@ -106,7 +108,7 @@ def main() -> None:
                 round(model_bytes(contestant.model) / 1e6, 2),
                 round(100 * hits / counted, 3),
                 own.spec.threshold,
-                metrics(own, test, teacher_test, answers(own, unknown, test)),
+                metrics(own, test, teacher_test, answered),
             )
         )
         timed.append(contestant)
@@ -135,7 +137,7 @@ def main() -> None:
         "rows": record(rows),
         "failed": failed,
     }
-    _write(given.out, result, rows, titles, failed, str(given.threads[0]))
+    _write(given.out, result, rows, titles, str(given.threads[0]))
 
 
 def _arguments() -> argparse.Namespace:
@@ -294,48 +296,18 @@ def _check_labels(teacher: Path, labels: tuple[str, ...]) -> None:
         sys.exit(f"{teacher}: its labels are not those of the baseline")
 
 
-def _write(
-    out: Path,
-    result: dict[str, Any],
-    rows: list[Row],
-    titles: dict[str, str],
-    failed: list[dict[str, str]],
-    threads: str,
-) -> None:
+def _write(out: Path, result: dict[str, Any], rows: list[Row], titles: dict[str, str], threads: str) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    chosen = [row for row in rows if row.best or row.toolkit in (TEACHER, AGAIN)]
-    machine = result["machine"]
-    pinned = {name: ", ".join(" ".join(pair) for pair in found.items()) for name, found in result["versions"].items()}
-    lines = "".join(f"- {name}: {found}\n" for name, found in pinned.items())
-    text = f"""# Peers
-
-The same fine-tuned encoder compressed by edge-ptf and by other toolkits; made by `benchmarks/peers/run.py`, which says
-how. Speed: times that of the FP32 teacher under ONNX Runtime, batch 1, with its 95 % interval over {result["launches"]}
-launches. In brackets after an accuracy: points lost against the teacher, and the 95 % bound of that.
-{machine["cpu"]}, {machine["cores"]} cores, {", ".join(machine["isa"])}.
-{"".join(f"**{warning}.**" for warning in result["warnings"])}
-
-## The best of each
-
-{table(chosen, titles)}
-![Accuracy over speed]({out.with_suffix(".svg").name})
-
-## Every variant
-
-{table(rows, titles)}
-## Versions
-
-{lines}"""
-    if failed:
-        text += "\n## What failed\n\n"
-        text += "".join(f"- {each['toolkit']}, {each['variant']}: `{each['error']}`\n" for each in failed)
+    teachers = [row for row in rows if row.toolkit in (TEACHER, AGAIN)]
+    best = sorted((row for row in rows if row.best), key=lambda row: row.speed[threads].ratio)
+    picture = out.with_suffix(".svg")
+    text = page(result, [*teachers, *best], rows, titles, picture.name)
     out.with_suffix(".md").write_text(text, encoding="utf-8")
-    first, title = next(iter(titles.items()))
-    shown = [row for row in rows if row.toolkit != AGAIN]
-    shown[0].best = True
-    out.with_suffix(".svg").write_text(plot(shown, first, title, threads), encoding="utf-8")
-    print(table(chosen, titles))
+    teachers[0].best = True  # to be seen in the picture
+    metric, title = next(iter(titles.items()))
+    picture.write_text(plot([row for row in rows if row.toolkit != AGAIN], metric, title, threads), encoding="utf-8")
+    print(table([*teachers, *best], titles))
     for warning in result["warnings"]:
         print(f"warning: {warning}")
 

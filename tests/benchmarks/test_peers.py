@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -27,24 +28,22 @@ serve(load)
 """
 
 
+def _module(name: str) -> ModuleType:
+    sys.path.insert(0, str(PEERS))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(PEERS))
+
+
 @pytest.fixture(scope="module")
 def figures() -> Any:
-    sys.path.insert(0, str(PEERS))
-    try:
-        import figures as module
-    finally:
-        sys.path.remove(str(PEERS))
-    return module
+    return _module("figures")
 
 
 @pytest.fixture(scope="module")
-def toolkits(figures: ModuleType) -> Any:
-    sys.path.insert(0, str(PEERS))
-    try:
-        import toolkits as module
-    finally:
-        sys.path.remove(str(PEERS))
-    return module
+def toolkits() -> Any:
+    return _module("toolkits")
 
 
 def _row(figures: Any, toolkit: str, variant: str, validation: float, ratio: float) -> Any:
@@ -113,7 +112,7 @@ def test_table_has_a_line_for_each_row_and_says_what_is_not_known(figures: Any) 
 def test_plot_is_well_formed_and_names_every_model(figures: Any) -> None:
     rows = [_row(figures, "a & b", "dynamic", 95, 2), _row(figures, "c", "static", 94, 3)]
     rows[0].best = True
-    picture = ElementTree.fromstring(figures.plot(rows, "accuracy", "accuracy", "1"))
+    picture = ElementTree.fromstring(_module("plot").plot(rows, "accuracy", "accuracy", "1"))
     titles = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}title")]
     assert titles == ["c static: 93.00 %, 3.00 ×, 23.0 MB", "a & b dynamic: 94.00 %, 2.00 ×, 23.0 MB"]
 
