@@ -150,7 +150,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="+", metavar="TOOLKIT", help="those whose environments are named")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--launches", type=int, default=7, help="for each number of threads, at least 3 for intervals")
+    parser.add_argument("--launches", type=int, default=5, help="for each number of threads, at least 3 for intervals")
     parser.add_argument("--rounds", type=int, default=12, help="turns of each model in a launch")
     parser.add_argument("--block", type=int, default=25, help="calls in a turn")
     parser.add_argument("--texts", type=int, default=300, help="test texts that are timed")
