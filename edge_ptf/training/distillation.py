@@ -25,7 +25,7 @@ from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training import losses
-from edge_ptf.training.augmentation import mixed
+from edge_ptf.training.augmentation import foreign_words, mixed
 from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import first_metric, labelled_items, renumbered
 from edge_ptf.training.teacher_outputs import TeacherOutputs, compute
@@ -51,6 +51,9 @@ class DistillConfig(OptimizationConfig):
     relation_weight: float = Field(0.0, ge=0, description="Weight of the last layer's token relations in the loss.")
     mixed_texts: float = Field(
         2.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
+    )
+    foreign_words: float = Field(
+        0.5, ge=0, le=1, description="Share of mixed texts with words that the student's smaller vocabulary cuts up."
     )
 
 
@@ -91,7 +94,8 @@ def distill(
     tokenizer, teacher_tokenizer = load_tokenizer(student.path), load_tokenizer(teacher.path)
     inputs, pad = model_inputs(taught, tokenizer), int(tokenizer.pad_token_id)
 
-    extra = mixed(data.train, int(config.mixed_texts * len(data.train)), config.seed)
+    foreign = foreign_words(teacher_tokenizer, tokenizer) if config.foreign_words else []
+    extra = mixed(data.train, int(config.mixed_texts * len(data.train)), config.seed, foreign, config.foreign_words)
     asked = _items(teacher_tokenizer, task, data.train, extra, min(info.max_length, teacher.info.max_length))
     items = _items(tokenizer, task, data.train, extra, info.max_length)
     compares_states = config.hidden_weight > 0 or config.relation_weight > 0
@@ -128,6 +132,7 @@ def distill(
     small.restore(taught, full)
     notes |= {
         "mixed_texts": len(extra),
+        "foreign_words": len(foreign),
         "matched_layers": list(layers),
         "texts_cut_differently": lesson.alike.count(False),
     }

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.compression import vocabulary
 from edge_ptf.tasks.base import Example
-from edge_ptf.training.augmentation import mixed
+from edge_ptf.training.augmentation import foreign_words, mixed
 
 EXAMPLES = [
     Example("turn on the light", "light"),
@@ -54,3 +60,29 @@ def test_no_text_is_empty(texts: list[str], seed: int) -> None:
     for example in mixed([Example(text, "x") for text in texts], 20, seed):
         assert example.text.strip()
         assert example.text == " ".join(example.text.split())
+
+
+def test_foreign_words_stand_in_as_many_texts_as_asked() -> None:
+    foreign = ["tuba", "galicia", "ruiz"]
+    assert mixed(EXAMPLES, 200, 0, [], 0.5) == mixed(EXAMPLES, 200, 0)
+    assert not any(set(foreign) & set(example.text.split()) for example in mixed(EXAMPLES, 200, 0, foreign, 0.0))
+    found = [set(foreign) & set(example.text.split()) for example in mixed(EXAMPLES, 2_000, 0, foreign, 0.5)]
+    assert 0.46 < sum(map(bool, found)) / len(found) < 0.54
+    assert {len(words) for words in found} == {0, 1, 2}
+    assert set().union(*found) == set(foreign)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta"])
+def test_foreign_words_are_those_the_smaller_vocabulary_lacks(tiny_base: Callable[[str], Path], family: str) -> None:
+    teacher = load_tokenizer(tiny_base(family))
+    texts = [" turn on the light", " play some jazz"]
+    kept = vocabulary.kept_ids(teacher, vocabulary.count_pieces(teacher, texts), 1, None)
+    student = vocabulary.rewritten(teacher, kept)
+    found = foreign_words(teacher, student)
+    assert {"kitchen", "weather"} <= set(found)
+    assert not {"turn", "light", "jazz"} & set(found)
+    assert len(found) == len(set(found))
+    for word in found:
+        whole, cut = (each(f" {word}", add_special_tokens=False)["input_ids"] for each in (teacher, student))
+        assert len(whole) == 1 < len(cut)
+    assert foreign_words(teacher, teacher) == []
