@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edge_ptf.export.exporting import ExportConfig, export
+from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.export.graph import Graph, open_graph
-from edge_ptf.export.quantization import QuantizeConfig, quantize
+from edge_ptf.export.quantization import quantize
 
 __all__ = ["ExportConfig", "Graph", "QuantizeConfig", "export", "open_graph", "quantize"]
