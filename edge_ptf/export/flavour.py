@@ -23,7 +23,9 @@ class QuantizeConfig(StageConfig):
     per_channel: bool = Field(True, description="One scale for each output of a weight matrix.")
     reduce_range: bool = Field(False, description="Weights of 7 bits, for processors whose 16-bit sums saturate.")
     symmetric_activation: bool = Field(False, description="Zero point 0 for activations (static mode, int8).")
-    calibration: Literal["minmax", "percentile"] = Field("minmax", description="How static ranges are chosen.")
+    calibration: Literal["minmax", "percentile", "entropy", "best"] = Field(
+        "minmax", description="How static ranges are chosen; best tries all and keeps what answers nearest to FP32."
+    )
     percentile: float = Field(99.99, gt=90, le=100, description="Share of values inside a percentile range.")
     calibration_texts: int = Field(256, ge=8, description="Validation texts that static mode looks at.")
     embeddings: Literal["int8", "fp16", "fp32"] = Field(

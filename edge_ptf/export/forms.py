@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_ptf.export import calibration, lean, products, rewrite
+from edge_ptf.export.execute import GraphSession, logit_distance
 from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.export.graph import Graph
 from edge_ptf.tasks.base import Encoding
@@ -27,6 +28,7 @@ class Quantizer:
         self.graph = graph
         self.config = config
         self.encodings = encodings
+        self.notes: dict[str, Any] = {}  # what was found out on the way, for the lineage
 
     def form(self, keep_fp32: Collection[str] = ()) -> Any:
         """A new `onnx.ModelProto` with the named products in FP32 and all others in INT8.
@@ -38,7 +40,7 @@ class Quantizer:
             return _read(self.graph.model)
         kept = products.nodes_of(self.source, keep_fp32)
         with _quiet():
-            return self._dynamic(kept) if self.config.mode == "dynamic" else self._static(kept)
+            return self._dynamic(kept) if self.config.mode == "dynamic" else self._static(kept, self.ranges)
 
     @cached_property
     def source(self) -> Any:
@@ -56,14 +58,26 @@ class Quantizer:
 
     @cached_property
     def ranges(self) -> Any:
-        """The ranges of static mode."""
+        """The ranges of static mode. Several ways to choose them are judged with `keep_fp32` of the flavour."""
         import onnx
 
         with tempfile.TemporaryDirectory() as folder, _quiet():
             onnx.save(self.source, Path(folder) / "fp32.onnx")
-            return calibration.calibrate(
-                Path(folder) / "fp32.onnx", self.encodings, self.config.calibration, self.config.percentile
-            )
+            ways = calibration.ways(self.config.calibration, self.config.percentile)
+            found = {str(way): calibration.calibrate(Path(folder) / "fp32.onnx", self.encodings, way) for way in ways}
+        if len(found) == 1:
+            return next(iter(found.values()))
+        distances = {name: self._distance(ranges) for name, ranges in found.items()}
+        best = min(distances, key=lambda name: distances[name])
+        self.notes |= {"calibration": best, "calibration_logit_difference": distances}
+        return found[best]
+
+    def _distance(self, ranges: Any) -> float:
+        """How far from FP32 the static form with these ranges answers."""
+        model = self._static(products.nodes_of(self.source, self.config.keep_fp32), ranges)
+        full, small = GraphSession(self.graph.model), GraphSession(model.SerializeToString())
+        logits = [[session.logits(encoding) for encoding in self.encodings] for session in (full, small)]
+        return round(logit_distance(*logits), 5)
 
     def _dynamic(self, kept: Sequence[str]) -> Any:
         import onnx
@@ -86,7 +100,7 @@ class Quantizer:
         rewrite.keep_residuals_apart(model)
         return model
 
-    def _static(self, kept: Sequence[str]) -> Any:
+    def _static(self, kept: Sequence[str], ranges: Any) -> Any:
         import onnx
         from onnxruntime.quantization import QDQQuantizer, QuantType
         from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
@@ -104,7 +118,7 @@ class Quantizer:
             self.config.reduce_range,
             types[self.config.weight],
             types[self.config.activation],
-            self.ranges,
+            ranges,
             nodes,
             [],
             ["MatMul", "Gemm"],

@@ -13,7 +13,7 @@ from edge_ptf.checkpoint import LineageStep, load_tokenizer
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.export import rewrite
-from edge_ptf.export.execute import GraphSession
+from edge_ptf.export.execute import GraphSession, logit_distance
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.export.forms import Quantizer
@@ -36,14 +36,15 @@ def quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, out: Path
     progress.start("Quantize", 3)
     task, tokenizer = tasks.create(graph.info.task), load_tokenizer(graph.path)
     encodings = task.encode(tokenizer, spread(data.validation, config.calibration_texts), graph.info.max_length)
-    model = Quantizer(graph, config, encodings).form(config.keep_fp32)
+    quantizer = Quantizer(graph, config, encodings)
+    model = quantizer.form(config.keep_fp32)
     progress.advance()
     tables = rewrite.compress_embeddings(model, config.embeddings) if config.mode != "none" else 0
     step = LineageStep(stage="quantize", config=config.model_dump(mode="json"))
     info = graph.info.replace(scheme=config.scheme(), lineage=(*graph.info.lineage, step))
     quantized = save_graph(model, info, graph.path, out)
     progress.advance()
-    notes = {**_agreement(graph, quantized, encodings), "embedding_tables": tables}
+    notes = {**_agreement(graph, quantized, encodings), "embedding_tables": tables, **quantizer.notes}
     step = step.replace(notes=notes)
     progress.advance()
     progress.finish()
@@ -53,15 +54,10 @@ def quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, out: Path
 def _agreement(before: Graph, after: Graph, encodings: Sequence[Encoding]) -> dict[str, Any]:
     """How far the INT8 graph is from the FP32 graph on the texts at hand: no labels, a first look only."""
     full, small = GraphSession(before.path / MODEL_FILE), GraphSession(after.path / MODEL_FILE)
-    same = total = 0
-    differences = []
-    for encoding in encodings:
-        expected, found = full.logits(encoding), small.logits(encoding)
-        differences.append(float(np.abs(expected - found).mean()))
-        same += int((expected.argmax(-1) == found.argmax(-1)).sum())
-        total += int(np.prod(expected.shape[:-1]))
+    expected, found = ([session.logits(encoding) for encoding in encodings] for session in (full, small))
+    same = np.concatenate([np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b in zip(expected, found, strict=True)])
     return {
-        "mean_logit_difference": round(float(np.mean(differences)), 4),
-        "same_answer_percent": round(100 * same / total, 2),
+        "mean_logit_difference": round(logit_distance(expected, found), 4),
+        "same_answer_percent": round(100 * float(same.mean()), 2),
         "texts": len(encodings),
     }

@@ -21,7 +21,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.export import products, rewrite
-from edge_ptf.export.execute import GraphSession
+from edge_ptf.export.execute import GraphSession, logit_distance
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.export.forms import Quantizer
@@ -218,10 +218,8 @@ class _Trial:
         if key not in self.tried:
             session = self.session(kept)
             logits = [session.logits(encoding) for encoding in self.encodings]
-            difference = np.mean([np.abs(a - b).mean() for a, b in zip(logits, self.fp32, strict=True)])
-            self.tried[key] = Answers(
-                metric=self._metric(logits), distance=_rounded(100 * difference / max(self.deviation, 1e-12))
-            )
+            share = logit_distance(self.fp32, logits) / max(self.deviation, 1e-12)
+            self.tried[key] = Answers(metric=self._metric(logits), distance=_rounded(100 * share))
         return self.tried[key]
 
     def accepts(self, kept: tuple[str, ...]) -> bool:

@@ -372,7 +372,8 @@ def _graph_summary(graph: Graph) -> str:
         return f"{size:.1f} MB, largest difference to PyTorch {info.parity_max_difference:.1g}"
     notes = info.lineage[-1].notes
     same = f", {notes['same_answer_percent']:.1f} % of answers as in FP32" if "same_answer_percent" in notes else ""
-    return f"{size:.1f} MB, INT8 {info.scheme.mode}{same}"
+    ranges = f" ({notes['calibration']})" if "calibration" in notes else ""
+    return f"{size:.1f} MB, INT8 {info.scheme.mode}{ranges}{same}"
 
 
 def _figures_summary(found: AccuracyEvidence | Sensitivity) -> str:
