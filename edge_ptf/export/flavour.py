@@ -31,6 +31,9 @@ class QuantizeConfig(StageConfig):
     embeddings: Literal["int8", "fp16", "fp32"] = Field(
         "int8", description="How the embedding table is stored; INT8 has a scale for each row."
     )
+    smooth: float | None = Field(
+        None, ge=0, le=1, description="SmoothQuant: how much of the inputs' range moves to the weights, e.g. 0.5."
+    )
     keep_fp32: tuple[str, ...] = Field((), description="Products that stay FP32; edge-ptf sensitivity names them.")
 
     @field_validator("keep_fp32", mode="before")

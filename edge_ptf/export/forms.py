@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edge_ptf.export import calibration, lean, products, rewrite
+from edge_ptf.export import calibration, lean, products, rewrite, smoothing
 from edge_ptf.export.execute import GraphSession, logit_distance
 from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.export.graph import Graph
@@ -23,7 +23,7 @@ class Quantizer:
 
     def __init__(self, graph: Graph, config: QuantizeConfig, encodings: Sequence[Encoding]) -> None:
         """Args:
-        encodings: the texts that ranges of static mode come from.
+        encodings: the texts that ranges come from, those of static mode and those that smoothing evens out.
         """
         self.graph = graph
         self.config = config
@@ -54,6 +54,8 @@ class Quantizer:
         lean.select_early(model)
         if dynamic:
             lean.slice_positions(model, self.graph.info.max_length)
+        if self.config.smooth is not None:
+            self.notes["smoothed_inputs"] = smoothing.smooth(model, self.encodings, self.config.smooth)
         return model
 
     @cached_property
