@@ -18,8 +18,12 @@ from edge_ptf.export.exporting import spread
 from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.export.forms import Quantizer
 from edge_ptf.export.graph import MODEL_FILE, Graph, save_graph
+from edge_ptf.export.saturation import saturation
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Encoding
+
+SATURATION_TEXTS = 32
+"""Texts by which saturation is counted, spread over the lengths."""
 
 
 def quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, out: Path, progress: Progress = SILENT) -> Graph:
@@ -45,6 +49,8 @@ def quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, out: Path
     quantized = save_graph(model, info, graph.path, out)
     progress.advance()
     notes = {**_agreement(graph, quantized, encodings), "embedding_tables": tables, **quantizer.notes}
+    if config.scheme().isa:
+        notes["without_vnni"] = saturation(model, encodings[:: max(1, len(encodings) // SATURATION_TEXTS)])
     step = step.replace(notes=notes)
     progress.advance()
     progress.finish()
