@@ -11,7 +11,7 @@ from edge_ptf.compression import CostConfig, PruneConfig
 from edge_ptf.compression.pruning import SIZES
 from edge_ptf.config import Source, StrictModel, resolve
 from edge_ptf.data.dataset import DataConfig
-from edge_ptf.export import ExportConfig, QuantizeConfig
+from edge_ptf.export import ExportConfig, QuantizeConfig, SensitivityConfig
 from edge_ptf.measure import BenchConfig, EvaluateConfig
 from edge_ptf.package import AssembleConfig
 from edge_ptf.profiles import Profile, Targets
@@ -29,6 +29,9 @@ class Recipe(StrictModel):
     distill: DistillConfig = Field(default_factory=DistillConfig, description="Teaching the student.")
     export: ExportConfig = Field(default_factory=ExportConfig, description="ONNX.")
     quantize: QuantizeConfig = Field(default_factory=QuantizeConfig, description="INT8.")
+    sensitivity: SensitivityConfig = Field(
+        default_factory=SensitivityConfig, description="Which products INT8 hurts; for the command of that name alone."
+    )
     assemble: AssembleConfig = Field(default_factory=AssembleConfig, description="The package.")
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="Accuracy of what ships.")
     bench: BenchConfig = Field(default_factory=BenchConfig, description="Latency and memory of what ships.")

@@ -17,7 +17,17 @@ from edge_ptf.compression import CostConfig, CostTable, PruneConfig, find_costs,
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import bytes_digest, tree_digest
-from edge_ptf.export import ExportConfig, QuantizeConfig, export, open_graph, quantize
+from edge_ptf.export import (
+    ExportConfig,
+    QuantizeConfig,
+    Sensitivity,
+    SensitivityConfig,
+    export,
+    load_sensitivity,
+    open_graph,
+    quantize,
+    sensitivity,
+)
 from edge_ptf.export.graph import Graph
 from edge_ptf.machine import this_machine
 from edge_ptf.measure import (
@@ -151,6 +161,22 @@ def run_quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, place
     """The graph in INT8."""
     key = _key("quantize", config, GRAPH, version=2, graph=graph.digest, data=data.fingerprint, isa=_isa())
     return place.run(key, lambda out: quantize(graph, data, config, out, place.progress), open_graph)
+
+
+def run_sensitivity(
+    graph: Graph, data: LabelledData, config: SensitivityConfig, flavour: QuantizeConfig, place: Place
+) -> Outcome[Sensitivity]:
+    """What INT8 does to each product of the graph; its times belong to this machine."""
+    key = _key(
+        "sensitivity",
+        config,
+        GRAPH,
+        flavour=flavour.replace(keep_fp32=()).model_dump(mode="json"),
+        graph=graph.digest,
+        data=data.fingerprint,
+        machine=_machine(),
+    )
+    return place.run(key, lambda out: sensitivity(graph, data, config, flavour, out, place.progress), load_sensitivity)
 
 
 def run_assemble(

@@ -1,4 +1,4 @@
-"""`edge-ptf export`, `quantize` and `assemble`: from a checkpoint to the payload."""
+"""`edge-ptf export`, `quantize`, `sensitivity` and `assemble`: from a checkpoint to the payload."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from edge_ptf.cli.arguments import Settings, job_options, out_option, overwrite_option, package_path
+from edge_ptf.cli.console import make_console
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, tell, working
-from edge_ptf.export import ExportConfig, QuantizeConfig
+from edge_ptf.export import ExportConfig, QuantizeConfig, SensitivityConfig
 from edge_ptf.package import AssembleConfig, open_payload
 
 folder = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -56,6 +57,39 @@ def quantize_command(
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
         return tell(stages.run_quantize(source, data, config, place))
+
+
+@click.command("sensitivity")
+@click.argument("graph", type=folder)
+@job_options
+@out_option
+@overwrite_option
+@config_options(SensitivityConfig)
+def sensitivity_command(
+    graph: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+) -> int:
+    """Find the products of an FP32 GRAPH that INT8 hurts, and the fewest that have to stay FP32.
+
+    \b
+    edge-ptf sensitivity work/onnx --data my-texts/ --profile host --out work/sensitivity
+    edge-ptf quantize --graph work/onnx … --keep-fp32 layer.1.ffn.output
+
+    GRAPH is a directory that export wrote. The flavour comes from --profile and --set quantize.…; only the validation
+    split is looked at. The whole record lies in --out as sensitivity.json.
+    """
+    from edge_ptf import stages
+    from edge_ptf.export import open_graph
+    from edge_ptf.report import terminal
+
+    chosen = Settings(project_file, settings, flags)
+    source = open_graph(graph)
+    config = stage_config(SensitivityConfig, source.info.task, chosen, flags)
+    flavour = stage_config(QuantizeConfig, source.info.task, chosen, {})
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, source.info.task, place.progress)
+        outcome = stages.run_sensitivity(source, data, config, flavour, place)
+    make_console().print(terminal.sensitivity_table(outcome.artifact))
+    return tell(outcome)
 
 
 @click.command("assemble")

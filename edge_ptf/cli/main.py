@@ -24,6 +24,7 @@ COMMANDS = {
     "distill": ("training", "Teach the student what the teacher knows."),
     "export": ("graphs", "Turn a checkpoint into ONNX, proven to answer alike."),
     "quantize": ("graphs", "Turn an ONNX graph into INT8."),
+    "sensitivity": ("graphs", "Find the products that INT8 hurts, and the fewest to keep in FP32."),
     "assemble": ("graphs", "Make the payload: model, tokenizer, labels, golden vectors, papers."),
     "evaluate": ("evidence", "Run a package over the test split."),
     "bench": ("bench", "Measure latency and memory, here or on a device."),

@@ -24,10 +24,10 @@ from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, model_in
 from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
-from edge_ptf.export import ExportConfig, QuantizeConfig
+from edge_ptf.export import ExportConfig, QuantizeConfig, rewrite
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.exporting import spread, trace
-from edge_ptf.export.quantization import integer_form
+from edge_ptf.export.forms import Quantizer
 from edge_ptf.machine import Machine, this_machine
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Encoding
@@ -318,7 +318,9 @@ class GraphBuilder:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "full.onnx"
             onnx.save(trace(model.eval(), self.inputs, ExportConfig().opset), file)
-            found, _ = integer_form(file, quantize, self.max_length, self.encodings[:8])
+            found = Quantizer(file, self.max_length, quantize, self.encodings).form()
+        if quantize.mode != "none":
+            rewrite.compress_embeddings(found, quantize.embeddings)
         return GraphSession(found.SerializeToString(), self.config.threads)
 
 

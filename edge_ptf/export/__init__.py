@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from edge_ptf.export.exporting import ExportConfig, export
+from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.export.graph import Graph, open_graph
-from edge_ptf.export.quantization import QuantizeConfig, quantize
+from edge_ptf.export.quantization import quantize
+from edge_ptf.export.sensitivity import Sensitivity, SensitivityConfig, load_sensitivity, sensitivity
 
-__all__ = ["ExportConfig", "Graph", "QuantizeConfig", "export", "open_graph", "quantize"]
+__all__ = [
+    "ExportConfig",
+    "Graph",
+    "QuantizeConfig",
+    "Sensitivity",
+    "SensitivityConfig",
+    "export",
+    "load_sensitivity",
+    "open_graph",
+    "quantize",
+    "sensitivity",
+]

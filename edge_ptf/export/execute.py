@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,8 @@ class GraphSession:
     def logits(self, encoding: Encoding) -> Logits:
         """[classes] or [length, classes], FP32."""
         return self.run(self.feeds(encoding))
+
+
+def logit_distance(expected: Sequence[Logits], found: Sequence[Logits]) -> float:
+    """Mean absolute difference of a logit, every text counting the same."""
+    return float(np.mean([np.abs(a - b).mean() for a, b in zip(expected, found, strict=True)]))

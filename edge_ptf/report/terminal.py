@@ -15,11 +15,13 @@ from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.compression import CostTable
 from edge_ptf.config import Source
 from edge_ptf.export.graph import Graph
+from edge_ptf.export.sensitivity import Answers, Sensitivity
 from edge_ptf.measure import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
 from edge_ptf.report.judgements import explanation, limit_text
+from edge_ptf.report.sensitivity import conclusion, hint
 from edge_ptf.report.wording import figure_text, metric_words
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def stage_line(stage: str, artifact: Any, seconds: float, reused: bool, subject:
     """One finished stage: of what, how long it took or that it was there already, and what came out."""
     line = Table.grid(padding=(0, 2, 0, 0))
     row = [Text(f"  {stage}", style="bold"), Text("reused" if reused else f"{seconds:.1f} s"), Text(summary(artifact))]
-    line.add_column(width=10)
+    line.add_column(width=max(10, len(stage) + 2))
     if subject:
         row.insert(1, Text(subject))
         line.add_column(width=8)
@@ -66,6 +68,7 @@ def summary(artifact: Any) -> str:
         (CostTable, _costs_summary),
         (Payload, _payload_summary),
         (AccuracyEvidence, _accuracy_summary),
+        (Sensitivity, _sensitivity_summary),
     )
     return next((tell(artifact) for kind, tell in known if isinstance(artifact, kind)), type(artifact).__name__)
 
@@ -228,6 +231,40 @@ def contest_table(found: Comparison, first: str, second: str) -> RenderableType:
     return Group(table, *(Text(line, style="dim") for line in lines))
 
 
+def sensitivity_table(found: Sensitivity) -> RenderableType:
+    """Each product alone in FP32 and alone in INT8, the whole, and what follows from it."""
+    table = _table(f"INT8 against FP32 ({metric_words(found.metric)} {found.fp32_metric:.2f} %, validation)")
+    table.add_column("product")
+    for name in ("points, FP32 alone", "logits", "points, INT8 alone", "logits", "FP32 adds"):
+        table.add_column(name, justify="right")
+
+    def cells(answers: Answers) -> tuple[str, str]:
+        return f"{answers.metric - found.fp32_metric:+.2f}", f"{answers.distance:.1f} %"
+
+    for item in found.products:
+        style = "bold yellow" if item.name in found.culprits else ""
+        row = (*cells(item.only_fp32), *cells(item.only_int8), f"{item.added_ms:+.3f} ms")
+        table.add_row(item.name, *row, style=style)
+    table.add_section()
+    table.add_row("all in INT8", *cells(found.int8), "", "", f"{found.int8_ms:.3f} ms")
+    table.add_row(
+        "only the tables in " + found.flavour.embeddings.upper(),
+        *cells(found.tables),
+        "",
+        "",
+        f"{found.fp32_ms:.3f} ms",
+    )
+    if found.culprits:
+        table.add_row("as proposed", *cells(found.mended), "", "", f"{found.mended_ms:.3f} ms")
+    note = (
+        f"  {found.texts:,} texts. Logits: mean distance from FP32 in % of their deviation between texts. "
+        "Times are estimates of this process alone."
+    )
+    option = hint(found)
+    advice = [Text(f"  {option}", style="bold")] if option else []
+    return Group(table, Text(note, style="dim"), Text(f"\n{conclusion(found)}"), *advice, Text(""))
+
+
 def class_table(accuracy: AccuracyEvidence) -> RenderableType:
     """The classes that are answered worst."""
     rows = sorted(accuracy.class_report, key=lambda row: (row["f1"], row["name"]))[:SHOWN_CLASSES]
@@ -367,7 +404,12 @@ def _graph_summary(graph: Graph) -> str:
         return f"{size:.1f} MB, largest difference to PyTorch {info.parity_max_difference:.1g}"
     notes = info.lineage[-1].notes
     same = f", {notes['same_answer_percent']:.1f} % of answers as in FP32" if "same_answer_percent" in notes else ""
-    return f"{size:.1f} MB, INT8 {info.scheme.mode}{same}"
+    ranges = f" ({notes['calibration']})" if "calibration" in notes else ""
+    return f"{size:.1f} MB, INT8 {info.scheme.mode}{ranges}{same}"
+
+
+def _sensitivity_summary(found: Sensitivity) -> str:
+    return f"{len(found.products)} products, {len(found.culprits)} to keep in FP32, {found.texts:,} texts"
 
 
 def _costs_summary(costs: CostTable) -> str:

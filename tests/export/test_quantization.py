@@ -31,6 +31,7 @@ FLAVOURS = {
     "dynamic, uint8 weights": {"weight": "uint8"},
     "static": {"mode": "static"},
     "static, percentile": {"mode": "static", "calibration": "percentile", "percentile": 99.0},
+    "static, entropy": {"mode": "static", "calibration": "entropy"},
     "static, signed": {"mode": "static", "activation": "int8"},
     "static, symmetric": {"mode": "static", "activation": "int8", "symmetric_activation": True},
     "static, 7 bits": {"mode": "static", "reduce_range": True},
