@@ -53,6 +53,10 @@ class QuantizeConfig(StageConfig):
             raise ValueError("symmetric_activation needs static mode and int8 activations: uint8 has its middle at 128")
         return self
 
+    def for_any_graph(self) -> QuantizeConfig:
+        """Without what is chosen for one graph and says next to nothing about time: product names, ways to ranges."""
+        return self.replace(keep_fp32=(), calibration="minmax")
+
     def scheme(self) -> Scheme:
         """What the package says about it."""
         if self.mode == "none":

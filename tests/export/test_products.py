@@ -146,3 +146,9 @@ def test_an_unknown_name_is_refused_before_anything_is_written(
         with pytest.raises(BadInputError, match="no product 'head'"):
             quantize(exported("bert"), tiny_data(), QuantizeConfig(mode=mode, keep_fp32=("head",)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_chosen_for_one_graph_is_left_out_for_others() -> None:
+    """So that naming a product does not prune another student."""
+    config = QuantizeConfig(mode="static", keep_fp32=("classifier",), calibration="best", smooth=0.5)
+    assert config.for_any_graph() == QuantizeConfig(mode="static", smooth=0.5)
