@@ -37,7 +37,7 @@ TEXT, TOKEN = "text-classification", "token-classification"
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
 QUICK = DistillConfig(epochs=3, batch_size=8, learning_rate=3e-3, mixed_texts=1.0, precision="fp32")
 STEPS = math.ceil(2 * 26 / 8)
-SMALLER = PruneConfig(keep_layers=(0, 2), heads=(2, 0), ffn=(32,))
+SMALLER = PruneConfig(keep_layers=(0, 2), heads=(2, 0), ffn=(32,), refit="none")
 
 torch.set_num_threads(1)
 
