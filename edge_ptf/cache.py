@@ -78,6 +78,7 @@ def run(
     *,
     reusable: Callable[[Artifact], bool] = lambda _: True,
     overwrite: bool = False,
+    wait: bool = False,
 ) -> Outcome[Artifact]:
     """The artifact in `folder`, made by `produce` unless it is there already with the same key.
 
@@ -86,6 +87,7 @@ def run(
         load: opens the finished folder.
         reusable: False for a result that may be kept but must not be used again, such as an invalid measurement.
         overwrite: replace a result that was made from other inputs.
+        wait: for another process that works in the folder, instead of refusing.
 
     Raises:
         BadInputError: the folder holds something else.
@@ -100,7 +102,7 @@ def run(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = folder.with_name(f"{folder.name}.partial")
-        with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0):
+        with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=-1 if wait else 0):
             found = _found(folder, digest)
             if found:
                 artifact = load(folder)

@@ -22,7 +22,7 @@ from edge_ptf.architecture import FAMILIES
 from edge_ptf.base_model import resolve_base
 from edge_ptf.cache import Outcome, environment_fault
 from edge_ptf.checkpoint import Checkpoint
-from edge_ptf.compression import CostConfig
+from edge_ptf.compression import Attempt, CostConfig, Predictor, Search
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError, near_matches
 from edge_ptf.gate import gate
@@ -32,6 +32,7 @@ from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryE
 from edge_ptf.profiles import Profile, mismatches
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
+from edge_ptf.search import Workshop, climb, planned
 from edge_ptf.stages import Place
 from edge_ptf.tasks.base import Task
 
@@ -70,6 +71,10 @@ class Result:
     latency: LatencyEvidence
     memory: MemoryEvidence
     verdict: Verdict
+    recipe: Recipe
+    """What the package was made by: the job's, with the options of the attempt that won."""
+    search: Search | None = None
+    """What was tried, where the recipe was found by the targets."""
     outcomes: list[Outcome[Any]] = field(default_factory=list)
 
     @property
@@ -78,23 +83,19 @@ class Result:
         return self.package.with_name("report.html")
 
 
-def compress(
-    job: Job,
-    *,
-    progress: Progress = SILENT,
-    on_data: Callable[[DataReport], None] = lambda _: None,
-    on_stage: Listener = lambda *_: None,
-) -> Result:
-    """Fine-tune, prune, distil, export, quantize, assemble, measure, judge and seal.
+@dataclass(slots=True)
+class Start:
+    """What every student of a job begins with: the data, the teacher and its package."""
 
-    Args:
-        progress: told how far the current stage is.
-        on_data: called with what reading found.
-        on_stage: called with each finished stage, reused or not, and its subject: teacher, student or package.
+    data: LabelledData
+    teacher: Checkpoint
+    baseline: Payload
+    place: Place
+    told: Callable[[Outcome[Any], str], None]
 
-    Raises:
-        EdgePtfError: one clear message; whatever stages had finished are kept and reused by the next run.
-    """
+
+def begin(job: Job, progress: Progress, on_data: Callable[[DataReport], None], on_stage: Listener) -> Start:
+    """Checks the job, reads the data, fine-tunes the teacher and packs it."""
     recipe = job.recipe
     base = resolve_base(job.model)
     _check_output(job.out)
@@ -104,29 +105,65 @@ def compress(
     on_data(data.report)
     task = tasks.create(job.task.spec_for(data.labels, job.out_of_scope_label))
     _check_targets(job, task)
-    outcomes: list[Outcome[Any]] = []
     place = Place(job.out / "stages", progress, keyed=True)
 
-    def told(subject: str, outcome: Outcome[Artifact]) -> Artifact:
-        outcomes.append(outcome)
+    def told(outcome: Outcome[Artifact], subject: str = "teacher") -> Artifact:
         on_stage(outcome, subject)
         return outcome.artifact
 
-    teacher = told("teacher", stages.run_finetune(base, _base_name(job.model), data, task, recipe.finetune, place))
-    costs = None
+    teacher = told(stages.run_finetune(base, _base_name(job.model), data, task, recipe.finetune, place))
+    graph = told(stages.run_export(teacher, data, recipe.export, place))
+    naming = _named(recipe.assemble, f"{job.name}-baseline")
+    baseline = told(stages.run_assemble(graph, None, data, naming, place))
+    return Start(data, teacher, baseline, place, on_stage)
+
+
+def compress(
+    job: Job,
+    *,
+    progress: Progress = SILENT,
+    on_data: Callable[[DataReport], None] = lambda _: None,
+    on_stage: Listener = lambda *_: None,
+    on_attempt: Callable[[Attempt], None] = lambda _: None,
+) -> Result:
+    """Fine-tune, prune, distil, export, quantize, assemble, measure, judge and seal.
+
+    Where the recipe is to be found by the targets, students are first made and judged on validation until one meets
+    them; that one is what ships.
+
+    Args:
+        progress: told how far the current stage is.
+        on_data: called with what reading found.
+        on_stage: called with each finished stage, reused or not, and its subject: teacher, student or package.
+        on_attempt: called with each candidate that was tried.
+
+    Raises:
+        EdgePtfError: one clear message; whatever stages had finished are kept and reused by the next run.
+    """
+    outcomes: list[Outcome[Any]] = []
+
+    def noted(outcome: Outcome[Any], subject: str) -> None:
+        outcomes.append(outcome)
+        on_stage(outcome, subject)
+
+    def told(subject: str, outcome: Outcome[Artifact]) -> Artifact:
+        noted(outcome, subject)
+        return outcome.artifact
+
+    start = begin(job, progress, on_data, noted)
+    data, teacher, baseline, place = start.data, start.teacher, start.baseline, start.place
+    recipe, costs, found = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name)), None, None
+    if recipe.search.automatic:
+        found = climb(*workshop(job, start), on_attempt)
+        recipe = planned(recipe, found.winning.plan) if found.winning else recipe
     if recipe.prune.speedup is not None:
         costs = told("teacher", stages.run_costs(teacher, data, recipe.quantize, _costs(job), place))
     student = told("student", stages.run_prune(teacher, data, recipe.prune, place, costs))
     student = told("student", stages.run_distill(teacher, student, data, recipe.distill, place))
 
-    graph = told("teacher", stages.run_export(teacher, data, recipe.export, place))
-    naming = _named(recipe.assemble, f"{job.name}-baseline")
-    baseline = told("teacher", stages.run_assemble(graph, None, data, naming, place))
-
     graph = told("student", stages.run_export(student, data, recipe.export, place))
     graph = told("student", stages.run_quantize(graph, data, recipe.quantize, place))
-    naming = _named(recipe.assemble, job.name)
-    payload = told("package", stages.run_assemble(graph, baseline, data, naming, place))
+    payload = told("package", stages.run_assemble(graph, baseline, data, recipe.assemble, place))
 
     baseline_accuracy = told("teacher", stages.run_evaluate(baseline, data, recipe.evaluate, place))
     accuracy = told("package", stages.run_evaluate(payload, data, recipe.evaluate, place))
@@ -148,8 +185,12 @@ def compress(
         latency,
         memory,
         verdict,
+        recipe,
+        found,
         outcomes,
     )
+    if found:
+        found.write(job.out)
     _write_record(result)
     _write_report(result, sealed)
     return result
@@ -166,7 +207,8 @@ def record(result: Result) -> dict[str, Any]:
         "data": {"source": job.data, "fingerprint": result.data.fingerprint, **result.data.report.model_dump()},
         "task": job.task.name,
         "out_of_scope_label": job.out_of_scope_label,
-        "recipe": job.recipe.model_dump(mode="json"),
+        "recipe": result.recipe.model_dump(mode="json"),
+        **_tried(result),
         "stages": [
             {
                 "stage": outcome.stage,
@@ -183,6 +225,35 @@ def record(result: Result) -> dict[str, Any]:
         "baseline": result.baseline.digest,
         "package": result.package.name,
         "verdict": result.verdict.model_dump(mode="json"),
+    }
+
+
+def workshop(job: Job, start: Start) -> tuple[Workshop, Predictor]:
+    """Where attempts at a job are made, and what predicts their cost."""
+    recipe = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name))
+    costs = stages.run_costs(start.teacher, start.data, recipe.quantize, _costs(job), start.place)
+    start.told(costs, "teacher")
+    shop = Workshop(job.profile, recipe, start.data, start.teacher, start.baseline, start.place, start.told)
+    return shop, Predictor(start.teacher, start.data, costs.artifact, recipe.prune)
+
+
+def _tried(result: Result) -> dict[str, Any]:
+    """What was tried. In the report's plot an attempt stands as far below the teacher as it did on validation."""
+    if result.search is None:
+        return {}
+    teacher = result.baseline_accuracy.metrics
+    return {
+        "search": result.search.model_dump(mode="json"),
+        "variants": [
+            {
+                "name": f"{attempt.name} (on validation)",
+                "speedup": attempt.speedup,
+                "metrics": {name: teacher[name] - drop for name, drop in attempt.drops.items() if name in teacher},
+                "size_mb": attempt.size_mb,
+            }
+            for attempt in result.search.attempts
+            if attempt.state == "finished" and attempt.name != result.search.winner
+        ],
     }
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from edge_ptf.compression import CostConfig, PruneConfig
 from edge_ptf.compression.pruning import SIZES
-from edge_ptf.config import Source, StrictModel, resolve
+from edge_ptf.config import Source, StageConfig, StrictModel, resolve
 from edge_ptf.data.dataset import DataConfig
 from edge_ptf.export import ExportConfig, QuantizeConfig, SensitivityConfig
 from edge_ptf.measure import BenchConfig, EvaluateConfig
@@ -17,6 +17,24 @@ from edge_ptf.package import AssembleConfig
 from edge_ptf.profiles import Profile, Targets
 from edge_ptf.tasks.base import Task
 from edge_ptf.training import DistillConfig, FinetuneConfig
+
+
+class SearchConfig(StageConfig):
+    """How a recipe is found."""
+
+    automatic: bool = Field(
+        False,
+        description="Find the student's size by the targets; so it is where neither profile nor user names a size.",
+    )
+    attempts: int = Field(3, ge=1, description="Most candidates that compress tries, the predicted one first.")
+    minutes: float = Field(60.0, gt=0, description="No further candidate is begun that would end later than this.")
+    trials: int = Field(20, ge=1, description="Trials of `edge-ptf search`, those of earlier runs counted.")
+    epochs: int = Field(3, ge=1, description="Epochs of a trial; compress teaches the winner as long as it is told to.")
+    all_trials: bool = Field(False, description="Go on when the targets are met, to see the whole front.")
+    storage: str | None = Field(
+        None, description="Where trials are kept: a URL that SQLAlchemy knows. [default: search.db in --out]"
+    )
+    seed: int = Field(0, ge=0, description="Seed of the proposals.")
 
 
 class Recipe(StrictModel):
@@ -35,13 +53,33 @@ class Recipe(StrictModel):
     assemble: AssembleConfig = Field(default_factory=AssembleConfig, description="The package.")
     evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="Accuracy of what ships.")
     bench: BenchConfig = Field(default_factory=BenchConfig, description="Latency and memory of what ships.")
+    search: SearchConfig = Field(default_factory=SearchConfig, description="Finding a recipe by the targets.")
     targets: Targets = Field(default_factory=Targets, description="Limits of the gate.")
 
 
-def sources_below(profile: Profile | None, task: type[Task]) -> list[Source]:
-    """What stands below the user's own settings, weakest first: the task's defaults, then a profile."""
+def sources_below(profile: Profile | None, task: type[Task], overrides: Sequence[Source] = ()) -> list[Source]:
+    """What stands below the user's own settings, weakest first: the task's defaults, then a profile.
+
+    Where the settings name no size for the student, and there is a cost to keep, the size is found by the targets.
+    """
     below = [Source(f"task {task.name}", task.recipe)]
-    return [*below, Source(f"profile {profile.name}", _profile_values(profile))] if profile else below
+    if profile:
+        below.append(Source(f"profile {profile.name}", _profile_values(profile)))
+    own = [*below[1:], *overrides]
+    if not any(_names_size(source) for source in own) and any(_limits_cost(source) for source in own):
+        below.append(Source("no size is set", {"search": {"automatic": True}}))
+    return below
+
+
+def _names_size(source: Source) -> bool:
+    prune = source.values.get("prune")
+    return isinstance(prune, Mapping) and any(prune.get(name) is not None for name in (*SIZES, "speedup"))
+
+
+def _limits_cost(source: Source) -> bool:
+    targets = source.values.get("targets")
+    names = ("min_speedup", "package_mb", "latency_ms")
+    return isinstance(targets, Mapping) and any(targets.get(name) for name in names)
 
 
 def resolve_recipe(profile: Profile | None, task: type[Task], overrides: Sequence[Source] = ()) -> Recipe:
@@ -50,7 +88,7 @@ def resolve_recipe(profile: Profile | None, task: type[Task], overrides: Sequenc
     Raises:
         ConfigError: lists every wrong field with the place that set it.
     """
-    return resolve(Recipe, _one_size([*sources_below(profile, task), *overrides]))
+    return resolve(Recipe, _one_size([*sources_below(profile, task, overrides), *overrides]))
 
 
 def _one_size(sources: Sequence[Source]) -> list[Source]:

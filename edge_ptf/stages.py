@@ -48,7 +48,7 @@ from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
-from edge_ptf.training import DistillConfig, FinetuneConfig, distill, finetune, placement
+from edge_ptf.training import DistillConfig, FinetuneConfig, Watch, distill, finetune, placement
 
 TRAINING = ("torch", "transformers", "tokenizers")
 GRAPH = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
@@ -66,6 +66,8 @@ class Place:
     overwrite: bool = False
     keyed: bool = False
     """The result goes into a folder of its own below `folder`, named by stage and key: no result is replaced."""
+    wait: bool = False
+    """Another process that works on the same result is waited for; its result is then reused."""
 
     def run(
         self,
@@ -76,7 +78,7 @@ class Place:
     ) -> Outcome[Artifact]:
         """See cache.run."""
         folder = self.folder / f"{key.stage}-{key.digest()[:16]}" if self.keyed else self.folder
-        return cache.run(key, folder, produce, load, reusable=reusable, overwrite=self.overwrite)
+        return cache.run(key, folder, produce, load, reusable=reusable, overwrite=self.overwrite, wait=self.wait)
 
 
 def run_finetune(
@@ -140,9 +142,14 @@ def run_prune(
 
 
 def run_distill(
-    teacher: Checkpoint, student: Checkpoint, data: LabelledData, config: DistillConfig, place: Place
+    teacher: Checkpoint,
+    student: Checkpoint,
+    data: LabelledData,
+    config: DistillConfig,
+    place: Place,
+    watch: Watch | None = None,
 ) -> Outcome[Checkpoint]:
-    """The student taught by the teacher."""
+    """The student taught by the teacher; `watch` may stop a training that is not worth its time."""
     key = _key(
         "distill",
         config,
@@ -152,7 +159,9 @@ def run_distill(
         data=data.fingerprint,
         placement=placement(config.precision),
     )
-    return place.run(key, lambda out: distill(teacher, student, data, config, out, place.progress), open_checkpoint)
+    return place.run(
+        key, lambda out: distill(teacher, student, data, config, out, place.progress, watch), open_checkpoint
+    )
 
 
 def run_export(checkpoint: Checkpoint, data: LabelledData, config: ExportConfig, place: Place) -> Outcome[Graph]:

@@ -10,6 +10,7 @@ import click
 from edge_ptf import profiles, tasks
 from edge_ptf.cli.arguments import (
     COMMAND_LINE,
+    Command,
     Settings,
     config_option,
     data_option,
@@ -26,7 +27,7 @@ from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.package.evidence import Status, Verdict
 from edge_ptf.recipe import Recipe, resolve_recipe, sources_below
-from edge_ptf.report import markdown, terminal
+from edge_ptf.report import attempts, markdown, terminal
 from edge_ptf.report.junit import junit
 
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ if TYPE_CHECKING:
 VERDICT_CODES = {Status.PASS: ExitCode.OK, Status.FAIL: ExitCode.FAIL, Status.UNPROVEN: ExitCode.UNPROVEN}
 
 
+def target_options(command: Command) -> Command:
+    """The limits that are set most often, and the seed."""
+    for option in (
+        click.option("--seed", type=int, help="Seed of every stage that draws random numbers."),
+        click.option("--package-mb", type=float, help="Limit on the package's size, 10^6 bytes."),
+        click.option("--min-speedup", type=float, help="Limit on the speed-up over the FP32 teacher."),
+        click.option("--max-drop", multiple=True, metavar="METRIC=POINTS", help="Limit on an accuracy drop."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command("compress")
 @profile_option
 @model_option
@@ -46,10 +59,7 @@ VERDICT_CODES = {Status.PASS: ExitCode.OK, Status.FAIL: ExitCode.FAIL, Status.UN
 @out_option
 @out_of_scope_option
 @click.option("--name", help="Name of the package file. [default: package]")
-@click.option("--max-drop", "max_drop", multiple=True, metavar="METRIC=POINTS", help="Limit on an accuracy drop.")
-@click.option("--min-speedup", type=float, help="Limit on the speed-up over the FP32 teacher.")
-@click.option("--package-mb", type=float, help="Limit on the package's size, 10^6 bytes.")
-@click.option("--seed", type=int, help="Seed of every stage that draws random numbers.")
+@target_options
 @set_option
 @config_option
 @ci_options
@@ -73,15 +83,37 @@ def compress_command(
     edge-ptf compress --profile x86-vnni --model minilm-l6 --data clinc150/ --task text-classification \\
         --out-of-scope-label oos --out build/
 
-    Stages that were done before with the same inputs are reused. Interrupted, the same command goes on.
+    Where you name no size for the student (prune.layers, prune.ffn, prune.speedup, …), candidates that are predicted to
+    meet the targets are made and judged on validation texts until one does. Stages that were done before with the same
+    inputs are reused. Interrupted, the same command goes on.
     Exit code: 0 PASS, 3 FAIL, 4 UNPROVEN. The package is written in all three cases.
+    """
+    chosen = Settings(project_file, settings, flags)
+    job, sources = make_job(chosen, short_flags(max_drop, min_speedup, package_mb, seed))
+    console = make_console()
+    if dry_run:
+        said = {name: f"{value} (set by {chosen.origin(name)})" for name, value in asked(job).items()}
+        console.print(terminal.headline("edge-ptf compress (dry run)", said))
+        below = sources_below(job.profile, job.task, sources)
+        console.print(terminal.settings_table([*below, *sources], job.recipe.model_dump(mode="json")))
+        return ExitCode.OK
+    result = _run(job, console)
+    write_file(junit_file, junit(result.verdict, job.name))
+    write_file(markdown_file, _summary(result, job.name))
+    return verdict_code(result.verdict)
+
+
+def make_job(chosen: Settings, own: dict[str, Any]) -> tuple[Job, list[Source]]:
+    """What flags and project file ask for, and the places that set the recipe.
+
+    Args:
+        own: what the command's own flags set in the recipe.
     """
     from edge_ptf.pipeline import Job
 
-    chosen = Settings(project_file, settings, flags)
     profile = profiles.load(chosen.need("profile"))
     task = tasks.get(chosen.need("task"))
-    sources = [*chosen.sources, Source(COMMAND_LINE, _short_flags(max_drop, min_speedup, package_mb, seed))]
+    sources = [*chosen.sources, Source(COMMAND_LINE, own)]
     recipe = resolve_recipe(profile, task, sources)
     job = Job(
         profile=profile,
@@ -93,17 +125,7 @@ def compress_command(
         out_of_scope_label=recipe.data.out_of_scope_label,
         name=_file_name(chosen.get("name") or "package"),
     )
-    console = make_console()
-    if dry_run:
-        asked = {name: f"{value} (set by {chosen.origin(name)})" for name, value in _asked(job).items()}
-        console.print(terminal.headline("edge-ptf compress (dry run)", asked))
-        below = sources_below(profile, task)
-        console.print(terminal.settings_table([*below, *sources], recipe.model_dump(mode="json")))
-        return ExitCode.OK
-    result = _run(job, console)
-    write_file(junit_file, junit(result.verdict, job.name))
-    write_file(markdown_file, _summary(result, job.name))
-    return verdict_code(result.verdict)
+    return job, sources
 
 
 def _file_name(name: str) -> str:
@@ -113,7 +135,8 @@ def _file_name(name: str) -> str:
     return name
 
 
-def _asked(job: Job) -> dict[str, str]:
+def asked(job: Job) -> dict[str, str]:
+    """The job in words."""
     return {
         "profile": f"{job.profile.name} ({job.profile.title})",
         "model": job.model,
@@ -126,7 +149,7 @@ def _asked(job: Job) -> dict[str, str]:
 def _run(job: Job, console: Console) -> Result:
     from edge_ptf.pipeline import compress
 
-    console.print(terminal.headline("edge-ptf compress", _asked(job)))
+    console.print(terminal.headline("edge-ptf compress", asked(job)))
 
     def told(outcome: Outcome[Any], subject: str) -> None:
         console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused, subject))
@@ -137,6 +160,7 @@ def _run(job: Job, console: Console) -> Result:
             progress=bars,
             on_data=lambda report: console.print(terminal.data_table(report)),
             on_stage=told,
+            on_attempt=lambda attempt: console.print(attempts.attempt_line(attempt)),
         )
     console.print("")
     console.print(
@@ -148,6 +172,8 @@ def _run(job: Job, console: Console) -> Result:
         )
     )
     console.print(terminal.latency_table(result.latency, result.memory))
+    if result.search:
+        console.print(attempts.search_table(result.search))
     console.print(terminal.verdict_table(result.verdict, warnings=False))
     console.print(f"\nPackage: {result.package}", soft_wrap=True)
     console.print(f"Report:  {result.report}", soft_wrap=True)
@@ -189,9 +215,10 @@ def _next_steps(result: Result) -> list[str]:
     return steps
 
 
-def _short_flags(
+def short_flags(
     max_drop: tuple[str, ...], min_speedup: float | None, package_mb: float | None, seed: int | None
 ) -> dict[str, Any]:
+    """Targets and seed as the recipe knows them."""
     targets: dict[str, Any] = {"min_speedup": min_speedup, "package_mb": package_mb}
     targets = {name: value for name, value in targets.items() if value is not None}
     for item in max_drop:

@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
+from edge_ptf.compression.attempts import Attempt, Search, best, conclude, drop_of, front, shortfall
 from edge_ptf.compression.costs import CostConfig, CostTable, find_costs, open_costs
-from edge_ptf.compression.pruning import PruneConfig, prune
+from edge_ptf.compression.prediction import Limits, Prediction, Predictor
+from edge_ptf.compression.pruning import UNITS_STEP, PruneConfig, prune
 
-__all__ = ["CostConfig", "CostTable", "PruneConfig", "find_costs", "open_costs", "prune"]
+__all__ = [
+    "UNITS_STEP",
+    "Attempt",
+    "CostConfig",
+    "CostTable",
+    "Limits",
+    "Prediction",
+    "Predictor",
+    "PruneConfig",
+    "Search",
+    "best",
+    "conclude",
+    "drop_of",
+    "find_costs",
+    "front",
+    "open_costs",
+    "prune",
+    "shortfall",
+]

@@ -201,14 +201,23 @@ def _scores(
     return fisher(model, items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id), progress)
 
 
-def _cut_vocabulary(model: Any, tokenizer: Any, data: LabelledData, config: PruneConfig) -> tuple[Any, dict[str, Any]]:
+def kept_pieces(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> list[int]:
+    """The token pieces that stay, by id, increasing.
+
+    Args:
+        rows: of the model's embedding table.
+    """
+    if not config.vocabulary:
+        return list(range(rows))
     texts = [text for split in (data.train, data.validation) for example in split for text in _texts(example)]
     counts = vocabulary.count_pieces(tokenizer, texts)
     kept = vocabulary.kept_ids(tokenizer, counts, config.vocabulary_min_count, config.vocabulary_size)
     # RoBERTa counts positions from the padding id, so what stands before it stays too
-    kept = sorted(
-        {*range(int(tokenizer.pad_token_id) + 1), *(number for number in kept if number < model.config.vocab_size)}
-    )
+    return sorted({*range(int(tokenizer.pad_token_id) + 1), *(number for number in kept if number < rows)})
+
+
+def _cut_vocabulary(model: Any, tokenizer: Any, data: LabelledData, config: PruneConfig) -> tuple[Any, dict[str, Any]]:
+    kept = kept_pieces(tokenizer, model.config.vocab_size, data, config)
     small = vocabulary.rewritten(tokenizer, kept)
     architecture.keep_pieces(model, kept)
     validation = [text for example in data.validation for text in _texts(example)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import Field, model_validator
 
@@ -67,3 +67,7 @@ class LabelledData:
     labels: tuple[str, ...]
     report: DataReport
     fingerprint: str
+
+    def tried_on_validation(self) -> LabelledData:
+        """The same data with `validation` in the place of `test`: what a choice between packages may look at."""
+        return replace(self, test=self.validation, fingerprint=f"{self.fingerprint}-validation")

@@ -29,7 +29,7 @@ from edge_ptf.training.augmentation import foreign_words, mixed
 from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import first_metric, labelled_items, renumbered
 from edge_ptf.training.teacher_outputs import TeacherOutputs, compute
-from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, predictor, train
+from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, Watch, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary
 
 RELATION_HEADS = 12
@@ -64,6 +64,7 @@ def distill(
     config: DistillConfig,
     out: Path,
     progress: Progress = SILENT,
+    watch: Watch | None = None,
 ) -> Checkpoint:
     """Trains `student` on the teacher's logits and hidden states over `train` and mixed texts.
 
@@ -71,8 +72,12 @@ def distill(
     spread evenly). Of the epochs whose first gated metric on `validation` is within noise of the best, the last one is
     kept.
 
+    Args:
+        watch: may stop a training that is not worth its time.
+
     Raises:
         BadInputError: teacher and student do not belong together.
+        TrainingStopped: `watch` stopped it.
     """
     if teacher.info.task.labels != student.info.task.labels:
         raise BadInputError(
@@ -127,6 +132,7 @@ def distill(
         lambda: first_metric(task, data.validation, predict()),
         len(data.validation),
         hidden_states=bool(layers),
+        watch=watch,
     )
     notes = train(setup, config, out, "Distill", progress)
     small.restore(taught, full)

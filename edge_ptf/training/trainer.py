@@ -23,8 +23,22 @@ from edge_ptf.training.batching import Item, LengthGroupedBatches, collate
 from edge_ptf.training.placement import Precision, on_gpu, placement
 
 STATE = ".training"
+Watch = Callable[[Sequence[float]], str | None]
+"""Sees the validation score of every epoch so far, shares of 1; what it answers is why training is to stop."""
 SCORING_BATCH = 64
 log = logging.getLogger(__name__)
+
+
+class TrainingStopped(Exception):
+    """Whoever watched a training saw no point in going on; its epoch states stay, so it can be taken up again."""
+
+    def __init__(self, reason: str, history: Sequence[float]) -> None:
+        """Args:
+        reason: why, for people.
+        history: the validation score of each epoch, a share of 1.
+        """
+        super().__init__(reason)
+        self.reason, self.history = reason, tuple(history)
 
 
 class OptimizationConfig(StageConfig):
@@ -60,6 +74,7 @@ class Setup:
     score: Callable[[], float]
     scored: int
     hidden_states: bool = False
+    watch: Watch | None = None
 
 
 def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progress: Progress) -> dict[str, Any]:
@@ -70,6 +85,9 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
 
     Returns:
         Notes for the lineage: the validation score of each epoch, the epoch kept, tokens seen in one epoch.
+
+    Raises:
+        TrainingStopped: `setup.watch` saw no point in going on.
     """
     from torch.utils.data import DataLoader
     from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
@@ -128,6 +146,8 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
             draft = state / "whole.json.draft"
             draft.write_text(json.dumps(document), encoding="utf-8")
             draft.replace(state / "whole.json")
+            if setup.watch and len(history) < config.epochs and (reason := setup.watch(history)):
+                raise TrainingStopped(reason, history)
 
     latest, history = _whole_state(state)
     set_seed(config.seed)
@@ -155,10 +175,12 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
     )
     loop.remove_callback(PrinterCallback)
     progress.start(title, steps * config.epochs, steps * len(history))
-    with _quiet():
-        if not _is_enough(history, config.patience):  # an earlier run may have been killed when it had just stopped
-            loop.train(resume_from_checkpoint=str(latest) if latest else None)
-    progress.finish()
+    try:
+        with _quiet():
+            if not _is_enough(history, config.patience):  # an earlier run may have been killed when it had just stopped
+                loop.train(resume_from_checkpoint=str(latest) if latest else None)
+    finally:
+        progress.finish()
     _load_weights(model, state / "kept.safetensors")
     model.cpu().eval()
     shutil.rmtree(state)

@@ -1,0 +1,114 @@
+"""`edge-ptf search`: many short trials, a front of accuracy, speed and size, and a recipe for `compress`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from edge_ptf.cli.arguments import (
+    Settings,
+    config_option,
+    data_option,
+    model_option,
+    out_of_scope_option,
+    out_option,
+    profile_option,
+    set_option,
+    task_option,
+)
+from edge_ptf.cli.compress import asked, make_job, short_flags, target_options
+from edge_ptf.cli.console import Bars, make_console
+from edge_ptf.config import merge
+from edge_ptf.errors import ExitCode
+from edge_ptf.report import attempts, terminal
+
+RECIPE_FILE = "recipe.yaml"
+
+
+@click.command("search")
+@profile_option
+@model_option
+@data_option
+@task_option
+@out_option
+@out_of_scope_option
+@target_options
+@click.option("--trials", type=int, help="Trials, those of earlier runs on the same storage counted. [default: 20]")
+@click.option("--storage", help="Where trials are kept, a database URL. [default: search.db in --out]")
+@click.option(
+    "--all-trials", is_flag=True, default=None, help="Go on when the targets are met, to see the whole front."
+)
+@set_option
+@config_option
+def search_command(
+    max_drop: tuple[str, ...],
+    min_speedup: float | None,
+    package_mb: float | None,
+    seed: int | None,
+    trials: int | None,
+    storage: str | None,
+    all_trials: bool | None,
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    **flags: Any,
+) -> int:
+    """Search widely for a recipe: short trials proposed by Optuna, judged on validation texts.
+
+    \b
+    edge-ptf search --profile x86-vnni --model minilm-l6 --data demo --task text-classification --trials 20 --out build/
+    edge-ptf compress --config build/recipe.yaml
+
+    Students are sized by what they are predicted to cost; a training that a smaller and quicker one is surely ahead of
+    is stopped. The same command again goes on; several processes with one --out and one --storage share the work.
+    """
+    from edge_ptf.pipeline import begin, workshop
+    from edge_ptf.search import search
+    from edge_ptf.stages import Place
+
+    chosen = Settings(project_file, settings, flags)
+    wanted = {"trials": trials, "storage": storage, "all_trials": all_trials}
+    own = short_flags(max_drop, min_speedup, package_mb, seed)
+    given = {"search": {name: value for name, value in wanted.items() if value is not None}}
+    job, _ = make_job(chosen, dict(merge(own, given)))
+    console = make_console()
+    console.print(terminal.headline("edge-ptf search", asked(job)))
+
+    def told(outcome: Any, subject: str) -> None:
+        if not outcome.reused:
+            console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, False, subject))
+
+    with Bars(console) as bars:
+        start = begin(job, bars, lambda report: console.print(terminal.data_table(report)), told)
+        start.place = Place(start.place.folder, bars, keyed=True, wait=True)
+        found = search(*workshop(job, start), job.out, lambda attempt: console.print(attempts.attempt_line(attempt)))
+    found.write(job.out)
+    console.print("")
+    console.print(attempts.search_table(found))
+    if found.winning is None:
+        return ExitCode.UNPROVEN
+    plan = {section: dict(values) for section, values in found.winning.plan.items()}
+    plan.get("distill", {}).pop("epochs", None)  # a trial is short; the winner is taught in full
+    names = ("profile", "model", "data", "task", "out", "out_of_scope_label", "name")
+    asked_for = {name: str(chosen.get(name)) for name in names if chosen.get(name) is not None}
+    file = job.out / RECIPE_FILE
+    file.write_text(
+        yaml.safe_dump({**asked_for, **_plain(plan)}, sort_keys=False, allow_unicode=True), encoding="utf-8"
+    )
+    console.print(f"\nRecipe: {file}", soft_wrap=True)
+    console.print(f"  edge-ptf compress --config {file}", soft_wrap=True)
+    return ExitCode.OK
+
+
+def _plain(plan: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What YAML writes: lists instead of tuples, nothing that is unset."""
+    return {
+        section: {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in values.items()
+            if value is not None
+        }
+        for section, values in plan.items()
+    }

@@ -1,0 +1,126 @@
+"""What a search leaves behind: every attempt with its plan, its cost and its outcome, and which one won."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from edge_ptf.compression.prediction import Prediction
+from edge_ptf.config import StrictModel
+from edge_ptf.package.evidence import Judgement, Status
+
+RECORD = "search.json"
+
+
+class Attempt(StrictModel):
+    """What was tried, what it cost and what came out."""
+
+    name: str
+    why: str = Field(description="Why this was tried.")
+    plan: dict[str, dict[str, Any]] = Field(description="Options that differ from the recipe's, by section.")
+    state: Literal["finished", "stopped"]
+    reason: str = Field("", description="Why it was stopped.")
+    predicted: Prediction
+    history: tuple[float, ...] = Field((), description="Validation score after each epoch, percent.")
+    judgements: tuple[Judgement, ...] = Field((), description="The targets, accuracy judged on validation.")
+    short: dict[str, float] = Field(
+        default_factory=dict, description="Targets that are not met, and by what share of the limit."
+    )
+    metrics: dict[str, float] = Field(default_factory=dict, description="On validation, percent.")
+    drops: dict[str, float] = Field(default_factory=dict, description="Against the teacher on validation, points.")
+    speedup: float | None = Field(None, description="Measured, over the FP32 teacher.")
+    size_mb: float | None = None
+    seconds: float
+
+    @property
+    def met(self) -> bool:
+        """Whether every target that can be judged here is met, as far as validation can say."""
+        return self.state == "finished" and not self.short
+
+    def misses(self, *targets: str) -> bool:
+        """Whether one of these targets (by the beginning of its name) is missed."""
+        return any(name.startswith(targets) for name in self.short)
+
+
+class Search(StrictModel):
+    """All attempts, and the one that won."""
+
+    schema_version: Literal[1] = 1
+    attempts: tuple[Attempt, ...]
+    winner: str | None
+    conclusion: str = Field(description="Why the winner won and why it stopped there.")
+    unreachable: tuple[str, ...] = Field((), description="Limits that no structure is predicted to keep.")
+    seconds: float
+
+    @property
+    def winning(self) -> Attempt | None:
+        """The winner's attempt."""
+        return next((attempt for attempt in self.attempts if attempt.name == self.winner), None)
+
+    def write(self, folder: Path) -> None:
+        """As `search.json`."""
+        draft = folder / f".{RECORD}.draft"
+        draft.write_text(json.dumps(self.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+        draft.replace(folder / RECORD)
+
+
+def best(attempts: Iterable[Attempt]) -> Attempt | None:
+    """The attempt nearest to its targets; of those that meet them the most accurate."""
+    finished = [attempt for attempt in attempts if attempt.state == "finished"]
+    return min(
+        finished,
+        key=lambda attempt: (sum(attempt.short.values()), max(attempt.drops.values(), default=0.0)),
+        default=None,
+    )
+
+
+def front(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """The finished attempts that no other one beats in drop, speed and size at once."""
+    done = [attempt for attempt in attempts if attempt.state == "finished"]
+
+    def beaten(one: Attempt, other: Attempt) -> bool:
+        pairs = [
+            (drop_of(other), drop_of(one)),
+            (-(other.speedup or 0.0), -(one.speedup or 0.0)),
+            (other.size_mb or 0.0, one.size_mb or 0.0),
+        ]
+        return all(theirs <= own for theirs, own in pairs) and any(theirs < own for theirs, own in pairs)
+
+    return [one for one in done if not any(beaten(one, other) for other in done if other is not one)]
+
+
+def drop_of(attempt: Attempt) -> float:
+    """Points the first gated metric lost."""
+    return next(iter(attempt.drops.values()), 0.0)
+
+
+def conclude(attempts: Sequence[Attempt], why_stopped: str) -> str:
+    """A sentence about the winner."""
+    winner = best(attempts)
+    if winner is None:
+        return f"no attempt was finished; {why_stopped}"
+    if winner.met:
+        return f"{winner.name} meets every target that validation and this machine can judge; {why_stopped}"
+    open_ones = [item.title for item in winner.judgements if item.target in winner.short]
+    return f"{winner.name} comes nearest; open: {', '.join(open_ones)}; {why_stopped}"
+
+
+def shortfall(judgement: Judgement, larger: float) -> float:
+    """How far a target is from being proven, as a share of its limit; 0: it is met, or cannot be judged here.
+
+    Args:
+        larger: an accuracy's bound lies so many times as far from its value on `test` as on `validation`: the root of
+            the ratio of their sizes.
+    """
+    value, bound, limit = judgement.value, judgement.bound, judgement.limit
+    if value is None or judgement.status is Status.PASS:
+        return 0.0
+    reached = value if bound is None else bound
+    if judgement.target.startswith("max_drop") and bound is not None:
+        reached = value + larger * (bound - value)
+    beyond = limit - reached if judgement.target == "min_speedup" else reached - limit
+    return max(beyond, 0.0) / max(limit, 1e-9)

@@ -1,0 +1,115 @@
+"""What a student of a given structure will cost, before it is trained: speed by the cost table, bytes by counting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from edge_ptf import architecture
+from edge_ptf.architecture import LayerShape
+from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer
+from edge_ptf.compression.costs import CostTable
+from edge_ptf.compression.pruning import UNITS_STEP, PruneConfig, kept_pieces
+from edge_ptf.config import StrictModel
+from edge_ptf.data.dataset import LabelledData
+
+ASSUMED_INT8_GAIN = 2.0
+"""FP32 time over INT8 time of the unpruned model where nothing was measured: what processors with integer products
+reach at least. The first attempt that is measured corrects it."""
+TABLE_BYTES = 40
+"""Of the tokenizer's tables and files for each piece."""
+FULL_BYTES = 4
+LEAST_UNITS = 1 / 6
+"""No layer is made narrower than this share of the teacher's units: before that, whole layers go."""
+
+
+class Prediction(StrictModel):
+    """What is expected of a student's package."""
+
+    speedup: float
+    size_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a student's cost must keep; None does not matter."""
+
+    speedup: float | None = None
+    """At least."""
+    size_mb: float | None = None
+    """At most."""
+
+    def kept_by(self, found: Prediction) -> bool:
+        """Whether a prediction is within."""
+        slow = self.speedup is not None and found.speedup < self.speedup
+        large = self.size_mb is not None and found.size_mb > self.size_mb
+        return not (slow or large)
+
+
+class Predictor:
+    """Predicts students of one teacher, in the form that the cost table is for."""
+
+    def __init__(self, teacher: Checkpoint, data: LabelledData, costs: CostTable, config: PruneConfig) -> None:
+        """Args:
+        config: says which token pieces stay.
+        """
+        model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
+        table = architecture.word_embeddings(model).weight
+        self.costs = costs
+        self.shapes = architecture.shapes(model)
+        self.pieces = len(kept_pieces(tokenizer, len(table), data, config))
+        self._width, self._head = int(model.config.hidden_size), architecture.head_size(model)
+        self._row = int(table.shape[1])
+        layers = sum(self._weights(shape) for shape in self.shapes)
+        whole = sum(value.numel() for value in model.parameters())
+        self._rest = whole - layers - sum(self._biases(shape) for shape in self.shapes) - table.numel()
+
+    def of(self, layers: Sequence[LayerShape], pieces: int | None = None) -> Prediction:
+        """Of a student with these layers.
+
+        Args:
+            pieces: of its vocabulary, where that is not what the configuration says.
+        """
+        count = self.pieces if pieces is None else pieces
+        weights = sum(self._weights(shape) for shape in layers) + self._rest + count * self._row
+        biases = sum(self._biases(shape) for shape in layers)
+        size = weights + FULL_BYTES * biases + count * (TABLE_BYTES + FULL_BYTES)
+        full = self.costs.full_precision_ms or ASSUMED_INT8_GAIN * self.costs.unpruned_ms
+        return Prediction(speedup=round(full / self.costs.predict(layers), 3), size_mb=round(size / 1e6, 3))
+
+    def deepest(self, limits: Limits) -> tuple[LayerShape, ...] | None:
+        """The structure with the most layers within the limits, and of those the widest; None: there is none.
+
+        Depth comes first because it is what a student of a small encoder misses most: on CLINC150 three layers of 512
+        and of 1,536 units lost the same, and four layers less than either.
+        """
+        most = max(shape.ffn for shape in self.shapes)
+        heads = max(shape.heads for shape in self.shapes)
+        least = max(int(LEAST_UNITS * most), 1)
+        widths = sorted({most, *range(UNITS_STEP, most, UNITS_STEP)} - set(range(least)), reverse=True)
+        for count in range(len(self.shapes), 0, -1):
+            for width in widths:
+                layers = (LayerShape(heads=heads, ffn=width),) * count
+                if limits.kept_by(self.of(layers)):
+                    return layers
+        return None
+
+    def reachable(self, limits: Limits) -> tuple[Limits, list[str]]:
+        """The limits that some structure keeps, and the names of those that none does."""
+        lost = []
+        for name in ("size_mb", "speedup"):
+            if getattr(limits, name) is not None and self.deepest(Limits(**{name: getattr(limits, name)})) is None:
+                limits = replace(limits, **{name: None})
+                lost.append(name)
+        if self.deepest(limits) is None:
+            limits = replace(limits, size_mb=None)
+            lost.append("size_mb")
+        return limits, lost
+
+    def _weights(self, shape: LayerShape) -> int:
+        """Numbers that INT8 makes a byte each."""
+        return 4 * self._width * shape.heads * self._head + 2 * self._width * shape.ffn
+
+    def _biases(self, shape: LayerShape) -> int:
+        """Numbers that stay FP32: biases, LayerNorm."""
+        return 3 * shape.heads * self._head + shape.ffn + 6 * self._width

@@ -1,0 +1,9 @@
+"""Finding a recipe that meets the targets: a ladder of predicted candidates, and a search with Optuna."""
+
+from __future__ import annotations
+
+from edge_ptf.search.ladder import climb
+from edge_ptf.search.trials import search
+from edge_ptf.search.workshop import Plan, Workshop, planned
+
+__all__ = ["Plan", "Workshop", "climb", "planned", "search"]

@@ -1,0 +1,204 @@
+"""The wide search: Optuna proposes sizes and training options, trials are short, and what cannot win is stopped.
+
+Accuracy, speed and size are objectives of their own (multi-objective TPE; Ozaki et al., Multiobjective Tree-structured
+Parzen Estimator, JAIR 2022), so what comes out is a front. Several processes, or machines with one file system, work on
+one storage.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_ptf.architecture import LayerShape
+from edge_ptf.compression import UNITS_STEP, Attempt, Prediction, Predictor, Search, best, conclude, drop_of
+from edge_ptf.digests import value_digest
+from edge_ptf.errors import EnvironmentFault, MissingExtraError
+from edge_ptf.search.ladder import limits_of, structure_plan
+from edge_ptf.search.workshop import Plan, Workshop
+
+ATTEMPT = "attempt"
+TOO_FAR = 1.3
+"""A candidate that is predicted to miss a limit by more than this factor is not trained."""
+SURE = 2.0
+"""Standard errors between two validation scores that are no chance."""
+
+
+def search(
+    workshop: Workshop,
+    predictor: Predictor,
+    folder: Path,
+    on_attempt: Callable[[Attempt], None] = lambda _: None,
+) -> Search:
+    """Makes `search.trials` trials, those of an earlier run on the same storage counted, or ends when one meets the
+    targets and `search.all_trials` is off.
+
+    Raises:
+        MissingExtraError: Optuna is not installed.
+        EnvironmentFault: the storage cannot be used.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtraError("optuna", "search", "the search") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    began, config = time.monotonic(), workshop.recipe.search
+    storage = config.storage or f"sqlite:///{(folder / 'search.db').resolve()}"
+    try:
+        study = optuna.create_study(
+            study_name=_study_name(workshop),
+            storage=storage,
+            load_if_exists=True,
+            directions=["minimize", "maximize", "minimize"],
+            sampler=optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=min(config.trials // 2 + 1, 10)),
+        )
+    except Exception as error:  # SQLAlchemy, its driver and Optuna each have errors of their own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise EnvironmentFault(
+            f"storage {storage}: cannot be used ({reason})",
+            hint="Give a URL that SQLAlchemy knows, such as sqlite:///search.db; its driver must be installed",
+        ) from error
+    space = _Space(workshop, predictor)
+    if not study.trials:
+        for start in space.starts():
+            study.enqueue_trial(start)
+    why_stopped = f"{config.trials} trials were made"
+    met = next((attempt for attempt in attempts_of(study) if attempt.met), None)
+    while len(_counted(study)) < config.trials:
+        if met and not config.all_trials:
+            why_stopped = "the targets are met"
+            break
+        trial = study.ask()
+        plan, layers, pieces = space.propose(trial)
+        predicted = predictor.of(layers, pieces)
+        if reason := space.hopeless(predicted):
+            trial.set_user_attr("reason", reason)
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            continue
+        others = [attempt for attempt in attempts_of(study) if attempt.history]
+        found = workshop.attempt(
+            f"trial {trial.number}", "proposed by the search", plan, predicted, _watch(others, predicted, workshop)
+        )
+        trial.set_user_attr(ATTEMPT, found.model_dump(mode="json"))
+        if found.state == "stopped":
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        else:
+            study.tell(trial, [drop_of(found), found.speedup or predicted.speedup, found.size_mb])
+        on_attempt(found)
+        met = found if found.met else met
+    attempts = attempts_of(study)
+    winner = best(attempts)
+    return Search(
+        attempts=tuple(attempts),
+        winner=winner.name if winner else None,
+        conclusion=conclude(attempts, why_stopped),
+        seconds=round(time.monotonic() - began, 1),
+    )
+
+
+def attempts_of(study: Any) -> list[Attempt]:
+    """The attempts that a study's trials hold, whichever process made them."""
+    return [
+        Attempt.model_validate(trial.user_attrs[ATTEMPT])
+        for trial in study.get_trials(deepcopy=False)
+        if ATTEMPT in trial.user_attrs
+    ]
+
+
+def _counted(study: Any) -> list[Any]:
+    """Trials that were trained, also those of other processes that are at it."""
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if ATTEMPT in trial.user_attrs or (trial.state.name == "RUNNING" and trial.params)
+    ]
+
+
+def _study_name(workshop: Workshop) -> str:
+    """The same job finds its study again; another teacher, data set or recipe has another."""
+    parts = {
+        "teacher": workshop.teacher.digest,
+        "data": workshop.data.fingerprint,
+        "recipe": workshop.recipe.model_dump(
+            mode="json", exclude={"search": {"trials", "all_trials", "storage", "minutes"}}
+        ),
+    }
+    return f"edge-ptf-{value_digest(parts)[:16]}"
+
+
+class _Space:
+    """What is searched: layers, units, token pieces, learning rate, mixed texts."""
+
+    def __init__(self, workshop: Workshop, predictor: Predictor) -> None:
+        self.recipe, self.predictor = workshop.recipe, predictor
+        self.limits = limits_of(workshop.recipe.targets, predictor)
+        self.most = max(shape.ffn for shape in predictor.shapes)
+        self.heads = max(shape.heads for shape in predictor.shapes)
+        self.step = min(UNITS_STEP, self.most)
+
+    def starts(self) -> list[dict[str, Any]]:
+        """First candidates: what the ladder would take, and a layer less and more of the widest that still fits."""
+        reachable, _ = self.predictor.reachable(self.limits)
+        layers = self.predictor.deepest(reachable)
+        if layers is None:
+            return []
+        usual = {"learning_rate": self.recipe.distill.learning_rate, "mixed_texts": self.recipe.distill.mixed_texts}
+        counts = [len(layers), max(len(layers) - 1, 1)]
+        return [
+            {"layers": count, "units": max(layers[0].ffn // self.step, 1), "vocabulary": 1.0, **usual}
+            for count in dict.fromkeys(counts)
+        ]
+
+    def propose(self, trial: Any) -> tuple[Plan, tuple[LayerShape, ...], int]:
+        """The options of a trial, its structure and its token pieces."""
+        config = self.recipe.prune
+        count = trial.suggest_int("layers", 1, len(self.predictor.shapes))
+        units = self.step * trial.suggest_int("units", 1, self.most // self.step)
+        layers = (LayerShape(heads=self.heads, ffn=units),) * count
+        prune, pieces = structure_plan(layers), self.predictor.pieces
+        if config.vocabulary and config.vocabulary_size:
+            share = trial.suggest_float("vocabulary", 0.6, 1.2, step=0.2)
+            prune["vocabulary_size"] = round(share * config.vocabulary_size)
+            pieces = round(share * pieces)
+        distill = {
+            "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-3, log=True),
+            "mixed_texts": trial.suggest_float("mixed_texts", 0.0, 3.0, step=0.5),
+            "epochs": self.recipe.search.epochs,
+        }
+        return {"prune": prune, "distill": distill}, layers, pieces
+
+    def hopeless(self, predicted: Prediction) -> str:
+        """Why a candidate is not worth training; empty where it may be."""
+        if self.limits.speedup and predicted.speedup * TOO_FAR < self.limits.speedup:
+            return f"predicted {predicted.speedup:.1f} ×, {self.limits.speedup:g} × are wanted"
+        if self.limits.size_mb and predicted.size_mb > self.limits.size_mb * TOO_FAR:
+            return f"predicted {predicted.size_mb:.1f} MB, {self.limits.size_mb:g} MB are wanted"
+        return ""
+
+
+def _watch(others: Sequence[Attempt], own: Prediction, workshop: Workshop) -> Callable[[Sequence[float]], str | None]:
+    """Stops a training that a smaller and quicker attempt was surely ahead of after as many epochs."""
+    scored = len(workshop.data.validation)
+    better = [
+        other for other in others if other.predicted.speedup >= own.speedup and other.predicted.size_mb <= own.size_mb
+    ]
+
+    def watch(history: Sequence[float]) -> str | None:
+        score = history[-1]
+        for other in better:
+            if len(other.history) < len(history):
+                continue
+            theirs = other.history[len(history) - 1] / 100
+            noise = ((score * (1 - score) + theirs * (1 - theirs)) / scored) ** 0.5
+            if theirs - score > SURE * noise:
+                return (
+                    f"after {len(history)} epochs {100 * score:.1f} %, and {other.name}, smaller and quicker, "
+                    f"had {100 * theirs:.1f} %"
+                )
+        return None
+
+    return watch

@@ -1,0 +1,118 @@
+"""Where attempts at a recipe are made: a student, measured, and judged on `validation`.
+
+The gate's own rules judge an attempt, over answers to validation texts: which package ships is a choice, and what a
+choice has looked at proves nothing. The winner alone is judged on `test`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from edge_ptf import stages, tasks
+from edge_ptf.cache import Outcome
+from edge_ptf.checkpoint import Checkpoint
+from edge_ptf.compression import Attempt, Prediction, shortfall
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.gate import gate
+from edge_ptf.measure import statistics
+from edge_ptf.package import Payload
+from edge_ptf.package.evidence import AccuracyEvidence
+from edge_ptf.profiles import Profile
+from edge_ptf.recipe import Recipe
+from edge_ptf.stages import Place
+from edge_ptf.training import TrainingStopped, Watch
+
+Artifact = TypeVar("Artifact")
+Plan = Mapping[str, Mapping[str, Any]]
+"""Options that differ from the recipe's, by section."""
+QUICK_LAUNCHES = 5
+"""Launches that time an attempt. The winner is measured anew, by the recipe's own protocol."""
+
+
+def planned(recipe: Recipe, plan: Plan) -> Recipe:
+    """The recipe with a plan's options."""
+    return recipe.replace(
+        **{section: {**getattr(recipe, section).model_dump(), **values} for section, values in plan.items()}
+    )
+
+
+@dataclass(slots=True)
+class Workshop:
+    """What all attempts share: the teacher, its package, its answers to validation texts."""
+
+    profile: Profile
+    recipe: Recipe
+    data: LabelledData
+    teacher: Checkpoint
+    baseline: Payload
+    place: Place
+    told: Callable[[Outcome[Any], str], None] = lambda *_: None
+    tried: LabelledData = field(init=False)
+    expected: AccuracyEvidence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tried = self.data.tried_on_validation()
+        self.expected = self._tell(
+            "teacher", stages.run_evaluate(self.baseline, self.tried, self.recipe.evaluate, self.place)
+        )
+
+    def attempt(self, name: str, why: str, plan: Plan, predicted: Prediction, watch: Watch | None = None) -> Attempt:
+        """Makes a student by the plan, packs it, measures it here and judges it on validation."""
+        started, recipe = time.monotonic(), planned(self.recipe, plan)
+        known: dict[str, Any] = {
+            "name": name,
+            "why": why,
+            "plan": {section: dict(values) for section, values in plan.items()},
+            "predicted": predicted,
+        }
+        student = self._tell("student", stages.run_prune(self.teacher, self.data, recipe.prune, self.place))
+        try:
+            outcome = stages.run_distill(self.teacher, student, self.data, recipe.distill, self.place, watch)
+        except TrainingStopped as stop:
+            history = tuple(round(100 * score, 2) for score in stop.history)
+            seconds = round(time.monotonic() - started, 1)
+            return Attempt(**known, state="stopped", reason=stop.reason, history=history, seconds=seconds)
+        student = self._tell("student", outcome)
+        graph = self._tell("student", stages.run_export(student, self.data, recipe.export, self.place))
+        graph = self._tell("student", stages.run_quantize(graph, self.data, recipe.quantize, self.place))
+        payload = self._tell(
+            "attempt", stages.run_assemble(graph, self.baseline, self.data, recipe.assemble, self.place)
+        )
+        answers = self._tell("attempt", stages.run_evaluate(payload, self.tried, recipe.evaluate, self.place))
+        timing = recipe.bench.replace(launches=QUICK_LAUNCHES)
+        latency, memory = self._tell(
+            "attempt", stages.run_bench(payload, self.baseline, self.tried, timing, self.place)
+        )
+        verdict = gate(payload, [answers, latency, memory], [self.expected], self.profile, recipe.targets)
+        larger = (len(self.data.validation) / max(len(self.data.test), 1)) ** 0.5
+        ratio, _ = statistics.speedup(
+            [launch.baseline_engine_ms for launch in latency.launches],
+            [launch.engine_ms for launch in latency.launches],
+        )
+        return Attempt(
+            **known,
+            state="finished",
+            history=tuple(student.info.lineage[-1].notes.get("validation", ())),
+            judgements=verdict.judgements,
+            short={
+                item.target: round(missing, 4)
+                for item in verdict.judgements
+                if (missing := shortfall(item, larger)) > 0
+            },
+            metrics=answers.metrics,
+            drops={
+                metric.name: round(self.expected.metrics[metric.name] - answers.metrics[metric.name], 4)
+                for metric in tasks.create(self.teacher.info.task).gated_metrics
+                if metric.name in answers.metrics and metric.name in self.expected.metrics
+            },
+            speedup=round(ratio, 3),
+            size_mb=round(payload.size_bytes / 1e6, 3),
+            seconds=round(time.monotonic() - started, 1),
+        )
+
+    def _tell(self, subject: str, outcome: Outcome[Artifact]) -> Artifact:
+        self.told(outcome, subject)
+        return outcome.artifact
