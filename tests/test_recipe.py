@@ -86,3 +86,20 @@ def test_a_speedup_beside_a_size_in_one_place_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve_recipe(None, tasks.get("text-classification"), sources)
     assert "leave out ffn" in str(caught.value)
+
+
+def test_the_size_is_found_by_the_targets_where_nobody_names_one() -> None:
+    profile = profiles.load("x86-generic")
+    assert resolve_recipe(profile, CLASSIFICATION).search.automatic
+    assert resolve_recipe(profile, TAGGING, [FILE]).search.automatic
+    for prune in ({"layers": 2}, {"speedup": 2.0}, {"ffn": 64}):
+        assert not resolve_recipe(profile, CLASSIFICATION, [Source("flags", {"prune": prune})]).search.automatic
+    vocabulary = Source("flags", {"prune": {"vocabulary_size": 9000}})
+    assert resolve_recipe(profile, CLASSIFICATION, [vocabulary]).search.automatic
+    off = Source("flags", {"search": {"automatic": False}})
+    assert not resolve_recipe(profile, CLASSIFICATION, [off]).search.automatic
+
+
+def test_without_a_cost_to_keep_the_size_is_the_tasks_own() -> None:
+    assert not resolve_recipe(None, CLASSIFICATION).search.automatic
+    assert resolve_recipe(None, CLASSIFICATION, [Source("flags", {"targets": {"package_mb": 9}})]).search.automatic

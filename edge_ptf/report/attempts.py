@@ -56,7 +56,7 @@ def options(attempt: Attempt) -> str:
     plan, said = attempt.plan, list[str]()
     prune = plan.get("prune", {})
     if prune.get("layers"):
-        said.append(f"{prune['layers']} layers")
+        said.append(f"{prune['layers']} layer{'s' if prune['layers'] > 1 else ''}")
     if prune.get("ffn"):
         said.append(f"{prune['ffn'][0]} units")
     if prune.get("vocabulary_size"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from edge_ptf.errors import EnvironmentFault, MissingExtraError
 from edge_ptf.search.ladder import limits_of, structure_plan
 from edge_ptf.search.workshop import Plan, Workshop
 
-ATTEMPT = "attempt"
+ATTEMPT, AGAIN = "attempt", "again"
+HEARTBEAT_S = 60
+"""A trial whose process has not been heard of for twice as long is another's to take up."""
 TOO_FAR = 1.3
 """A candidate that is predicted to miss a limit by more than this factor is not trained."""
 SURE = 2.0
@@ -46,10 +49,59 @@ def search(
         raise MissingExtraError("optuna", "search", "the search") from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # heartbeats, since 2021
     began, config = time.monotonic(), workshop.recipe.search
-    storage = config.storage or f"sqlite:///{(folder / 'search.db').resolve()}"
+    study = _open_study(workshop, config.storage or f"sqlite:///{(folder / 'search.db').resolve()}")
+    space = _Space(workshop, predictor)
+    if not study.trials:
+        for start in space.starts():
+            study.enqueue_trial(start)
+    _take_up(study)
+
+    def over() -> str:
+        """Why no further trial is begun."""
+        if not config.all_trials and any(attempt.met for attempt in attempts_of(study)):
+            return "the targets are met"
+        return f"{config.trials} trials were made" if _counted(study) >= config.trials else ""
+
+    def make(trial: Any) -> tuple[float, float, float]:
+        plan, layers, pieces = space.propose(trial)
+        predicted = predictor.of(layers, pieces)
+        if reason := space.hopeless(predicted):
+            raise optuna.TrialPruned(reason)
+        others = [attempt for attempt in attempts_of(study) if attempt.history]
+        watch = _watch(others, predicted, workshop)
+        found = workshop.attempt(f"trial {trial.number}", "proposed by the search", plan, predicted, watch)
+        trial.set_user_attr(ATTEMPT, found.model_dump(mode="json"))
+        on_attempt(found)
+        if found.state == "stopped" or found.size_mb is None:
+            raise optuna.TrialPruned(found.reason)
+        return drop_of(found), found.speedup or predicted.speedup, found.size_mb
+
+    def end(study: Any, _: Any) -> None:
+        if over():
+            study.stop()
+
+    if not over():
+        study.optimize(make, callbacks=[end])
+    attempts = attempts_of(study)
+    winner = best(attempts)
+    return Search(
+        attempts=tuple(attempts),
+        winner=winner.name if winner else None,
+        conclusion=conclude(attempts, over()),
+        seconds=round(time.monotonic() - began, 1),
+    )
+
+
+def _open_study(workshop: Workshop, url: str) -> Any:
+    """The study of this job on a storage, made where it is not there."""
+    import optuna
+
+    config = workshop.recipe.search
     try:
-        study = optuna.create_study(
+        storage = optuna.storages.RDBStorage(url, heartbeat_interval=HEARTBEAT_S, grace_period=2 * HEARTBEAT_S)
+        return optuna.create_study(
             study_name=_study_name(workshop),
             storage=storage,
             load_if_exists=True,
@@ -59,45 +111,20 @@ def search(
     except Exception as error:  # SQLAlchemy, its driver and Optuna each have errors of their own
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EnvironmentFault(
-            f"storage {storage}: cannot be used ({reason})",
+            f"storage {url}: cannot be used ({reason})",
             hint="Give a URL that SQLAlchemy knows, such as sqlite:///search.db; its driver must be installed",
         ) from error
-    space = _Space(workshop, predictor)
-    if not study.trials:
-        for start in space.starts():
-            study.enqueue_trial(start)
-    why_stopped = f"{config.trials} trials were made"
-    met = next((attempt for attempt in attempts_of(study) if attempt.met), None)
-    while len(_counted(study)) < config.trials:
-        if met and not config.all_trials:
-            why_stopped = "the targets are met"
-            break
-        trial = study.ask()
-        plan, layers, pieces = space.propose(trial)
-        predicted = predictor.of(layers, pieces)
-        if reason := space.hopeless(predicted):
-            trial.set_user_attr("reason", reason)
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-            continue
-        others = [attempt for attempt in attempts_of(study) if attempt.history]
-        found = workshop.attempt(
-            f"trial {trial.number}", "proposed by the search", plan, predicted, _watch(others, predicted, workshop)
-        )
-        trial.set_user_attr(ATTEMPT, found.model_dump(mode="json"))
-        if found.state == "stopped":
-            study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        else:
-            study.tell(trial, [drop_of(found), found.speedup or predicted.speedup, found.size_mb])
-        on_attempt(found)
-        met = found if found.met else met
-    attempts = attempts_of(study)
-    winner = best(attempts)
-    return Search(
-        attempts=tuple(attempts),
-        winner=winner.name if winner else None,
-        conclusion=conclude(attempts, why_stopped),
-        seconds=round(time.monotonic() - began, 1),
-    )
+
+
+def _take_up(study: Any) -> None:
+    """Trials that were interrupted are proposed again: their training goes on where it was."""
+    import optuna
+
+    optuna.storages.fail_stale_trials(study)
+    known = {trial.user_attrs.get(AGAIN) for trial in study.get_trials(deepcopy=False)}
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == optuna.trial.TrialState.FAIL and trial.params and trial.number not in known:
+            study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number})
 
 
 def attempts_of(study: Any) -> list[Attempt]:
@@ -109,13 +136,10 @@ def attempts_of(study: Any) -> list[Attempt]:
     ]
 
 
-def _counted(study: Any) -> list[Any]:
+def _counted(study: Any) -> int:
     """Trials that were trained, also those of other processes that are at it."""
-    return [
-        trial
-        for trial in study.get_trials(deepcopy=False)
-        if ATTEMPT in trial.user_attrs or (trial.state.name == "RUNNING" and trial.params)
-    ]
+    trials = study.get_trials(deepcopy=False)
+    return sum(ATTEMPT in trial.user_attrs or trial.state.name == "RUNNING" for trial in trials)
 
 
 def _study_name(workshop: Workshop) -> str:

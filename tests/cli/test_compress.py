@@ -40,7 +40,7 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     assert first.returncode == {"PASS": 0, "FAIL": 3, "UNPROVEN": 4}[verdict["status"]]
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert [stage["stage"] for stage in record["stages"]][:8] == [
-        *("finetune", "prune", "distill", "export", "assemble", "export", "quantize", "assemble"),
+        *("finetune", "export", "assemble", "prune", "distill", "export", "quantize", "assemble"),
     ]
     assert not any(stage["reused"] for stage in record["stages"])
     suite = ElementTree.parse(out / "ci" / "gate.xml").getroot()[0]
@@ -171,3 +171,73 @@ def test_project_file_stands_below_flags(
     assert " 2 " in rows["finetune.epochs"]
     assert "edge-ptf.yaml" in rows["finetune.seed"]
     assert run("init").returncode == 2
+
+
+UNSIZED = tuple(
+    part for setting in QUICK if "=" in setting and not setting.startswith("prune.") for part in ("--set", setting)
+)
+"""QUICK without a size for the student."""
+
+
+def targets_only(base: Path, data: Path, command: str, out: Path, *more: str) -> list[str]:
+    """A job that names no size."""
+    return [
+        *(command, "--profile", "x86-generic", "--model", str(base), "--data", str(data)),
+        *("--task", "text-classification", "--out", str(out), "--set", "costs.rounds=3"),
+        *UNSIZED,
+        *("--min-speedup", "0.1", "--max-drop", "accuracy=100", *more),
+    ]
+
+
+@pytest.mark.slow
+def test_with_targets_alone_the_recipe_is_found(
+    run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "build"
+    command = targets_only(tiny_base("bert"), csv_data, "compress", out)
+    done = run(*command)
+    assert done.returncode in (0, 4), done.stderr
+    assert "What was tried" in done.stdout
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    found = record["search"]
+    assert found == json.loads((out / "search.json").read_text(encoding="utf-8"))
+    assert found["winner"] == "attempt 1"
+    winner = found["attempts"][0]
+    assert winner["predicted"]["size_mb"] > 0
+    assert winner["short"] == {}
+    assert record["recipe"]["prune"]["layers"] == winner["plan"]["prune"]["layers"] == 3
+    stages = [stage["stage"] for stage in record["stages"]]
+    assert stages.count("evaluate") == 4  # teacher and package, on validation and on test
+    assert stages.count("bench") == 2
+    assert stages.count("distill") == 2  # the second one is reused
+    package = open_payload(out / "package.eptf")
+    data = {item.data for item in package.evidence() if hasattr(item, "data")}
+    assert not any(name.endswith("-validation") for name in data)
+    trained = [stage for stage in record["stages"] if stage["stage"] == "distill"]
+    assert trained[-1]["reused"]
+
+    sized = run(*command, "--set", "prune.layers=2", "--dry-run")
+    assert "automatic" not in sized.stdout or "no size is set" not in sized.stdout
+    assert "no size is set" in run(*command, "--dry-run").stdout
+
+
+@pytest.mark.slow
+def test_a_search_ends_in_a_recipe_that_compress_takes(
+    run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "build"
+    command = targets_only(tiny_base("bert"), csv_data, "search", out, "--trials", "2", "--all-trials")
+    done = run(*command, "--set", "search.epochs=1")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / "search.json").read_text(encoding="utf-8"))
+    assert [attempt["state"] for attempt in found["attempts"]] == ["finished", "finished"]
+    assert "Experimental" not in done.stderr
+    again = run(*command, "--set", "search.epochs=1")
+    assert again.returncode == 0, again.stderr
+    assert json.loads((out / "search.json").read_text(encoding="utf-8"))["attempts"] == found["attempts"]
+    made = run("compress", "--config", out / "recipe.yaml", *UNSIZED)
+    assert made.returncode in (0, 3, 4), made.stderr
+    winner = next(attempt for attempt in found["attempts"] if attempt["name"] == found["winner"])
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert record["recipe"]["prune"]["layers"] == winner["plan"]["prune"]["layers"]
+    assert "search" not in record

@@ -26,7 +26,7 @@ from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Silent
-from edge_ptf.training import DistillConfig, distill
+from edge_ptf.training import DistillConfig, TrainingStopped, distill
 from edge_ptf.training.distillation import matched_layers
 from edge_ptf.training.finetuning import labelled_items
 from edge_ptf.training.losses import relation_divergence
@@ -197,6 +197,27 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     assert ("Ask the teacher" in listener.begun) == (title == "Ask the teacher")  # it is asked once
     done = 0 if title != "Distill" else STEPS * min(int(min(steps, 99)) // STEPS, 3)
     assert listener.begun["Distill"] == done
+
+
+def test_whoever_watches_may_stop_it_and_it_can_be_taken_up_again(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    taught: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+) -> None:
+    seen: list[int] = []
+
+    def watch(history: Any) -> str | None:
+        seen.append(len(history))
+        return "hopeless" if len(history) == 2 else None
+
+    with pytest.raises(TrainingStopped, match="hopeless") as caught:
+        distill(tiny_teacher(), student(), tiny_data(), QUICK, tmp_path / "out", watch=watch)
+    assert len(caught.value.history) == 2
+    again = distill(tiny_teacher(), student(), tiny_data(), QUICK, tmp_path / "out", watch=lambda _: seen.append(0))
+    assert seen == [1, 2]  # the last epoch is done anyway, so nobody is asked
+    assert contents(again.path) == contents(taught().path)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_no_path_is_stored(

@@ -1,0 +1,88 @@
+"""Which attempt wins, which are on the front, and how far a target is from being met."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_ptf.compression import Attempt, Prediction, Search, best, conclude, front, shortfall
+from edge_ptf.package.evidence import Judgement, Status
+
+
+def attempt(name: str = "attempt 1", **values: Any) -> Attempt:
+    known = {"why": "a test", "plan": {}, "state": "finished", "seconds": 1.0, "speedup": 5.0, "size_mb": 8.0}
+    return Attempt(name=name, predicted=Prediction(speedup=5.0, size_mb=8.0), **{**known, **values})
+
+
+def judgement(target: str, value: float | None, bound: float | None, limit: float, status: Status) -> Judgement:
+    return Judgement(target=target, title=target, unit="", limit=limit, value=value, bound=bound, status=status)
+
+
+def test_a_target_that_is_passed_or_cannot_be_judged_is_not_short() -> None:
+    assert shortfall(judgement("max_drop.accuracy", 0.4, 0.9, 1.0, Status.PASS), 1.0) == 0
+    assert shortfall(judgement("latency_ms.p50", None, None, 1.0, Status.UNPROVEN), 1.0) == 0
+
+
+def test_a_drop_is_judged_by_the_bound_that_the_test_split_would_give() -> None:
+    open_one = judgement("max_drop.accuracy", 0.6, 1.2, 1.0, Status.UNPROVEN)
+    assert shortfall(open_one, 1.0) == pytest.approx(0.2)
+    assert shortfall(open_one, 0.5) == 0  # four times as many texts: 0.6 + 0.3
+    lost = judgement("max_drop.accuracy", 1.5, 1.9, 1.0, Status.FAIL)
+    assert shortfall(lost, 0.0) == pytest.approx(0.5)
+
+
+def test_a_speed_up_is_short_below_its_limit_and_a_size_above() -> None:
+    assert shortfall(judgement("min_speedup", 3.0, 2.9, 4.0, Status.FAIL), 1.0) == pytest.approx(1.1 / 4)
+    assert shortfall(judgement("package_mb", 11.0, 11.0, 10.0, Status.FAIL), 1.0) == pytest.approx(0.1)
+
+
+def test_the_best_is_nearest_to_its_targets_and_then_most_accurate() -> None:
+    stopped = attempt("stopped", state="stopped", speedup=None, size_mb=None)
+    short = attempt("short", short={"package_mb": 0.1}, drops={"accuracy": 0.0})
+    worse, better = attempt("worse", drops={"accuracy": 0.9}), attempt("better", drops={"accuracy": 0.2})
+    assert best([stopped, short, worse, better]) is better
+    assert best([stopped, short]) is short
+    assert best([stopped]) is None
+    assert not stopped.met
+    assert better.met
+    assert short.misses("min_speedup", "package_mb")
+    assert not short.misses("max_drop")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.integers(1, 4), st.booleans()), min_size=1, max_size=12)
+)
+def test_nothing_on_the_front_is_beaten_and_everything_else_is(rows: list[tuple[int, int, int, bool]]) -> None:
+    attempts = [
+        attempt(str(number), drops={"accuracy": drop}, speedup=speed, size_mb=size, state="finished")
+        if done
+        else attempt(str(number), state="stopped", speedup=None, size_mb=None)
+        for number, (drop, speed, size, done) in enumerate(rows)
+    ]
+    points = {str(n): (row[0], -row[1], row[2]) for n, row in enumerate(rows) if row[3]}
+    ahead = {item.name for item in front(attempts)}
+    for name, own in points.items():
+        beaten = any(other != own and all(a <= b for a, b in zip(other, own, strict=True)) for other in points.values())
+        assert (name in ahead) is not beaten
+    assert ahead <= set(points)
+
+
+def test_the_conclusion_names_the_winner_and_what_is_open() -> None:
+    item = judgement("package_mb", 11.0, 11.0, 10.0, Status.FAIL)
+    near = attempt("attempt 2", short={"package_mb": 0.1}, judgements=(item,))
+    assert conclude([near], "3 attempts were made") == "attempt 2 comes nearest; open: package_mb; 3 attempts were made"
+    assert "meets every target" in conclude([attempt()], "so it ended")
+    assert conclude([], "time was up") == "no attempt was finished; time was up"
+
+
+def test_the_record_is_written_whole(tmp_path: Path) -> None:
+    found = Search(attempts=(attempt(),), winner="attempt 1", conclusion="", seconds=1.0)
+    found.write(tmp_path)
+    assert Search.model_validate(json.loads((tmp_path / "search.json").read_text(encoding="utf-8"))) == found
+    assert found.winning is not None
+    assert [path.name for path in tmp_path.iterdir()] == ["search.json"]

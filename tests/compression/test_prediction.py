@@ -1,0 +1,102 @@
+"""What a student will cost, before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_ptf import architecture
+from edge_ptf.architecture import LayerShape
+from edge_ptf.checkpoint import load_model, load_tokenizer
+from edge_ptf.compression import CostConfig, CostTable, Limits, Prediction, Predictor, PruneConfig, prune
+from edge_ptf.compression.costs import Curve, LayerCosts
+from edge_ptf.compression.prediction import ASSUMED_INT8_GAIN, TABLE_BYTES
+from edge_ptf.export import QuantizeConfig
+from edge_ptf.machine import this_machine
+
+HEADS, UNITS = 4, 64
+
+
+def table(*, full_ms: float | None = 4.0) -> CostTable:
+    costs = LayerCosts(attention=Curve(widths=(0, HEADS), ms=(0.0, 0.3)), ffn=Curve(widths=(0, UNITS), ms=(0.0, 0.3)))
+    return CostTable(
+        source="measured" if full_ms else "estimated",
+        config=CostConfig(),
+        quantize=QuantizeConfig(),
+        lengths=(8,),
+        unpruned=(LayerShape(heads=HEADS, ffn=UNITS),) * 3,
+        fixed_ms=0.2,
+        inner=costs,
+        last=costs,
+        unpruned_ms=2.0,
+        full_precision_ms=full_ms,
+        machine=this_machine(),
+    )
+
+
+@pytest.fixture
+def predictor(tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]) -> Predictor:
+    return Predictor(tiny_teacher(), tiny_data(), table(), PruneConfig())
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "electra"])
+@pytest.mark.parametrize(("layers", "units"), [(2, 32), (1, 64)])
+def test_bytes_are_those_of_the_model_that_pruning_makes(
+    tiny_teacher: Callable[..., Any],
+    tiny_data: Callable[..., Any],
+    family: str,
+    layers: int,
+    units: int,
+    tmp_path: Path,
+) -> None:
+    config = PruneConfig(layers=layers, ffn=(units,), refit="none")
+    small = prune(tiny_teacher(family), tiny_data(), config, tmp_path / "small")
+    model, pieces = load_model(small), len(load_tokenizer(small.path))
+    kept = sum(value.numel() for part in architecture.layers(model) for value in part.parameters() if value.ndim < 2)
+    weights = sum(value.numel() for value in model.parameters()) - kept
+    found = Predictor(tiny_teacher(family), tiny_data(), table(), config)
+    assert found.pieces == pieces
+    expected = weights + 4 * kept + pieces * (TABLE_BYTES + 4)
+    assert found.of((LayerShape(heads=HEADS, ffn=units),) * layers).size_mb == pytest.approx(expected / 1e6, abs=6e-4)
+
+
+def test_a_speed_up_is_over_full_precision(predictor: Predictor) -> None:
+    assert predictor.of((LayerShape(heads=HEADS, ffn=UNITS),)).speedup == pytest.approx(4.0 / 0.8, abs=1e-3)
+
+
+def test_without_a_measurement_int8_is_assumed_to_win_something(
+    tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]
+) -> None:
+    found = Predictor(tiny_teacher(), tiny_data(), table(full_ms=None), PruneConfig())
+    assert found.of((LayerShape(heads=HEADS, ffn=UNITS),) * 3).speedup == pytest.approx(ASSUMED_INT8_GAIN, abs=1e-3)
+
+
+def test_the_deepest_is_deep_first_and_then_wide(predictor: Predictor) -> None:
+    whole = predictor.deepest(Limits())
+    assert whole == (LayerShape(heads=HEADS, ffn=UNITS),) * 3
+    narrow = predictor.of((LayerShape(heads=HEADS, ffn=32),) * 3)
+    assert predictor.deepest(Limits(speedup=narrow.speedup)) == (LayerShape(heads=HEADS, ffn=32),) * 3
+    found = predictor.deepest(Limits(speedup=narrow.speedup * 1.01))
+    assert found is not None
+    assert len(found) == 2
+    assert predictor.deepest(Limits(size_mb=narrow.size_mb)) == (LayerShape(heads=HEADS, ffn=32),) * 3
+
+
+def test_limits_that_nothing_keeps_are_named_and_left_out(predictor: Predictor) -> None:
+    assert predictor.deepest(Limits(speedup=1000.0)) is None
+    kept, lost = predictor.reachable(Limits(speedup=1000.0, size_mb=50.0))
+    assert (kept, lost) == (Limits(size_mb=50.0), ["speedup"])
+    kept, lost = predictor.reachable(Limits(speedup=2.0, size_mb=1e-6))
+    assert (kept, lost) == (Limits(speedup=2.0), ["size_mb"])
+    assert predictor.reachable(Limits(speedup=2.0)) == (Limits(speedup=2.0), [])
+
+
+def test_limits_judge_both_sides() -> None:
+    limits = Limits(speedup=4.0, size_mb=10.0)
+    assert limits.kept_by(Prediction(speedup=4.0, size_mb=10.0))
+    assert not limits.kept_by(Prediction(speedup=3.9, size_mb=1.0))
+    assert not limits.kept_by(Prediction(speedup=9.0, size_mb=10.1))
+    assert Limits().kept_by(Prediction(speedup=0.1, size_mb=1e6))

@@ -1,0 +1,105 @@
+"""A workshop without models: what an attempt comes to is a function of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edge_ptf import profiles, tasks
+from edge_ptf.architecture import LayerShape
+from edge_ptf.compression import Attempt, CostConfig, CostTable, Limits, Prediction, Predictor
+from edge_ptf.compression.costs import Curve, LayerCosts
+from edge_ptf.config import Source
+from edge_ptf.export import QuantizeConfig
+from edge_ptf.machine import this_machine
+from edge_ptf.recipe import Recipe, resolve_recipe
+from edge_ptf.training import TrainingStopped
+
+LAYERS, HEADS, UNITS = 6, 12, 1536
+
+
+class Sums(Predictor):
+    """Predictions of a six-layer encoder: a millisecond a layer half, a megabyte a layer."""
+
+    def __init__(self, source: str = "measured") -> None:
+        costs = LayerCosts(
+            attention=Curve(widths=(0, HEADS), ms=(0.0, 0.5)), ffn=Curve(widths=(0, UNITS), ms=(0.0, 0.5))
+        )
+        self.shapes = (LayerShape(heads=HEADS, ffn=UNITS),) * LAYERS
+        self.pieces = 12_000
+        self.costs = CostTable(
+            source=source,
+            config=CostConfig(),
+            quantize=QuantizeConfig(),
+            lengths=(8,),
+            unpruned=self.shapes,
+            fixed_ms=0.5,
+            inner=costs,
+            last=costs,
+            unpruned_ms=6.5,
+            full_precision_ms=13.0,
+            machine=this_machine(),
+        )
+
+    def of(self, layers: Sequence[LayerShape], pieces: int | None = None) -> Prediction:
+        count = self.pieces if pieces is None else pieces
+        size = sum(0.5 + 1.2 * shape.ffn / UNITS for shape in layers) + count / 2500
+        return Prediction(speedup=13.0 / self.costs.predict(layers), size_mb=size)
+
+
+Made = Callable[[dict[str, dict[str, Any]], Prediction], dict[str, Any]]
+
+
+@dataclass
+class Shop:
+    """Stands for a workshop."""
+
+    recipe: Recipe
+    made: Made
+    scores: Callable[[dict[str, dict[str, Any]]], tuple[float, ...]] = lambda _: (0.5, 0.8, 0.9)
+    tried: list[dict[str, dict[str, Any]]] = field(default_factory=list)
+    data: Any = field(default_factory=lambda: SimpleNamespace(fingerprint="0", validation=[None] * 3000))
+    teacher: Any = field(default_factory=lambda: SimpleNamespace(digest="t"))
+
+    def attempt(self, name: str, why: str, plan: Any, predicted: Prediction, watch: Any = None) -> Attempt:
+        plan = {section: dict(values) for section, values in plan.items()}
+        self.tried.append(plan)
+        known = {"name": name, "why": why, "plan": plan, "predicted": predicted, "seconds": 1.0}
+        history: list[float] = []
+        try:
+            for score in self.scores(plan):
+                history.append(score)
+                if watch and (reason := watch(history)):
+                    raise TrainingStopped(reason, history)
+        except TrainingStopped as stop:
+            return Attempt(**known, state="stopped", reason=stop.reason, history=tuple(100 * s for s in stop.history))
+        usual = {"speedup": predicted.speedup, "size_mb": predicted.size_mb, "drops": {"accuracy": 0.2}}
+        percent = tuple(100 * score for score in history)
+        return Attempt(**known, state="finished", history=percent, **{**usual, **self.made(plan, predicted)})
+
+
+@pytest.fixture
+def predictor() -> Sums:
+    return Sums()
+
+
+@pytest.fixture
+def make_shop() -> Callable[..., Shop]:
+    """`make_shop(made, section={option: value})`, with the targets 4 × and 10 MB."""
+
+    def build(made: Made = lambda *_: {}, **sections: Any) -> Shop:
+        base = {"targets": {"min_speedup": 4.0, "package_mb": 10.0, "max_drop": {"accuracy": 1.0}}}
+        sources = [Source("test", {**base, **sections})]
+        recipe = resolve_recipe(profiles.load("x86-generic"), tasks.get("text-classification"), sources)
+        return Shop(recipe, made)
+
+    return build
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits(speedup=4.0, size_mb=10.0)

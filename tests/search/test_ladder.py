@@ -1,0 +1,123 @@
+"""What is tried first, and what after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from edge_ptf.compression import Limits
+from edge_ptf.profiles import LatencyLimit, Targets
+from edge_ptf.search.ladder import LONGER, climb, limits_of
+
+SLOW, LARGE, INACCURATE = {"min_speedup": 0.1}, {"package_mb": 0.1}, {"max_drop.accuracy": 0.3}
+
+
+def test_the_first_is_the_deepest_that_is_predicted_to_meet_the_costs(
+    make_shop: Callable[..., Any], predictor: Any, limits: Limits
+) -> None:
+    shop = make_shop()
+    found = climb(shop, predictor)
+    assert len(found.attempts) == 1
+    first = found.attempts[0]
+    assert limits.kept_by(first.predicted)
+    deepest = predictor.deepest(limits)
+    assert deepest is not None
+    assert first.plan["prune"]["layers"] == len(deepest)
+    assert found.winner == "attempt 1"
+    assert "nothing further was tried" in found.conclusion
+
+
+def test_one_that_is_too_slow_is_followed_by_a_smaller_one(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        measured = predicted.speedup / 1.2
+        return {"speedup": measured, "short": {} if measured >= 4 else SLOW}
+
+    shop = make_shop(made)
+    found = climb(shop, predictor)
+    assert len(found.attempts) == 2
+    first, second = found.attempts
+    assert second.predicted.speedup > first.predicted.speedup
+    assert second.met
+    assert found.winning is second
+    assert "too slow or too large" in second.why
+
+
+def test_one_that_is_too_large_is_followed_by_a_smaller_one(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        size = predicted.size_mb * 1.2
+        return {"size_mb": size, "short": {} if size <= 10 else LARGE}
+
+    found = climb(make_shop(made, targets={"min_speedup": 1.0, "package_mb": 10.0}), predictor)
+    assert [attempt.met for attempt in found.attempts] == [False, True]
+
+
+def test_one_that_loses_too_much_is_taught_longer(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        return {"short": {}} if "distill" in plan else {"short": INACCURATE, "drops": {"accuracy": 1.4}}
+
+    shop = make_shop(made)
+    found = climb(shop, predictor)
+    first, second = found.attempts
+    assert second.plan["prune"] == first.plan["prune"]
+    assert second.plan["distill"] == {"epochs": LONGER * shop.recipe.distill.epochs}
+    assert found.winning is second
+
+
+def test_what_is_too_slow_and_loses_too_much_gets_smaller_and_then_longer(
+    make_shop: Callable[..., Any], predictor: Any
+) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        measured = predicted.speedup / 1.2
+        short = {} if measured >= 4 else dict(SLOW)
+        return {"speedup": measured, "short": short if "distill" in plan else {**short, **INACCURATE}}
+
+    found = climb(make_shop(made), predictor)
+    assert [("distill" in item.plan, item.met) for item in found.attempts] == [
+        (False, False),
+        (False, False),
+        (True, True),
+    ]
+
+
+def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        return {"short": {"max_drop.accuracy": 0.2 if "distill" in plan else 0.5}}
+
+    found = climb(make_shop(made), predictor)
+    assert [item.name for item in found.attempts] == ["attempt 1", "attempt 2"]
+    assert found.winner == "attempt 2"
+    assert "edge-ptf search" in found.conclusion
+
+
+def test_attempts_and_minutes_are_limits(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        return {"short": INACCURATE}
+
+    one = climb(make_shop(made, search={"attempts": 1}), predictor)
+    assert len(one.attempts) == 1
+    assert "1 attempts" in one.conclusion
+    brief = climb(make_shop(made, search={"minutes": 0.01}), predictor)
+    assert len(brief.attempts) == 1
+    assert "within 0.01 minutes" in brief.conclusion
+
+
+def test_a_limit_that_nothing_keeps_does_not_end_the_ladder(make_shop: Callable[..., Any], predictor: Any) -> None:
+    targets = {"min_speedup": 4.0, "package_mb": 0.5, "max_drop": {"accuracy": 1.0}}
+    found = climb(make_shop(lambda *_: {"short": LARGE}, targets=targets), predictor)
+    assert found.unreachable == ("size_mb",)
+    assert found.attempts[0].predicted.speedup >= 4
+
+
+def test_every_attempt_is_told(make_shop: Callable[..., Any], predictor: Any) -> None:
+    told: list[str] = []
+    climb(make_shop(lambda *_: {"short": INACCURATE}), predictor, lambda attempt: told.append(attempt.name))
+    assert told == ["attempt 1", "attempt 2"]
+
+
+@pytest.mark.parametrize(("source", "speedup"), [("measured", 13.0), ("estimated", 4.0)])
+def test_a_latency_is_a_limit_where_costs_were_measured(source: str, speedup: float, predictor: Any) -> None:
+    targets = Targets(min_speedup=4.0, latency_ms=LatencyLimit(p50=1.0))
+    assert limits_of(targets, type(predictor)(source)) == Limits(speedup=speedup)
+    assert limits_of(Targets(), predictor) == Limits()

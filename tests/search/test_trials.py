@@ -1,0 +1,128 @@
+"""The wide search over a workshop without models, on a real Optuna storage."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_ptf.compression import front
+from edge_ptf.errors import EnvironmentFault, MissingExtraError
+from edge_ptf.search import search
+
+NOT_MET = {"max_drop.accuracy": 0.3}
+
+
+def losing(plan: Any, predicted: Any) -> dict[str, Any]:
+    """The smaller, the worse; never good enough."""
+    return {"drops": {"accuracy": 12.0 - predicted.size_mb}, "short": NOT_MET}
+
+
+def test_it_makes_as_many_trials_as_asked_and_goes_on_where_it_was(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+) -> None:
+    shop = make_shop(losing, search={"trials": 4})
+    found = search(shop, predictor, tmp_path)
+    assert len(found.attempts) == len(shop.tried) == 4
+    assert (tmp_path / "search.db").exists()
+    again = search(shop, predictor, tmp_path)
+    assert again.attempts == found.attempts
+    assert len(shop.tried) == 4
+    more = make_shop(losing, search={"trials": 6})
+    assert len(search(more, predictor, tmp_path).attempts) == 6
+    assert len(more.tried) == 2
+
+
+def test_the_first_trial_is_what_the_ladder_would_take(
+    make_shop: Callable[..., Any], predictor: Any, limits: Any, tmp_path: Path
+) -> None:
+    shop = make_shop(losing, search={"trials": 1})
+    search(shop, predictor, tmp_path)
+    deepest = predictor.deepest(limits)
+    assert shop.tried[0]["prune"]["layers"] == len(deepest)
+    assert shop.tried[0]["prune"]["ffn"] == (deepest[0].ffn,)
+    assert shop.tried[0]["distill"]["epochs"] == shop.recipe.search.epochs
+
+
+def test_it_ends_when_the_targets_are_met_unless_all_trials_are_wanted(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+) -> None:
+    found = search(make_shop(search={"trials": 5}), predictor, tmp_path)
+    assert len(found.attempts) == 1
+    assert "the targets are met" in found.conclusion
+    whole = search(make_shop(search={"trials": 5, "all_trials": True}), predictor, tmp_path)
+    assert len(whole.attempts) == 5
+
+
+def test_candidates_far_beyond_the_costs_are_not_trained(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+) -> None:
+    shop = make_shop(losing, search={"trials": 8})
+    for attempt in search(shop, predictor, tmp_path).attempts:
+        assert attempt.predicted.speedup * 1.3 >= 4
+        assert attempt.predicted.size_mb <= 13
+
+
+def test_a_training_that_a_cheaper_one_is_surely_ahead_of_is_stopped(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+) -> None:
+    shop = make_shop(losing, search={"trials": 8, "seed": 3})
+    shop.scores = lambda plan: (0.9, 0.95, 0.96) if len(shop.tried) == 1 else (0.2, 0.3, 0.4)
+    found = search(shop, predictor, tmp_path)
+    first, *others = found.attempts
+    dearer = [
+        item
+        for item in others
+        if item.predicted.speedup <= first.predicted.speedup and item.predicted.size_mb >= first.predicted.size_mb
+    ]
+    assert first.state == "finished"
+    for item in dearer:
+        assert item.state == "stopped"
+        assert len(item.history) == 1
+        assert "trial 0" in item.reason
+    assert {item.state for item in others if item not in dearer} <= {"finished", "stopped"}
+    assert found.winner == "trial 0" or found.winning in front(found.attempts)
+
+
+def test_an_interrupted_trial_is_proposed_again(make_shop: Callable[..., Any], predictor: Any, tmp_path: Path) -> None:
+    def interrupted(plan: Any, predicted: Any) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    shop = make_shop(interrupted, search={"trials": 1})
+    with pytest.raises(KeyboardInterrupt):
+        search(shop, predictor, tmp_path)
+    after = make_shop(losing, search={"trials": 2})
+    found = search(after, predictor, tmp_path)
+    assert len(found.attempts) == 2
+    assert shop.tried[0] in after.tried
+    assert len(search(after, predictor, tmp_path).attempts) == 2
+
+
+def test_another_job_on_the_same_storage_has_trials_of_its_own(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    for teacher in ("one", "two"):
+        shop = make_shop(losing, search={"trials": 2, "storage": url})
+        shop.teacher.digest = teacher
+        assert len(search(shop, predictor, tmp_path).attempts) == 2
+        assert len(shop.tried) == 2
+
+
+def test_a_storage_that_cannot_be_used_is_one_clear_line(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+) -> None:
+    for url in ("nonsense", f"sqlite:///{tmp_path / 'no' / 'folder' / 'x.db'}"):
+        with pytest.raises(EnvironmentFault, match="cannot be used"):
+            search(make_shop(losing, search={"storage": url}), predictor, tmp_path)
+
+
+def test_without_optuna_the_extra_is_named(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match=r"edge-ptf\[search\]"):
+        search(make_shop(losing), predictor, tmp_path)
