@@ -77,6 +77,12 @@ class VerificationError(EdgePtfError):
     exit_code = ExitCode.FAIL
 
 
+class RefusedError(EdgePtfError):
+    """A result that was made and must not ship."""
+
+    exit_code = ExitCode.FAIL
+
+
 class ParityError(EdgePtfError):
     """An exported graph does not answer as the model it was made from."""
 

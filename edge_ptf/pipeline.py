@@ -32,7 +32,7 @@ from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryE
 from edge_ptf.profiles import Profile, mismatches
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
-from edge_ptf.search import Workshop, climb, planned
+from edge_ptf.search import Workshop, climb, int8_graph, planned
 from edge_ptf.stages import Place
 from edge_ptf.tasks.base import Task
 
@@ -161,8 +161,7 @@ def compress(
     student = told("student", stages.run_prune(teacher, data, recipe.prune, place, costs))
     student = told("student", stages.run_distill(teacher, student, data, recipe.distill, place))
 
-    graph = told("student", stages.run_export(student, data, recipe.export, place))
-    graph = told("student", stages.run_quantize(graph, data, recipe.quantize, place))
+    graph = int8_graph(student, data, recipe, job.profile, place, noted)
     payload = told("package", stages.run_assemble(graph, baseline, data, recipe.assemble, place))
 
     baseline_accuracy = told("teacher", stages.run_evaluate(baseline, data, recipe.evaluate, place))

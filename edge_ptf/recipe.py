@@ -11,7 +11,7 @@ from edge_ptf.compression import CostConfig, PruneConfig
 from edge_ptf.compression.pruning import SIZES
 from edge_ptf.config import Source, StageConfig, StrictModel, resolve
 from edge_ptf.data.dataset import DataConfig
-from edge_ptf.export import ExportConfig, QuantizeConfig, SensitivityConfig
+from edge_ptf.export import ExportConfig, GainConfig, QuantizeConfig, SensitivityConfig
 from edge_ptf.measure import BenchConfig, EvaluateConfig
 from edge_ptf.package import AssembleConfig
 from edge_ptf.profiles import Profile, Targets
@@ -47,6 +47,9 @@ class Recipe(StrictModel):
     distill: DistillConfig = Field(default_factory=DistillConfig, description="Teaching the student.")
     export: ExportConfig = Field(default_factory=ExportConfig, description="ONNX.")
     quantize: QuantizeConfig = Field(default_factory=QuantizeConfig, description="INT8.")
+    gain: GainConfig = Field(
+        default_factory=GainConfig, description="What INT8 wins over FP32, where this machine is the device."
+    )
     sensitivity: SensitivityConfig = Field(
         default_factory=SensitivityConfig, description="Which products INT8 hurts; for the command of that name alone."
     )
@@ -117,6 +120,7 @@ def _profile_values(profile: Profile) -> dict[str, Any]:
         "quantize": {"mode": "none"} if scheme.precision == "fp32" else scheme.model_dump(exclude={"precision"}),
         "assemble": engine.model_dump(include={"threads", "spinning", "arena", "affinity"}),
         "costs": dict(threads),
+        "gain": dict(threads),
         "evaluate": dict(threads),
         "bench": dict(threads),
         "targets": profile.targets.model_dump(exclude_none=True),

@@ -19,11 +19,15 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import bytes_digest, tree_digest
 from edge_ptf.export import (
     ExportConfig,
+    Gain,
+    GainConfig,
     QuantizeConfig,
     Sensitivity,
     SensitivityConfig,
     export,
+    find_gain,
     load_sensitivity,
+    open_gain,
     open_graph,
     quantize,
     sensitivity,
@@ -174,6 +178,13 @@ def run_quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, place
     """The graph in INT8."""
     key = _key("quantize", config, GRAPH, version=2, graph=graph.digest, data=data.fingerprint, isa=_isa())
     return place.run(key, lambda out: quantize(graph, data, config, out, place.progress), open_graph)
+
+
+def run_gain(full: Graph, int8: Graph, data: LabelledData, config: GainConfig, place: Place) -> Outcome[Gain]:
+    """What INT8 wins over FP32 on this machine."""
+    timing = config.replace(allow_slower=False)
+    key = _key("gain", timing, RUNNING, full=full.digest, int8=int8.digest, data=data.fingerprint, machine=_machine())
+    return place.run(key, lambda out: find_gain(full, int8, data, timing, out, place.progress), open_gain)
 
 
 def run_sensitivity(

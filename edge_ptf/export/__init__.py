@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from edge_ptf.export.exporting import ExportConfig, export
 from edge_ptf.export.flavour import QuantizeConfig
+from edge_ptf.export.gain import Gain, GainConfig, find_gain, open_gain
 from edge_ptf.export.graph import Graph, open_graph
 from edge_ptf.export.quantization import quantize
 from edge_ptf.export.sensitivity import Sensitivity, SensitivityConfig, load_sensitivity, sensitivity
 
 __all__ = [
     "ExportConfig",
+    "Gain",
+    "GainConfig",
     "Graph",
     "QuantizeConfig",
     "Sensitivity",
     "SensitivityConfig",
     "export",
+    "find_gain",
     "load_sensitivity",
+    "open_gain",
     "open_graph",
     "quantize",
     "sensitivity",

@@ -16,11 +16,13 @@ from edge_ptf.cache import Outcome
 from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.compression import Attempt, Prediction, shortfall
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.export.graph import Graph
 from edge_ptf.gate import gate
+from edge_ptf.machine import this_machine
 from edge_ptf.measure import statistics
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence
-from edge_ptf.profiles import Profile
+from edge_ptf.profiles import Profile, mismatches
 from edge_ptf.recipe import Recipe
 from edge_ptf.stages import Place
 from edge_ptf.training import TrainingStopped, Watch
@@ -37,6 +39,30 @@ def planned(recipe: Recipe, plan: Plan) -> Recipe:
     return recipe.replace(
         **{section: {**getattr(recipe, section).model_dump(), **values} for section, values in plan.items()}
     )
+
+
+def int8_graph(
+    student: Checkpoint,
+    data: LabelledData,
+    recipe: Recipe,
+    profile: Profile,
+    place: Place,
+    told: Callable[[Outcome[Any], str], None],
+) -> Graph:
+    """The student as it will ship: exported, and quantized as the recipe says.
+
+    Raises:
+        RefusedError: this machine is what the profile is for, and INT8 is slower than FP32 here.
+    """
+    exported = stages.run_export(student, data, recipe.export, place)
+    told(exported, "student")
+    quantized = stages.run_quantize(exported.artifact, data, recipe.quantize, place)
+    told(quantized, "student")
+    if recipe.quantize.mode != "none" and not mismatches(profile, this_machine()):
+        gain = stages.run_gain(exported.artifact, quantized.artifact, data, recipe.gain, place)
+        told(gain, "student")
+        gain.artifact.check(recipe.gain)
+    return quantized.artifact
 
 
 @dataclass(slots=True)
@@ -76,8 +102,7 @@ class Workshop:
             seconds = round(time.monotonic() - started, 1)
             return Attempt(**known, state="stopped", reason=stop.reason, history=history, seconds=seconds)
         student = self._tell("student", outcome)
-        graph = self._tell("student", stages.run_export(student, self.data, recipe.export, self.place))
-        graph = self._tell("student", stages.run_quantize(graph, self.data, recipe.quantize, self.place))
+        graph = int8_graph(student, self.data, recipe, self.profile, self.place, self.told)
         payload = self._tell(
             "attempt", stages.run_assemble(graph, self.baseline, self.data, recipe.assemble, self.place)
         )

@@ -40,7 +40,7 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     assert first.returncode == {"PASS": 0, "FAIL": 3, "UNPROVEN": 4}[verdict["status"]]
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert [stage["stage"] for stage in record["stages"]][:8] == [
-        *("finetune", "export", "assemble", "prune", "distill", "export", "quantize", "assemble"),
+        *("finetune", "export", "assemble", "prune", "distill", "export", "quantize", "gain"),
     ]
     assert not any(stage["reused"] for stage in record["stages"])
     suite = ElementTree.parse(out / "ci" / "gate.xml").getroot()[0]

@@ -1,0 +1,87 @@
+"""What INT8 wins over FP32 for one and the same model on this machine: it need not win anything."""
+
+from __future__ import annotations
+
+from math import exp, log
+from pathlib import Path
+from statistics import fmean, stdev
+
+import numpy as np
+from pydantic import Field
+
+from edge_ptf import tasks
+from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.config import StageConfig, StrictModel, parse
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import RefusedError
+from edge_ptf.export.execute import GraphSession
+from edge_ptf.export.exporting import spread
+from edge_ptf.export.graph import Graph
+from edge_ptf.export.sensitivity import interleaved_ms
+from edge_ptf.progress import SILENT, Progress
+
+FILE = "gain.json"
+
+
+class GainConfig(StageConfig):
+    """How INT8 is timed beside FP32."""
+
+    texts: int = Field(24, ge=4, description="Validation texts that are timed, short to long.")
+    repeats: int = Field(7, ge=3, description="Times both graphs are loaded anew; the repeat is the unit.")
+    threads: int = Field(1, ge=1, description="Threads of a graph.")
+    allow_slower: bool = Field(False, description="Go on with an INT8 form that is slower than FP32.")
+
+
+class Gain(StrictModel):
+    """FP32 time over INT8 time."""
+
+    ratio: float
+    low: float = Field(description="Lower end of the two-sided 95 % interval over repeats.")
+    high: float
+
+    def check(self, config: GainConfig) -> None:
+        """Refuses an INT8 form that is surely slower than the same model in FP32.
+
+        Raises:
+            RefusedError: the whole interval lies below 1.
+        """
+        if self.high < 1 and not config.allow_slower:
+            raise RefusedError(
+                f"INT8 is slower than FP32 on this machine: {self.ratio:.2f} times as fast "
+                f"(95 %: {self.low:.2f} to {self.high:.2f})",
+                hint="Ship FP32 (--set quantize.mode=none), try another form (--set quantize.mode=dynamic or static), "
+                "or take it for its size: --set gain.allow_slower=true",
+            )
+
+
+def find_gain(
+    full: Graph, int8: Graph, data: LabelledData, config: GainConfig, out: Path, progress: Progress = SILENT
+) -> Gain:
+    """Times both graphs on the same validation texts in turns, and writes `gain.json`.
+
+    The interval is a t interval over the logarithms of the repeats' ratios; a repeat's ratio is the median over texts.
+    """
+    from scipy.stats import t
+
+    task, tokenizer = tasks.create(full.info.task), load_tokenizer(full.path)
+    encodings = task.encode(tokenizer, spread(data.validation, config.texts), full.info.max_length)
+    ratios = []
+    progress.start("INT8 beside FP32", config.repeats)
+    for _ in range(config.repeats):
+        times = interleaved_ms([GraphSession(graph.model, config.threads) for graph in (full, int8)], encodings)
+        ratios.append(log(float(np.median(times[0] / times[1]))))
+        progress.advance()
+    progress.finish()
+    mean, spread_of = fmean(ratios), stdev(ratios)
+    half = float(t.ppf(0.975, len(ratios) - 1)) * spread_of / len(ratios) ** 0.5
+    gain = Gain(ratio=round(exp(mean), 4), low=round(exp(mean - half), 4), high=round(exp(mean + half), 4))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / FILE).write_text(gain.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return gain
+
+
+def open_gain(folder: Path) -> Gain:
+    """Reads what `find_gain` wrote."""
+    import json
+
+    return parse(Gain, json.loads((folder / FILE).read_text(encoding="utf-8")), where=str(folder / FILE))
