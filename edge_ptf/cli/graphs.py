@@ -79,7 +79,7 @@ def sensitivity_command(
     """
     from edge_ptf import stages
     from edge_ptf.export import open_graph
-    from edge_ptf.report import terminal
+    from edge_ptf.report.sensitivity import sensitivity_table
 
     chosen = Settings(project_file, settings, flags)
     source = open_graph(graph)
@@ -88,7 +88,7 @@ def sensitivity_command(
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
         outcome = stages.run_sensitivity(source, data, config, flavour, place)
-    make_console().print(terminal.sensitivity_table(outcome.artifact))
+    make_console().print(sensitivity_table(outcome.artifact))
     return tell(outcome)
 
 

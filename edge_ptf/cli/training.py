@@ -55,7 +55,7 @@ def costs_command(
     """
     from edge_ptf import stages
     from edge_ptf.checkpoint import open_checkpoint
-    from edge_ptf.report import terminal
+    from edge_ptf.report.costs import costs_table
 
     chosen = Settings(project_file, settings, flags)
     source = open_checkpoint(checkpoint)
@@ -64,7 +64,7 @@ def costs_command(
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
         outcome = stages.run_costs(source, data, quantize, config, place)
-    make_console().print(terminal.costs_table(outcome.artifact))
+    make_console().print(costs_table(outcome.artifact))
     return tell(outcome)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from edge_ptf.compression import Attempt, Search, front
+from edge_ptf.report.tables import titled_table
 from edge_ptf.report.wording import metric_words
 
 LIMIT_WORDS = {"speedup": "the speed-up", "size_mb": "the package size"}
@@ -22,9 +22,7 @@ def attempt_line(attempt: Attempt) -> RenderableType:
 def search_table(found: Search) -> RenderableType:
     """Every attempt, the winner marked, those on the front named, and the conclusion."""
     ahead = {attempt.name for attempt in front(found.attempts)}
-    table = Table(
-        title=Text("What was tried (accuracy on validation)", style="bold"), title_justify="left", title_style=""
-    )
+    table = titled_table("What was tried (accuracy on validation)")
     table.add_column("")
     table.add_column("attempt")
     table.add_column("options", overflow="fold")

@@ -1,9 +1,47 @@
-"""What a sensitivity record says, in words: the conclusion and the option that follows from it."""
+"""What a sensitivity record says: its table, the conclusion in words, and the option that follows from it."""
 
 from __future__ import annotations
 
+from rich.console import Group, RenderableType
+from rich.text import Text
+
 from edge_ptf.export.sensitivity import Answers, Sensitivity
+from edge_ptf.report.tables import titled_table
 from edge_ptf.report.wording import metric_words
+
+
+def sensitivity_table(found: Sensitivity) -> RenderableType:
+    """Each product alone in FP32 and alone in INT8, the whole, and what follows from it."""
+    table = titled_table(f"INT8 against FP32 ({metric_words(found.metric)} {found.fp32_metric:.2f} %, validation)")
+    table.add_column("product")
+    for name in ("points, FP32 alone", "logits", "points, INT8 alone", "logits", "FP32 adds"):
+        table.add_column(name, justify="right")
+
+    def cells(answers: Answers) -> tuple[str, str]:
+        return f"{answers.metric - found.fp32_metric:+.2f}", f"{answers.distance:.1f} %"
+
+    for item in found.products:
+        style = "bold yellow" if item.name in found.culprits else ""
+        row = (*cells(item.only_fp32), *cells(item.only_int8), f"{item.added_ms:+.3f} ms")
+        table.add_row(item.name, *row, style=style)
+    table.add_section()
+    table.add_row("all in INT8", *cells(found.int8), "", "", f"{found.int8_ms:.3f} ms")
+    table.add_row(
+        "only the tables in " + found.flavour.embeddings.upper(),
+        *cells(found.tables),
+        "",
+        "",
+        f"{found.fp32_ms:.3f} ms",
+    )
+    if found.culprits:
+        table.add_row("as proposed", *cells(found.mended), "", "", f"{found.mended_ms:.3f} ms")
+    note = (
+        f"  {found.texts:,} texts. Logits: mean distance from FP32 in % of their deviation between texts. "
+        "Times are estimates of this process alone."
+    )
+    option = hint(found)
+    advice = [Text(f"  {option}", style="bold")] if option else []
+    return Group(table, Text(note, style="dim"), Text(f"\n{conclusion(found)}"), *advice, Text(""))
 
 
 def conclusion(found: Sensitivity) -> str:

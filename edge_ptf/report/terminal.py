@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -16,13 +15,13 @@ from edge_ptf.compression import CostTable
 from edge_ptf.config import Source
 from edge_ptf.export.gain import Gain
 from edge_ptf.export.graph import Graph
-from edge_ptf.export.sensitivity import Answers, Sensitivity
+from edge_ptf.export.sensitivity import Sensitivity
 from edge_ptf.measure import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
 from edge_ptf.report.judgements import explanation, limit_text
-from edge_ptf.report.sensitivity import conclusion, hint
+from edge_ptf.report.tables import titled_table
 from edge_ptf.report.wording import figure_text, metric_words
 
 if TYPE_CHECKING:
@@ -75,32 +74,9 @@ def summary(artifact: Any) -> str:
     return next((tell(artifact) for kind, tell in known if isinstance(artifact, kind)), type(artifact).__name__)
 
 
-def costs_table(costs: CostTable) -> RenderableType:
-    """What each width costs: in layers before the last, and in the last."""
-    words = {"measured": f"measured on {costs.machine.cpu}", "estimated": "estimated from operations, not measured"}
-    table = _table(f"Milliseconds of half a layer, {words[costs.source]}")
-    for name in ("heads", "each layer", "last layer", "units", "each layer", "last layer"):
-        table.add_column(name, justify="right")
-    halves = (costs.inner.attention, costs.last.attention), (costs.inner.ffn, costs.last.ffn)
-    columns = [
-        cell
-        for inner, last in halves
-        for cell in (
-            [f"{width:,}" for width in inner.widths],
-            [f"{value:.3f}" for value in inner.ms],
-            [f"{value:.3f}" for value in last.at(inner.widths)],
-        )
-    ]
-    for row in zip_longest(*columns, fillvalue=""):
-        table.add_row(*row)
-    lengths = f"{len(costs.lengths)} texts of {min(costs.lengths)} to {max(costs.lengths)} tokens"
-    note = f"Embeddings, head and call: {costs.fixed_ms:.3f} ms. Mean over {lengths}."
-    return Group(table, Text(f"  {note}", style="dim"))
-
-
 def data_table(report: DataReport) -> RenderableType:
     """The splits, their classes, and what reading found."""
-    table = _table(f"Data: {report.source}")
+    table = titled_table(f"Data: {report.source}")
     table.add_column("split")
     for name in ("rows", "classes", "mean words", "longest"):
         table.add_column(name, justify="right")
@@ -124,7 +100,7 @@ def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
     """
     if verdict.status is None:
         return Text("Nothing judged: neither profile nor command line sets a target.", style="bold")
-    table = _table(f"Verdict for profile {verdict.profile}")
+    table = titled_table(f"Verdict for profile {verdict.profile}")
     table.add_column("target")
     for name in ("value", f"{100 * verdict.confidence:g} % bound", "limit"):
         table.add_column(name, justify="right")
@@ -149,7 +125,7 @@ def comparison_table(
     baseline: AccuracyEvidence, package: AccuracyEvidence, baseline_mb: float, package_mb: float
 ) -> RenderableType:
     """Teacher beside package: every metric and the size."""
-    table = _table("Test split, teacher beside package")
+    table = titled_table("Test split, teacher beside package")
     table.add_column("")
     for name in ("teacher (FP32)", "package", "difference"):
         table.add_column(name, justify="right")
@@ -178,7 +154,7 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
     calls = [launch.end_to_end_ms for launch in latency.launches]
     engine = [launch.engine_ms for launch in latency.launches]
     count = sum(map(len, calls))
-    table = _table(
+    table = titled_table(
         f"Latency on {latency.machine.device_model or latency.machine.cpu}, {latency.runtime.threads} thread"
         f"{'s' if latency.runtime.threads > 1 else ''}, {_pace(latency)}{len(calls)} launches, {count:,} calls"
     )
@@ -217,7 +193,7 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
 
 def contest_table(found: Comparison, first: str, second: str) -> RenderableType:
     """Two packages against each other: the ratio of each figure, its interval, the noise floor, and who is faster."""
-    table = _table(f"{second} ÷ {first} on {found.machine.device_model or found.machine.cpu}, in turns")
+    table = titled_table(f"{second} ÷ {first} on {found.machine.device_model or found.machine.cpu}, in turns")
     table.add_column("")
     for name in ("ratio", "95 % interval", "noise floor"):
         table.add_column(name, justify="right")
@@ -233,45 +209,11 @@ def contest_table(found: Comparison, first: str, second: str) -> RenderableType:
     return Group(table, *(Text(line, style="dim") for line in lines))
 
 
-def sensitivity_table(found: Sensitivity) -> RenderableType:
-    """Each product alone in FP32 and alone in INT8, the whole, and what follows from it."""
-    table = _table(f"INT8 against FP32 ({metric_words(found.metric)} {found.fp32_metric:.2f} %, validation)")
-    table.add_column("product")
-    for name in ("points, FP32 alone", "logits", "points, INT8 alone", "logits", "FP32 adds"):
-        table.add_column(name, justify="right")
-
-    def cells(answers: Answers) -> tuple[str, str]:
-        return f"{answers.metric - found.fp32_metric:+.2f}", f"{answers.distance:.1f} %"
-
-    for item in found.products:
-        style = "bold yellow" if item.name in found.culprits else ""
-        row = (*cells(item.only_fp32), *cells(item.only_int8), f"{item.added_ms:+.3f} ms")
-        table.add_row(item.name, *row, style=style)
-    table.add_section()
-    table.add_row("all in INT8", *cells(found.int8), "", "", f"{found.int8_ms:.3f} ms")
-    table.add_row(
-        "only the tables in " + found.flavour.embeddings.upper(),
-        *cells(found.tables),
-        "",
-        "",
-        f"{found.fp32_ms:.3f} ms",
-    )
-    if found.culprits:
-        table.add_row("as proposed", *cells(found.mended), "", "", f"{found.mended_ms:.3f} ms")
-    note = (
-        f"  {found.texts:,} texts. Logits: mean distance from FP32 in % of their deviation between texts. "
-        "Times are estimates of this process alone."
-    )
-    option = hint(found)
-    advice = [Text(f"  {option}", style="bold")] if option else []
-    return Group(table, Text(note, style="dim"), Text(f"\n{conclusion(found)}"), *advice, Text(""))
-
-
 def class_table(accuracy: AccuracyEvidence) -> RenderableType:
     """The classes that are answered worst."""
     rows = sorted(accuracy.class_report, key=lambda row: (row["f1"], row["name"]))[:SHOWN_CLASSES]
     more = len(accuracy.class_report) - len(rows)
-    table = _table("Lowest F1 by class")
+    table = titled_table("Lowest F1 by class")
     table.add_column("class")
     for name in ("precision", "recall", "F1", "support"):
         table.add_column(name, justify="right")
@@ -303,7 +245,7 @@ def package_table(payload: Payload) -> RenderableType:
         "made from": f"{manifest.lineage.base_model}, data {manifest.lineage.data[:12]}",
         "steps": " → ".join(step.stage for step in manifest.lineage.steps),
     }
-    files = _table("Files")
+    files = titled_table("Files")
     files.add_column("path")
     files.add_column("bytes", justify="right")
     files.add_column("sha256")
@@ -329,7 +271,7 @@ def two_studies_table(found: SideBySide) -> RenderableType:
     for title, rows in (("What they are", found.facts), ("Figures", found.figures), ("Targets", found.targets)):
         if not rows:
             continue
-        table = _table(title)
+        table = titled_table(title)
         for name in ("", "A", "B", "B against A") if rows is found.figures else ("", "A", "B"):
             table.add_column(name, overflow="fold")
         for row in rows:
@@ -342,7 +284,7 @@ def two_studies_table(found: SideBySide) -> RenderableType:
 
 def settings_table(sources: Sequence[Source], resolved: Mapping[str, Any]) -> RenderableType:
     """Every option in force and the place that set it."""
-    table = _table("Resolved settings")
+    table = titled_table("Resolved settings")
     table.add_column("option")
     table.add_column("value", overflow="fold")
     table.add_column("set by")
@@ -447,10 +389,3 @@ def _pace(latency: LatencyEvidence) -> str:
     if latency.mode == "burst":
         return ""
     return f"{latency.mode}{f' at {latency.rate:g} a second' if latency.rate else ''}, "
-
-
-def _table(title: str) -> Table:
-    """A table whose title is not folded to the table's own width."""
-    return Table(
-        title=Text(title, style="bold", no_wrap=True), title_justify="left", title_style="", min_width=len(title)
-    )

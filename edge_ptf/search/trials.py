@@ -26,6 +26,8 @@ HEARTBEAT_S = 60
 """A trial whose process has not been heard of for twice as long is another's to take up."""
 TOO_FAR = 1.3
 """A candidate that is predicted to miss a limit by more than this factor is not trained."""
+PATIENCE = 50
+"""Proposals left out for each trial that is wanted, after which the search ends."""
 SURE = 2.0
 """Standard errors between two validation scores that are no chance."""
 
@@ -62,7 +64,10 @@ def search(
         """Why no further trial is begun."""
         if not config.all_trials and any(attempt.met for attempt in attempts_of(study)):
             return "the targets are met"
-        return f"{config.trials} trials were made" if _counted(study) >= config.trials else ""
+        if _counted(study) >= config.trials:
+            return f"{config.trials} trials were made"
+        left_out = len(study.get_trials(deepcopy=False)) - _counted(study)
+        return f"{left_out:,} proposals were left out as too dear" if left_out >= config.trials * PATIENCE else ""
 
     def make(trial: Any) -> tuple[float, float, float]:
         plan, layers, pieces = space.propose(trial)
@@ -90,6 +95,7 @@ def search(
         attempts=tuple(attempts),
         winner=winner.name if winner else None,
         conclusion=conclude(attempts, over()),
+        unreachable=tuple(space.unreachable),
         seconds=round(time.monotonic() - began, 1),
     )
 
@@ -159,15 +165,14 @@ class _Space:
 
     def __init__(self, workshop: Workshop, predictor: Predictor) -> None:
         self.recipe, self.predictor = workshop.recipe, predictor
-        self.limits = limits_of(workshop.recipe.targets, predictor)
+        self.limits, self.unreachable = predictor.reachable(limits_of(workshop.recipe.targets, predictor))
         self.most = max(shape.ffn for shape in predictor.shapes)
         self.heads = max(shape.heads for shape in predictor.shapes)
         self.step = min(UNITS_STEP, self.most)
 
     def starts(self) -> list[dict[str, Any]]:
         """First candidates: what the ladder would take, and a layer less and more of the widest that still fits."""
-        reachable, _ = self.predictor.reachable(self.limits)
-        layers = self.predictor.deepest(reachable)
+        layers = self.predictor.deepest(self.limits)
         if layers is None:
             return []
         usual = {"learning_rate": self.recipe.distill.learning_rate, "mixed_texts": self.recipe.distill.mixed_texts}

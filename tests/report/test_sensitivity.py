@@ -7,8 +7,7 @@ from rich.console import Console
 
 from edge_ptf.export import QuantizeConfig, Sensitivity, SensitivityConfig
 from edge_ptf.export.sensitivity import Answers, ProductSensitivity
-from edge_ptf.report import terminal
-from edge_ptf.report.sensitivity import conclusion, hint
+from edge_ptf.report.sensitivity import conclusion, hint, sensitivity_table
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def test_limits_beyond_reach_point_at_the_tables(record: Sensitivity) -> None:
 def test_the_table_names_every_product_and_ends_with_the_advice(record: Sensitivity) -> None:
     console = Console(width=130)
     with console.capture() as told:
-        console.print(terminal.sensitivity_table(record))
+        console.print(sensitivity_table(record))
     text = told.get()
     for item in record.products:
         assert item.name in text

@@ -11,7 +11,7 @@ import pytest
 
 from edge_ptf.compression import front
 from edge_ptf.errors import EnvironmentFault, MissingExtraError
-from edge_ptf.search import search
+from edge_ptf.search import search, trials
 
 NOT_MET = {"max_drop.accuracy": 0.3}
 
@@ -64,6 +64,26 @@ def test_candidates_far_beyond_the_costs_are_not_trained(
     for attempt in search(shop, predictor, tmp_path).attempts:
         assert attempt.predicted.speedup * 1.3 >= 4
         assert attempt.predicted.size_mb <= 13
+
+
+def test_a_limit_that_nothing_keeps_is_left_out_of_account(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+) -> None:
+    shop = make_shop(losing, search={"trials": 2}, targets={"min_speedup": 4.0, "package_mb": 0.5})
+    found = search(shop, predictor, tmp_path)
+    assert len(found.attempts) == 2
+    assert found.unreachable == ("size_mb",)
+
+
+def test_it_ends_where_hardly_anything_is_cheap_enough(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trials._Space, "hopeless", lambda *_: "too dear")
+    monkeypatch.setattr(trials, "PATIENCE", 3)
+    found = search(make_shop(losing, search={"trials": 2}), predictor, tmp_path)
+    assert found.attempts == ()
+    assert found.winner is None
+    assert "6 proposals were left out" in found.conclusion
 
 
 def test_a_training_that_a_cheaper_one_is_surely_ahead_of_is_stopped(
