@@ -87,6 +87,7 @@ class Result:
 class Start:
     """What every student of a job begins with: the data, the teacher and its package."""
 
+    prunable: bool
     data: LabelledData
     teacher: Checkpoint
     baseline: Payload
@@ -99,7 +100,7 @@ def begin(job: Job, progress: Progress, on_data: Callable[[DataReport], None], o
     recipe = job.recipe
     base = resolve_base(job.model)
     _check_output(job.out)
-    _check_family(base, recipe)
+    prunable = _check_family(base, recipe)
     reading = recipe.data.replace(out_of_scope_label=job.out_of_scope_label)
     data = data_room.load(job.data, job.task, reading, progress)
     on_data(data.report)
@@ -115,7 +116,7 @@ def begin(job: Job, progress: Progress, on_data: Callable[[DataReport], None], o
     graph = told(stages.run_export(teacher, data, recipe.export, place))
     naming = _named(recipe.assemble, f"{job.name}-baseline")
     baseline = told(stages.run_assemble(graph, None, data, naming, place))
-    return Start(data, teacher, baseline, place, on_stage)
+    return Start(prunable, data, teacher, baseline, place, on_stage)
 
 
 def compress(
@@ -153,7 +154,7 @@ def compress(
     start = begin(job, progress, on_data, noted)
     data, teacher, baseline, place = start.data, start.teacher, start.baseline, start.place
     recipe, costs, found = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name)), None, None
-    if recipe.search.automatic:
+    if recipe.search.automatic and start.prunable:
         found = climb(*workshop(job, start), on_attempt)
         recipe = planned(recipe, found.winning.plan) if found.winning else recipe
     if recipe.prune.speedup is not None:
@@ -307,14 +308,15 @@ def _check_output(out: Path) -> None:
         raise environment_fault(error, out) from error
 
 
-def _check_family(base: Path, recipe: Recipe) -> None:
-    """A model that cannot be pruned is refused before it is trained, not after."""
+def _check_family(base: Path, recipe: Recipe) -> bool:
+    """Whether the model can be pruned; one that cannot is refused before it is trained, unless that is allowed."""
     family = json.loads((base / "config.json").read_text(encoding="utf-8")).get("model_type", "")
     if family not in FAMILIES and not recipe.prune.skip_unsupported:
         raise CheckpointError(
             f"the model family '{family}' cannot be pruned (supported: {', '.join(FAMILIES)})",
             hint="Take a model of one of these, or --set prune.skip_unsupported=true to leave its structure as it is",
         )
+    return family in FAMILIES
 
 
 def _check_targets(job: Job, task: Task) -> None:

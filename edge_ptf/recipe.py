@@ -27,7 +27,7 @@ class SearchConfig(StageConfig):
         description="Find the student's size by the targets; so it is where neither profile nor user names a size.",
     )
     attempts: int = Field(3, ge=1, description="Most candidates that compress tries, the predicted one first.")
-    minutes: float = Field(60.0, gt=0, description="No further candidate is begun that would end later than this.")
+    minutes: float = Field(75.0, gt=0, description="No further candidate is begun that would end later than this.")
     trials: int = Field(20, ge=1, description="Trials of `edge-ptf search`, those of earlier runs counted.")
     epochs: int = Field(3, ge=1, description="Epochs of a trial; compress teaches the winner as long as it is told to.")
     all_trials: bool = Field(False, description="Go on when the targets are met, to see the whole front.")

@@ -241,3 +241,19 @@ def test_a_search_ends_in_a_recipe_that_compress_takes(
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert record["recipe"]["prune"]["layers"] == winner["plan"]["prune"]["layers"]
     assert "search" not in record
+
+
+@pytest.mark.slow
+def test_a_model_that_may_be_left_as_it_is_needs_no_size_and_int8_must_win_something(
+    run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "build"
+    command = targets_only(tiny_base("albert"), csv_data, "compress", out, "--set", "prune.skip_unsupported=true")
+    command += ["--set", "distill.hidden_weight=0"]
+    first = run(*command)
+    if first.returncode == 3 and "INT8 is slower than FP32" in first.stderr:  # as it is on x86 with this tiny model
+        assert not (out / "package.eptf").exists()
+        assert "gain.allow_slower=true" in first.stderr
+    allowed = run(*command, "--set", "gain.allow_slower=true")
+    assert (out / "run.json").exists(), allowed.stderr
+    assert "search" not in json.loads((out / "run.json").read_text(encoding="utf-8"))
