@@ -39,29 +39,29 @@ if TYPE_CHECKING:
 VERDICT_CODES = {Status.PASS: ExitCode.OK, Status.FAIL: ExitCode.FAIL, Status.UNPROVEN: ExitCode.UNPROVEN}
 
 
-def target_options(command: Command) -> Command:
-    """The limits that are set most often, and the seed."""
+def whole_job_options(command: Command) -> Command:
+    """What a whole job takes: device, model, labelled text, the usual limits, and any other option."""
     for option in (
+        config_option,
+        set_option,
         click.option("--seed", type=int, help="Seed of every stage that draws random numbers."),
         click.option("--package-mb", type=float, help="Limit on the package's size, 10^6 bytes."),
         click.option("--min-speedup", type=float, help="Limit on the speed-up over the FP32 teacher."),
         click.option("--max-drop", multiple=True, metavar="METRIC=POINTS", help="Limit on an accuracy drop."),
+        out_of_scope_option,
+        out_option,
+        task_option,
+        data_option,
+        model_option,
+        profile_option,
     ):
         command = option(command)
     return command
 
 
 @click.command("compress")
-@profile_option
-@model_option
-@data_option
-@task_option
-@out_option
-@out_of_scope_option
+@whole_job_options
 @click.option("--name", help="Name of the package file. [default: package]")
-@target_options
-@set_option
-@config_option
 @ci_options
 @click.option("--dry-run", is_flag=True, help="Print the resolved settings and where each comes from; do nothing.")
 def compress_command(

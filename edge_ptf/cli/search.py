@@ -8,18 +8,8 @@ from typing import Any
 import click
 import yaml
 
-from edge_ptf.cli.arguments import (
-    Settings,
-    config_option,
-    data_option,
-    model_option,
-    out_of_scope_option,
-    out_option,
-    profile_option,
-    set_option,
-    task_option,
-)
-from edge_ptf.cli.compress import asked, make_job, short_flags, target_options
+from edge_ptf.cli.arguments import Settings
+from edge_ptf.cli.compress import asked, make_job, short_flags, whole_job_options
 from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.config import merge
 from edge_ptf.errors import ExitCode
@@ -29,20 +19,12 @@ RECIPE_FILE = "recipe.yaml"
 
 
 @click.command("search")
-@profile_option
-@model_option
-@data_option
-@task_option
-@out_option
-@out_of_scope_option
-@target_options
+@whole_job_options
 @click.option("--trials", type=int, help="Trials, those of earlier runs on the same storage counted. [default: 20]")
 @click.option("--storage", help="Where trials are kept, a database URL. [default: search.db in --out]")
 @click.option(
     "--all-trials", is_flag=True, default=None, help="Go on when the targets are met, to see the whole front."
 )
-@set_option
-@config_option
 def search_command(
     max_drop: tuple[str, ...],
     min_speedup: float | None,
