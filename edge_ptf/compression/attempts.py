@@ -69,11 +69,11 @@ class Search(StrictModel):
 
 
 def best(attempts: Iterable[Attempt]) -> Attempt | None:
-    """The attempt nearest to its targets; of those that meet them the most accurate."""
+    """The attempt that is short of the fewest targets, then the nearest; of those that meet all the most accurate."""
     finished = [attempt for attempt in attempts if attempt.state == "finished"]
     return min(
         finished,
-        key=lambda attempt: (sum(attempt.short.values()), max(attempt.drops.values(), default=0.0)),
+        key=lambda attempt: (len(attempt.short), sum(attempt.short.values()), max(attempt.drops.values(), default=0.0)),
         default=None,
     )
 
