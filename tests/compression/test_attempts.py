@@ -72,6 +72,12 @@ def test_nothing_on_the_front_is_beaten_and_everything_else_is(rows: list[tuple[
     assert ahead <= set(points)
 
 
+def test_one_missed_target_is_better_than_two_however_far_it_is() -> None:
+    two = attempt("two", short={"max_drop.accuracy": 0.1, "package_mb": 0.1})
+    one = attempt("one", short={"max_drop.recall": 0.9})
+    assert best([two, one]) is one
+
+
 def test_the_conclusion_names_the_winner_and_what_is_open() -> None:
     item = judgement("package_mb", 11.0, 11.0, 10.0, Status.FAIL)
     near = attempt("attempt 2", short={"package_mb": 0.1}, judgements=(item,))
