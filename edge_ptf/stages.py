@@ -213,7 +213,7 @@ def run_assemble(
         "assemble",
         config,
         RUNNING,
-        version=3,
+        version=4,
         graph=graph.digest,
         baseline=baseline.digest if baseline else None,
         data=data.fingerprint,

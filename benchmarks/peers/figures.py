@@ -75,9 +75,19 @@ def answers(task: Task, logits: Rows, split: Split) -> list[Any]:
     return [task.decode(row, encoding, example.text).label for row, encoding, example in triples]
 
 
-def calibrated(task: Task, logits: Rows, validation: Split, teacher: list[Any] | None) -> Task:
-    """The task with its threshold chosen on validation, as packages have it: the teacher's, or one that follows it."""
-    return tasks.create(task.calibrated(list(logits), validation.labels, teacher)) if task.calibrates else task
+def calibrated(task: Task, logits: Rows, labels: Sequence[Any], teacher: Sequence[Any] | None) -> Task:
+    """The task with its threshold chosen as packages have it.
+
+    Args:
+        logits: over the threshold texts, of which the first are validation.
+        labels: of validation, for the teacher.
+        teacher: its answers to all threshold texts, for everyone else.
+    """
+    if not task.calibrates:
+        return task
+    if teacher is not None:
+        return tasks.create(task.matched(list(logits), teacher))
+    return tasks.create(task.calibrated(list(logits[: len(labels)]), labels))
 
 
 def metrics(task: Task, test: Split, teacher: list[Any], found: list[Any]) -> dict[str, Metric]:

@@ -43,7 +43,7 @@ from edge_ptf.digests import file_digest, value_digest
 from edge_ptf.export.exporting import spread
 from edge_ptf.machine import this_machine
 from edge_ptf.measure.validity import BACKGROUND_LIMIT
-from edge_ptf.package import Payload, open_payload
+from edge_ptf.package import Payload, open_payload, threshold_texts
 from edge_ptf.surroundings import Surroundings, surroundings
 
 CALIBRATION_TEXTS = 300
@@ -82,24 +82,26 @@ def main() -> None:
 
     rows: list[Row] = []
     timed: list[Contestant] = []
-    teacher_validation: list[Any] = []
+    texts = threshold_texts(data.validation) if task.calibrates else list(data.validation)
+    labels = [example.label for example in data.validation]
+    teacher_known: list[Any] = []
     teacher_test: list[Any] = []
     for contestant in contestants:
-        validation, test = (_split(contestant.payload, part) for part in (data.validation, data.test))
+        split, test = (_split(contestant.payload, part) for part in (texts, data.test))
         try:
-            engine, logits = _logits(contestant, [*validation.encodings, *test.encodings])
+            engine, logits = _logits(contestant, [*split.encodings, *test.encodings])
         except WorkerError as error:
             failed.append({"toolkit": contestant.toolkit, "variant": contestant.variant, "error": str(error)})
             continue
-        known, unknown = np.split(logits, [len(validation.examples)])
-        follows = teacher_validation if contestant.toolkit not in (TEACHER, AGAIN) else None
-        own = calibrated(task, known, validation, follows)
-        found = answers(own, known, validation)
+        known, unknown = np.split(logits, [len(texts)])
+        follows = teacher_known if contestant.toolkit not in (TEACHER, AGAIN) else None
+        own = calibrated(task, known, labels, follows)
+        found = answers(own, known, split)
         answered = answers(own, unknown, test) if contestant.toolkit != AGAIN else teacher_test
-        if not teacher_validation:
-            teacher_validation, teacher_test = found, answered
+        if not teacher_known:
+            teacher_known, teacher_test = found, answered
         first = own.gated_metrics[0].name
-        hits, counted = own.outcomes(first, validation.labels, found).sum(axis=0)[:2]
+        hits, counted = own.outcomes(first, labels, found[: len(labels)]).sum(axis=0)[:2]
         rows.append(
             Row(
                 contestant.toolkit,
@@ -115,8 +117,8 @@ def main() -> None:
         shown = ", ".join(f"{name} {metric.value:.2f} %" for name, metric in rows[-1].metrics.items())
         _say(began, f"{contestant.title}: {shown}")
 
-    texts = random.Random(0).sample(range(len(data.test)), min(given.texts, len(data.test)))
-    times, others = _take_turns(timed, [data.test[number] for number in texts], given, began)
+    drawn = random.Random(0).sample(range(len(data.test)), min(given.texts, len(data.test)))
+    times, others = _take_turns(timed, [data.test[number] for number in drawn], given, began)
     for index, row in enumerate(rows):
         row.speed = {str(threads): speed(times[threads][0], times[threads][index]) for threads in given.threads}
     mark_best([row for row in rows if row.toolkit not in (TEACHER, AGAIN)], rows[0], str(given.threads[0]))

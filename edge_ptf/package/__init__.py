@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from edge_ptf.package.assembly import AssembleConfig, assemble
+from edge_ptf.package.assembly import AssembleConfig, assemble, threshold_texts
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload, open_payload, seal, unpack
 from edge_ptf.package.verification import verify
 
-__all__ = ["AssembleConfig", "Manifest", "Payload", "assemble", "open_payload", "seal", "unpack", "verify"]
+__all__ = [
+    "AssembleConfig",
+    "Manifest",
+    "Payload",
+    "assemble",
+    "open_payload",
+    "seal",
+    "threshold_texts",
+    "unpack",
+    "verify",
+]

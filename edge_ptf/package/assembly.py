@@ -14,6 +14,7 @@ from pydantic import Field
 from edge_ptf import tasks
 from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.config import StageConfig
+from edge_ptf.data.augmentation import mixed
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.export.execute import GraphSession
@@ -43,8 +44,7 @@ PAYLOAD_FILE = "payload.eptf"
 TABLES_FILE = "tokenizer.bin"
 LEAST_ONNXRUNTIME = "1.23"
 TOOLS = ("edge-ptf", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
-"""Accepted difference of a golden logit as a share of the largest: processors round and sum in different orders, and
-dynamic INT8 turns such a difference into a whole quantization step now and then."""
+MIXED_TEXTS, MIXED_SEED = 4000, 0
 
 
 class AssembleConfig(StageConfig):
@@ -72,7 +72,7 @@ def assemble(
     """Writes `payload.eptf` from a graph directory.
 
     Thresholds are chosen here, on `validation` through the very graph that ships, at batch 1. With the full-precision
-    model's payload as `baseline` its operating point is kept.
+    model's payload as `baseline` its operating point is kept, over `threshold_texts`.
 
     Raises:
         BadInputError: the baseline answers another question.
@@ -88,7 +88,7 @@ def assemble(
 
     session = GraphSession(model)
     if task.calibrates:
-        task = _calibrated(task, session, tokenizer, info.max_length, data, baseline, progress)
+        task = _calibrated(task, session, tokenizer, info.max_length, data.validation, baseline, progress)
 
     paired = bool(data.train) and data.train[0].text_pair is not None
     quantized = model if info.scheme.precision == "int8" else None
@@ -125,16 +125,25 @@ def assemble(
     return write_payload(manifest, files, out / PAYLOAD_FILE)
 
 
+def threshold_texts(validation: Sequence[Example]) -> list[Example]:
+    """The texts over which a compressed model's threshold is matched to the teacher's: validation, and mixtures of it.
+
+    Only texts of doubt tell two thresholds apart, and of labelled texts most leave no doubt: of CLINC150's 3,100
+    validation texts the teacher turns away 130, of 4,000 mixtures some 700.
+    """
+    return [*validation, *mixed(validation, MIXED_TEXTS, MIXED_SEED)]
+
+
 def _calibrated(
     task: Task,
     session: GraphSession,
     tokenizer: PackageTokenizer,
     max_length: int,
-    data: LabelledData,
+    validation: Sequence[Example],
     baseline: Payload | None,
     progress: Progress,
 ) -> Task:
-    """The task with thresholds chosen on validation."""
+    """The task with its thresholds chosen on validation."""
 
     def run(name: str, model: GraphSession, encodings: Sequence[Encoding]) -> list[Logits]:
         progress.start(name, len(encodings))
@@ -145,23 +154,25 @@ def _calibrated(
         progress.finish()
         return logits
 
-    answers = None
-    if baseline is not None:
-        manifest, full = baseline.manifest, GraphSession(baseline.model())
-        theirs = tasks.create(manifest.task)
-        if theirs.spec.replace(threshold=None) != task.spec.replace(threshold=None):
-            raise BadInputError(
-                f"{baseline.path}: the baseline has another task or other labels than the graph",
-                hint="Give the payload of the teacher that this model was made from",
-            )
-        cut = theirs.encode(baseline.tokenizer(full.inputs), data.validation, manifest.tokenizer.max_length)
-        found = run("Ask the baseline", full, cut)
-        answers = [
-            theirs.decode(logits, encoding, example.text).label
-            for logits, encoding, example in zip(found, cut, data.validation, strict=True)
-        ]
-    logits = run("Assemble", session, task.encode(tokenizer, data.validation, max_length))
-    return tasks.create(task.calibrated(logits, [example.label for example in data.validation], answers))
+    if baseline is None:
+        logits = run("Assemble", session, task.encode(tokenizer, validation, max_length))
+        return tasks.create(task.calibrated(logits, [example.label for example in validation]))
+    manifest, full = baseline.manifest, GraphSession(baseline.model())
+    theirs = tasks.create(manifest.task)
+    if theirs.spec.replace(threshold=None) != task.spec.replace(threshold=None):
+        raise BadInputError(
+            f"{baseline.path}: the baseline has another task or other labels than the graph",
+            hint="Give the payload of the teacher that this model was made from",
+        )
+    if theirs.spec.threshold is None:
+        return task
+    texts = threshold_texts(validation)
+    cut = theirs.encode(baseline.tokenizer(full.inputs), texts, manifest.tokenizer.max_length)
+    answers = [
+        theirs.decode(logits, encoding, example.text).label
+        for logits, encoding, example in zip(run("Ask the baseline", full, cut), cut, texts, strict=True)
+    ]
+    return tasks.create(task.matched(run("Assemble", session, task.encode(tokenizer, texts, max_length)), answers))
 
 
 def _compare_tokenizers(graph: Graph, task: Task, tokenizer: PackageTokenizer, texts: Sequence[Example]) -> None:

@@ -198,17 +198,23 @@ class Task(ABC):
 
     @property
     def calibrates(self) -> bool:
-        """Whether `calibrated` has anything to choose."""
+        """Whether `calibrated` and `matched` have anything to choose."""
         return False
 
-    def calibrated(
-        self, logits: Sequence[Logits], references: Sequence[Any], baseline: Sequence[Any] | None = None
-    ) -> TaskSpec:
-        """The spec with its thresholds chosen on validation; by default unchanged.
+    def calibrated(self, logits: Sequence[Logits], references: Sequence[Any]) -> TaskSpec:
+        """The spec with its thresholds chosen on labelled examples; by default unchanged.
 
         Args:
             logits: the model's, one array for each example.
             references: what `Example.label` says of them.
-            baseline: what the full-precision model answers to them, whose operating point is then kept.
+        """
+        return self.spec
+
+    def matched(self, logits: Sequence[Logits], answers: Sequence[Any]) -> TaskSpec:
+        """The spec with the thresholds that keep another model's operating point; by default unchanged.
+
+        Args:
+            logits: the model's, one array for each text, labelled or not.
+            answers: what the other model answers to the same texts.
         """
         return self.spec

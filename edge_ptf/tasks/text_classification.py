@@ -182,38 +182,45 @@ class TextClassification(Task):
         """With an out-of-scope label there is a threshold to choose."""
         return self.spec.out_of_scope_label is not None
 
-    def calibrated(
-        self, logits: Sequence[Logits], references: Sequence[Any], baseline: Sequence[Any] | None = None
-    ) -> TaskSpec:
-        """Chooses the out-of-scope threshold.
+    def calibrated(self, logits: Sequence[Logits], references: Sequence[Any]) -> TaskSpec:
+        """Chooses the out-of-scope threshold by labelled examples.
 
-        With a baseline: the threshold that turns away as many in-scope examples as the baseline does, of equally near
-        ones the smallest. In-scope examples are the many, so that their count is the steadiest mark of an operating
-        point; two thresholds chosen apart would differ by chance, and compression would be blamed for it.
-
-        Without one: of all thresholds that cost at most `THRESHOLD_COST_POINTS` of in-scope accuracy, the one with the
-        best sum of in-scope accuracy and `RECALL_WORTH` times the out-of-scope recall; of equal ones the smallest.
-
-        Without out-of-scope examples in validation the threshold stays unset.
+        Of all thresholds that cost at most `THRESHOLD_COST_POINTS` of in-scope accuracy, the one with the best sum of
+        in-scope accuracy and `RECALL_WORTH` times the out-of-scope recall; of equal ones the smallest. Without
+        out-of-scope examples the threshold stays unset.
         """
-        scope = self.spec.out_of_scope_label
         reference = np.asarray(references, dtype=object)
-        outside = reference == scope
-        if scope is None or not outside.any() or outside.all():
+        outside = reference == self.spec.out_of_scope_label
+        if not self.calibrates or not outside.any() or outside.all():
             return self.spec
+        candidates, scores, labels = self._candidates(logits)
+        claimed = labels == self.spec.out_of_scope_label
+        chosen = _best_worth(candidates, scores, claimed, outside, (labels == reference) & ~outside)
+        return self.spec.replace(threshold=min(float(candidates[chosen]), 1.0))
+
+    def matched(self, logits: Sequence[Logits], answers: Sequence[Any]) -> TaskSpec:
+        """Chooses the out-of-scope threshold that turns away as many texts as another model does.
+
+        Of equally near ones the smallest. Two thresholds that are chosen apart by a few labelled examples differ by
+        chance, and compression would be blamed for it; a count needs no labels, so that it can be taken over many
+        texts.
+        """
+        if not self.calibrates:
+            return self.spec
+        scope = self.spec.out_of_scope_label
+        candidates, scores, labels = self._candidates(logits)
+        claimed = labels == scope
+        wanted = sum(answer == scope for answer in answers) - int(claimed.sum())
+        below = np.searchsorted(np.sort(scores[~claimed]), candidates, side="left")
+        return self.spec.replace(threshold=min(float(candidates[np.argmin(np.abs(below - wanted))]), 1.0))
+
+    def _candidates(self, logits: Sequence[Logits]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any]]:
+        """All thresholds that differ in what they turn away, ascending; and of each text the best score and label."""
         probabilities = np.stack([softmax(row) for row in logits])
         best = probabilities.argmax(axis=1)
-        labels = np.asarray(self.spec.labels, dtype=object)[best]
         scores = probabilities[np.arange(len(best)), best]
-        claimed = labels == scope
         candidates = np.unique(np.concatenate([[0.0], np.nextafter(scores, 1.0)]))
-        if baseline is None:
-            chosen = _best_worth(candidates, scores, claimed, outside, (labels == reference) & ~outside)
-        else:
-            wanted = int((np.asarray(baseline, dtype=object) == scope)[~outside].sum())
-            turned_away = [int((claimed | (scores < candidate))[~outside].sum()) for candidate in candidates]
-            chosen = int(np.argmin(np.abs(np.asarray(turned_away) - wanted)))
-        return self.spec.replace(threshold=min(float(candidates[chosen]), 1.0))
+        return candidates, scores, np.asarray(self.spec.labels, dtype=object)[best]
 
 
 Flags = NDArray[np.bool_]

@@ -20,12 +20,12 @@ from edge_ptf.checkpoint import (
     model_inputs,
     save_checkpoint,
 )
+from edge_ptf.data.augmentation import foreign_words, mixed
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training import losses
-from edge_ptf.training.augmentation import foreign_words, mixed
 from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import first_metric, labelled_items, renumbered
 from edge_ptf.training.teacher_outputs import TeacherOutputs, compute

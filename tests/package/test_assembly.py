@@ -18,7 +18,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.graph import Graph, open_graph
-from edge_ptf.package import AssembleConfig, Payload, assemble, assembly
+from edge_ptf.package import AssembleConfig, Payload, assemble, assembly, threshold_texts
 from edge_ptf.package.golden import TEXTS, golden_cases
 from edge_ptf.runtime import Runner
 from edge_ptf.tasks.base import Example
@@ -87,11 +87,24 @@ def test_with_a_baseline_its_operating_point_is_kept(
 ) -> None:
     data, baseline = tiny_labelled(), make_payload(mode="fp32", scope="c")
     payload = assemble(make_graph(scope="c"), data, AssembleConfig(name="tiny"), tmp_path, baseline=baseline)
-    logits = [Runner(payload).logits(Runner(payload).encode(example.text)) for example in data.validation]
-    full = [Runner(baseline).answer(example.text).label for example in data.validation]
+    texts, runner, full = threshold_texts(data.validation), Runner(payload), Runner(baseline)
+    assert texts[: len(data.validation)] == list(data.validation)
+    assert not {example.text for example in texts} <= {example.text for example in data.validation}
+    logits = [runner.logits(runner.encode(example.text)) for example in texts]
     task = tasks.create(payload.manifest.task.replace(threshold=None))
-    assert payload.manifest.task == task.calibrated(logits, [example.label for example in data.validation], full)
+    assert payload.manifest.task == task.matched(logits, [full.answer(example.text).label for example in texts])
     assert payload.manifest.task.threshold is not None
+
+
+def test_a_baseline_without_a_threshold_is_followed(
+    make_graph: MakeGraph, make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path
+) -> None:
+    graph, data = make_graph(scope="c"), tiny_labelled()
+    unset = replace(data, validation=tuple(example for example in data.validation if example.label != "c"))
+    baseline = assemble(make_graph(mode="fp32", scope="c"), unset, AssembleConfig(), tmp_path / "full")
+    assert baseline.manifest.task.threshold is None
+    payload = assemble(graph, data, AssembleConfig(), tmp_path / "small", baseline=baseline)
+    assert payload.manifest.task.threshold is None
 
 
 def test_a_baseline_that_answers_another_question_is_refused(

@@ -189,25 +189,30 @@ def test_the_threshold_costs_at_most_half_a_point_and_no_other_is_worth_more(
 
 @pytest.mark.parametrize("labels", [("a", "b", "c"), ("a", "b", "c", SCOPE)])
 @pytest.mark.parametrize("seed", range(4))
-def test_with_a_baseline_as_many_in_scope_examples_are_turned_away(labels: tuple[str, ...], seed: int) -> None:
+def test_a_matched_threshold_turns_away_as_many_texts_as_the_other_model(labels: tuple[str, ...], seed: int) -> None:
     random = np.random.default_rng(seed)
-    references = random.choice(["a", "b", "c", SCOPE], size=600)
-    truth = np.asarray([[label == name for name in labels] for label in references], dtype=np.float64)
-    logits = (random.normal(size=truth.shape) + 2.5 * truth).astype(np.float32)
+    logits = random.normal(scale=2, size=(600, len(labels))).astype(np.float32)
     plain = task_over(labels, SCOPE)
-    inside = references != SCOPE
-    claimed = int((np.asarray(answers(plain, logits), dtype=object) == SCOPE)[inside].sum())
+    claimed = answers(plain, logits).count(SCOPE)
 
-    def calibrated(turned_away: int) -> TextClassification:
-        at = random.choice(np.flatnonzero(inside), size=turned_away, replace=False)
-        baseline = [SCOPE if index in at else "a" for index in range(len(references))]
-        return TextClassification(plain.calibrated(list(logits), list(references), baseline))
+    def matched(turned_away: int) -> TextClassification:
+        others = random.permutation([SCOPE] * turned_away + ["a"] * (600 - turned_away))
+        return TextClassification(plain.matched(list(logits), list(others)))
 
-    for wanted in (claimed, claimed + 1, claimed + 17, int(inside.sum())):
-        found = np.asarray(answers(calibrated(wanted), logits), dtype=object) == SCOPE
-        assert int(found[inside].sum()) == wanted
-    assert calibrated(claimed).spec.threshold == 0.0
-    assert calibrated(0).spec.threshold == 0.0
+    for wanted in (claimed, claimed + 1, claimed + 17, 600):
+        assert answers(matched(wanted), logits).count(SCOPE) == wanted
+    assert matched(claimed).spec.threshold == 0.0
+    assert matched(0).spec.threshold == 0.0
+
+
+def test_texts_of_one_score_are_turned_away_together() -> None:
+    logits = [np.asarray([2.0, 0, 0], dtype=np.float32)] * 5 + [np.asarray([0, 4.0, 0], dtype=np.float32)] * 4
+
+    def turned_away(others: int) -> int:
+        spec = task_over(scope=SCOPE).matched(logits, [SCOPE] * others + ["a"] * (9 - others))
+        return answers(TextClassification(spec), np.stack(logits)).count(SCOPE)
+
+    assert [turned_away(others) for others in (0, 2, 3, 5, 7, 8)] == [0, 0, 5, 5, 5, 9]
 
 
 def test_no_threshold_is_chosen_without_out_of_scope_examples() -> None:
@@ -215,7 +220,7 @@ def test_no_threshold_is_chosen_without_out_of_scope_examples() -> None:
     assert task_over().calibrated(logits, ["a", "b", "c"]).threshold is None
     assert task_over(scope=SCOPE).calibrated(logits, ["a", "b", "c"]).threshold is None
     assert task_over(scope=SCOPE).calibrated(logits, [SCOPE] * 3).threshold is None
-    assert task_over(scope=SCOPE).calibrated(logits, ["a", "b", "c"], [SCOPE] * 3).threshold is None
+    assert task_over().matched(logits, ["a", "b", "c"]).threshold is None
 
 
 def test_certain_answers_keep_a_threshold_that_is_a_probability() -> None:

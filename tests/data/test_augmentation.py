@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.compression import vocabulary
+from edge_ptf.data.augmentation import foreign_words, mixed
 from edge_ptf.tasks.base import Example
-from edge_ptf.training.augmentation import foreign_words, mixed
 
 EXAMPLES = [
     Example("turn on the light", "light"),

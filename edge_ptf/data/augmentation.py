@@ -1,8 +1,9 @@
-"""Unlabelled texts made from the training texts, for the teacher to label.
+"""Unlabelled texts made from labelled ones, for the teacher to answer.
 
 A student that only sees the training texts copies the teacher there and nowhere else; between and beside the classes,
 where out-of-scope texts lie, it is free. Mixed texts show it the teacher's doubt. Foreign words show it what to make of
 words that its smaller vocabulary cuts into pieces: training texts, which that vocabulary was chosen by, hold none.
+Mixed validation texts, which no model has seen, are many texts of doubt to set the student's threshold by.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ PLACE_MARKS = "▁Ġ"
 def mixed(
     examples: Sequence[Example], count: int, seed: int, foreign: Sequence[str] = (), share: float = 0.0
 ) -> list[Example]:
-    """`count` texts, each the beginning of one training text and the end of another, cut between words.
+    """`count` texts, each the beginning of one text and the end of another, cut between words.
 
     A third of them also lose some words. The label of the first text is kept for form and is not to be trained on.
 
