@@ -92,6 +92,8 @@ class Start:
     teacher: Checkpoint
     baseline: Payload
     place: Place
+    assistants: Callable[[int], tuple[Checkpoint, ...]]
+    """Makes so many further teachers, or opens them."""
     told: Callable[[Outcome[Any], str], None]
 
 
@@ -112,11 +114,20 @@ def begin(job: Job, progress: Progress, on_data: Callable[[DataReport], None], o
         on_stage(outcome, subject)
         return outcome.artifact
 
-    teacher = told(stages.run_finetune(base, _base_name(job.model), data, task, recipe.finetune, place))
+    def finetuned(number: int) -> Checkpoint:
+        config = recipe.finetune.replace(seed=recipe.finetune.seed + number)
+        outcome = stages.run_finetune(base, _base_name(job.model), data, task, config, place)
+        return told(outcome, f"teacher {number + 1}" if number else "teacher")
+
+    teacher = finetuned(0)
     graph = told(stages.run_export(teacher, data, recipe.export, place))
     naming = _named(recipe.assemble, f"{job.name}-baseline")
     baseline = told(stages.run_assemble(graph, None, data, naming, place))
-    return Start(prunable, data, teacher, baseline, place, on_stage)
+
+    def assistants(count: int) -> tuple[Checkpoint, ...]:
+        return tuple(finetuned(number) for number in range(1, count + 1))
+
+    return Start(prunable, data, teacher, baseline, place, assistants, on_stage)
 
 
 def compress(
@@ -160,7 +171,9 @@ def compress(
     if recipe.prune.speedup is not None:
         costs = told("teacher", stages.run_costs(teacher, data, recipe.quantize, _costs(job), place))
     student = told("student", stages.run_prune(teacher, data, recipe.prune, place, costs))
-    student = told("student", stages.run_distill(teacher, student, data, recipe.distill, place))
+    assistants = start.assistants(recipe.ensemble.teachers - 1)
+    distilled = stages.run_distill(teacher, student, data, recipe.distill, place, assistants=assistants)
+    student = told("student", distilled)
 
     graph = int8_graph(student, data, recipe, job.profile, place, noted)
     payload = told("package", stages.run_assemble(graph, baseline, data, recipe.assemble, place))
@@ -233,7 +246,9 @@ def workshop(job: Job, start: Start) -> tuple[Workshop, Predictor]:
     recipe = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name))
     costs = stages.run_costs(start.teacher, start.data, recipe.quantize, _costs(job), start.place)
     start.told(costs, "teacher")
-    shop = Workshop(job.profile, recipe, start.data, start.teacher, start.baseline, start.place, start.told)
+    shop = Workshop(
+        job.profile, recipe, start.data, start.teacher, start.baseline, start.place, start.assistants, start.told
+    )
     return shop, Predictor(start.teacher, start.data, costs.artifact, recipe.prune)
 
 

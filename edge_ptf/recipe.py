@@ -16,7 +16,7 @@ from edge_ptf.measure import BenchConfig, EvaluateConfig
 from edge_ptf.package import AssembleConfig
 from edge_ptf.profiles import Profile, Targets
 from edge_ptf.tasks.base import Task
-from edge_ptf.training import DistillConfig, FinetuneConfig
+from edge_ptf.training import DistillConfig, EnsembleConfig, FinetuneConfig
 
 
 class SearchConfig(StageConfig):
@@ -45,6 +45,7 @@ class Recipe(StrictModel):
     costs: CostConfig = Field(default_factory=CostConfig, description="What the parts of a layer cost, for speedup.")
     prune: PruneConfig = Field(default_factory=PruneConfig, description="The student's size.")
     distill: DistillConfig = Field(default_factory=DistillConfig, description="Teaching the student.")
+    ensemble: EnsembleConfig = Field(default_factory=EnsembleConfig, description="Further teachers of the student.")
     export: ExportConfig = Field(default_factory=ExportConfig, description="ONNX.")
     quantize: QuantizeConfig = Field(default_factory=QuantizeConfig, description="INT8.")
     gain: GainConfig = Field(

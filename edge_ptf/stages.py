@@ -5,7 +5,7 @@ The command line and `pipeline.compress` both call these; the functions they wra
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -152,8 +152,10 @@ def run_distill(
     config: DistillConfig,
     place: Place,
     watch: Watch | None = None,
+    assistants: Sequence[Checkpoint] = (),
 ) -> Outcome[Checkpoint]:
-    """The student taught by the teacher; `watch` may stop a training that is not worth its time."""
+    """The student taught by the teacher and its assistants; `watch` may stop a training that is not worth its time."""
+    further: dict[str, Any] = {"assistants": [each.digest for each in assistants]} if assistants else {}
     key = _key(
         "distill",
         config,
@@ -162,9 +164,12 @@ def run_distill(
         student=student.digest,
         data=data.fingerprint,
         placement=placement(config.precision),
+        **further,
     )
     return place.run(
-        key, lambda out: distill(teacher, student, data, config, out, place.progress, watch), open_checkpoint
+        key,
+        lambda out: distill(teacher, student, data, config, out, place.progress, watch, assistants),
+        open_checkpoint,
     )
 
 

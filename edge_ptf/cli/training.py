@@ -111,12 +111,25 @@ def prune_command(
 @click.command("distill")
 @click.option("--teacher", required=True, type=checkpoint_path, help="The fine-tuned checkpoint to learn from.")
 @click.option("--student", required=True, type=checkpoint_path, help="The smaller checkpoint, as `prune` writes it.")
+@click.option(
+    "--assistant",
+    "assistants",
+    multiple=True,
+    type=checkpoint_path,
+    help="A further teacher, of the same model and data; all answers are averaged; repeatable.",
+)
 @job_options
 @out_option
 @overwrite_option
 @config_options(DistillConfig)
 def distill_command(
-    teacher: Path, student: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+    teacher: Path,
+    student: Path,
+    assistants: tuple[Path, ...],
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    overwrite: bool,
+    **flags: Any,
 ) -> int:
     """Train the student to answer and to represent as the teacher does."""
     from edge_ptf import stages
@@ -127,4 +140,5 @@ def distill_command(
     config = stage_config(DistillConfig, teaching.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, teaching.info.task, place.progress)
-        return tell(stages.run_distill(teaching, learning, data, config, place))
+        others = [open_checkpoint(assistant) for assistant in assistants]
+        return tell(stages.run_distill(teaching, learning, data, config, place, assistants=others))

@@ -7,7 +7,7 @@ choice has looked at proves nothing. The winner alone is judged on `test`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -75,6 +75,8 @@ class Workshop:
     teacher: Checkpoint
     baseline: Payload
     place: Place
+    assistants: Callable[[int], Sequence[Checkpoint]] = lambda _: ()
+    """Makes so many further teachers, or opens them."""
     told: Callable[[Outcome[Any], str], None] = lambda *_: None
     tried: LabelledData = field(init=False)
     expected: AccuracyEvidence = field(init=False)
@@ -95,8 +97,11 @@ class Workshop:
             "predicted": predicted,
         }
         student = self._tell("student", stages.run_prune(self.teacher, self.data, recipe.prune, self.place))
+        assistants = self.assistants(recipe.ensemble.teachers - 1)
         try:
-            outcome = stages.run_distill(self.teacher, student, self.data, recipe.distill, self.place, watch)
+            outcome = stages.run_distill(
+                self.teacher, student, self.data, recipe.distill, self.place, watch, assistants
+            )
         except TrainingStopped as stop:
             history = tuple(round(100 * score, 2) for score in stop.history)
             seconds = round(time.monotonic() - started, 1)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from edge_ptf.training.distillation import DistillConfig, distill
+from edge_ptf.training.distillation import DistillConfig, EnsembleConfig, distill
 from edge_ptf.training.finetuning import FinetuneConfig, finetune
 from edge_ptf.training.placement import placement
 from edge_ptf.training.trainer import TrainingStopped, Watch
 
-__all__ = ["DistillConfig", "FinetuneConfig", "TrainingStopped", "Watch", "distill", "finetune", "placement"]
+__all__ = [
+    "DistillConfig",
+    "EnsembleConfig",
+    "FinetuneConfig",
+    "TrainingStopped",
+    "Watch",
+    "distill",
+    "finetune",
+    "placement",
+]

@@ -20,6 +20,7 @@ from edge_ptf.checkpoint import (
     model_inputs,
     save_checkpoint,
 )
+from edge_ptf.config import StageConfig
 from edge_ptf.data.augmentation import foreign_words, mixed
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
@@ -57,6 +58,14 @@ class DistillConfig(OptimizationConfig):
     )
 
 
+class EnsembleConfig(StageConfig):
+    """Several teachers."""
+
+    teachers: int = Field(
+        1, ge=1, le=9, description="Teachers whose answers are averaged: the first, and others with other seeds."
+    )
+
+
 def distill(
     teacher: Checkpoint,
     student: Checkpoint,
@@ -65,6 +74,7 @@ def distill(
     out: Path,
     progress: Progress = SILENT,
     watch: Watch | None = None,
+    assistants: Sequence[Checkpoint] = (),
 ) -> Checkpoint:
     """Trains `student` on the teacher's logits and hidden states over `train` and mixed texts.
 
@@ -74,15 +84,18 @@ def distill(
 
     Args:
         watch: may stop a training that is not worth its time.
+        assistants: further teachers, whose logits are averaged with the first one's. What fine-tunings of one model
+            agree in is what the data says, where they differ is chance, and a student need not learn it.
 
     Raises:
-        BadInputError: teacher and student do not belong together.
+        BadInputError: teachers and student do not belong together.
         TrainingStopped: `watch` stopped it.
     """
     if teacher.info.task.labels != student.info.task.labels:
         raise BadInputError(
             f"{student.path} has other labels than {teacher.path}", hint="Prune the student from that teacher"
         )
+    _check_alike(teacher, assistants)
     from transformers import set_seed
 
     set_seed(config.seed)
@@ -105,17 +118,16 @@ def distill(
     items = _items(tokenizer, task, data.train, extra, info.max_length)
     compares_states = config.hidden_weight > 0 or config.relation_weight > 0
     layers = matched_layers(teacher, student) if compares_states else ()
-    outputs = compute(
-        teaching,
-        asked,
-        layers,
-        model_inputs(teaching, teacher_tokenizer),
-        int(teacher_tokenizer.pad_token_id),
-        out / STATE / "teacher",
-        progress,
-        config.precision,
-    )
+
+    def ask(model: Any, states: Sequence[int], name: str) -> TeacherOutputs:
+        fed, padding = model_inputs(model, teacher_tokenizer), int(teacher_tokenizer.pad_token_id)
+        return compute(model, asked, states, fed, padding, out / STATE / name, progress, config.precision)
+
+    outputs = ask(teaching, layers, "teacher")
     del teaching
+    if assistants:
+        others = [ask(load_model(each), (), f"assistant-{number}") for number, each in enumerate(assistants)]
+        outputs = outputs.joined(others, out / STATE / "mean.bin")
 
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
     small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)
@@ -137,6 +149,7 @@ def distill(
     notes = train(setup, config, out, "Distill", progress)
     small.restore(taught, full)
     notes |= {
+        **({"teachers": 1 + len(assistants)} if assistants else {}),
         "mixed_texts": len(extra),
         "foreign_words": len(foreign),
         "matched_layers": list(layers),
@@ -144,6 +157,20 @@ def distill(
     }
     step = LineageStep(stage="distill", config=config.model_dump(mode="json"), notes=notes)
     return save_checkpoint(taught, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+
+
+def _check_alike(teacher: Checkpoint, assistants: Sequence[Checkpoint]) -> None:
+    for assistant in assistants:
+        if assistant.info.task.labels != teacher.info.task.labels:
+            raise BadInputError(
+                f"{assistant.path} has other labels than {teacher.path}", hint="Fine-tune all teachers on the same data"
+            )
+        ours, theirs = ((each.path / "tokenizer.json").read_bytes() for each in (teacher, assistant))
+        if ours != theirs or assistant.info.max_length != teacher.info.max_length:
+            raise BadInputError(
+                f"{assistant.path} cuts texts differently from {teacher.path}",
+                hint="Fine-tune all teachers from the same model, with the same max_length",
+            )
 
 
 def matched_layers(teacher: Checkpoint, student: Checkpoint) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from edge_ptf.training.placement import Precision, on_gpu, placement
 from edge_ptf.training.trainer import by_length
 
 BATCH = 64
+JOINED_ROWS = 4096
 
 
 class TeacherOutputs:
@@ -35,6 +37,21 @@ class TeacherOutputs:
             else None
         )
         self.per_token = bool(shapes["per_token"])
+
+    def joined(self, others: Sequence[TeacherOutputs], file: Path) -> TeacherOutputs:
+        """These outputs with the mean of all logits in place of their own, kept in `file`.
+
+        The mean of logits is the geometric mean of the distributions (Hinton et al. 2015, section 1). Hidden states
+        of different models have no common axes, so that those of the first stay.
+        """
+        mean = np.memmap(file, np.float32, "w+", shape=self.logits.shape)
+        for begin in range(0, len(mean), JOINED_ROWS):
+            rows = slice(begin, begin + JOINED_ROWS)
+            mean[rows] = np.mean([outputs.logits[rows] for outputs in (self, *others)], axis=0)
+        mean.flush()
+        joined = copy(self)
+        joined.logits = mean
+        return joined
 
     def rows(self, texts: Sequence[int]) -> NDArray[np.int64]:
         """The token rows of some texts, one text after the other."""

@@ -26,7 +26,7 @@ from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Silent
-from edge_ptf.training import DistillConfig, TrainingStopped, distill
+from edge_ptf.training import DistillConfig, TrainingStopped, distill, teacher_outputs
 from edge_ptf.training.distillation import matched_layers
 from edge_ptf.training.finetuning import labelled_items
 from edge_ptf.training.losses import relation_divergence
@@ -439,6 +439,68 @@ def test_teacher_outputs_are_opened_again_and_hidden_states_left_out_where_not_a
     assert not (tmp_path / "hidden.bin").exists()
     again = compute(None, items, (), inputs, 0, tmp_path, SILENT)  # the teacher is not needed
     assert np.array_equal(first.logits, again.logits)
+
+
+def test_joined_outputs_hold_the_mean_of_all_logits_and_the_states_of_the_first(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(teacher_outputs, "JOINED_ROWS", 7)
+    model, tokenizer = load_model(tiny_teacher()), load_tokenizer(tiny_teacher().path)
+    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.task), tiny_data().train, 32)
+    inputs = model_inputs(model, tokenizer)
+    found = []
+    for number in range(3):
+        with torch.no_grad():
+            model.classifier.weight.mul_(1 + number)
+        found.append(compute(model, items, (1,), inputs, 0, tmp_path / str(number), SILENT))
+    joined = found[0].joined(found[1:], tmp_path / "mean.bin")
+    assert np.allclose(joined.logits, np.mean([outputs.logits for outputs in found], axis=0), atol=1e-6)
+    assert not np.allclose(joined.logits, found[0].logits, atol=1e-3)
+    assert joined.hidden is found[0].hidden
+    assert joined.rows([3]).tolist() == found[0].rows([3]).tolist()
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+def test_a_student_of_several_teachers_answers_as_their_mean(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    task: str,
+) -> None:
+    data, teacher = tiny_data(task), tiny_teacher("bert", task)
+    model = load_model(teacher)
+    with torch.no_grad():
+        model.classifier.weight.neg_()  # disagrees with the teacher in everything
+        model.classifier.bias.neg_()
+    info = teacher.info.replace(lineage=())
+    opposite = save_checkpoint(model, load_tokenizer(teacher.path), info, tmp_path / "opposite")
+    config = QUICK.replace(hidden_weight=0.0, epochs=6)
+    taught = distill(teacher, student("bert", task), data, config, tmp_path / "out", assistants=[opposite])
+    assert notes(taught)["teachers"] == 2
+    assert not (taught.path / STATE).exists()
+    centred = [logits - logits.mean(-1, keepdims=True) for logits in answers(taught, data)]
+    theirs = [logits - logits.mean(-1, keepdims=True) for logits in answers(teacher, data)]
+    size, full = (float(np.mean([(logits**2).mean() for logits in each])) for each in (centred, theirs))
+    assert size < 0.1 * full  # the mean of both is nothing
+
+
+def test_a_teacher_that_cuts_texts_differently_or_has_other_labels_cannot_assist(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+) -> None:
+    teacher, data = tiny_teacher(), tiny_data()
+    shorter = save_checkpoint(
+        load_model(teacher), load_tokenizer(teacher.path), teacher.info.replace(max_length=16), tmp_path / "shorter"
+    )
+    for other, message in ((shorter, "cuts texts differently"), (tiny_teacher("bert", TOKEN), "other labels")):
+        with pytest.raises(BadInputError, match=message):
+            distill(teacher, student(), data, QUICK, tmp_path / "out", assistants=[other])
 
 
 def test_dropout_replaces_the_students_own(
