@@ -16,7 +16,7 @@ from edge_ptf.checkpoint import Checkpoint, open_checkpoint
 from edge_ptf.compression import CostConfig, CostTable, PruneConfig, find_costs, open_costs, prune
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.digests import bytes_digest, tree_digest
+from edge_ptf.digests import bytes_digest, tree_digest, value_digest
 from edge_ptf.export import (
     ExportConfig,
     Gain,
@@ -155,7 +155,11 @@ def run_distill(
     assistants: Sequence[Checkpoint] = (),
 ) -> Outcome[Checkpoint]:
     """The student taught by the teacher and its assistants; `watch` may stop a training that is not worth its time."""
-    further: dict[str, Any] = {"assistants": [each.digest for each in assistants]} if assistants else {}
+    further: dict[str, Any] = {}
+    if assistants:
+        further["assistants"] = [each.digest for each in assistants]
+    if data.unlabelled:
+        further["unlabelled"] = value_digest([[each.text, each.text_pair] for each in data.unlabelled])
     key = _key(
         "distill",
         config,

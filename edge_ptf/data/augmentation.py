@@ -9,8 +9,11 @@ Mixed validation texts, which no model has seen, are many texts of doubt to set 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_ptf.tasks.base import Example
 
@@ -43,16 +46,71 @@ def mixed(
     return made
 
 
+def substituted(
+    examples: Sequence[Example], count: int, seed: int, near: Mapping[str, Sequence[str]], share: float = 0.3
+) -> list[Example]:
+    """`count` texts, each a text some of whose words are replaced by near ones (after Jiao et al. 2020, "TinyBERT").
+
+    Args:
+        near: words that may stand in place of a word.
+        share: of a text's replaceable words, how many are replaced, on average; one at least.
+    """
+    draw = random.Random(seed)
+    made = []
+    for _ in range(count):
+        example = draw.choice(examples)
+        words = example.text.split()
+        places = [place for place, word in enumerate(words) if word in near]
+        chosen = [place for place in places if draw.random() < share] or (places and [draw.choice(places)])
+        for place in chosen:
+            words[place] = draw.choice(near[words[place]])
+        made.append(Example(" ".join(words), example.label, example.text_pair))
+    return made
+
+
+def near_words(
+    tokenizer: Any, embeddings: NDArray[np.float32], words: Iterable[str], count: int = 10
+) -> dict[str, tuple[str, ...]]:
+    """For each of `words` that is one piece to the tokenizer, the other such words whose embeddings are nearest to it.
+
+    Args:
+        embeddings: the model's input embeddings, [pieces, width]; nearness is their cosine, the mean taken out.
+        count: nearest words of each.
+    """
+    pieces = _whole_words(tokenizer)
+    known = [word for word in dict.fromkeys(words) if word in pieces]
+    if not known or len(pieces) <= count:
+        return {}
+    candidates = list(pieces)
+    rows = embeddings[list(pieces.values())].astype(np.float32)
+    rows -= rows.mean(axis=0)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-9)
+    place = {word: index for index, word in enumerate(candidates)}
+    found = {}
+    for begin in range(0, len(known), 512):
+        part = known[begin : begin + 512]
+        cosines = rows[[place[word] for word in part]] @ rows.T
+        nearest = np.argpartition(-cosines, count, axis=1)[:, : count + 1]
+        for word, row, best in zip(part, cosines, nearest, strict=True):
+            ordered = best[np.lexsort((best, -row[best]))]
+            found[word] = tuple(candidates[index] for index in ordered if candidates[index] != word)[:count]
+    return found
+
+
+def _whole_words(tokenizer: Any) -> dict[str, int]:
+    """Words of letters that are one piece to a tokenizer, and their ids, in order of the vocabulary."""
+    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    words = [word for piece, _ in pieces if (word := piece.lstrip(PLACE_MARKS)).isalpha() and len(word) > 1]
+    words = list(dict.fromkeys(words))
+    cuts = tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
+    return {word: cut[0] for word, cut in zip(words, cuts, strict=True) if len(cut) == 1}
+
+
 def foreign_words(teacher: Any, student: Any) -> list[str]:
     """Words that are one piece to the teacher's tokenizer and several to the student's, in order of the vocabulary."""
-    pieces = sorted(teacher.get_vocab().items(), key=lambda item: item[1])
-    words = [word for piece, _ in pieces if (word := piece.lstrip(PLACE_MARKS)).isalpha() and len(word) > 1]
-    cuts = [
-        tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"]
-        for tokenizer in (teacher, student)
-    ]
-    found = [word for word, whole, cut in zip(words, *cuts, strict=True) if len(whole) == 1 < len(cut)]
-    return list(dict.fromkeys(found))
+    words = list(_whole_words(teacher))
+    cuts = student([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
+    return [word for word, cut in zip(words, cuts, strict=True) if len(cut) > 1]
 
 
 def _joined(head: list[str], tail: list[str], draw: random.Random) -> list[str]:

@@ -25,6 +25,9 @@ class DataConfig(StageConfig):
         0.1, gt=0, lt=0.5, description="Share that becomes validation where the data set has none."
     )
     test_fraction: float = Field(0.2, gt=0, lt=0.8, description="Share that becomes test where the data set has none.")
+    unlabelled: str | None = Field(
+        None, description="File of further texts without labels, one a line or in the text column, to distil with."
+    )
     hub_config: str | None = Field(None, description="Configuration name of a hub data set.")
 
     @model_validator(mode="after")
@@ -59,7 +62,10 @@ class DataReport(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class LabelledData:
-    """Examples of the three splits, the label names of the training split, the report and the fingerprint."""
+    """Examples of the three splits, the label names of the training split, the report and the fingerprint.
+
+    `unlabelled` holds texts for distillation alone; their labels are for form, and the fingerprint is not about them.
+    """
 
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
@@ -67,6 +73,7 @@ class LabelledData:
     labels: tuple[str, ...]
     report: DataReport
     fingerprint: str
+    unlabelled: tuple[Example, ...] = ()
 
     def tried_on_validation(self) -> LabelledData:
         """The same data with `validation` in the place of `test`: what a choice between packages may look at."""

@@ -13,6 +13,7 @@ from edge_ptf.data import hub
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, SplitReport
 from edge_ptf.data.readers import READERS, Columns, Findings, Row, read_file
 from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, crossing
+from edge_ptf.data.unlabelled import read_unlabelled
 from edge_ptf.digests import value_digest
 from edge_ptf.errors import BadInputError, DataError
 from edge_ptf.progress import SILENT, Progress
@@ -52,14 +53,20 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
     rows, split_by = _complete(rows, task, config, source)
     splits = {name: tuple(example for example, _ in rows[name]) for name in SPLITS}
     labels = _check_labels(source, rows, task, config, removed)
+    unlabelled: tuple[Example, ...] = ()
+    left_out: dict[str, int] = {}
+    if config.unlabelled:
+        judging = (*splits[VALIDATION], *splits[TEST])
+        unlabelled, left_out = read_unlabelled(config.unlabelled, task, config, splits[TRAIN][0], judging)
     report = DataReport(
         source=source,
         splits={name: _split_report(splits[name], task) for name in SPLITS},
         split_by=split_by,
         duplicates_removed=removed,
-        notes=tuple(_notes(findings, given, removed, conflicts(splits[TRAIN]))),
+        notes=(*_notes(findings, given, removed, conflicts(splits[TRAIN])), *_further(len(unlabelled), left_out)),
     )
-    return LabelledData(splits[TRAIN], splits[VALIDATION], splits[TEST], labels, report, _fingerprint(splits, labels))
+    fingerprint = _fingerprint(splits, labels)
+    return LabelledData(splits[TRAIN], splits[VALIDATION], splits[TEST], labels, report, fingerprint, unlabelled)
 
 
 def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findings) -> dict[str, Iterator[Row]]:
@@ -214,6 +221,15 @@ def _notes(findings: Findings, given: Sequence[str], removed: Mapping[str, int],
         yield f"Words dropped because they are only white space: {findings.dropped_words}."
     if findings.dropped_sentences:
         yield f"Sentences dropped because they have no words: {findings.dropped_sentences}."
+
+
+def _further(kept: int, counts: Mapping[str, int]) -> Iterable[str]:
+    if kept:
+        yield f"Unlabelled texts to distil with: {kept:,}."
+    if counts.get("twice"):
+        yield f"Unlabelled texts that stand in the file more than once: {counts['twice']}."
+    if counts.get("judging"):
+        yield f"Unlabelled texts left out because they stand in validation or test: {counts['judging']}."
 
 
 def _fingerprint(splits: Mapping[str, Sequence[Example]], labels: Sequence[str]) -> str:

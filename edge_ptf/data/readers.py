@@ -238,6 +238,17 @@ READERS: dict[str, Reader] = {
 }
 
 
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of plain text that hold any, without their ends, and their numbers.
+
+    Raises:
+        DataError: not UTF-8, or unreadable.
+    """
+    for number, line in enumerate(_lines(path), 1):
+        if text := line.strip():
+            yield number, text
+
+
 def _lines(path: Path) -> Iterator[str]:
     """Physical lines, their ends included."""
     begin = 0

@@ -21,7 +21,7 @@ from edge_ptf.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.config import StageConfig
-from edge_ptf.data.augmentation import foreign_words, mixed
+from edge_ptf.data.augmentation import foreign_words, mixed, near_words, substituted
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Progress
@@ -53,6 +53,9 @@ class DistillConfig(OptimizationConfig):
     mixed_texts: float = Field(
         2.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
     )
+    substituted_texts: float = Field(
+        0.0, ge=0, description="Texts with some words replaced by near ones, as a multiple of the training texts."
+    )
     foreign_words: float = Field(
         0.5, ge=0, le=1, description="Share of mixed texts with words that the student's smaller vocabulary cuts up."
     )
@@ -76,7 +79,7 @@ def distill(
     watch: Watch | None = None,
     assistants: Sequence[Checkpoint] = (),
 ) -> Checkpoint:
-    """Trains `student` on the teacher's logits and hidden states over `train` and mixed texts.
+    """Trains `student` on the teacher's logits and hidden states over `train`, texts made from it, and `unlabelled`.
 
     Each student layer is held against the teacher layer it was cut from (or, where that is not known, against layers
     spread evenly). Of the epochs whose first gated metric on `validation` is within noise of the best, the last one is
@@ -114,6 +117,9 @@ def distill(
 
     foreign = foreign_words(teacher_tokenizer, tokenizer) if config.foreign_words else []
     extra = mixed(data.train, int(config.mixed_texts * len(data.train)), config.seed, foreign, config.foreign_words)
+    near = _near_words(teaching, teacher_tokenizer, data.train) if config.substituted_texts else {}
+    extra += substituted(data.train, int(config.substituted_texts * len(data.train)), config.seed, near)
+    extra += data.unlabelled
     asked = _items(teacher_tokenizer, task, data.train, extra, min(info.max_length, teacher.info.max_length))
     items = _items(tokenizer, task, data.train, extra, info.max_length)
     compares_states = config.hidden_weight > 0 or config.relation_weight > 0
@@ -150,13 +156,19 @@ def distill(
     small.restore(taught, full)
     notes |= {
         **({"teachers": 1 + len(assistants)} if assistants else {}),
-        "mixed_texts": len(extra),
+        "further_texts": len(extra),
         "foreign_words": len(foreign),
         "matched_layers": list(layers),
         "texts_cut_differently": lesson.alike.count(False),
     }
     step = LineageStep(stage="distill", config=config.model_dump(mode="json"), notes=notes)
     return save_checkpoint(taught, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+
+
+def _near_words(teacher: Any, tokenizer: Any, examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
+    """Near words of all that occur in the texts, by the teacher's embeddings."""
+    embeddings = teacher.get_input_embeddings().weight.detach().float().numpy()
+    return near_words(tokenizer, embeddings, (word for example in examples for word in example.text.split()))
 
 
 def _check_alike(teacher: Checkpoint, assistants: Sequence[Checkpoint]) -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.compression import vocabulary
-from edge_ptf.data.augmentation import foreign_words, mixed
+from edge_ptf.data.augmentation import foreign_words, mixed, near_words, substituted
 from edge_ptf.tasks.base import Example
 
 EXAMPLES = [
@@ -86,3 +87,51 @@ def test_foreign_words_are_those_the_smaller_vocabulary_lacks(tiny_base: Callabl
         whole, cut = (each(f" {word}", add_special_tokens=False)["input_ids"] for each in (teacher, student))
         assert len(whole) == 1 < len(cut)
     assert foreign_words(teacher, teacher) == []
+
+
+NEAR = {"light": ("lamp", "lights"), "music": ("songs",), "what": ("which",)}
+
+
+def test_some_words_are_replaced_by_near_ones_and_one_at_least() -> None:
+    found = substituted(EXAMPLES, 300, 0, NEAR, 0.1)
+    assert found == substituted(EXAMPLES, 300, 0, NEAR, 0.1) != substituted(EXAMPLES, 300, 1, NEAR, 0.1)
+    assert {example.text for example in found} == {
+        "turn on the lamp",
+        "turn on the lights",
+        "play some jazz songs",
+        "which is weather",
+    }
+    assert {example.text.split()[0]: example.label for example in found} == {
+        "turn": "light",
+        "play": "music",
+        "which": "weather",
+    }
+
+
+def test_the_share_of_replaced_words_is_the_one_asked_for() -> None:
+    text = Example(" ".join(["word"] * 40), "x")
+    counts = [example.text.split().count("other") for example in substituted([text], 400, 0, {"word": ("other",)}, 0.3)]
+    assert 0.28 < np.mean(counts) / 40 < 0.32
+    assert substituted([text], 2, 0, {}) == [text, text]
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta"])
+def test_near_words_are_those_with_the_nearest_embeddings(tiny_base: Callable[[str], Path], family: str) -> None:
+    tokenizer = load_tokenizer(tiny_base(family))
+    embeddings = np.random.default_rng(0).normal(size=(len(tokenizer), 8)).astype(np.float32)
+    found = near_words(tokenizer, embeddings, ["light", "kitchen", "light", "notaword"], 5)
+    assert list(found) == ["light", "kitchen"]
+    assert len(found["light"]) == 5 and "light" not in found["light"]
+    everyone = near_words(tokenizer, embeddings, ["light"], 20)["light"]
+    assert everyone[:5] == found["light"]
+    for word in everyone:
+        assert len(tokenizer(f" {word}", add_special_tokens=False)["input_ids"]) == 1
+    assert near_words(tokenizer, embeddings, ["notaword"]) == {}
+
+
+def test_the_nearest_of_all_comes_first(tiny_base: Callable[[str], Path]) -> None:
+    tokenizer = load_tokenizer(tiny_base("bert"))
+    embeddings = np.random.default_rng(0).normal(size=(len(tokenizer), 8)).astype(np.float32)
+    light, kitchen = (tokenizer.convert_tokens_to_ids(word) for word in ("light", "kitchen"))
+    embeddings[kitchen] = embeddings[light] + 0.01
+    assert near_words(tokenizer, embeddings, ["light"], 3)["light"][0] == "kitchen"

@@ -26,6 +26,7 @@ from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Silent
+from edge_ptf.tasks.base import Example
 from edge_ptf.training import DistillConfig, TrainingStopped, distill, teacher_outputs
 from edge_ptf.training.distillation import matched_layers
 from edge_ptf.training.finetuning import labelled_items
@@ -152,7 +153,7 @@ def test_the_student_comes_to_answer_as_its_teacher(
     assert after.info.layers == before.info.layers
     assert [step.stage for step in after.info.lineage] == ["finetune", "prune", "distill"]
     assert notes(after)["matched_layers"] == [1, 3]
-    assert notes(after)["texts_cut_differently"] <= notes(after)["mixed_texts"] == len(data.train)
+    assert notes(after)["texts_cut_differently"] <= notes(after)["further_texts"] == len(data.train)
     assert load_tokenizer(after.path).get_vocab() == load_tokenizer(before.path).get_vocab()
     assert open_checkpoint(after.path) == after
     assert not (after.path / STATE).exists()
@@ -251,6 +252,27 @@ def test_every_weight_of_the_loss_counts(taught: Callable[..., Checkpoint], task
     for checkpoint, option in zip(found, options, strict=True):
         compares = {"hidden_weight", "relation_weight"} & set(option)
         assert notes(checkpoint)["matched_layers"] == ([1, 3] if compares else [])
+
+
+def test_every_kind_of_further_text_is_learned_from(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+) -> None:
+    data = tiny_data()
+    logs = replace(data, unlabelled=tuple(Example(f"{each.text} now", "a") for each in data.train[:5]))
+    config = QUICK.replace(epochs=1, mixed_texts=0.5, substituted_texts=1.5)
+    counts = {}
+    for name, each, source in (
+        ("plain", QUICK.replace(epochs=1, mixed_texts=0.0), data),
+        ("logs", QUICK.replace(epochs=1, mixed_texts=0.0), logs),
+        ("all", config, logs),
+    ):
+        after = distill(tiny_teacher(), student(), source, each, tmp_path / name)
+        counts[name] = notes(after)["further_texts"]
+        assert notes(after)["texts"] == len(data.train) + counts[name]
+    assert counts == {"plain": 0, "logs": 5, "all": 5 + 2 * len(data.train)}
 
 
 def test_hidden_states_come_nearer(
