@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 from scipy import optimize, signal, stats
 
-from edge_ptf import profiles
+from edge_ptf import profiles, statistics
 from edge_ptf.export.graph import Scheme
 from edge_ptf.gate import gate
 from edge_ptf.machine import Machine, this_machine
-from edge_ptf.measure import BenchConfig, compare_latency, statistics
+from edge_ptf.measure import BenchConfig, compare_latency
 from edge_ptf.measure.devices import open_device
 from edge_ptf.measure.launching import Text
 from edge_ptf.package import open_payload

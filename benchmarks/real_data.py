@@ -53,8 +53,8 @@ def _timed(command: list[str], out: Path) -> tuple[int, float, str]:
 
 def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]:
     from edge_ptf import open_package
-    from edge_ptf.measure.statistics import percentile
     from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
+    from edge_ptf.statistics import percentile
 
     package = open_package(out / "package.eptf")
     figures: dict[str, object] = {"exit code": runs[0][0]}

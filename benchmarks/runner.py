@@ -29,9 +29,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from edge_ptf.errors import EdgePtfError
-from edge_ptf.measure.statistics import log_mean_limits, percentile, percentile_interval
 from edge_ptf.package import Payload, open_payload
 from edge_ptf.runtime.native import NativeRunner, load_library
+from edge_ptf.statistics import log_mean_limits, percentile, percentile_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = ROOT / "build" / "runner-release"

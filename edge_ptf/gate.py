@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from edge_ptf import profiles, tasks
-from edge_ptf.measure import statistics
+from edge_ptf import profiles, statistics, tasks
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
     Evidence,

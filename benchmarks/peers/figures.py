@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf import tasks
-from edge_ptf.measure.statistics import paired_drop, percentile, ratio_interval
+from edge_ptf.statistics import paired_drop, percentile, ratio_interval
 from edge_ptf.tasks.base import Encoding, Example, Task
 
 MOST_DROP = 1.0

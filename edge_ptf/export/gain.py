@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp
 from pathlib import Path
-from statistics import fmean, stdev
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +18,7 @@ from edge_ptf.export.exporting import spread
 from edge_ptf.export.graph import Graph
 from edge_ptf.export.sensitivity import interleaved_ms
 from edge_ptf.progress import SILENT, Progress
+from edge_ptf.statistics import log_mean_limits
 
 FILE = "gain.json"
 
@@ -61,20 +61,19 @@ def find_gain(
 
     The interval is a t interval over the logarithms of the repeats' ratios; a repeat's ratio is the median over texts.
     """
-    from scipy.stats import t
-
     task, tokenizer = tasks.create(full.info.task), load_tokenizer(full.path)
     encodings = task.encode(tokenizer, spread(data.validation, config.texts), full.info.max_length)
     ratios = []
     progress.start("INT8 beside FP32", config.repeats)
     for _ in range(config.repeats):
         times = interleaved_ms([GraphSession(graph.model, config.threads) for graph in (full, int8)], encodings)
-        ratios.append(log(float(np.median(times[0] / times[1]))))
+        ratios.append(float(np.median(times[0] / times[1])))
         progress.advance()
     progress.finish()
-    mean, spread_of = fmean(ratios), stdev(ratios)
-    half = float(t.ppf(0.975, len(ratios) - 1)) * spread_of / len(ratios) ** 0.5
-    gain = Gain(ratio=round(exp(mean), 4), low=round(exp(mean - half), 4), high=round(exp(mean + half), 4))
+    low, high = log_mean_limits(ratios, 0.025)
+    assert low is not None and high is not None  # there are three repeats at least
+    ratio = exp(float(np.log(ratios).mean()))
+    gain = Gain(ratio=round(ratio, 4), low=round(low, 4), high=round(high, 4))
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text(gain.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return gain

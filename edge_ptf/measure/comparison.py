@@ -12,8 +12,8 @@ from math import exp, log
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edge_ptf.measure import statistics
-from edge_ptf.measure.statistics import Estimate
+from edge_ptf import statistics
+from edge_ptf.statistics import Estimate
 
 
 def paired_ratio(a: ArrayLike, b: ArrayLike) -> float:

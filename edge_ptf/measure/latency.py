@@ -14,11 +14,12 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from edge_ptf import statistics
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.errors import PackageError
-from edge_ptf.measure import statistics, validity
+from edge_ptf.measure import validity
 from edge_ptf.measure.devices import Device, DeviceOptions, open_device
 from edge_ptf.measure.launching import LOCAL, Runtime, Workload, bring_package, program_for, texts_file
 from edge_ptf.package.evidence import LatencyEvidence, Launch, LaunchEnvironment, MemoryEvidence, RuntimeInfo

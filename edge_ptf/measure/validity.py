@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_ptf import statistics
 from edge_ptf.machine import Machine
-from edge_ptf.measure import statistics
 from edge_ptf.runtime.record import LaunchRecord
 from edge_ptf.runtime.turns import BLOCK
 from edge_ptf.surroundings import Surroundings

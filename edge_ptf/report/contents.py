@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edge_ptf import statistics
 from edge_ptf.machine import Machine
-from edge_ptf.measure import statistics
 from edge_ptf.package.evidence import LatencyEvidence
 from edge_ptf.report import answers, figures, plots, sizes, verdicts
 from edge_ptf.report.answers import Pairs, Side

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_ptf.measure import statistics
+from edge_ptf import statistics
 from edge_ptf.package.evidence import LatencyEvidence
 from edge_ptf.report.plots import Point
 from edge_ptf.report.study import Study

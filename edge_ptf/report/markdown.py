@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from edge_ptf.measure import statistics
+from edge_ptf import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.report.judgements import explanation, limit_text
 from edge_ptf.report.wording import figure_text, metric_words

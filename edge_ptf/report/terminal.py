@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edge_ptf import statistics
 from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.compression import CostTable
@@ -16,7 +17,6 @@ from edge_ptf.config import Source
 from edge_ptf.export.gain import Gain
 from edge_ptf.export.graph import Graph
 from edge_ptf.export.sensitivity import Sensitivity
-from edge_ptf.measure import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload

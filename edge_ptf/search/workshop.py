@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from edge_ptf import stages, tasks
+from edge_ptf import stages, statistics, tasks
 from edge_ptf.cache import Outcome
 from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.compression import Attempt, Prediction, shortfall
@@ -19,7 +19,6 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.export.graph import Graph
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
-from edge_ptf.measure import statistics
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence
 from edge_ptf.profiles import Profile, mismatches

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from edge_ptf.errors import PackageError
 from edge_ptf.measure import BenchConfig, compare_latency, load_comparison
 from edge_ptf.measure.comparison import faster, noise_floor, paired_ratio, ratio_estimate
-from edge_ptf.measure.statistics import Estimate
 from edge_ptf.package import Payload
+from edge_ptf.statistics import Estimate
 
 SMALL = BenchConfig(launches=5, texts=100, seconds=0, memory_launches=2)
 TEXTS = [("turn on the lights", None), ("play some jazz", None), ("set a timer", None)]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from edge_ptf.measure.statistics import (
+from edge_ptf.statistics import (
     binary_drop_bound,
     binary_examples_needed,
     bootstrap_drop_bound,

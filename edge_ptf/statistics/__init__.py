@@ -9,8 +9,8 @@ them, `drops` about metrics of the same examples under two models.
 
 from __future__ import annotations
 
-from edge_ptf.measure.statistics.drift import Drift, drift
-from edge_ptf.measure.statistics.drops import (
+from edge_ptf.statistics.drift import Drift, drift
+from edge_ptf.statistics.drops import (
     Drop,
     binary_drop_bound,
     binary_examples_needed,
@@ -21,7 +21,7 @@ from edge_ptf.measure.statistics.drops import (
     paired_drop,
     share_of,
 )
-from edge_ptf.measure.statistics.launches import (
+from edge_ptf.statistics.launches import (
     DEPENDENCE_LIMIT,
     LEAST_LAUNCHES,
     MOST_LAUNCHES,
@@ -38,7 +38,7 @@ from edge_ptf.measure.statistics.launches import (
     speedup,
     values_to_predict,
 )
-from edge_ptf.measure.statistics.percentiles import (
+from edge_ptf.statistics.percentiles import (
     Estimate,
     early_stopping_estimate,
     least_samples,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import signal, stats
 
 from edge_ptf.measure import BenchConfig
-from edge_ptf.measure.statistics import (
+from edge_ptf.statistics import (
     MOST_LAUNCHES,
     block_interval,
     launch_percentile,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from edge_ptf.measure.statistics.percentiles import Estimate
+from edge_ptf.statistics.percentiles import Estimate
 
 Floats = NDArray[np.float64]
 RESAMPLES = 5_000

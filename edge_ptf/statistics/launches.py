@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from edge_ptf.measure.statistics.percentiles import Estimate, percentile, percentile_interval
+from edge_ptf.statistics.percentiles import Estimate, percentile, percentile_interval
 
 DEPENDENCE_LIMIT = 0.1
 """Above this lag-1 rank autocorrelation, calls are not treated as independent."""

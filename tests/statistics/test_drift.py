@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from edge_ptf.measure.statistics import drift
+from edge_ptf.statistics import drift
 
 
 def test_steady_calls_do_not_drift_and_a_slowing_machine_does() -> None:

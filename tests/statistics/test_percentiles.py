@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from edge_ptf.measure.statistics import (
+from edge_ptf.statistics import (
     early_stopping_estimate,
     least_samples,
     percentile,

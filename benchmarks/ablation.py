@@ -1,0 +1,135 @@
+"""What each method adds: the recipe with one of them left out at a time, on one data set, from one teacher.
+
+    python benchmarks/ablation.py --data ../shared/data/clinc150 --out build/ablation
+    python benchmarks/ablation.py --data ../shared/data/clinc150 --out build/ablation --rows all "one teacher"
+
+Every row is a student of the same size, made, packed and measured by edge-ptf's own stages; only the named options
+differ from the recipe of the profile. Drops are those of the INT8 package from the FP32 teacher, on validation and on
+test, in points; speed is the interleaved comparison with the teacher's package. Nothing is chosen by these figures.
+Students are taught for few epochs, all alike, so that the table takes hours and not days; what is taught longer loses
+less in every row. Finished stages in --out are reused, and the table so far is written after each row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from edge_ptf import data as data_room
+from edge_ptf import profiles, stages, statistics, tasks
+from edge_ptf.base_model import resolve_base
+from edge_ptf.checkpoint import Checkpoint
+from edge_ptf.config import Source
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.package import Payload
+from edge_ptf.recipe import Recipe, resolve_recipe
+from edge_ptf.search import int8_graph, planned
+from edge_ptf.stages import Place
+
+RESULTS = Path(__file__).parent / "results"
+MODEL = "minilm-l6"
+LABELS_ALONE = {"logit_weight": 0.0, "label_weight": 1.0, "hidden_weight": 0.0}
+NO_FURTHER_TEXTS = {"mixed_texts": 0.0, "substituted_texts": 0.0}
+ROWS: dict[str, dict[str, dict[str, Any]]] = {
+    "all": {},
+    "one teacher": {"ensemble": {"teachers": 1}},
+    "no replaced words": {"distill": {"substituted_texts": 0.0}},
+    "no mixed texts": {"distill": {"mixed_texts": 0.0}},
+    "no foreign words": {"distill": {"foreign_words": 0.0}},
+    "no further texts": {"distill": NO_FURTHER_TEXTS},
+    "no hidden states": {"distill": {"hidden_weight": 0.0}},
+    "divergence at T = 2 for the logits' distance": {"distill": {"logit_loss": "kl"}},
+    "units by magnitude, nothing refitted": {"prune": {"importance": "magnitude", "rearrange": False, "refit": "none"}},
+    "whole vocabulary": {"prune": {"vocabulary": False}},
+    "FP32": {"quantize": {"mode": "none"}},
+    "labels alone": {"ensemble": {"teachers": 1}, "distill": {**LABELS_ALONE, **NO_FURTHER_TEXTS}},
+    "divergence of logits alone": {
+        "ensemble": {"teachers": 1},
+        "distill": {"logit_loss": "kl", "hidden_weight": 0.0, **NO_FURTHER_TEXTS},
+    },
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out-of-scope-label", default="oos")
+    parser.add_argument("--profile", default="x86-vnni")
+    parser.add_argument("--out", type=Path, default=Path("build/ablation"))
+    parser.add_argument("--layers", type=int, default=5)
+    parser.add_argument("--ffn", type=int, default=352)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--teachers", type=int, default=3)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
+    given = parser.parse_args()
+    profile, task_type = profiles.load(given.profile), tasks.get("text-classification")
+    own = {
+        "prune": {"layers": given.layers, "ffn": [given.ffn]},
+        "distill": {"epochs": given.epochs},
+        "ensemble": {"teachers": given.teachers},
+        "bench": {"launches": 5},
+    }
+    recipe = resolve_recipe(profile, task_type, [Source("benchmark", own)])
+    place = Place(given.out / "stages", keyed=True)
+    reading = recipe.data.replace(out_of_scope_label=given.out_of_scope_label)
+    data = data_room.load(str(given.data), task_type, reading)
+    task = tasks.create(task_type.spec_for(data.labels, given.out_of_scope_label))
+    teachers: list[Checkpoint] = []
+    for seed in range(given.teachers):
+        config = recipe.finetune.replace(seed=recipe.finetune.seed + seed)
+        teachers.append(stages.run_finetune(resolve_base(MODEL), MODEL, data, task, config, place).artifact)
+    graph = stages.run_export(teachers[0], data, recipe.export, place).artifact
+    baseline = stages.run_assemble(graph, None, data, recipe.assemble.replace(name="teacher"), place).artifact
+    names = [metric.name for metric in task.gated_metrics]
+    file = RESULTS / f"ablation-{given.data.name}.json"
+    figures: dict[str, Any] = {
+        "size": {"layers": given.layers, "ffn": given.ffn, "epochs": given.epochs, "teachers": given.teachers},
+        "teacher, % on test": _metrics(baseline, baseline, data, recipe, place, names)["values"],
+        "rows": {},
+    }
+    for row in given.rows:
+        plan = {section: {**values} for section, values in ROWS[row].items()}
+        payload = _student(teachers, baseline, data, planned(recipe, plan), profile, place)
+        found = _metrics(payload, baseline, data.tried_on_validation(), recipe, place, names)
+        tested = _metrics(payload, baseline, data, recipe, place, names)
+        latency, _ = stages.run_bench(payload, baseline, data, recipe.bench, place).artifact
+        ratio, low = statistics.speedup(
+            [launch.baseline_engine_ms for launch in latency.launches],
+            [launch.engine_ms for launch in latency.launches],
+        )
+        figures["rows"][row] = {
+            "drop on validation": found["drops"],
+            "drop on test": tested["drops"],
+            "size, MB": round(payload.size_bytes / 1e6, 2),
+            "speed-up": [round(ratio, 2), round(low, 2)],
+        }
+        print(f"{row:<48}{json.dumps(figures['rows'][row])}", flush=True)
+        file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _student(
+    teachers: list[Checkpoint], baseline: Payload, data: LabelledData, recipe: Recipe, profile: Any, place: Place
+) -> Payload:
+    pruned = stages.run_prune(teachers[0], data, recipe.prune, place).artifact
+    others = teachers[1 : recipe.ensemble.teachers]
+    student = stages.run_distill(teachers[0], pruned, data, recipe.distill, place, assistants=others).artifact
+    graph = int8_graph(student, data, recipe, profile, place, lambda *_: None)
+    return stages.run_assemble(graph, baseline, data, recipe.assemble.replace(name="student"), place).artifact
+
+
+def _metrics(
+    payload: Payload, baseline: Payload, data: LabelledData, recipe: Recipe, place: Place, names: list[str]
+) -> dict[str, dict[str, float]]:
+    before, after = (
+        stages.run_evaluate(each, data, recipe.evaluate, place).artifact.metrics for each in (baseline, payload)
+    )
+    return {
+        "values": {name: round(after[name], 2) for name in names},
+        "drops": {name: round(before[name] - after[name], 2) for name in names},
+    }
+
+
+if __name__ == "__main__":
+    main()
