@@ -60,7 +60,7 @@ class Predictor:
         self.pieces = len(kept_pieces(tokenizer, len(table), data, config))
         self._width, self._head = int(model.config.hidden_size), architecture.head_size(model)
         self._row = int(table.shape[1])
-        layers = sum(self._weights(shape) for shape in self.shapes)
+        layers = sum(self.weights(shape) for shape in self.shapes)
         whole = sum(value.numel() for value in model.parameters())
         self._rest = whole - layers - sum(self._biases(shape) for shape in self.shapes) - table.numel()
 
@@ -71,7 +71,7 @@ class Predictor:
             pieces: of its vocabulary, where that is not what the configuration says.
         """
         count = self.pieces if pieces is None else pieces
-        weights = sum(self._weights(shape) for shape in layers) + self._rest + count * self._row
+        weights = sum(self.weights(shape) for shape in layers) + self._rest + count * self._row
         biases = sum(self._biases(shape) for shape in layers)
         size = weights + FULL_BYTES * biases + count * (TABLE_BYTES + FULL_BYTES)
         full = self.costs.full_precision_ms or ASSUMED_INT8_GAIN * self.costs.unpruned_ms
@@ -106,8 +106,8 @@ class Predictor:
             lost.append("size_mb")
         return limits, lost
 
-    def _weights(self, shape: LayerShape) -> int:
-        """Numbers that INT8 makes a byte each."""
+    def weights(self, shape: LayerShape) -> int:
+        """Numbers of a layer that INT8 makes a byte each: the weights of its products."""
         return 4 * self._width * shape.heads * self._head + 2 * self._width * shape.ffn
 
     def _biases(self, shape: LayerShape) -> int:

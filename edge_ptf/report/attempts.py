@@ -59,6 +59,8 @@ def options(attempt: Attempt) -> str:
         said.append(f"{prune['ffn'][0]} units")
     if prune.get("vocabulary_size"):
         said.append(f"{prune['vocabulary_size']:,} pieces")
+    if plan.get("ensemble", {}).get("teachers", 1) > 1:
+        said.append(f"{plan['ensemble']['teachers']} teachers")
     said += [f"{name.replace('_', ' ')} {_number(value)}" for name, value in plan.get("distill", {}).items()]
     return ", ".join(said)
 

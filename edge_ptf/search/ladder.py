@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_ptf.architecture import LayerShape
 from edge_ptf.compression import Attempt, Limits, Predictor, Search, best, conclude
 from edge_ptf.profiles import Targets
+from edge_ptf.recipe import Recipe
 from edge_ptf.search.workshop import Plan, Workshop
 
 MARGIN = {"speedup": 1.05, "size_mb": 1.005}
 """Between prediction and limit: the table of costs is right within a few percent, the count of bytes closer."""
+TEACHERS = 3
+"""Teachers of a student whose accuracy is not proven."""
 LONGER = 2
-"""How many times as long a student is taught whose accuracy is not proven."""
+"""How many times as long it is taught if that is not enough."""
 COSTS = ("min_speedup", "latency_ms", "package_mb")
 
 
@@ -37,7 +40,8 @@ def climb(
 
     The first is the deepest structure that is predicted to be quick and small enough. One that turns out too slow or
     too large is followed by a smaller one, with the prediction corrected by what was measured; one whose accuracy is
-    not proven is taught longer. A further attempt is begun only if it can be expected to end in time.
+    not proven is taught by several teachers, and then longer. A further attempt is begun only if it can be expected to
+    end in time.
     """
     began, config = time.monotonic(), workshop.recipe.search
     limits, unreachable = predictor.reachable(limits_of(workshop.recipe.targets, predictor))
@@ -74,28 +78,58 @@ def structure_plan(layers: Sequence[LayerShape]) -> dict[str, Any]:
     return {"layers": len(layers), "ffn": (layers[0].ffn,), "heads": None, "keep_layers": None, "speedup": None}
 
 
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """A way to teach: why it is taken, its options, and its work as a multiple of the first one's."""
+
+    why: str
+    plan: Plan
+    work: float
+
+
+def _lessons(recipe: Recipe, predictor: Predictor, layers: Sequence[LayerShape]) -> list[_Lesson]:
+    """From the cheapest to the dearest."""
+    lessons = [_Lesson("", {}, 1.0)]
+    plan: dict[str, dict[str, Any]] = {}
+    further = TEACHERS - recipe.ensemble.teachers
+    if further > 0:
+        plan = {"ensemble": {"teachers": TEACHERS}}
+        why = f"taught by {TEACHERS} teachers: the accuracy drop was not proven"
+        lessons.append(_Lesson(why, plan, 1.0 + further * _share_of_a_teacher(recipe, predictor, layers)))
+    plan = {**plan, "distill": {"epochs": LONGER * recipe.distill.epochs}}
+    why = f"taught {LONGER} times as long: the accuracy drop was not proven"
+    return [*lessons, _Lesson(why, plan, float(LONGER))]  # further teachers are there by then
+
+
+def _share_of_a_teacher(recipe: Recipe, predictor: Predictor, layers: Sequence[LayerShape]) -> float:
+    """The work of fine-tuning one more teacher, as a multiple of teaching the student."""
+    whole, small = (sum(map(predictor.weights, shapes)) for shapes in (predictor.shapes, layers))
+    texts = 1 + recipe.distill.mixed_texts + recipe.distill.substituted_texts
+    return recipe.finetune.epochs * whole / (recipe.distill.epochs * texts * small)
+
+
 def _next(
     workshop: Workshop, predictor: Predictor, limits: Limits, attempts: Sequence[Attempt]
 ) -> tuple[str, Plan, tuple[LayerShape, ...], float] | None:
     """Why, with which options, of which structure, and how many times the work of the last attempt."""
-    within = _tightened(limits, attempts)
-    layers = predictor.deepest(within)
+    layers = predictor.deepest(_tightened(limits, attempts))
     if layers is None:
         return None
-    plan: dict[str, dict[str, Any]] = {"prune": structure_plan(layers)}
+    structure: dict[str, dict[str, Any]] = {"prune": structure_plan(layers)}
     if not attempts:
-        return "the deepest structure that is predicted to meet the targets", plan, layers, 1.0
+        return "the deepest structure that is predicted to meet the targets", structure, layers, 1.0
     last = attempts[-1]
-    smaller = last.misses(*COSTS) and plan["prune"] != last.plan["prune"]
-    epochs, usual = last.plan.get("distill", {}).get("epochs"), workshop.recipe.distill.epochs
-    if smaller:
-        if epochs:
-            plan["distill"] = {"epochs": epochs}
-        return "a smaller structure: the last one was measured to be too slow or too large", plan, layers, 1.0
-    if last.misses("max_drop") and epochs is None:
-        plan = {"prune": last.plan["prune"], "distill": {"epochs": LONGER * usual}}
-        shapes = (LayerShape(heads=layers[0].heads, ffn=last.plan["prune"]["ffn"][0]),) * last.plan["prune"]["layers"]
-        return f"taught {LONGER} times as long: the accuracy drop was not proven", plan, shapes, float(LONGER)
+    lessons = _lessons(workshop.recipe, predictor, layers)
+    taught: Plan = {section: options for section, options in last.plan.items() if section != "prune"}
+    given = [lesson.plan for lesson in lessons].index(taught)
+    if last.misses(*COSTS) and structure["prune"] != last.plan["prune"]:
+        why = "a smaller structure: the last one was measured to be too slow or too large"
+        return why, {**structure, **taught}, layers, 1.0
+    if last.misses("max_drop") and given + 1 < len(lessons):
+        prune, lesson = last.plan["prune"], lessons[given + 1]
+        same = (LayerShape(heads=layers[0].heads, ffn=prune["ffn"][0]),) * prune["layers"]
+        plan: Plan = {"prune": prune, **lesson.plan}
+        return lesson.why, plan, same, lesson.work / lessons[given].work
     return None
 
 

@@ -45,6 +45,9 @@ class Sums(Predictor):
             machine=this_machine(),
         )
 
+    def weights(self, shape: LayerShape) -> int:
+        return 5 * HEADS + shape.ffn
+
     def of(self, layers: Sequence[LayerShape], pieces: int | None = None) -> Prediction:
         count = self.pieces if pieces is None else pieces
         size = sum(0.5 + 1.2 * shape.ffn / UNITS for shape in layers) + count / 2500

@@ -9,7 +9,7 @@ import pytest
 
 from edge_ptf.compression import Limits
 from edge_ptf.profiles import LatencyLimit, Targets
-from edge_ptf.search.ladder import LONGER, climb, limits_of
+from edge_ptf.search.ladder import LONGER, TEACHERS, climb, limits_of
 
 SLOW, LARGE, INACCURATE = {"min_speedup": 0.1}, {"package_mb": 0.1}, {"max_drop.accuracy": 0.3}
 
@@ -53,41 +53,65 @@ def test_one_that_is_too_large_is_followed_by_a_smaller_one(make_shop: Callable[
     assert [attempt.met for attempt in found.attempts] == [False, True]
 
 
-def test_one_that_loses_too_much_is_taught_longer(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_one_that_loses_too_much_is_taught_by_several_teachers_and_then_longer(
+    make_shop: Callable[..., Any], predictor: Any
+) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": {}} if "distill" in plan else {"short": INACCURATE, "drops": {"accuracy": 1.4}}
 
     shop = make_shop(made)
     found = climb(shop, predictor)
-    first, second = found.attempts
-    assert second.plan["prune"] == first.plan["prune"]
+    first, second, third = found.attempts
+    assert first.plan["prune"] == second.plan["prune"] == third.plan["prune"]
+    assert "ensemble" not in first.plan
+    assert second.plan["ensemble"] == third.plan["ensemble"] == {"teachers": TEACHERS}
+    assert "distill" not in second.plan
+    assert third.plan["distill"] == {"epochs": LONGER * shop.recipe.distill.epochs}
+    assert found.winning is third
+
+
+def test_a_recipe_with_several_teachers_begins_with_them(make_shop: Callable[..., Any], predictor: Any) -> None:
+    shop = make_shop(lambda *_: {"short": INACCURATE}, ensemble={"teachers": TEACHERS})
+    first, second = climb(shop, predictor).attempts
+    assert "ensemble" not in first.plan and "ensemble" not in second.plan  # the recipe's own
     assert second.plan["distill"] == {"epochs": LONGER * shop.recipe.distill.epochs}
-    assert found.winning is second
 
 
-def test_what_is_too_slow_and_loses_too_much_gets_smaller_and_then_longer(
+def test_what_is_too_slow_and_loses_too_much_gets_smaller_and_is_then_taught_better(
     make_shop: Callable[..., Any], predictor: Any
 ) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         measured = predicted.speedup / 1.2
         short = {} if measured >= 4 else dict(SLOW)
-        return {"speedup": measured, "short": short if "distill" in plan else {**short, **INACCURATE}}
+        return {"speedup": measured, "short": short if "ensemble" in plan else {**short, **INACCURATE}}
 
     found = climb(make_shop(made), predictor)
-    assert [("distill" in item.plan, item.met) for item in found.attempts] == [
+    assert [("ensemble" in item.plan, item.met) for item in found.attempts] == [
         (False, False),
         (False, False),
         (True, True),
     ]
 
 
+def test_a_smaller_one_is_taught_as_the_last_one_was(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        if "ensemble" not in plan:
+            return {"short": INACCURATE}
+        measured = predicted.speedup / 1.5
+        return {"speedup": measured, "short": {} if measured >= 4 else SLOW}
+
+    _, before, last = climb(make_shop(made, search={"attempts": 5}), predictor).attempts
+    assert last.plan["ensemble"] == before.plan["ensemble"]
+    assert last.plan["prune"] != before.plan["prune"]
+
+
 def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable[..., Any], predictor: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": {"max_drop.accuracy": 0.2 if "distill" in plan else 0.5}}
 
-    found = climb(make_shop(made), predictor)
-    assert [item.name for item in found.attempts] == ["attempt 1", "attempt 2"]
-    assert found.winner == "attempt 2"
+    found = climb(make_shop(made, search={"attempts": 4}), predictor)
+    assert [item.name for item in found.attempts] == ["attempt 1", "attempt 2", "attempt 3"]
+    assert found.winner == "attempt 3"
     assert "edge-ptf search" in found.conclusion
 
 
@@ -113,7 +137,7 @@ def test_a_limit_that_nothing_keeps_does_not_end_the_ladder(make_shop: Callable[
 def test_every_attempt_is_told(make_shop: Callable[..., Any], predictor: Any) -> None:
     told: list[str] = []
     climb(make_shop(lambda *_: {"short": INACCURATE}), predictor, lambda attempt: told.append(attempt.name))
-    assert told == ["attempt 1", "attempt 2"]
+    assert told == ["attempt 1", "attempt 2", "attempt 3"]
 
 
 @pytest.mark.parametrize(("source", "speedup"), [("measured", 13.0), ("estimated", 4.0)])
