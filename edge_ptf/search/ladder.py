@@ -40,8 +40,8 @@ def climb(
 
     The first is the deepest structure that is predicted to be quick and small enough. One that turns out too slow or
     too large is followed by a smaller one, with the prediction corrected by what was measured; one whose accuracy is
-    not proven is taught by several teachers, and then longer. A further attempt is begun only if it can be expected to
-    end in time.
+    not proven by one that several teachers teach, and then by one that is taught longer. A further attempt is begun
+    only if it can be expected to end in time.
     """
     began, config = time.monotonic(), workshop.recipe.search
     limits, unreachable = predictor.reachable(limits_of(workshop.recipe.targets, predictor))
@@ -122,15 +122,22 @@ def _next(
     lessons = _lessons(workshop.recipe, predictor, layers)
     taught: Plan = {section: options for section, options in last.plan.items() if section != "prune"}
     given = [lesson.plan for lesson in lessons].index(taught)
-    if last.misses(*COSTS) and structure["prune"] != last.plan["prune"]:
-        why = "a smaller structure: the last one was measured to be too slow or too large"
-        return why, {**structure, **taught}, layers, 1.0
-    if last.misses("max_drop") and given + 1 < len(lessons):
-        prune, lesson = last.plan["prune"], lessons[given + 1]
-        same = (LayerShape(heads=layers[0].heads, ffn=prune["ffn"][0]),) * prune["layers"]
-        plan: Plan = {"prune": prune, **lesson.plan}
-        return lesson.why, plan, same, lesson.work / lessons[given].work
-    return None
+    better = last.misses("max_drop") and given + 1 < len(lessons)
+    smaller = last.misses(*COSTS) and structure["prune"] != last.plan["prune"]
+    if not better and not smaller:
+        return None
+    why = []
+    if smaller:
+        why.append("a smaller structure: the last one was measured to be too slow or too large")
+    else:
+        structure["prune"] = last.plan["prune"]
+        shape = LayerShape(heads=layers[0].heads, ffn=structure["prune"]["ffn"][0])
+        layers = (shape,) * structure["prune"]["layers"]
+    lesson = lessons[given + 1 if better else given]
+    if better:
+        why.append(lesson.why)
+    plan: Plan = {**structure, **lesson.plan}
+    return "; ".join(why), plan, layers, lesson.work / lessons[given].work
 
 
 def _tightened(limits: Limits, attempts: Sequence[Attempt]) -> Limits:
