@@ -27,6 +27,8 @@ from edge_ptf.errors import BadInputError, EnvironmentFault
 KEY_FILE = ".stage.json"
 KEPT_IN_PARTIAL = ".training"
 """What a killed stage may leave for its next run; everything else in a partial folder is cleared."""
+WORK_FILE = ".work.json"
+"""In a partial folder: the seconds that earlier runs worked on it, and when this run began."""
 
 TORCH_STREAMS = ("PytorchStreamWriter", "inline_container", "iostream error")
 """What torch's messages hold when a write fails."""
@@ -68,6 +70,9 @@ class Outcome(Generic[Artifact]):
     folder: Path
     reused: bool
     seconds: float
+    """Since it was asked for."""
+    work: float = 0.0
+    """Seconds that making it took, in all runs that worked on it; 0 for a result that does not say."""
 
 
 def run(
@@ -108,18 +113,21 @@ def run(
                 artifact = load(folder)
                 if reusable(artifact):
                     log.info("%s: reused %s", key.stage, folder)
-                    return Outcome(artifact, key.stage, digest, folder, True, time.monotonic() - started)
+                    return Outcome(artifact, key.stage, digest, folder, True, time.monotonic() - started, _work(folder))
             elif folder.exists() and any(folder.iterdir()) and not overwrite:
                 raise BadInputError(
                     f"{folder} already holds {'another result' if (folder / KEY_FILE).exists() else 'other files'}",
                     hint="Choose another --out, or --overwrite to replace it",
                 )
             if not _found(partial, digest):
-                _prepare(partial, digest)
+                before = _prepare(partial, digest)
+                begun = time.monotonic()
                 produce(partial)
-                _sign(partial, {"key": digest, **key.document()})
+                work = before + time.monotonic() - begun
+                (partial / WORK_FILE).unlink(missing_ok=True)
+                _sign(partial, {"key": digest, "seconds": round(work, 2), **key.document()})
             _replace(partial, folder)
-            return Outcome(load(folder), key.stage, digest, folder, False, time.monotonic() - started)
+            return Outcome(load(folder), key.stage, digest, folder, False, time.monotonic() - started, _work(folder))
     except Timeout:
         raise EnvironmentFault(
             f"{folder}: another edge-ptf process works here", hint="Wait for it, or choose another --out"
@@ -161,10 +169,19 @@ def _found(folder: Path, digest: str) -> bool:
         return False
 
 
-def _prepare(partial: Path, digest: str) -> None:
-    """An empty partial folder, but for the training state of an earlier run with the same key."""
+def _work(folder: Path) -> float:
+    return float(json.loads((folder / KEY_FILE).read_text(encoding="utf-8")).get("seconds", 0.0))
+
+
+def _prepare(partial: Path, digest: str) -> float:
+    """An empty partial folder, but for the training state of an earlier run with the same key.
+
+    Returns:
+        The seconds that earlier runs worked on what is kept.
+    """
     owner = partial / ".key"
     same = owner.exists() and owner.read_text(encoding="utf-8") == digest
+    before = _kept_work(partial) if same else 0.0
     if partial.exists():
         for child in partial.iterdir():
             if same and child.name in (KEPT_IN_PARTIAL, owner.name):
@@ -172,6 +189,18 @@ def _prepare(partial: Path, digest: str) -> None:
             shutil.rmtree(child) if child.is_dir() else child.unlink()
     partial.mkdir(exist_ok=True)
     owner.write_text(digest, encoding="utf-8")
+    (partial / WORK_FILE).write_text(json.dumps({"before": before, "begun": time.time()}), encoding="utf-8")
+    return before
+
+
+def _kept_work(partial: Path) -> float:
+    """What a killed run had worked until it last wrote something that is kept."""
+    written = [path.stat().st_mtime for path in (partial / KEPT_IN_PARTIAL).rglob("*")]
+    try:
+        work = json.loads((partial / WORK_FILE).read_text(encoding="utf-8"))
+        return float(work["before"]) + max(max(written) - float(work["begun"]), 0.0) if written else 0.0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def _sign(partial: Path, document: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import json
 import logging
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -92,7 +92,7 @@ class Start:
     teacher: Checkpoint
     baseline: Payload
     place: Place
-    assistants: Callable[[int], tuple[Checkpoint, ...]]
+    assistants: Callable[[int], Iterator[Outcome[Checkpoint]]]
     """Makes so many further teachers, or opens them."""
     told: Callable[[Outcome[Any], str], None]
 
@@ -114,18 +114,17 @@ def begin(job: Job, progress: Progress, on_data: Callable[[DataReport], None], o
         on_stage(outcome, subject)
         return outcome.artifact
 
-    def finetuned(number: int) -> Checkpoint:
+    def finetuned(number: int) -> Outcome[Checkpoint]:
         config = recipe.finetune.replace(seed=recipe.finetune.seed + number)
-        outcome = stages.run_finetune(base, _base_name(job.model), data, task, config, place)
-        return told(outcome, f"teacher {number + 1}" if number else "teacher")
+        return stages.run_finetune(base, _base_name(job.model), data, task, config, place)
 
-    teacher = finetuned(0)
+    teacher = told(finetuned(0))
     graph = told(stages.run_export(teacher, data, recipe.export, place))
     naming = _named(recipe.assemble, f"{job.name}-baseline")
     baseline = told(stages.run_assemble(graph, None, data, naming, place))
 
-    def assistants(count: int) -> tuple[Checkpoint, ...]:
-        return tuple(finetuned(number) for number in range(1, count + 1))
+    def assistants(count: int) -> Iterator[Outcome[Checkpoint]]:
+        return (finetuned(number) for number in range(1, count + 1))
 
     return Start(prunable, data, teacher, baseline, place, assistants, on_stage)
 
@@ -171,7 +170,7 @@ def compress(
     if recipe.prune.speedup is not None:
         costs = told("teacher", stages.run_costs(teacher, data, recipe.quantize, _costs(job), place))
     student = told("student", stages.run_prune(teacher, data, recipe.prune, place, costs))
-    assistants = start.assistants(recipe.ensemble.teachers - 1)
+    assistants = [told("assistant", outcome) for outcome in start.assistants(recipe.ensemble.teachers - 1)]
     distilled = stages.run_distill(teacher, student, data, recipe.distill, place, assistants=assistants)
     student = told("student", distilled)
 
@@ -229,6 +228,7 @@ def record(result: Result) -> dict[str, Any]:
                 "key": outcome.key,
                 "reused": outcome.reused,
                 "seconds": round(outcome.seconds, 2),
+                "work_seconds": round(outcome.work, 2),
             }
             for outcome in result.outcomes
         ],

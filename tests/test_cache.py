@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_ptf.cache import KEPT_IN_PARTIAL, KEY_FILE, Key, run
+from edge_ptf.cache import KEPT_IN_PARTIAL, KEY_FILE, WORK_FILE, Key, run
 from edge_ptf.digests import tree_digest
 from edge_ptf.errors import BadInputError, EnvironmentFault, ExitCode
 
@@ -55,10 +55,46 @@ def test_a_result_carries_its_whole_key_and_leaves_no_partial_folder(tmp_path: P
     work, key = Work(), Key("prune", 3, {"share": 0.5}, ("numpy",))
     run(key, tmp_path / "out", work.produce, work.load)
     document = json.loads((tmp_path / "out" / KEY_FILE).read_text())
+    seconds = document.pop("seconds")
+    assert 0 <= seconds < 60
     assert document == {"key": key.digest(), **key.document()}
     assert set(document["libraries"]) == {"numpy"}
     assert names(tmp_path) <= {"out", ".out.lock"}
     assert {name for name in names(tmp_path / "out") if not name.startswith(".")} == {"artifact.txt"}
+
+
+def test_a_result_says_what_work_it_took_in_all_runs(tmp_path: Path) -> None:
+    out, partial = tmp_path / "out", tmp_path / "out.partial"
+
+    def killed(folder: Path) -> None:
+        """Works for 100 seconds until its state is saved, and is killed later."""
+        begun = json.loads((folder / WORK_FILE).read_text())["begun"]
+        (folder / KEPT_IN_PARTIAL).mkdir(exist_ok=True)
+        state = folder / KEPT_IN_PARTIAL / "state"
+        state.touch()
+        os.utime(state, (begun + 100, begun + 100))
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(KEY, out, Work(before=killed).produce, Work().load)
+    assert (partial / WORK_FILE).exists()
+    made = run(KEY, out, Work().produce, Work().load)
+    again = run(KEY, out, Work().produce, Work().load)
+    assert 199 < made.work < 210
+    assert again.work == made.work
+    assert again.reused and again.seconds < 10
+    assert not (out / WORK_FILE).exists()
+
+
+def test_work_of_a_killed_run_that_left_nothing_does_not_count(tmp_path: Path) -> None:
+    def killed(folder: Path) -> None:
+        (folder / WORK_FILE).write_text("{")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(KEY, tmp_path / "out", Work(before=killed).produce, Work().load)
+    assert run(KEY, tmp_path / "out", Work().produce, Work().load).work < 10
 
 
 @pytest.mark.parametrize(
@@ -138,7 +174,7 @@ def test_only_the_training_state_of_the_same_key_survives_a_break(tmp_path: Path
     with pytest.raises(KeyboardInterrupt):
         run(KEY, tmp_path / "out", Work(before=break_off).produce, Work().load)
     seen: set[str] = set()
-    work = Work(before=lambda folder: seen.update(names(folder) - {".key"}))
+    work = Work(before=lambda folder: seen.update(names(folder) - {".key", WORK_FILE}))
     run(key, tmp_path / "out", work.produce, work.load)
     assert seen == expected
     assert "half.txt" not in names(tmp_path / "out")

@@ -34,7 +34,7 @@ class Attempt(StrictModel):
     drops: dict[str, float] = Field(default_factory=dict, description="Against the teacher on validation, points.")
     speedup: float | None = Field(None, description="Measured, over the FP32 teacher.")
     size_mb: float | None = None
-    seconds: float
+    seconds: float = Field(description="That making it takes, whichever run did the work.")
 
     @property
     def met(self) -> bool:
@@ -54,7 +54,7 @@ class Search(StrictModel):
     winner: str | None
     conclusion: str = Field(description="Why the winner won and why it stopped there.")
     unreachable: tuple[str, ...] = Field((), description="Limits that no structure is predicted to keep.")
-    seconds: float
+    seconds: float = Field(description="That all attempts took, whichever runs did the work.")
 
     @property
     def winning(self) -> Attempt | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,9 +40,10 @@ def climb(
     The first is the deepest structure that is predicted to be quick and small enough. One that turns out too slow or
     too large is followed by a smaller one, with the prediction corrected by what was measured; one whose accuracy is
     not proven by one that several teachers teach, and then by one that is taught longer. A further attempt is begun
-    only if it can be expected to end in time.
+    only if it can be expected to end in time; work that an earlier run did counts as if it were done now, so that a
+    resumed search decides as one that was never interrupted.
     """
-    began, config = time.monotonic(), workshop.recipe.search
+    config = workshop.recipe.search
     limits, unreachable = predictor.reachable(limits_of(workshop.recipe.targets, predictor))
     attempts: list[Attempt] = []
     why_stopped = f"{config.attempts} attempts were made"
@@ -53,7 +53,7 @@ def climb(
             why_stopped = "the ladder knows nothing further to try; `edge-ptf search` looks wider"
             break
         why, plan, layers, effort = step
-        left = config.minutes * 60 - (time.monotonic() - began)
+        left = config.minutes * 60 - sum(workshop.work.values())
         if attempts and effort * attempts[-1].seconds > left:
             why_stopped = f"another attempt would not end within {config.minutes:g} minutes"
             break
@@ -69,7 +69,7 @@ def climb(
         winner=winner.name if winner else None,
         conclusion=conclude(attempts, why_stopped),
         unreachable=tuple(unreachable),
-        seconds=round(time.monotonic() - began, 1),
+        seconds=round(sum(workshop.work.values()), 1),
     )
 
 

@@ -7,7 +7,7 @@ choice has looked at proves nothing. The winner alone is judged on `test`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -74,11 +74,13 @@ class Workshop:
     teacher: Checkpoint
     baseline: Payload
     place: Place
-    assistants: Callable[[int], Sequence[Checkpoint]] = lambda _: ()
+    assistants: Callable[[int], Iterable[Outcome[Checkpoint]]] = lambda _: ()
     """Makes so many further teachers, or opens them."""
     told: Callable[[Outcome[Any], str], None] = lambda *_: None
     tried: LabelledData = field(init=False)
     expected: AccuracyEvidence = field(init=False)
+    work: dict[str, float] = field(init=False, default_factory=dict)
+    """Of each stage that attempts needed, by its key, the seconds that making it took, in whichever run."""
 
     def __post_init__(self) -> None:
         self.tried = self.data.tried_on_validation()
@@ -88,33 +90,38 @@ class Workshop:
 
     def attempt(self, name: str, why: str, plan: Plan, predicted: Prediction, watch: Watch | None = None) -> Attempt:
         """Makes a student by the plan, packs it, measures it here and judges it on validation."""
-        started, recipe = time.monotonic(), planned(self.recipe, plan)
+        recipe, keys = planned(self.recipe, plan), list[str]()
+
+        def tell(subject: str, outcome: Outcome[Artifact]) -> Artifact:
+            keys.append(outcome.key)
+            return self._tell(subject, outcome)
+
+        def seconds() -> float:
+            return round(sum(self.work[key] for key in dict.fromkeys(keys)), 1)
+
         known: dict[str, Any] = {
             "name": name,
             "why": why,
             "plan": {section: dict(values) for section, values in plan.items()},
             "predicted": predicted,
         }
-        student = self._tell("student", stages.run_prune(self.teacher, self.data, recipe.prune, self.place))
-        assistants = self.assistants(recipe.ensemble.teachers - 1)
+        student = tell("student", stages.run_prune(self.teacher, self.data, recipe.prune, self.place))
+        assistants = [tell("assistant", outcome) for outcome in self.assistants(recipe.ensemble.teachers - 1)]
+        began = time.monotonic()
         try:
             outcome = stages.run_distill(
                 self.teacher, student, self.data, recipe.distill, self.place, watch, assistants
             )
         except TrainingStopped as stop:
             history = tuple(round(100 * score, 2) for score in stop.history)
-            seconds = round(time.monotonic() - started, 1)
-            return Attempt(**known, state="stopped", reason=stop.reason, history=history, seconds=seconds)
-        student = self._tell("student", outcome)
-        graph = int8_graph(student, self.data, recipe, self.profile, self.place, self.told)
-        payload = self._tell(
-            "attempt", stages.run_assemble(graph, self.baseline, self.data, recipe.assemble, self.place)
-        )
-        answers = self._tell("attempt", stages.run_evaluate(payload, self.tried, recipe.evaluate, self.place))
+            spent = round(seconds() + time.monotonic() - began, 1)
+            return Attempt(**known, state="stopped", reason=stop.reason, history=history, seconds=spent)
+        student = tell("student", outcome)
+        graph = int8_graph(student, self.data, recipe, self.profile, self.place, lambda done, whose: tell(whose, done))
+        payload = tell("attempt", stages.run_assemble(graph, self.baseline, self.data, recipe.assemble, self.place))
+        answers = tell("attempt", stages.run_evaluate(payload, self.tried, recipe.evaluate, self.place))
         timing = recipe.bench.replace(launches=QUICK_LAUNCHES)
-        latency, memory = self._tell(
-            "attempt", stages.run_bench(payload, self.baseline, self.tried, timing, self.place)
-        )
+        latency, memory = tell("attempt", stages.run_bench(payload, self.baseline, self.tried, timing, self.place))
         verdict = gate(payload, [answers, latency, memory], [self.expected], self.profile, recipe.targets)
         larger = (len(self.data.validation) / max(len(self.data.test), 1)) ** 0.5
         ratio, _ = statistics.speedup(
@@ -139,9 +146,10 @@ class Workshop:
             },
             speedup=round(ratio, 3),
             size_mb=round(payload.size_bytes / 1e6, 3),
-            seconds=round(time.monotonic() - started, 1),
+            seconds=seconds(),
         )
 
     def _tell(self, subject: str, outcome: Outcome[Artifact]) -> Artifact:
+        self.work[outcome.key] = outcome.work
         self.told(outcome, subject)
         return outcome.artifact

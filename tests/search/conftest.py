@@ -64,6 +64,7 @@ class Shop:
     recipe: Recipe
     made: Made
     scores: Callable[[dict[str, dict[str, Any]]], tuple[float, ...]] = lambda _: (0.5, 0.8, 0.9)
+    work: dict[str, float] = field(default_factory=dict)
     tried: list[dict[str, dict[str, Any]]] = field(default_factory=list)
     data: Any = field(default_factory=lambda: SimpleNamespace(fingerprint="0", validation=[None] * 3000))
     teacher: Any = field(default_factory=lambda: SimpleNamespace(digest="t"))
@@ -71,6 +72,7 @@ class Shop:
     def attempt(self, name: str, why: str, plan: Any, predicted: Prediction, watch: Any = None) -> Attempt:
         plan = {section: dict(values) for section, values in plan.items()}
         self.tried.append(plan)
+        self.work[name] = 1.0
         known = {"name": name, "why": why, "plan": plan, "predicted": predicted, "seconds": 1.0}
         history: list[float] = []
         try:
