@@ -12,6 +12,7 @@ from edge_ptf.compression.costs import CostTable
 from edge_ptf.compression.pruning import UNITS_STEP, PruneConfig, kept_pieces
 from edge_ptf.config import StrictModel
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.export.rewrite import BLOCK
 
 ASSUMED_INT8_GAIN = 2.0
 """FP32 time over INT8 time of the unpruned model where nothing was measured: what processors with integer products
@@ -19,6 +20,8 @@ reach at least. The first attempt that is measured corrects it."""
 TABLE_BYTES = 40
 """Of the tokenizer's tables and files for each piece."""
 FULL_BYTES = 4
+NUMBER_BYTES = {"int4": 0.5 + FULL_BYTES / BLOCK, "int8": 1.0, "fp16": 2.0, "fp32": 4.0}
+"""Of a number in the embedding table, by its form; INT8 has a scale for each row besides."""
 LEAST_UNITS = 1 / 6
 """No layer is made narrower than this share of the teacher's units: before that, whole layers go."""
 
@@ -71,9 +74,11 @@ class Predictor:
             pieces: of its vocabulary, where that is not what the configuration says.
         """
         count = self.pieces if pieces is None else pieces
-        weights = sum(self.weights(shape) for shape in layers) + self._rest + count * self._row
+        weights = sum(self.weights(shape) for shape in layers) + self._rest
+        form = self.costs.quantize.embeddings
+        table = count * (self._row * NUMBER_BYTES[form] + (FULL_BYTES if form == "int8" else 0) + TABLE_BYTES)
         biases = sum(self._biases(shape) for shape in layers)
-        size = weights + FULL_BYTES * biases + count * (TABLE_BYTES + FULL_BYTES)
+        size = weights + table + FULL_BYTES * biases
         full = self.costs.full_precision_ms or ASSUMED_INT8_GAIN * self.costs.unpruned_ms
         return Prediction(speedup=round(full / self.costs.predict(layers), 3), size_mb=round(size / 1e6, 3))
 

@@ -28,8 +28,8 @@ class QuantizeConfig(StageConfig):
     )
     percentile: float = Field(99.99, gt=90, le=100, description="Share of values inside a percentile range.")
     calibration_texts: int = Field(256, ge=8, description="Validation texts that static mode looks at.")
-    embeddings: Literal["int8", "fp16", "fp32"] = Field(
-        "int8", description="How the embedding table is stored; INT8 has a scale for each row."
+    embeddings: Literal["int4", "int8", "fp16", "fp32"] = Field(
+        "int8", description="How the embedding table is stored; INT8 has a scale for each row, INT4 for 32 numbers."
     )
     smooth: float | None = Field(
         None, ge=0, le=1, description="SmoothQuant: how much of the inputs' range moves to the weights, e.g. 0.5."

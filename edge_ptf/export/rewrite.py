@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 CONTRIBUTED = "com.microsoft"
 """The operator domain of ONNX Runtime's own fused operators."""
@@ -22,7 +23,6 @@ def fuse(path: Path) -> Any:
     The mask stays raw (no index form), bias and residual additions stay apart: so ONNX Runtime joins the bias to the
     dynamic INT8 product instead.
     """
-    from onnx import helper
     from onnxruntime.transformers import optimizer
     from onnxruntime.transformers.fusion_options import FusionOptions
 
@@ -40,8 +40,7 @@ def fuse(path: Path) -> Any:
         )
     finally:
         logging.disable(level)
-    if all(item.domain != CONTRIBUTED for item in fused.model.opset_import):
-        fused.model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
+    _import_contributed(fused.model)
     return fused.model
 
 
@@ -64,11 +63,20 @@ def keep_residuals_apart(model: Any) -> int:
     return changed
 
 
-def compress_embeddings(model: Any, form: Literal["int8", "fp16", "fp32"]) -> int:
-    """Stores large embedding tables in INT8 with a scale for each row, or in FP16; returns how many were changed.
+TableForm = Literal["int4", "int8", "fp16", "fp32"]
+BLOCK = 32
+"""Numbers of a row that share a scale in INT4."""
+CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
+"""Shares of a block's largest number that its scale may reach: cutting the largest can make all others finer."""
 
-    Only the rows a text needs, picked out or sliced, are turned back into FP32, so the table costs its size on disk and
-    nothing in time.
+
+def compress_embeddings(model: Any, form: TableForm) -> int:
+    """Stores large embedding tables in fewer bits; returns how many were changed.
+
+    INT8 has a scale for each row, INT4 one for each `BLOCK` numbers of a row, chosen for the least squared error. Only
+    the rows a text needs, picked out or sliced, are turned back into FP32, so the table costs its size on disk and
+    nothing in time. Tables that are sliced, which are those of positions, and rows of an odd width stay INT8 where INT4
+    is asked for.
     """
     from onnx import helper, numpy_helper
 
@@ -90,6 +98,13 @@ def compress_embeddings(model: Any, form: Literal["int8", "fp16", "fp32"]) -> in
             model.graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), name))
             nodes.append(helper.make_node(kind, [name, *rows], [f"{name}_rows"], f"{name}_rows"))
             nodes.append(helper.make_node("Cast", [f"{name}_rows"], [result], f"{name}_cast", to=1))
+        elif form == "int4" and kind == "Gather" and values.ndim == 2 and values.shape[1] % 2 == 0:
+            packed, scales = in_blocks(values)
+            model.graph.initializer.append(numpy_helper.from_array(packed, name))
+            model.graph.initializer.append(numpy_helper.from_array(scales, f"{name}_scales"))
+            picked = {"gather_axis": 0, "quantize_axis": 1, "block_size": BLOCK, "bits": 4, "domain": CONTRIBUTED}
+            inputs = [name, *rows, f"{name}_scales"]
+            nodes.append(helper.make_node("GatherBlockQuantized", inputs, [result], f"{name}_rows", **picked))
         else:
             scales = np.maximum(np.abs(values).max(axis=-1, keepdims=True) / 127.0, 1e-12).astype(np.float32)
             whole = np.clip(np.rint(values / scales), -127, 127).astype(np.int8)
@@ -104,7 +119,43 @@ def compress_embeddings(model: Any, form: Literal["int8", "fp16", "fp32"]) -> in
         changed += 1
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+    _import_contributed(model)
     return changed
+
+
+def _import_contributed(model: Any) -> None:
+    """Names the domain of ONNX Runtime's own operators where the graph uses it."""
+    from onnx import helper
+
+    known = {item.domain for item in model.opset_import}
+    if CONTRIBUTED not in known and any(node.domain == CONTRIBUTED for node in model.graph.node):
+        model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
+
+
+def in_blocks(values: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A table in INT4: two numbers a byte, the first in the low half, offset by 8; and the scales of its blocks.
+
+    Args:
+        values: [rows, width], an even width.
+
+    Returns:
+        [rows, width / 2] and [rows, width / BLOCK], rounded up.
+    """
+    rows, width = values.shape
+    padded = np.pad(values, ((0, 0), (0, -width % BLOCK))).reshape(rows, -1, BLOCK)
+    largest = np.maximum(np.abs(padded).max(axis=-1, keepdims=True), 1e-12)
+    least, scales, numbers = np.full(largest.shape, np.inf), largest / 7.0, np.zeros_like(padded)
+    for share in CLIPS:
+        scale = share * largest / 7.0
+        whole = np.clip(np.rint(padded / scale), -8, 7)
+        error = np.square(whole * scale - padded).sum(axis=-1, keepdims=True)
+        better = error < least
+        least, scales, numbers = (
+            np.where(better, new, old) for new, old in ((error, least), (scale, scales), (whole, numbers))
+        )
+    flat = (numbers.reshape(rows, -1)[:, :width] + 8).astype(np.uint8)
+    packed: NDArray[np.uint8] = (flat[:, ::2] | (flat[:, 1::2] << 4)).astype(np.uint8)
+    return packed, scales[..., 0].astype(np.float32)
 
 
 def weighted_products(model: Any) -> list[str]:

@@ -69,7 +69,8 @@ def conclusion(found: Sensitivity) -> str:
 def hint(found: Sensitivity) -> str:
     """The option that does what the conclusion says; empty where there is nothing to do."""
     if not found.within_limits:
-        return "--set quantize.embeddings=fp16" if found.flavour.embeddings == "int8" else ""
+        finer = {"int4": "int8", "int8": "fp16"}.get(found.flavour.embeddings)
+        return f"--set quantize.embeddings={finer}" if finer else ""
     return f"--set quantize.keep_fp32={','.join(found.culprits)}" if found.culprits else ""
 
 

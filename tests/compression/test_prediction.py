@@ -20,12 +20,12 @@ from edge_ptf.machine import this_machine
 HEADS, UNITS = 4, 64
 
 
-def table(*, full_ms: float | None = 4.0) -> CostTable:
+def table(*, full_ms: float | None = 4.0, quantize: QuantizeConfig | None = None) -> CostTable:
     costs = LayerCosts(attention=Curve(widths=(0, HEADS), ms=(0.0, 0.3)), ffn=Curve(widths=(0, UNITS), ms=(0.0, 0.3)))
     return CostTable(
         source="measured" if full_ms else "estimated",
         config=CostConfig(),
-        quantize=QuantizeConfig(),
+        quantize=quantize or QuantizeConfig(),
         lengths=(8,),
         unpruned=(LayerShape(heads=HEADS, ffn=UNITS),) * 3,
         fixed_ms=0.2,
@@ -61,6 +61,17 @@ def test_bytes_are_those_of_the_model_that_pruning_makes(
     assert found.pieces == pieces
     expected = weights + 4 * kept + pieces * (TABLE_BYTES + 4)
     assert found.of((LayerShape(heads=HEADS, ffn=units),) * layers).size_mb == pytest.approx(expected / 1e6, abs=6e-4)
+
+
+@pytest.mark.parametrize(("form", "more"), [("int4", 0.625 - 1), ("fp16", 1.0), ("fp32", 3.0)])
+def test_the_form_of_the_table_counts(
+    tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any], predictor: Predictor, form: Any, more: float
+) -> None:
+    other = Predictor(tiny_teacher(), tiny_data(), table(quantize=QuantizeConfig(embeddings=form)), PruneConfig())
+    layers = (LayerShape(heads=HEADS, ffn=UNITS),)
+    numbers = predictor.pieces * int(load_model(tiny_teacher()).config.hidden_size)
+    difference = 1e6 * (other.of(layers).size_mb - predictor.of(layers).size_mb)
+    assert difference == pytest.approx(more * numbers - 4 * predictor.pieces, abs=1001)
 
 
 def test_a_speed_up_is_over_full_precision(predictor: Predictor) -> None:

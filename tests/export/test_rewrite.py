@@ -69,6 +69,25 @@ def test_int8_tables_give_rows_back_within_half_a_step(table: np.ndarray) -> Non
     assert {value.nbytes for value in kept.values()} == {2048 * 32, 2048 * 4}
 
 
+@pytest.mark.parametrize("width", [32, 40, 66])
+def test_int4_tables_give_rows_back_within_a_step_of_their_block(width: int) -> None:
+    table = np.random.default_rng(0).standard_t(4, size=(2048, width)).astype(np.float32)
+    table[5] = 0
+    model = lookup(table)
+    assert rewrite.compress_embeddings(model, "int4") == 1
+    found = rows(model, np.arange(2048)[None])[0]
+    padded = np.pad(table, ((0, 0), (0, -width % rewrite.BLOCK))).reshape(2048, -1, rewrite.BLOCK)
+    steps = np.repeat(np.abs(padded).max(axis=-1) / 7, rewrite.BLOCK, axis=1)[:, :width]
+    assert (np.abs(found - table) <= max(1 - min(rewrite.CLIPS), 0.0) * 7 * steps + steps / 2 * 1.0001).all()
+    assert np.array_equal(found[5], table[5])
+    plain = np.clip(np.rint(table / np.maximum(steps, 1e-12)), -8, 7) * steps
+    assert np.square(found - table).sum() < 0.97 * np.square(plain - table).sum()
+    assert np.array_equal(rows(model, np.array([[5, 6], [7, 7]]))[1, 1], found[7])
+    kept = stored(model)
+    assert kept["table"].shape == (2048, width // 2) and kept["table"].dtype == np.uint8
+    assert kept["table_scales"].shape == (2048, -(-width // rewrite.BLOCK))
+
+
 def test_fp16_tables_are_half_the_size(table: np.ndarray) -> None:
     model = lookup(table)
     assert rewrite.compress_embeddings(model, "fp16") == 1
@@ -77,13 +96,13 @@ def test_fp16_tables_are_half_the_size(table: np.ndarray) -> None:
     assert [value.dtype for value in stored(model).values()] == [np.float16]
 
 
-@pytest.mark.parametrize(("form", "weight"), [("int8", np.int8), ("fp16", np.float16)])
+@pytest.mark.parametrize(("form", "weight"), [("int8", np.int8), ("fp16", np.float16), ("int4", np.int8)])
 def test_tables_of_which_the_first_rows_are_cut_off_are_stored_alike(
     table: np.ndarray, form: str, weight: type
 ) -> None:
     """As positions are."""
     model = lookup(table)
-    assert rewrite.compress_embeddings(model, form) == 1
+    assert rewrite.compress_embeddings(model, "int8" if form == "int4" else form) == 1
     wanted = rows(model, np.arange(7)[None])
     sliced = lookup(table)
     del sliced.graph.node[:], sliced.graph.initializer[:]

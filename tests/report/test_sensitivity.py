@@ -62,6 +62,7 @@ def test_limits_beyond_reach_point_at_the_tables(record: Sensitivity) -> None:
     beyond = record.replace(culprits=(), within_limits=False, tables=Answers(metric=95.0, distance=8.0))
     assert "it is still 1.0 points of in-scope accuracy" in conclusion(beyond)
     assert hint(beyond) == "--set quantize.embeddings=fp16"
+    assert hint(beyond.replace(flavour=QuantizeConfig(embeddings="int4"))) == "--set quantize.embeddings=int8"
     assert hint(beyond.replace(flavour=QuantizeConfig(embeddings="fp32"))) == ""
 
 
