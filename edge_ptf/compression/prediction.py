@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 from edge_ptf import architecture
 from edge_ptf.architecture import LayerShape
@@ -61,6 +63,9 @@ class Predictor:
         self.costs = costs
         self.shapes = architecture.shapes(model)
         self.pieces = len(kept_pieces(tokenizer, len(table), data, config))
+        self.form = costs.quantize.embeddings
+        used = config.replace(vocabulary_size=None)
+        self._used = len(kept_pieces(tokenizer, len(table), data, used)) if config.vocabulary else self.pieces
         self._width, self._head = int(model.config.hidden_size), architecture.head_size(model)
         self._row = int(table.shape[1])
         layers = sum(self.weights(shape) for shape in self.shapes)
@@ -75,12 +80,28 @@ class Predictor:
         """
         count = self.pieces if pieces is None else pieces
         weights = sum(self.weights(shape) for shape in layers) + self._rest
-        form = self.costs.quantize.embeddings
+        form = self.form
         table = count * (self._row * NUMBER_BYTES[form] + (FULL_BYTES if form == "int8" else 0) + TABLE_BYTES)
         biases = sum(self._biases(shape) for shape in layers)
         size = weights + table + FULL_BYTES * biases
         full = self.costs.full_precision_ms or ASSUMED_INT8_GAIN * self.costs.unpruned_ms
         return Prediction(speedup=round(full / self.costs.predict(layers), 3), size_mb=round(size / 1e6, 3))
+
+    def leaner(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
+        """Further forms of the embedding table, ever smaller: the options that make them, and what predicts with them.
+
+        First INT4, then also without the pieces that only the language uses.
+        """
+        if self.form != "int8":
+            return []
+        packed = copy(self)
+        packed.form = "int4"
+        found: list[tuple[dict[str, dict[str, Any]], Predictor]] = [({"quantize": {"embeddings": "int4"}}, packed)]
+        if self._used < self.pieces:
+            fewest = copy(packed)
+            fewest.pieces = self._used
+            found.append(({"quantize": {"embeddings": "int4"}, "prune": {"vocabulary_size": None}}, fewest))
+        return found
 
     def deepest(self, limits: Limits) -> tuple[LayerShape, ...] | None:
         """The structure with the most layers within the limits, and of those the widest; None: there is none.

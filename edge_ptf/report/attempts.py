@@ -59,6 +59,10 @@ def options(attempt: Attempt) -> str:
         said.append(f"{prune['ffn'][0]} units")
     if prune.get("vocabulary_size"):
         said.append(f"{prune['vocabulary_size']:,} pieces")
+    elif "vocabulary_size" in prune:
+        said.append("only pieces that occur")
+    if form := plan.get("quantize", {}).get("embeddings"):
+        said.append(f"table in {form.upper()}")
     if plan.get("ensemble", {}).get("teachers", 1) > 1:
         said.append(f"{plan['ensemble']['teachers']} teachers")
     said += [f"{name.replace('_', ' ')} {_number(value)}" for name, value in plan.get("distill", {}).items()]

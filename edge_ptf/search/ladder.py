@@ -14,6 +14,8 @@ from edge_ptf.search.workshop import Plan, Workshop
 
 MARGIN = {"speedup": 1.05, "size_mb": 1.005}
 """Between prediction and limit: the table of costs is right within a few percent, the count of bytes closer."""
+ENOUGH = 0.5
+"""Share of the teacher's layers below which a large vocabulary is not worth its bytes."""
 TEACHERS = 3
 """Teachers of a student whose accuracy is not proven."""
 LONGER = 2
@@ -44,11 +46,13 @@ def climb(
     resumed search decides as one that was never interrupted.
     """
     config = workshop.recipe.search
-    limits, unreachable = predictor.reachable(limits_of(workshop.recipe.targets, predictor))
+    wanted = limits_of(workshop.recipe.targets, predictor)
+    table, predictor = _table(predictor, wanted)
+    limits, unreachable = predictor.reachable(wanted)
     attempts: list[Attempt] = []
     why_stopped = f"{config.attempts} attempts were made"
     while len(attempts) < config.attempts:
-        step = _next(workshop, predictor, limits, attempts)
+        step = _next(workshop, predictor, limits, attempts, table)
         if step is None:
             why_stopped = "the ladder knows nothing further to try; `edge-ptf search` looks wider"
             break
@@ -71,6 +75,22 @@ def climb(
         unreachable=tuple(unreachable),
         seconds=round(sum(workshop.work.values()), 1),
     )
+
+
+def _table(predictor: Predictor, limits: Limits) -> tuple[Plan, Predictor]:
+    """The embedding table: the recipe's own where at least `ENOUGH` of the layers fit beside it, else a leaner one.
+
+    Of leaner ones the first that leaves room for as many layers; where none does, the one with the most.
+    """
+    chosen: tuple[Plan, Predictor] = ({}, predictor)
+    most = -1
+    for plan, each in (chosen, *predictor.leaner()):
+        depth = len(each.deepest(limits) or ())
+        if depth > most:
+            chosen, most = (plan, each), depth
+        if depth >= ENOUGH * len(predictor.shapes):
+            break
+    return chosen
 
 
 def structure_plan(layers: Sequence[LayerShape]) -> dict[str, Any]:
@@ -109,18 +129,23 @@ def _share_of_a_teacher(recipe: Recipe, predictor: Predictor, layers: Sequence[L
 
 
 def _next(
-    workshop: Workshop, predictor: Predictor, limits: Limits, attempts: Sequence[Attempt]
+    workshop: Workshop, predictor: Predictor, limits: Limits, attempts: Sequence[Attempt], table: Plan
 ) -> tuple[str, Plan, tuple[LayerShape, ...], float] | None:
-    """Why, with which options, of which structure, and how many times the work of the last attempt."""
+    """Why, with which options, of which structure, and how many times the work of the last attempt.
+
+    Args:
+        table: options of the embedding table, which every plan has.
+    """
     layers = predictor.deepest(_tightened(limits, attempts))
     if layers is None:
         return None
-    structure: dict[str, dict[str, Any]] = {"prune": structure_plan(layers)}
+    structure = {section: dict(options) for section, options in table.items()}
+    structure["prune"] = {**structure.get("prune", {}), **structure_plan(layers)}
     if not attempts:
         return "the deepest structure that is predicted to meet the targets", structure, layers, 1.0
     last = attempts[-1]
     lessons = _lessons(workshop.recipe, predictor, layers)
-    taught: Plan = {section: options for section, options in last.plan.items() if section != "prune"}
+    taught: Plan = {section: options for section, options in last.plan.items() if section not in structure}
     given = [lesson.plan for lesson in lessons].index(taught)
     better = last.misses("max_drop") and given + 1 < len(lessons)
     smaller = last.misses(*COSTS) and structure["prune"] != last.plan["prune"]

@@ -48,6 +48,15 @@ class Sums(Predictor):
     def weights(self, shape: LayerShape) -> int:
         return 5 * HEADS + shape.ffn
 
+    def leaner(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
+        """Half the pieces' bytes, then a quarter."""
+        half, quarter = Sums(), Sums()
+        half.pieces, quarter.pieces = 6_000, 3_000
+        return [
+            ({"quantize": {"embeddings": "int4"}}, half),
+            ({"quantize": {"embeddings": "int4"}, "prune": {"vocabulary_size": None}}, quarter),
+        ]
+
     def of(self, layers: Sequence[LayerShape], pieces: int | None = None) -> Prediction:
         count = self.pieces if pieces is None else pieces
         size = sum(0.5 + 1.2 * shape.ffn / UNITS for shape in layers) + count / 2500

@@ -114,6 +114,23 @@ def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable
     assert "edge-ptf search" in found.conclusion
 
 
+@pytest.mark.parametrize(
+    ("size", "sections", "vocabulary"),
+    [(10.0, {"prune"}, False), (5.4, {"prune", "quantize"}, False), (3.0, {"prune", "quantize"}, True)],
+)
+def test_a_small_package_gets_a_leaner_table_before_it_loses_its_layers(
+    make_shop: Callable[..., Any], predictor: Any, size: float, sections: set[str], vocabulary: bool
+) -> None:
+    targets = {"min_speedup": 1.0, "package_mb": size, "max_drop": {"accuracy": 1.0}}
+    found = climb(make_shop(lambda *_: {"short": INACCURATE}, targets=targets), predictor)
+    first, second, _ = found.attempts
+    assert set(first.plan) == sections
+    assert ("vocabulary_size" in first.plan["prune"]) == vocabulary
+    assert first.plan["prune"]["layers"] >= 2
+    assert {section: second.plan[section] for section in sections} == first.plan
+    assert second.plan["ensemble"] == {"teachers": TEACHERS}
+
+
 def test_attempts_and_minutes_are_limits(make_shop: Callable[..., Any], predictor: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": INACCURATE}
