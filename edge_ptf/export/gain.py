@@ -18,7 +18,6 @@ from edge_ptf.export.exporting import spread
 from edge_ptf.export.graph import Graph
 from edge_ptf.export.sensitivity import interleaved_ms
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.statistics import log_mean_limits
 
 FILE = "gain.json"
 
@@ -61,6 +60,8 @@ def find_gain(
 
     The interval is a t interval over the logarithms of the repeats' ratios; a repeat's ratio is the median over texts.
     """
+    from edge_ptf.statistics import log_mean_limits  # scipy, which a device does not need
+
     task, tokenizer = tasks.create(full.info.task), load_tokenizer(full.path)
     encodings = task.encode(tokenizer, spread(data.validation, config.texts), full.info.max_length)
     ratios = []
