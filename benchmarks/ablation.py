@@ -1,4 +1,4 @@
-"""What each method adds: the recipe with one of them left out at a time, on one data set, from one teacher.
+"""What each method adds: the recipe with one of them left out (or put in) at a time, on one data set, from one teacher.
 
     python benchmarks/ablation.py --data ../shared/data/clinc150 --out build/ablation
     python benchmarks/ablation.py --data ../shared/data/clinc150 --out build/ablation --rows all "one teacher"
@@ -35,7 +35,7 @@ NO_FURTHER_TEXTS = {"mixed_texts": 0.0, "substituted_texts": 0.0}
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "all": {},
     "one teacher": {"ensemble": {"teachers": 1}},
-    "no replaced words": {"distill": {"substituted_texts": 0.0}},
+    "replaced words too": {"distill": {"substituted_texts": 1.0}},
     "no mixed texts": {"distill": {"mixed_texts": 0.0}},
     "no foreign words": {"distill": {"foreign_words": 0.0}},
     "no further texts": {"distill": NO_FURTHER_TEXTS},

@@ -80,8 +80,8 @@ class Predictor:
         """
         count = self.pieces if pieces is None else pieces
         weights = sum(self.weights(shape) for shape in layers) + self._rest
-        form = self.form
-        table = count * (self._row * NUMBER_BYTES[form] + (FULL_BYTES if form == "int8" else 0) + TABLE_BYTES)
+        scale = FULL_BYTES if self.form == "int8" else 0
+        table = count * (self._row * NUMBER_BYTES[self.form] + scale + TABLE_BYTES)
         biases = sum(self._biases(shape) for shape in layers)
         size = weights + table + FULL_BYTES * biases
         full = self.costs.full_precision_ms or ASSUMED_INT8_GAIN * self.costs.unpruned_ms
@@ -92,7 +92,7 @@ class Predictor:
 
         First INT4, then also without the pieces that only the language uses.
         """
-        if self.form != "int8":
+        if self.form != "int8" or self.costs.quantize.mode == "none":
             return []
         packed = copy(self)
         packed.form = "int4"

@@ -48,7 +48,8 @@ def sleeping(token: str) -> int:
     count = 0
     for process in running(token):
         with contextlib.suppress(psutil.Error):
-            count += process.name() == "sleep" or Path(process.cmdline()[0]).name == "sleep"
+            words = process.cmdline()  # none between the end of a process and its parent's notice
+            count += process.name() == "sleep" or (bool(words) and Path(words[0]).name == "sleep")
     return count
 
 
