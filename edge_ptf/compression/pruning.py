@@ -42,7 +42,7 @@ class PruneConfig(StageConfig):
     """The student's size. A count, or a share below 1 of what the teacher has; nothing is cut where it is unset."""
 
     speedup: float | None = Field(
-        None, gt=1, description="Find the widths that make it so many times as fast as it was, in the same precision."
+        None, gt=1, description="Find the layers and widths that make it so many times as fast, in the same precision."
     )
     layers: float | None = Field(None, gt=0, description="Layers kept, spread evenly; the last one always stays.")
     keep_layers: tuple[int, ...] | None = Field(None, description="These layers instead, from 0, such as 1,3,5.")
@@ -140,7 +140,7 @@ def _cut_structure(
         scores = _scores(model, tokenizer, checkpoint, data, config, progress)
         budget = costs.unpruned_predicted_ms / config.speedup
         found = best_structure(scores, costs, budget, UNITS_STEP)
-        wanted = list(found.layers)
+        kept, wanted = list(found.kept), list(found.layers)
         notes = {
             "costs": costs.source,
             "predicted_ms": round(found.ms, 4),

@@ -1,4 +1,4 @@
-"""The structure of least estimated loss that meets a latency: which layers keep how many heads and units."""
+"""The structure of least estimated loss that meets a latency: which layers stay, with how many heads and units."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ STEPS = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The width of each layer, all layers still there, with what is expected of it."""
+    """Which layers stay and how wide, with what is expected of it."""
 
+    kept: tuple[int, ...]
+    """Their indexes, increasing; the last layer is always among them."""
     layers: tuple[LayerShape, ...]
+    """Their widths."""
     loss: float
     ms: float
 
@@ -33,7 +36,8 @@ def best_structure(
 
     The loss of cutting a set of heads or units is estimated by the sum of their scores (Kwon et al. 2022, eq. 8); cost
     and loss are then sums over layers, and the best choice of a width for each is a multiple-choice knapsack, solved
-    exactly by dynamic programming over the budget.
+    exactly by dynamic programming over the budget. A layer before the last that keeps nothing goes whole, with its
+    LayerNorms, and costs nothing.
 
     Args:
         units_step: feed-forward widths are multiples of it.
@@ -41,16 +45,15 @@ def best_structure(
     Raises:
         BadInputError: not even a model without heads and units is as quick.
     """
-    choices = [
-        _layer_choices(scores, costs.inner if layer < len(importance) - 1 else costs.last, units_step)
-        for layer, scores in enumerate(importance)
-    ]
+    *inner, last = importance
+    choices = [_layer_choices(scores, costs.inner, units_step, removable=True) for scores in inner]
+    choices.append(_layer_choices(last, costs.last, units_step, removable=False))
     quickest = costs.fixed_ms + sum(float(layer.ms.min()) for layer in choices)
     if quickest > budget_ms:
         most = costs.unpruned_predicted_ms / quickest
         raise BadInputError(
             f"no structure takes {budget_ms:.3f} ms: without any heads and units it would be {quickest:.3f} ms",
-            hint=f"Ask for a speed-up below {most:.1f}, or cut whole layers: --layers",
+            hint=f"Ask for a speed-up below {most:.1f}",
         )
     step = (budget_ms - costs.fixed_ms) / STEPS
     loss, taken = np.zeros(STEPS + 1), []
@@ -62,36 +65,42 @@ def best_structure(
                 options[option, weight:] = loss[: STEPS + 1 - weight] + layer.loss[option]
         taken.append((options.argmin(axis=0), weights))
         loss = options.min(axis=0)
-    left, shapes = STEPS, []
-    for layer, (best, weights) in zip(reversed(choices), reversed(taken), strict=True):
+    left, found = STEPS, dict[int, LayerShape]()
+    for index in reversed(range(len(choices))):
+        best, weights = taken[index]
         option = int(best[left])
-        shapes.append(layer.shapes[option])
+        if shape := choices[index].shapes[option]:
+            found[index] = shape
         left -= int(weights[option])
-    layers = tuple(reversed(shapes))
-    return Structure(layers, float(loss[STEPS]), costs.predict(layers))
+    kept = tuple(sorted(found))
+    layers = tuple(found[index] for index in kept)
+    return Structure(kept, layers, float(loss[STEPS]), costs.predict(layers))
 
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    shapes: list[LayerShape]
+    shapes: list[LayerShape | None]
+    """None: the layer goes."""
     loss: NDArray[np.float64]
     ms: NDArray[np.float64]
 
 
-def _layer_choices(scores: LayerImportance, costs: LayerCosts, units_step: int) -> _Choices:
-    """Every pair of widths that no quicker pair of the same loss beats."""
+def _layer_choices(scores: LayerImportance, costs: LayerCosts, units_step: int, *, removable: bool) -> _Choices:
+    """Every pair of widths that no quicker pair of the same loss beats; and, where it may go, no layer at all."""
     heads = np.arange(len(scores.heads) + 1)
     units = np.array(sorted({*range(0, len(scores.units), units_step), len(scores.units)}))
     lost = [_cut_loss(values)[widths] for values, widths in ((scores.heads, heads), (scores.units, units))]
     loss = (lost[0][:, None] + lost[1][None, :]).ravel()
     ms = (costs.attention.at(heads)[:, None] + costs.ffn.at(units)[None, :]).ravel()
+    shapes: list[LayerShape | None] = [LayerShape(heads=int(head), ffn=int(unit)) for head in heads for unit in units]
+    if removable:
+        shapes[0], ms[0] = None, 0.0
     order, least, kept = np.lexsort((loss, ms)), np.inf, []
     for option in order:
         if loss[option] < least:
-            kept.append(option)
+            kept.append(int(option))
             least = loss[option]
-    shapes = [LayerShape(heads=int(heads[index // len(units)]), ffn=int(units[index % len(units)])) for index in kept]
-    return _Choices(shapes, loss[kept], ms[kept])
+    return _Choices([shapes[option] for option in kept], loss[kept], ms[kept])
 
 
 def _cut_loss(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -346,7 +346,7 @@ def test_a_speedup_is_met_by_the_widths_that_are_found(
     assert notes["costs"] == "estimated"
     assert notes["predicted_ms"] == pytest.approx(costs.predict(student.info.layers), abs=1e-4)
     assert costs.predict(student.info.layers) <= costs.unpruned_predicted_ms / 1.3
-    assert len(notes["refit_error_left"]) == 6
+    assert len(notes["refit_error_left"]) == 2 * len(notes["kept_layers"])
     assert architecture.shapes(load_model(student)) == student.info.layers
     again = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "again", costs=costs)
     assert contents(again.path) == contents(student.path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from edge_ptf.architecture import LayerShape
 from edge_ptf.compression.costs import CostConfig, CostTable, Curve, LayerCosts
 from edge_ptf.compression.importance import LayerImportance
-from edge_ptf.compression.structure import best_structure
+from edge_ptf.compression.structure import Structure, best_structure
 from edge_ptf.errors import BadInputError
 from edge_ptf.export import QuantizeConfig
 from edge_ptf.machine import this_machine
@@ -19,14 +20,14 @@ HEADS, UNITS, STEP = 3, 4, 2
 
 
 def table(
-    layers: int, *, attention: float = 1.0, ffn: float = 0.5, last: float = 0.5, fixed: float = 0.25
+    layers: int, *, attention: float = 1.0, empty: float = 0.0, last: float = 0.5, fixed: float = 0.25
 ) -> CostTable:
-    """Attention jumps by its overhead at the first head, the feed-forward part grows from nothing."""
+    """Attention jumps by its overhead at the first head, the feed-forward part grows from an empty layer's cost."""
 
     def costs(scale: float) -> LayerCosts:
         return LayerCosts(
             attention=Curve(widths=(0, 1, HEADS), ms=(0.0, scale * attention, scale * attention * 2)),
-            ffn=Curve(widths=(0, UNITS), ms=(0.0, scale * 0.5 * UNITS)),
+            ffn=Curve(widths=(0, UNITS), ms=(scale * empty, scale * (empty + 0.5 * UNITS))),
         )
 
     return CostTable(
@@ -35,7 +36,7 @@ def table(
         quantize=QuantizeConfig(),
         lengths=(8,),
         unpruned=(LayerShape(heads=HEADS, ffn=UNITS),) * layers,
-        fixed_ms=0.25,
+        fixed_ms=fixed,
         inner=costs(1.0),
         last=costs(last),
         unpruned_ms=1.0,
@@ -47,12 +48,21 @@ def scores(values: list[list[float]]) -> list[LayerImportance]:
     return [LayerImportance(np.array(row[:HEADS]), np.array(row[HEADS:])) for row in values]
 
 
-def loss_of(importance: list[LayerImportance], shapes: tuple[LayerShape, ...]) -> float:
+GONE = LayerShape(heads=0, ffn=0)
+
+
+def loss_of(importance: list[LayerImportance], shapes: Sequence[LayerShape]) -> float:
     return sum(
         float(np.sort(values)[: len(values) - width].sum())
         for layer, shape in zip(importance, shapes, strict=True)
         for values, width in ((layer.heads, shape.heads), (layer.units, shape.ffn))
     )
+
+
+def with_gaps(found: Structure, count: int) -> list[LayerShape]:
+    """A shape for each layer there was."""
+    widths = dict(zip(found.kept, found.layers, strict=True))
+    return [widths.get(layer, GONE) for layer in range(count)]
 
 
 values = st.lists(
@@ -62,18 +72,22 @@ values = st.lists(
 )
 
 
-@given(values, st.floats(0.05, 1.0))
-def test_no_structure_of_any_widths_within_the_budget_loses_less(rows: list[list[float]], share: float) -> None:
-    importance, costs = scores(rows), table(len(rows))
+@given(values, st.floats(0.3, 1.0), st.sampled_from([0.0, 0.4]))
+def test_no_structure_of_any_widths_within_the_budget_loses_less(
+    rows: list[list[float]], share: float, empty: float
+) -> None:
+    importance, costs = scores(rows), table(len(rows), empty=empty)
     budget = costs.fixed_ms + share * (costs.unpruned_predicted_ms - costs.fixed_ms)
     found = best_structure(importance, costs, budget, STEP)
     assert costs.predict(found.layers) == pytest.approx(found.ms)
     assert found.ms <= budget + 1e-9
-    assert found.loss == pytest.approx(loss_of(importance, found.layers), abs=1e-9)
+    assert found.loss == pytest.approx(loss_of(importance, with_gaps(found, len(rows))), abs=1e-9)
+    assert found.kept[-1] == len(rows) - 1
     shapes = [LayerShape(heads=h, ffn=u) for h in range(HEADS + 1) for u in range(0, UNITS + 1, STEP)]
     rounding = 1 - len(rows) / 4_000  # each layer's cost is rounded up to a part of the budget
     for other in product(shapes, repeat=len(rows)):
-        if costs.predict(other) - costs.fixed_ms <= rounding * (budget - costs.fixed_ms):
+        left = [shape for shape in other[:-1] if shape != GONE] + [other[-1]]
+        if costs.predict(left) - costs.fixed_ms <= rounding * (budget - costs.fixed_ms):
             assert found.loss <= loss_of(importance, other) + 1e-9
 
 
@@ -95,6 +109,21 @@ def test_a_half_of_little_importance_goes_whole_where_its_overhead_is_large() ->
     costs = table(1, attention=10.0, last=1.0)
     found = best_structure(scores([[0.1, 0.1, 0.1, 5, 5, 5, 5]]), costs, 0.25 + 2.0, STEP)
     assert found.layers == (LayerShape(heads=0, ffn=4),)
+
+
+def test_a_layer_of_little_importance_goes_whole_and_its_own_cost_with_it() -> None:
+    costs = table(3, empty=1.0)
+    found = best_structure(scores([[5] * 7, [0.1] * 7, [5] * 7]), costs, costs.unpruned_predicted_ms - 4.9, STEP)
+    assert found.kept == (0, 2)
+    assert found.layers == (LayerShape(heads=3, ffn=4),) * 2
+    assert found.ms == pytest.approx(costs.unpruned_predicted_ms - 5.0)
+
+
+def test_the_last_layer_stays_even_where_it_matters_least() -> None:
+    costs = table(2, empty=0.1)
+    found = best_structure(scores([[5] * 7, [0.0] * 7]), costs, 0.25 + 4.2, STEP)
+    assert found.kept == (0, 1)
+    assert found.layers == (LayerShape(heads=3, ffn=4), GONE)
 
 
 def test_a_budget_that_nothing_meets_is_refused_with_what_can_be_had() -> None:
