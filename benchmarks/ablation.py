@@ -25,8 +25,9 @@ from edge_ptf.config import Source
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.package import Payload
 from edge_ptf.recipe import Recipe, resolve_recipe
-from edge_ptf.search import int8_graph, planned
+from edge_ptf.search import planned
 from edge_ptf.stages import Place
+from edge_ptf.students import int8_graph, taught_student
 
 RESULTS = Path(__file__).parent / "results"
 MODEL = "minilm-l6"
@@ -42,6 +43,7 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "no hidden states": {"distill": {"hidden_weight": 0.0}},
     "divergence at T = 2 for the logits' distance": {"distill": {"logit_loss": "kl"}},
     "units by magnitude, nothing refitted": {"prune": {"importance": "magnitude", "rearrange": False, "refit": "none"}},
+    "in two steps, as many epochs in all": {"gradual": {"steps": 2, "epochs": 1}, "distill": {"epochs": 2}},
     "whole vocabulary": {"prune": {"vocabulary": False}},
     "FP32": {"quantize": {"mode": "none"}},
     "labels alone": {"ensemble": {"teachers": 1}, "distill": {**LABELS_ALONE, **NO_FURTHER_TEXTS}},
@@ -112,9 +114,7 @@ def main() -> None:
 def _student(
     teachers: list[Checkpoint], baseline: Payload, data: LabelledData, recipe: Recipe, profile: Any, place: Place
 ) -> Payload:
-    pruned = stages.run_prune(teachers[0], data, recipe.prune, place).artifact
-    others = teachers[1 : recipe.ensemble.teachers]
-    student = stages.run_distill(teachers[0], pruned, data, recipe.distill, place, assistants=others).artifact
+    student = taught_student(teachers[0], teachers[1 : recipe.ensemble.teachers], data, recipe, place, lambda *_: None)
     graph = int8_graph(student, data, recipe, profile, place, lambda *_: None)
     return stages.run_assemble(graph, baseline, data, recipe.assemble.replace(name="student"), place).artifact
 

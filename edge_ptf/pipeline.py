@@ -32,8 +32,9 @@ from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryE
 from edge_ptf.profiles import Profile, mismatches
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
-from edge_ptf.search import Workshop, climb, int8_graph, planned
+from edge_ptf.search import Workshop, climb, planned
 from edge_ptf.stages import Place
+from edge_ptf.students import int8_graph, taught_student
 from edge_ptf.tasks.base import Task
 
 Artifact = TypeVar("Artifact")
@@ -169,11 +170,8 @@ def compress(
         recipe = planned(recipe, found.winning.plan) if found.winning else recipe
     if recipe.prune.speedup is not None:
         costs = told("teacher", stages.run_costs(teacher, data, recipe.quantize, _costs(job), place))
-    student = told("student", stages.run_prune(teacher, data, recipe.prune, place, costs))
-    assistants = [told("assistant", outcome) for outcome in start.assistants(recipe.ensemble.teachers - 1)]
-    distilled = stages.run_distill(teacher, student, data, recipe.distill, place, assistants=assistants)
-    student = told("student", distilled)
-
+    assistants = (told("assistant", outcome) for outcome in start.assistants(recipe.ensemble.teachers - 1))
+    student = taught_student(teacher, assistants, data, recipe, place, noted, costs)
     graph = int8_graph(student, data, recipe, job.profile, place, noted)
     payload = told("package", stages.run_assemble(graph, baseline, data, recipe.assemble, place))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from edge_ptf.compression import CostConfig, PruneConfig
+from edge_ptf.compression import CostConfig, GradualConfig, PruneConfig
 from edge_ptf.compression.pruning import SIZES
 from edge_ptf.config import Source, StageConfig, StrictModel, resolve
 from edge_ptf.data.dataset import DataConfig
@@ -44,6 +44,7 @@ class Recipe(StrictModel):
     finetune: FinetuneConfig = Field(default_factory=FinetuneConfig, description="The full-precision teacher.")
     costs: CostConfig = Field(default_factory=CostConfig, description="What the parts of a layer cost, for speedup.")
     prune: PruneConfig = Field(default_factory=PruneConfig, description="The student's size.")
+    gradual: GradualConfig = Field(default_factory=GradualConfig, description="Cutting in steps, taught between.")
     distill: DistillConfig = Field(default_factory=DistillConfig, description="Teaching the student.")
     ensemble: EnsembleConfig = Field(default_factory=EnsembleConfig, description="Further teachers of the student.")
     export: ExportConfig = Field(default_factory=ExportConfig, description="ONNX.")

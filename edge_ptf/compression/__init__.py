@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_ptf.compression.attempts import Attempt, Search, best, conclude, drop_of, front, shortfall
 from edge_ptf.compression.costs import CostConfig, CostTable, find_costs, open_costs
+from edge_ptf.compression.gradual import GradualConfig, in_steps
 from edge_ptf.compression.prediction import Limits, Prediction, Predictor
 from edge_ptf.compression.pruning import UNITS_STEP, PruneConfig, prune
 
@@ -12,6 +13,7 @@ __all__ = [
     "Attempt",
     "CostConfig",
     "CostTable",
+    "GradualConfig",
     "Limits",
     "Prediction",
     "Predictor",
@@ -22,6 +24,7 @@ __all__ = [
     "drop_of",
     "find_costs",
     "front",
+    "in_steps",
     "open_costs",
     "prune",
     "shortfall",

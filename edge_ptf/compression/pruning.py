@@ -121,6 +121,18 @@ def spread_layers(count: int, kept: int) -> list[int]:
     return [round((index + 1) * count / kept) - 1 for index in range(kept)]
 
 
+def wanted_shapes(config: PruneConfig, shapes: Sequence[LayerShape]) -> dict[int, LayerShape]:
+    """The layers that stay, by their index, and how wide, where the configuration itself says the size.
+
+    Raises:
+        BadInputError: that does not fit the model.
+    """
+    kept = _kept_layers(config, len(shapes))
+    heads = _widths("heads", config.heads, [shapes[layer].heads for layer in kept], step=1)
+    units = _widths("ffn", config.ffn, [shapes[layer].ffn for layer in kept], step=UNITS_STEP)
+    return {layer: LayerShape(heads=h, ffn=u) for layer, h, u in zip(kept, heads, units, strict=True)}
+
+
 def _cut_structure(
     model: Any,
     tokenizer: Any,
@@ -131,7 +143,6 @@ def _cut_structure(
     progress: Progress,
 ) -> dict[str, Any]:
     before = architecture.shapes(model)
-    kept = _kept_layers(config, len(before))
     scores: list[LayerImportance] = []
     notes: dict[str, Any] = {}
     if config.speedup is not None:
@@ -147,9 +158,8 @@ def _cut_structure(
             "predicted_unpruned_ms": round(costs.unpruned_predicted_ms, 4),
         }
     else:
-        heads = _widths("heads", config.heads, [before[layer].heads for layer in kept], step=1)
-        units = _widths("ffn", config.ffn, [before[layer].ffn for layer in kept], step=UNITS_STEP)
-        wanted = [LayerShape(heads=h, ffn=u) for h, u in zip(heads, units, strict=True)]
+        sizes = wanted_shapes(config, before)
+        kept, wanted = list(sizes), list(sizes.values())
         if wanted != [before[layer] for layer in kept]:
             scores = _scores(model, tokenizer, checkpoint, data, config, progress)
     unpruned = copy.deepcopy(model) if config.refit != "none" and scores else None

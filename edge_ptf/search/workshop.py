@@ -16,14 +16,13 @@ from edge_ptf.cache import Outcome
 from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.compression import Attempt, Prediction, shortfall
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.export.graph import Graph
 from edge_ptf.gate import gate
-from edge_ptf.machine import this_machine
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence
-from edge_ptf.profiles import Profile, mismatches
+from edge_ptf.profiles import Profile
 from edge_ptf.recipe import Recipe
 from edge_ptf.stages import Place
+from edge_ptf.students import int8_graph, taught_student
 from edge_ptf.training import TrainingStopped, Watch
 
 Artifact = TypeVar("Artifact")
@@ -38,30 +37,6 @@ def planned(recipe: Recipe, plan: Plan) -> Recipe:
     return recipe.replace(
         **{section: {**getattr(recipe, section).model_dump(), **values} for section, values in plan.items()}
     )
-
-
-def int8_graph(
-    student: Checkpoint,
-    data: LabelledData,
-    recipe: Recipe,
-    profile: Profile,
-    place: Place,
-    told: Callable[[Outcome[Any], str], None],
-) -> Graph:
-    """The student as it will ship: exported, and quantized as the recipe says.
-
-    Raises:
-        RefusedError: this machine is what the profile is for, and INT8 is slower than FP32 here.
-    """
-    exported = stages.run_export(student, data, recipe.export, place)
-    told(exported, "student")
-    quantized = stages.run_quantize(exported.artifact, data, recipe.quantize, place)
-    told(quantized, "student")
-    if recipe.quantize.mode != "none" and not mismatches(profile, this_machine()):
-        gain = stages.run_gain(exported.artifact, quantized.artifact, data, recipe.gain, place)
-        told(gain, "student")
-        gain.artifact.check(recipe.gain)
-    return quantized.artifact
 
 
 @dataclass(slots=True)
@@ -90,11 +65,16 @@ class Workshop:
 
     def attempt(self, name: str, why: str, plan: Plan, predicted: Prediction, watch: Watch | None = None) -> Attempt:
         """Makes a student by the plan, packs it, measures it here and judges it on validation."""
-        recipe, keys = planned(self.recipe, plan), list[str]()
+        recipe, keys, since = planned(self.recipe, plan), list[str](), time.monotonic()
 
         def tell(subject: str, outcome: Outcome[Artifact]) -> Artifact:
+            nonlocal since
             keys.append(outcome.key)
+            since = time.monotonic()
             return self._tell(subject, outcome)
+
+        def heard(outcome: Outcome[Any], subject: str) -> None:
+            tell(subject, outcome)
 
         def seconds() -> float:
             return round(sum(self.work[key] for key in dict.fromkeys(keys)), 1)
@@ -105,19 +85,14 @@ class Workshop:
             "plan": {section: dict(values) for section, values in plan.items()},
             "predicted": predicted,
         }
-        student = tell("student", stages.run_prune(self.teacher, self.data, recipe.prune, self.place))
-        assistants = [tell("assistant", outcome) for outcome in self.assistants(recipe.ensemble.teachers - 1)]
-        began = time.monotonic()
+        assistants = (tell("assistant", outcome) for outcome in self.assistants(recipe.ensemble.teachers - 1))
         try:
-            outcome = stages.run_distill(
-                self.teacher, student, self.data, recipe.distill, self.place, watch, assistants
-            )
+            student = taught_student(self.teacher, assistants, self.data, recipe, self.place, heard, watch=watch)
         except TrainingStopped as stop:
             history = tuple(round(100 * score, 2) for score in stop.history)
-            spent = round(seconds() + time.monotonic() - began, 1)
+            spent = round(seconds() + time.monotonic() - since, 1)
             return Attempt(**known, state="stopped", reason=stop.reason, history=history, seconds=spent)
-        student = tell("student", outcome)
-        graph = int8_graph(student, self.data, recipe, self.profile, self.place, lambda done, whose: tell(whose, done))
+        graph = int8_graph(student, self.data, recipe, self.profile, self.place, heard)
         payload = tell("attempt", stages.run_assemble(graph, self.baseline, self.data, recipe.assemble, self.place))
         answers = tell("attempt", stages.run_evaluate(payload, self.tried, recipe.evaluate, self.place))
         timing = recipe.bench.replace(launches=QUICK_LAUNCHES)

@@ -1,0 +1,68 @@
+"""Cutting in several steps, so that a student is taught between them and never loses much at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from edge_ptf.architecture import LayerShape
+from edge_ptf.compression.pruning import UNITS_STEP, PruneConfig, wanted_shapes
+from edge_ptf.config import StageConfig
+
+
+class GradualConfig(StageConfig):
+    """Cutting in steps."""
+
+    steps: int = Field(1, ge=1, le=9, description="Steps of the cut; after each but the last the student is taught.")
+    epochs: int = Field(2, ge=1, description="Epochs of that teaching, after each step but the last.")
+
+
+def in_steps(config: PruneConfig, shapes: Sequence[LayerShape], steps: int) -> list[PruneConfig]:
+    """The cut of `config` as so many cuts, each made on the result of the one before.
+
+    Widths of the layers that stay shrink evenly, and so does the number of the layers that go, first ones first; a
+    speed-up grows by the same factor each time. The vocabulary is cut at once, because what stays of it does not depend
+    on the model.
+
+    Args:
+        shapes: of the model before the first cut.
+
+    Raises:
+        BadInputError: the wanted size does not fit the model.
+    """
+    if steps == 1:
+        return [config]
+    if config.speedup is not None:
+        found = [config.replace(speedup=config.speedup ** (step / steps)) for step in range(1, steps + 1)]
+        return _vocabulary_first(found)
+    final = wanted_shapes(config, shapes)
+    present, found = list(range(len(shapes))), []
+    doomed = [layer for layer in present if layer not in final]
+    for step in range(1, steps + 1):
+        gone = set(doomed[: round(len(doomed) * step / steps)])
+        left = [layer for layer in present if layer not in gone]
+        widths = [_between(shapes[layer], final.get(layer, shapes[layer]), step / steps) for layer in left]
+        found.append(
+            config.replace(
+                layers=None,
+                keep_layers=tuple(present.index(layer) for layer in left),
+                heads=tuple(shape.heads for shape in widths),
+                ffn=tuple(shape.ffn for shape in widths),
+            )
+        )
+        present = left
+    return _vocabulary_first(found)
+
+
+def _between(before: LayerShape, after: LayerShape, share: float) -> LayerShape:
+    """So far on the way from one shape to the other, units in whole steps."""
+    if share == 1:
+        return after
+    heads = round(before.heads + share * (after.heads - before.heads))
+    units = round((before.ffn + share * (after.ffn - before.ffn)) / UNITS_STEP) * UNITS_STEP
+    return LayerShape(heads=heads, ffn=min(max(units, after.ffn), before.ffn))
+
+
+def _vocabulary_first(configs: list[PruneConfig]) -> list[PruneConfig]:
+    return [configs[0], *(config.replace(vocabulary=False) for config in configs[1:])]
