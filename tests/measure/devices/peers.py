@@ -53,6 +53,14 @@ def sleeping(token: str) -> int:
     return count
 
 
+def names_in(folder: Path) -> list[str]:
+    """What a folder holds; nothing where it is gone, as a device's is when its session has cleaned up."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -73,7 +81,7 @@ class Peer:
 
     def left(self) -> list[str]:
         """What lies in the device's folder beside the upload cache."""
-        return [path.name for path in self.cache.glob("*") if len(path.name) != 64] if self.cache.exists() else []
+        return [name for name in names_in(self.cache) if len(name) != 64]
 
 
 @dataclass

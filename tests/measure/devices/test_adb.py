@@ -10,7 +10,7 @@ import pytest
 from edge_ptf.errors import EnvironmentFault
 from edge_ptf.measure.devices import open_device
 from tests.measure.devices.adbd import AndroidPeer
-from tests.measure.devices.peers import eventually, running
+from tests.measure.devices.peers import eventually, names_in, running
 
 TOKEN = "8640298765"
 
@@ -61,4 +61,4 @@ def test_a_pulled_cable_is_said_and_leaves_nothing(android: AndroidPeer) -> None
         with pytest.raises(EnvironmentFault, match=r"connection was lost|is not connected|no shell"):
             device.run(["sleep", TOKEN], timeout_s=60)
     eventually(lambda: not running(TOKEN), "the program still runs")
-    eventually(lambda: not android.cache.exists() or not list(android.cache.glob("*")), "left on the device")
+    eventually(lambda: not names_in(android.cache), "left on the device")
