@@ -8,7 +8,7 @@ one input and ONNX Runtime fuses them into one node. So the exported graph and t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from edge_ptf.architecture import FAMILIES
@@ -41,17 +41,26 @@ def products(model: Any) -> dict[str, tuple[str, ...]]:
     return {name: tuple(nodes) for name, nodes in found.items()}
 
 
-def nodes_of(model: Any, names: Iterable[str]) -> list[str]:
+def nodes_of(model: Any, names: Collection[str]) -> list[str]:
     """The nodes of the named products.
 
     Raises:
         BadInputError: the graph has no product of that name.
     """
     known = products(model)
+    check_known(names, known)
+    return [node for name in names for node in known[name]]
+
+
+def check_known(names: Collection[str], known: Collection[str]) -> None:
+    """Refuses a name that no product has.
+
+    Raises:
+        BadInputError: says which.
+    """
     for name in names:
         if name not in known:
             raise BadInputError(f"keep_fp32: the graph has no product '{name}'", hint=near_matches(name, known))
-    return [node for name in names for node in known[name]]
 
 
 def readable(module: str) -> str:
