@@ -153,9 +153,15 @@ def run_distill(
     place: Place,
     watch: Watch | None = None,
     assistants: Sequence[Checkpoint] = (),
+    flavour: QuantizeConfig | None = None,
 ) -> Outcome[Checkpoint]:
-    """The student taught by the teacher and its assistants; `watch` may stop a training that is not worth its time."""
+    """The student taught by the teacher and its assistants; `watch` may stop a training that is not worth its time.
+
+    The flavour counts only where the student is taught for it.
+    """
     further: dict[str, Any] = {}
+    if config.quantization_aware and flavour:
+        further["flavour"] = flavour.model_dump(mode="json")
     if assistants:
         further["assistants"] = [each.digest for each in assistants]
     if data.unlabelled:
@@ -172,7 +178,7 @@ def run_distill(
     )
     return place.run(
         key,
-        lambda out: distill(teacher, student, data, config, out, place.progress, watch, assistants),
+        lambda out: distill(teacher, student, data, config, out, place.progress, watch, assistants, flavour),
         open_checkpoint,
     )
 

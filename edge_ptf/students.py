@@ -54,7 +54,9 @@ def taught_student(
         last = number == len(cuts)
         teaching = recipe.distill if last else recipe.distill.replace(epochs=recipe.gradual.epochs)
         watching = watch if last else None
-        student = heard(stages.run_distill(teacher, student, data, teaching, place, watching, assistants))
+        student = heard(
+            stages.run_distill(teacher, student, data, teaching, place, watching, assistants, recipe.quantize)
+        )
     return student
 
 

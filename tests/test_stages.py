@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from edge_ptf import stages
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.export import QuantizeConfig
 from edge_ptf.measure import BenchConfig
 from edge_ptf.package import Payload
 from edge_ptf.stages import Place
+from edge_ptf.training import DistillConfig
 from tests.measure.conftest import FakeDevice
 
 SMALL = BenchConfig(launches=5, texts=100, seconds=0, memory_launches=2)
@@ -100,3 +103,16 @@ def test_a_comparison_is_a_stage_too(
     assert (found.artifact.a, found.artifact.b) == (a.digest, b.digest)
     assert compare(a, b).reused
     assert compare(b, a).key != found.key
+
+
+def test_a_students_key_holds_the_int8_that_it_is_taught_for_and_no_other(
+    tiny_teacher: Callable[..., Any], tiny_data: Callable[..., LabelledData]
+) -> None:
+    def key(config: DistillConfig, flavour: QuantizeConfig | None = None) -> str:
+        place = SimpleNamespace(run=lambda key, *_: key.digest())
+        return stages.run_distill(tiny_teacher(), tiny_teacher(), tiny_data(), config, place, flavour=flavour)
+
+    plain, aware = DistillConfig(), DistillConfig(quantization_aware=True)
+    flavours = [QuantizeConfig(), QuantizeConfig(reduce_range=True)]
+    assert len({key(plain), *(key(plain, flavour) for flavour in flavours)}) == 1
+    assert len({key(plain), *(key(aware, flavour) for flavour in flavours)}) == 3

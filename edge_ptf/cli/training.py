@@ -131,14 +131,18 @@ def distill_command(
     overwrite: bool,
     **flags: Any,
 ) -> int:
-    """Train the student to answer and to represent as the teacher does."""
+    """Train the student to answer and to represent as the teacher does.
+
+    What --quantization-aware teaches for is said by --profile and the section `quantize`.
+    """
     from edge_ptf import stages
     from edge_ptf.checkpoint import open_checkpoint
 
     chosen = Settings(project_file, settings, flags)
     teaching, learning = open_checkpoint(teacher), open_checkpoint(student)
     config = stage_config(DistillConfig, teaching.info.task, chosen, flags)
+    flavour = stage_config(QuantizeConfig, teaching.info.task, chosen, {})
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, teaching.info.task, place.progress)
         others = [open_checkpoint(assistant) for assistant in assistants]
-        return tell(stages.run_distill(teaching, learning, data, config, place, assistants=others))
+        return tell(stages.run_distill(teaching, learning, data, config, place, assistants=others, flavour=flavour))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from math import gcd
 from pathlib import Path
 from typing import Any, Literal
@@ -24,10 +25,12 @@ from edge_ptf.config import StageConfig
 from edge_ptf.data.augmentation import foreign_words, mixed, near_words, substituted
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
+from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training import losses
 from edge_ptf.training.batching import Item
+from edge_ptf.training.fake_quantization import checked, fake_quantized
 from edge_ptf.training.finetuning import first_metric, labelled_items, renumbered
 from edge_ptf.training.teacher_outputs import TeacherOutputs, compute
 from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, Watch, predictor, train
@@ -59,6 +62,9 @@ class DistillConfig(OptimizationConfig):
     foreign_words: float = Field(
         0.5, ge=0, le=1, description="Share of mixed texts with words that the student's smaller vocabulary cuts up."
     )
+    quantization_aware: bool = Field(
+        False, description="Teach with INT8's rounding in the forward pass, in the flavour of quantize; takes longer."
+    )
 
 
 class EnsembleConfig(StageConfig):
@@ -78,6 +84,7 @@ def distill(
     progress: Progress = SILENT,
     watch: Watch | None = None,
     assistants: Sequence[Checkpoint] = (),
+    flavour: QuantizeConfig | None = None,
 ) -> Checkpoint:
     """Trains `student` on the teacher's logits and hidden states over `train`, texts made from it, and `unlabelled`.
 
@@ -89,9 +96,11 @@ def distill(
         watch: may stop a training that is not worth its time.
         assistants: further teachers, whose logits are averaged with the first one's. What fine-tunings of one model
             agree in is what the data says, where they differ is chance, and a student need not learn it.
+        flavour: the INT8 that quantization-aware distillation teaches for. Then validation scores are those of the
+            rounded student too; what is kept are its FP32 weights.
 
     Raises:
-        BadInputError: teachers and student do not belong together.
+        BadInputError: teachers and student do not belong together, or there is no such flavour.
         TrainingStopped: `watch` stopped it.
     """
     if teacher.info.task.labels != student.info.task.labels:
@@ -110,6 +119,7 @@ def distill(
             f"hidden states of {widths[0]} and {widths[1]} numbers cannot be compared",
             hint="Set hidden_weight to 0; relation_weight compares models of any width",
         )
+    rounded = checked(taught, flavour) if config.quantization_aware else None
     if config.dropout is not None:
         _set_dropout(taught, config.dropout)
     tokenizer, teacher_tokenizer = load_tokenizer(student.path), load_tokenizer(teacher.path)
@@ -152,12 +162,15 @@ def distill(
         hidden_states=bool(layers),
         watch=watch,
     )
-    notes = train(setup, config, out, "Distill", progress)
+    rounding = fake_quantized(taught, rounded, one_token=not outputs.per_token) if rounded else nullcontext()
+    with rounding:
+        notes = train(setup, config, out, "Distill", progress)
     small.restore(taught, full)
     notes |= {
         **({"teachers": 1 + len(assistants)} if assistants else {}),
         "further_texts": len(extra),
         "foreign_words": len(foreign),
+        **({"flavour": rounded.model_dump(mode="json")} if rounded else {}),
         "matched_layers": list(layers),
         "texts_cut_differently": lesson.alike.count(False),
     }

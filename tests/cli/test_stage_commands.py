@@ -42,10 +42,11 @@ def work(
     short = ("--launches", 5, "--texts", 100, "--seconds", 0, "--memory-launches", 2)
     judged = ("--profile", "x86-generic", "--evidence", "accuracy", "--evidence", "latency")
     judged += ("--set", "targets.max_drop={}", "--set", "targets.min_speedup=null")
+    teach = ("distill", "--teacher", "teacher", "--student", "small", *data, "--epochs", 1)
     chain: list[tuple[object, ...]] = [
         (*learn, "--out", "teacher"),
         ("prune", "--checkpoint", "teacher", *data, "--layers", 2, "--ffn", 32, "--out", "small"),
-        ("distill", "--teacher", "teacher", "--student", "small", *data, "--epochs", 1, "--out", "student"),
+        (*teach, "--quantization-aware", "--profile", "x86-generic", "--out", "student"),
         ("export", "--checkpoint", "student", *data, "--out", "onnx"),
         ("sensitivity", "onnx", *data, "--profile", "x86-generic", "--timed-texts", 4, "--out", "sensitivity"),
         ("quantize", "--graph", "onnx", *data, "--profile", "x86-generic", "--out", "int8"),

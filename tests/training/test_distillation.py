@@ -25,10 +25,12 @@ from edge_ptf.checkpoint import (
 from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
+from edge_ptf.export import QuantizeConfig
 from edge_ptf.progress import SILENT, Silent
 from edge_ptf.tasks.base import Example
 from edge_ptf.training import DistillConfig, TrainingStopped, distill, teacher_outputs
 from edge_ptf.training.distillation import matched_layers
+from edge_ptf.training.fake_quantization import fake_quantized
 from edge_ptf.training.finetuning import labelled_items
 from edge_ptf.training.losses import relation_divergence
 from edge_ptf.training.teacher_outputs import compute
@@ -198,6 +200,71 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     assert ("Ask the teacher" in listener.begun) == (title == "Ask the teacher")  # it is asked once
     done = 0 if title != "Distill" else STEPS * min(int(min(steps, 99)) // STEPS, 3)
     assert listener.begun["Distill"] == done
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+def test_a_student_that_int8_is_taught_for_answers_better_in_int8(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    task: str,
+) -> None:
+    """In a coarse INT8 (7 bits, one scale for a matrix, whose largest weight is enormous) the difference is seen."""
+    data, teacher, small = tiny_data(task), tiny_teacher("bert", task), student("bert", task)
+    model = load_model(small)
+    for part in architecture.parts(model):
+        part.get("output.dense").weight.data[0, 0] = 20.0
+    spiky = save_checkpoint(model, load_tokenizer(small.path), small.info, tmp_path / "spiky")
+    flavour = QuantizeConfig(reduce_range=True, per_channel=False)
+    config = QUICK.replace(epochs=6)
+    lost = []
+    for aware in (False, True):
+        after = distill(
+            *(teacher, spiky, data, config.replace(quantization_aware=aware), tmp_path / str(aware)), flavour=flavour
+        )
+        assert ("flavour" in notes(after)) == aware
+        model, tokenizer = load_model(after), load_tokenizer(after.path)
+        with torch.no_grad(), fake_quantized(model, flavour, one_token=task == TEXT):
+            texts = [tokenizer(example.text, return_tensors="pt") for example in data.train]
+            found = [model(**text).logits[0].numpy() for text in texts]
+        pairs = zip(found, answers(teacher, data), strict=True)
+        lost.append(float(np.mean([np.square(a - b - (a - b).mean(-1, keepdims=True)).mean() for a, b in pairs])))
+    assert lost[1] < 0.5 * lost[0]
+
+
+def test_a_killed_run_that_teaches_for_int8_goes_on_to_the_same_bytes(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    taught: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+) -> None:
+    config = QUICK.replace(dropout=0.1, quantization_aware=True)
+    teacher, small, data, flavour = tiny_teacher(), student(), tiny_data(), QuantizeConfig(embeddings="int4")
+    whole = distill(teacher, small, data, config, tmp_path / "whole", flavour=flavour)
+    assert weights(whole) != weights(taught(QUICK.replace(dropout=0.1)))
+    assert load_model(whole).state_dict().keys() == load_model(small).state_dict().keys()
+    with pytest.raises(Killed):
+        killed = Interrupted("Distill", STEPS + 2)
+        distill(teacher, small, data, config, tmp_path / "out", progress=killed, flavour=flavour)
+    torch.manual_seed(99)
+    listener = Interrupted("nothing", 0)
+    again = distill(teacher, small, data, config, tmp_path / "out", progress=listener, flavour=flavour)
+    assert contents(again.path) == contents(whole.path)
+    assert listener.begun["Distill"] == STEPS
+
+
+def test_without_a_flavour_nothing_is_taught_for_int8(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+) -> None:
+    config = QUICK.replace(quantization_aware=True)
+    with pytest.raises(BadInputError, match=r"quantize\.mode is none"):
+        distill(tiny_teacher(), student(), tiny_data(), config, tmp_path, flavour=QuantizeConfig(mode="none"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_whoever_watches_may_stop_it_and_it_can_be_taken_up_again(
