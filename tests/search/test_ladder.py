@@ -9,7 +9,7 @@ import pytest
 
 from edge_ptf.compression import Limits
 from edge_ptf.profiles import LatencyLimit, Targets
-from edge_ptf.search.ladder import LONGER, TEACHERS, climb, limits_of
+from edge_ptf.search.ladder import LONGER, ROUNDING, TEACHERS, climb, limits_of
 
 SLOW, LARGE, INACCURATE = {"min_speedup": 0.1}, {"package_mb": 0.1}, {"max_drop.accuracy": 0.3}
 
@@ -70,10 +70,39 @@ def test_one_that_loses_too_much_is_taught_by_several_teachers_and_then_longer(
     assert found.winning is third
 
 
+def test_at_last_it_is_taught_with_the_rounding_of_int8(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        return {"short": {} if plan.get("distill", {}).get("quantization_aware") else INACCURATE}
+
+    shop = make_shop(made, search={"attempts": 9})
+    found = climb(shop, predictor)
+    *_, longer, last = found.attempts
+    assert len(found.attempts) == 4
+    assert last.plan["distill"] == {**longer.plan["distill"], "quantization_aware": True}
+    assert last.plan["prune"] == longer.plan["prune"]
+    assert "taught with INT8's rounding" in last.why
+    assert found.winning is last
+    brief = make_shop(made, search={"attempts": 9, "minutes": (3 + ROUNDING - 0.01) / 60})
+    assert len(climb(brief, predictor).attempts) == 3  # each attempt here takes a second, and this one ROUNDING
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [{"quantize": {"mode": "none"}}, {"distill": {"quantization_aware": True}}],
+    ids=["FP32", "from the first"],
+)
+def test_there_is_no_such_lesson_where_nothing_becomes_int8_or_all_is_taught_so(
+    make_shop: Callable[..., Any], predictor: Any, sections: Any
+) -> None:
+    shop = make_shop(lambda *_: {"short": INACCURATE}, search={"attempts": 9}, **sections)
+    plans = [attempt.plan.get("distill", {}) for attempt in climb(shop, predictor).attempts]
+    assert plans == [{}, {}, {"epochs": LONGER * shop.recipe.distill.epochs}]
+
+
 def test_a_recipe_with_several_teachers_begins_with_them(make_shop: Callable[..., Any], predictor: Any) -> None:
     shop = make_shop(lambda *_: {"short": INACCURATE}, ensemble={"teachers": TEACHERS})
-    first, second = climb(shop, predictor).attempts
-    assert "ensemble" not in first.plan and "ensemble" not in second.plan  # the recipe's own
+    first, second, third = climb(shop, predictor).attempts
+    assert all("ensemble" not in attempt.plan for attempt in (first, second, third))  # the recipe's own
     assert second.plan["distill"] == {"epochs": LONGER * shop.recipe.distill.epochs}
 
 
@@ -108,8 +137,8 @@ def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": {"max_drop.accuracy": 0.2 if "distill" in plan else 0.5}}
 
-    found = climb(make_shop(made, search={"attempts": 4}), predictor)
-    assert [item.name for item in found.attempts] == ["attempt 1", "attempt 2", "attempt 3"]
+    found = climb(make_shop(made, search={"attempts": 5}), predictor)
+    assert [item.name for item in found.attempts] == ["attempt 1", "attempt 2", "attempt 3", "attempt 4"]
     assert found.winner == "attempt 3"
     assert "edge-ptf search" in found.conclusion
 
