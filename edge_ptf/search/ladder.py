@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ LONGER = 2
 """How many times as long it is taught if that is not enough."""
 ROUNDING = 1.5
 """The work of a training step with INT8's rounding, as a multiple of one without: measured in FP32 on one core."""
+FIRST = "the deepest structure that is predicted to meet the targets"
 COSTS = ("min_speedup", "latency_ms", "package_mb")
 
 
@@ -144,32 +145,34 @@ def _next(
         table: options of the embedding table, which every plan has.
     """
     layers = predictor.deepest(_tightened(limits, attempts))
-    if layers is None:
-        return None
-    structure = {section: dict(options) for section, options in table.items()}
-    structure["prune"] = {**structure.get("prune", {}), **structure_plan(layers)}
     if not attempts:
-        return "the deepest structure that is predicted to meet the targets", structure, layers, 1.0
+        layers = layers or predictor.deepest(limits)  # the margin alone may leave nothing
+        if layers is None:
+            return None
+        return FIRST, {**table, "prune": _prune_options(table, layers)}, layers, 1.0
     last = attempts[-1]
+    prune: Mapping[str, Any] = last.plan["prune"]
+    if layers and last.misses(*COSTS):
+        prune = _prune_options(table, layers)
+    smaller = prune != last.plan["prune"]
+    if layers is None or not smaller:
+        shape = LayerShape(heads=max(each.heads for each in predictor.shapes), ffn=prune["ffn"][0])
+        layers = (shape,) * prune["layers"]
     lessons = _lessons(workshop.recipe, predictor, layers)
-    taught: Plan = {section: options for section, options in last.plan.items() if section not in structure}
+    taught: Plan = {name: options for name, options in last.plan.items() if name not in {*table, "prune"}}
     given = [lesson.plan for lesson in lessons].index(taught)
     better = last.misses("max_drop") and given + 1 < len(lessons)
-    smaller = last.misses(*COSTS) and structure["prune"] != last.plan["prune"]
     if not better and not smaller:
         return None
-    why = []
-    if smaller:
-        why.append("a smaller structure: the last one was measured to be too slow or too large")
-    else:
-        structure["prune"] = last.plan["prune"]
-        shape = LayerShape(heads=layers[0].heads, ffn=structure["prune"]["ffn"][0])
-        layers = (shape,) * structure["prune"]["layers"]
+    why = ["a smaller structure: the last one was measured to be too slow or too large"] if smaller else []
     lesson = lessons[given + 1 if better else given]
     if better:
         why.append(lesson.why)
-    plan: Plan = {**structure, **lesson.plan}
-    return "; ".join(why), plan, layers, lesson.work / lessons[given].work
+    return "; ".join(why), {**table, "prune": prune, **lesson.plan}, layers, lesson.work / lessons[given].work
+
+
+def _prune_options(table: Plan, layers: Sequence[LayerShape]) -> dict[str, Any]:
+    return {**table.get("prune", {}), **structure_plan(layers)}
 
 
 def _tightened(limits: Limits, attempts: Sequence[Attempt]) -> Limits:

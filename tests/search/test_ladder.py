@@ -133,6 +133,18 @@ def test_a_smaller_one_is_taught_as_the_last_one_was(make_shop: Callable[..., An
     assert last.plan["prune"] != before.plan["prune"]
 
 
+def test_what_can_get_no_smaller_is_still_taught_better(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        return {"speedup": predicted.speedup / 1.5, "short": {**SLOW, **INACCURATE}}
+
+    tight = {"min_speedup": 13.0, "max_drop": {"accuracy": 1.0}}
+    first, second, *_ = climb(make_shop(made, targets=tight), predictor).attempts
+    assert predictor.deepest(Limits(speedup=13.0 * 1.5)) is None
+    assert second.plan["prune"] == first.plan["prune"]
+    assert second.predicted == first.predicted
+    assert second.plan["ensemble"] == {"teachers": TEACHERS}
+
+
 def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable[..., Any], predictor: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": {"max_drop.accuracy": 0.2 if "distill" in plan else 0.5}}
