@@ -228,7 +228,7 @@ def run_assemble(
         "assemble",
         config,
         RUNNING,
-        version=4,
+        version=5,
         graph=graph.digest,
         baseline=baseline.digest if baseline else None,
         data=data.fingerprint,

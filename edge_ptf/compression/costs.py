@@ -24,7 +24,7 @@ from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, model_in
 from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
-from edge_ptf.export import ExportConfig, QuantizeConfig, rewrite
+from edge_ptf.export import ExportConfig, QuantizeConfig
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.exporting import spread, trace
 from edge_ptf.export.forms import Quantizer
@@ -318,9 +318,7 @@ class GraphBuilder:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "full.onnx"
             onnx.save(trace(model.eval(), self.inputs, ExportConfig().opset), file)
-            found = Quantizer(file, self.max_length, quantize, self.encodings).form()
-        if quantize.mode != "none":
-            rewrite.compress_embeddings(found, quantize.embeddings)
+            found = Quantizer(file, self.max_length, quantize, self.encodings).shipped()
         return GraphSession(found.SerializeToString(), self.config.threads)
 
 

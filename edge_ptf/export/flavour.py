@@ -16,7 +16,7 @@ class QuantizeConfig(StageConfig):
     """The INT8 flavour."""
 
     mode: Literal["dynamic", "static", "none"] = Field(
-        "dynamic", description="When activation ranges are found: at each call, or by calibration; none keeps FP32."
+        "dynamic", description="When activation ranges are found: at each call, or by calibration; none makes no INT8."
     )
     activation: Literal["uint8", "int8"] = Field("uint8", description="Activations; dynamic mode knows uint8 only.")
     weight: Literal["int8", "uint8"] = Field("int8", description="Weights.")
@@ -33,6 +33,9 @@ class QuantizeConfig(StageConfig):
     )
     smooth: float | None = Field(
         None, ge=0, le=1, description="SmoothQuant: how much of the inputs' range moves to the weights, e.g. 0.5."
+    )
+    remainder: Literal["fp32", "fp16"] = Field(
+        "fp32", description="Precision of what is not INT8; fp16 is for TensorRT and GPUs, CPUs take longer with it."
     )
     keep_fp32: tuple[str, ...] = Field((), description="Products that stay FP32; edge-ptf sensitivity names them.")
 
@@ -53,6 +56,19 @@ class QuantizeConfig(StageConfig):
             raise ValueError("symmetric_activation needs static mode and int8 activations: uint8 has its middle at 128")
         return self
 
+    @model_validator(mode="after")
+    def _known_remainder(self) -> QuantizeConfig:
+        if self.remainder == "fp16" and self.mode == "dynamic":
+            raise ValueError(
+                "remainder fp16 needs static mode, or none: ONNX Runtime's dynamic INT8 operators take FP32 only"
+            )
+        if self.remainder == "fp16" and self.mode == "static" and self.embeddings not in ("int8", "fp16"):
+            raise ValueError(
+                f"remainder fp16 has no {self.embeddings} embeddings: FP32 would become FP16, and INT4 is an operator "
+                "of ONNX Runtime alone; use --embeddings fp16 or int8"
+            )
+        return self
+
     def for_any_graph(self) -> QuantizeConfig:
         """Without what is chosen for one graph and says next to nothing about time: product names, ways to ranges."""
         return self.replace(keep_fp32=(), calibration="minmax")
@@ -60,10 +76,11 @@ class QuantizeConfig(StageConfig):
     def scheme(self) -> Scheme:
         """What the package says about it."""
         if self.mode == "none":
-            return Scheme()
+            return Scheme(precision=self.remainder, remainder=self.remainder)
         exact_anywhere = self.reduce_range or self.weight == "uint8"
         return Scheme(
             precision="int8",
+            remainder=self.remainder,
             mode=self.mode,
             activation=self.activation,
             weight=self.weight,

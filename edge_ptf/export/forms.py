@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edge_ptf.export import calibration, lean, products, rewrite, smoothing
+from edge_ptf.export import calibration, half, lean, products, rewrite, smoothing
 from edge_ptf.export.execute import GraphSession, logit_distance
 from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.tasks.base import Encoding
@@ -31,6 +31,19 @@ class Quantizer:
         self.config = config
         self.encodings = encodings
         self.notes: dict[str, Any] = {}  # what was found out on the way, for the lineage
+
+    def shipped(self, keep_fp32: Collection[str] = ()) -> Any:
+        """`form` as it ships: its embedding tables stored in fewer bits, what is not INT8 in FP16 where asked for."""
+        model, config = self.form(keep_fp32), self.config
+        if config.remainder == "fp32":
+            tables = rewrite.compress_embeddings(model, config.embeddings) if config.mode != "none" else 0
+        else:  # FP16 tables come with all the rest
+            whole = config.mode == "none" or config.embeddings == "fp16"
+            tables = 0 if whole else rewrite.compress_embeddings(model, config.embeddings)
+            model, kept = half.halve(model, self.large)
+            self.notes |= {"kept_fp32_by_range": list(kept)}
+        self.notes |= {"embedding_tables": tables}
+        return model
 
     def form(self, keep_fp32: Collection[str] = ()) -> Any:
         """A new `onnx.ModelProto` with the named products in FP32 and all others in INT8.
@@ -59,6 +72,12 @@ class Quantizer:
         if self.config.smooth is not None:
             self.notes["smoothed_inputs"] = smoothing.smooth(model, self.encodings, self.config.smooth)
         return model
+
+    @cached_property
+    def large(self) -> frozenset[str]:
+        """The activations that FP16 must not hold."""
+        source = _read(self.full) if self.config.mode == "none" else self.source
+        return half.large_tensors(source, self.encodings)
 
     @cached_property
     def ranges(self) -> Any:

@@ -24,9 +24,10 @@ NOT_COMPANIONS = (INFO_FILE, MODEL_FILE, "edge_ptf.json", "model.safetensors")
 
 
 class Scheme(StrictModel):
-    """The INT8 flavour of a graph, or FP32."""
+    """The INT8 flavour of a graph, or FP32, or FP16."""
 
-    precision: Literal["fp32", "int8"] = "fp32"
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    remainder: Literal["fp32", "fp16"] = Field("fp32", description="Precision of what is not INT8.")
     mode: Literal["none", "dynamic", "static"] = "none"
     activation: Literal["none", "uint8", "int8"] = "none"
     weight: Literal["none", "uint8", "int8"] = "none"
@@ -34,6 +35,12 @@ class Scheme(StrictModel):
     reduce_range: bool = False
     symmetric_activation: bool = False
     isa: tuple[str, ...] = Field((), description="The machine needs one of these to execute the scheme exactly.")
+
+    def __str__(self) -> str:
+        if self.precision != "int8":
+            return self.precision.upper()
+        rest = "" if self.remainder == "fp32" else f", the rest {self.remainder.upper()}"
+        return f"INT8 {self.mode}, {self.activation} × {self.weight}{rest}"
 
 
 class GraphInfo(StrictModel):

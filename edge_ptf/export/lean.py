@@ -80,7 +80,7 @@ def slice_positions(model: Any, longest: int) -> int:
         changed += 1
     if changed:
         _replace_nodes(model, kept)
-        _drop_unread(model)
+        drop_unread(model)
     return changed
 
 
@@ -139,7 +139,7 @@ def _replace_nodes(model: Any, nodes: list[Any]) -> None:
     model.graph.node.extend(nodes)
 
 
-def _drop_unread(model: Any) -> None:
+def drop_unread(model: Any) -> None:
     """Removes operators and constants that no output depends on."""
     needed = {item.name for item in model.graph.output}
     kept: list[Any] = []
@@ -165,7 +165,7 @@ def _first_row(model: Any, index: str, longest: int) -> int | None:
     probe.CopyFrom(model)
     del probe.graph.output[:], probe.graph.value_info[:]
     probe.graph.output.append(helper.make_tensor_value_info(index, TensorProto.INT64, None))
-    _drop_unread(probe)
+    drop_unread(probe)
     session, first = GraphSession(probe.SerializeToString()), set[int]()
     for length in sorted({1, 2, longest // 2, longest - 1, longest} - {0}):
         feeds = session.feeds(Encoding([place % 10 for place in range(length)], [0] * length))

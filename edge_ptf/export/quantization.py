@@ -1,4 +1,4 @@
-"""A graph in INT8: dynamic (activation ranges found at each call) or static (Q/DQ, ranges from calibration)."""
+"""A graph in INT8, dynamic (ranges found at each call) or static (Q/DQ, ranges from calibration), or in FP16."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_ptf import tasks
 from edge_ptf.checkpoint import LineageStep, load_tokenizer
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
-from edge_ptf.export import rewrite
+from edge_ptf.export import half
 from edge_ptf.export.execute import GraphSession, logit_distance
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.flavour import QuantizeConfig
@@ -27,28 +27,32 @@ SATURATION_TEXTS = 32
 
 
 def quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, out: Path, progress: Progress = SILENT) -> Graph:
-    """Writes the INT8 form of an FP32 graph. Static ranges come from `validation`; labels are not looked at.
+    """Writes the INT8 form of an FP32 graph, or its FP16 form.
+
+    Static ranges come from `validation`; labels are not looked at.
 
     Weighted products become INT8; LayerNorm, softmax, GELU and residual sums stay FP32, where INT8 costs accuracy
     (Bondarenko et al. 2021, "Understanding and Overcoming the Challenges of Efficient Transformer Quantization").
 
     Raises:
-        BadInputError: the graph is INT8 already, or has no product of a name in `keep_fp32`.
+        BadInputError: the graph is INT8 or FP16 already, or has no product of a name in `keep_fp32`.
     """
     if graph.info.scheme.precision != "fp32":
-        raise BadInputError(f"{graph.path}: the graph is INT8 already", hint="Give the directory that export wrote")
+        raise BadInputError(
+            f"{graph.path}: the graph is {graph.info.scheme.precision.upper()} already",
+            hint="Give the directory that export wrote",
+        )
     progress.start("Quantize", 3)
     task, tokenizer = tasks.create(graph.info.task), load_tokenizer(graph.path)
     encodings = task.encode(tokenizer, spread(data.validation, config.calibration_texts), graph.info.max_length)
     quantizer = Quantizer(graph.model, graph.info.max_length, config, encodings)
-    model = quantizer.form(config.keep_fp32)
+    model = quantizer.shipped(config.keep_fp32)
     progress.advance()
-    tables = rewrite.compress_embeddings(model, config.embeddings) if config.mode != "none" else 0
     step = LineageStep(stage="quantize", config=config.model_dump(mode="json"))
-    info = graph.info.replace(scheme=config.scheme(), lineage=(*graph.info.lineage, step))
+    info = graph.info.replace(scheme=config.scheme(), opset=half.opset(model), lineage=(*graph.info.lineage, step))
     quantized = save_graph(model, info, graph.path, out)
     progress.advance()
-    notes = {**_agreement(graph, quantized, encodings), "embedding_tables": tables, **quantizer.notes}
+    notes = {**_agreement(graph, quantized, encodings), **quantizer.notes}
     if config.scheme().isa:
         notes["without_vnni"] = saturation(model, encodings[:: max(1, len(encodings) // SATURATION_TEXTS)])
     step = step.replace(notes=notes)

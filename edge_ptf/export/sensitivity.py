@@ -20,7 +20,7 @@ from edge_ptf.config import StageConfig, StrictModel
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.errors import BadInputError, PackageError
-from edge_ptf.export import products, rewrite
+from edge_ptf.export import products
 from edge_ptf.export.execute import GraphSession, logit_distance
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.flavour import QuantizeConfig
@@ -100,13 +100,16 @@ def sensitivity(
     go. `keep_fp32` of the flavour is not regarded.
 
     Raises:
-        BadInputError: the graph is INT8 already, or the flavour is FP32.
+        BadInputError: the graph is INT8 or FP16 already, or the flavour has no INT8.
     """
     if graph.info.scheme.precision != "fp32":
-        raise BadInputError(f"{graph.path}: the graph is INT8 already", hint="Give the directory that export wrote")
+        raise BadInputError(
+            f"{graph.path}: the graph is {graph.info.scheme.precision.upper()} already",
+            hint="Give the directory that export wrote",
+        )
     if flavour.mode == "none":
         raise BadInputError(
-            "the flavour is FP32, which hurts no product", hint="Choose another: --set quantize.mode=dynamic"
+            "the flavour has no INT8, so it hurts no product", hint="Choose another: --set quantize.mode=dynamic"
         )
     flavour = flavour.replace(keep_fp32=())
     trial = _Trial(graph, data, config, flavour)
@@ -237,9 +240,7 @@ class _Trial:
         """The form with these products in FP32, loaded."""
         key = frozenset(kept)
         if self.latest is None or self.latest[0] != key:
-            model = self.quantizer.form(kept)
-            rewrite.compress_embeddings(model, self.quantizer.config.embeddings)
-            self.latest = key, GraphSession(model.SerializeToString())
+            self.latest = key, GraphSession(self.quantizer.shipped(kept).SerializeToString())
         return self.latest[1]
 
     def _encoded(self, graph: Graph, examples: Sequence[Example]) -> list[Encoding]:

@@ -91,8 +91,9 @@ def assemble(
         task = _calibrated(task, session, tokenizer, info.max_length, data.validation, baseline, progress)
 
     paired = bool(data.train) and data.train[0].text_pair is not None
-    quantized = model if info.scheme.precision == "int8" else None
-    lines = golden_lines(golden_examples(paired), task, tokenizer, session, info.max_length, quantized)
+    tolerance = TOLERANCE[info.scheme.precision]
+    rounded = model if info.scheme.precision != "fp32" else None
+    lines = golden_lines(golden_examples(paired), task, tokenizer, session, info.max_length, rounded, tolerance)
     config_json = json.loads((graph.path / "config.json").read_text(encoding="utf-8"))
     files = {
         "model.onnx": model,
@@ -108,7 +109,7 @@ def assemble(
         graphs=(_graph_entry(graph, session),),
         heads=(HeadEntry(name=task.name, graph="main", output=info.output, text_pairs=paired, task=task.spec),),
         tokenizer=entry,
-        golden=GoldenEntry(count=len(lines), tolerance=TOLERANCE[info.scheme.precision]),
+        golden=GoldenEntry(count=len(lines), tolerance=tolerance),
         engine=EngineEntry(**{name: getattr(config, name) for name in EngineEntry.model_fields}),
         requires=Requirements(onnxruntime=LEAST_ONNXRUNTIME, isa_any=info.scheme.isa),
         lineage=Lineage(

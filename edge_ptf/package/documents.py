@@ -18,10 +18,11 @@ def model_card(manifest: Manifest) -> str:
     layers = ", ".join(f"{layer.heads} heads / {layer.ffn} units" for layer in graph.layers)
     scheme = graph.scheme
     form = (
-        "FP32"
-        if scheme.precision == "fp32"
+        scheme.precision.upper()
+        if scheme.precision != "int8"
         else f"INT8, {scheme.mode}, activations {scheme.activation}, weights {scheme.weight}"
         + (", per channel" if scheme.per_channel else "")
+        + ("" if scheme.remainder == "fp32" else f", the rest {scheme.remainder.upper()}")
     )
     scope = ""
     if task.out_of_scope_label is not None:

@@ -14,7 +14,7 @@ from edge_ptf.export.execute import GraphSession
 from edge_ptf.package.rounding import rounding_effects
 from edge_ptf.tasks.base import Example, Task
 
-TOLERANCE = {"fp32": 1e-3, "int8": 0.05}
+TOLERANCE = {"fp32": 1e-3, "fp16": 0.02, "int8": 0.05}
 """Largest accepted difference of a logit, as a share of the text's largest one, by the precision of the graph:
 processors round and sum in different orders, and dynamic INT8 turns that into a whole quantization step at times."""
 TEXTS = (
@@ -92,20 +92,22 @@ def golden_lines(
     session: GraphSession,
     max_length: int,
     model: bytes | None = None,
+    tolerance: float = TOLERANCE["int8"],
 ) -> list[dict[str, Any]]:
     """One JSON-like line a text: text, text_pair, ids, token types, logits (six digits) and the answer.
 
-    A text whose logits move by more than half of `TOLERANCE["int8"]` when arithmetic rounds otherwise has a tolerance
-    of its own, twice as large as that effect.
+    A text whose logits move by more than half of `tolerance` when arithmetic rounds otherwise has a tolerance of its
+    own, twice as large as that effect.
 
     Args:
-        model: the INT8 graph of `session`; None: in FP32 no text has a tolerance of its own.
+        model: the INT8 or FP16 graph of `session`; None: in FP32 no text has a tolerance of its own.
+        tolerance: what the manifest says for all texts.
     """
     encodings = [task.encode(tokenizer, [example], max_length)[0] for example in examples]
     effects = rounding_effects(model, session, encodings) if model is not None else [0.0] * len(encodings)
     lines = []
     for example, encoding, effect in zip(examples, encodings, effects, strict=True):
-        text, pair, tolerance = example.text, example.text_pair, ceil(200 * effect) / 100
+        text, pair, own = example.text, example.text_pair, ceil(200 * effect) / 100
         logits = session.logits(encoding)
         answer = task.decode(logits, encoding, text).label
         lines.append(
@@ -116,7 +118,7 @@ def golden_lines(
                 **({"token_type_ids": encoding.token_type_ids} if encoding.token_type_ids is not None else {}),
                 "logits": [[float(f"{value:.6g}") for value in row] for row in np.atleast_2d(logits)],
                 "label": answer,
-                **({"tolerance": tolerance} if tolerance > TOLERANCE["int8"] else {}),
+                **({"tolerance": own} if own > tolerance else {}),
             }
         )
     return lines

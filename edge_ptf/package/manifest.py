@@ -13,7 +13,7 @@ from edge_ptf.tasks.base import TaskSpec
 
 FORMAT = "edge-ptf-package"
 MAJOR = 1
-MINOR = 1
+MINOR = 2
 MANIFEST = "manifest.json"
 
 

@@ -52,7 +52,7 @@ def verify(path: Path, *, threads: int = 1) -> VerifyReport:
 def exact_here(manifest: Manifest) -> bool:
     """Whether this machine executes the package's INT8 products exactly."""
     scheme = manifest.graph.scheme
-    return scheme.precision == "fp32" or this_machine().executes_exactly(
+    return scheme.precision != "int8" or this_machine().executes_exactly(
         scheme.activation, scheme.weight, scheme.reduce_range
     )
 

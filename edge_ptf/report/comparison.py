@@ -120,8 +120,7 @@ def _answers(left: Study, right: Study) -> Iterator[str]:
 
 
 def _form(study: Study) -> str:
-    scheme = study.payload.manifest.graph.scheme
-    return "FP32" if scheme.precision == "fp32" else f"INT8 {scheme.mode}, {scheme.activation} × {scheme.weight}"
+    return str(study.payload.manifest.graph.scheme)
 
 
 def _machine(study: Study) -> str:

@@ -228,15 +228,13 @@ def package_table(payload: Payload) -> RenderableType:
     """What a package is: task, form, needs, lineage, files."""
     manifest = payload.manifest
     graph, task = manifest.graph, manifest.task
-    scheme = graph.scheme
-    form = "FP32" if scheme.precision == "fp32" else f"INT8 {scheme.mode}, {scheme.activation} × {scheme.weight}"
     scope = "" if task.out_of_scope_label is None else f", out of scope: {task.out_of_scope_label}"
     if task.threshold is not None:
         scope += f" below {task.threshold:.3f}"
     rows = {
         "payload": payload.digest,
         "task": f"{task.name}, {len(task.labels)} labels{scope}",
-        "form": f"{form}, opset {graph.opset}, {len(graph.layers)} layers",
+        "form": f"{graph.scheme}, opset {graph.opset}, {len(graph.layers)} layers",
         "needs": f"ONNX Runtime ≥ {manifest.requires.onnxruntime}"
         + (f", one of {', '.join(manifest.requires.isa_any)} on x86" if manifest.requires.isa_any else ""),
         "longest text": f"{manifest.tokenizer.max_length} tokens",
@@ -349,7 +347,8 @@ def _graph_summary(graph: Graph) -> str:
     notes = info.lineage[-1].notes
     same = f", {notes['same_answer_percent']:.1f} % of answers as in FP32" if "same_answer_percent" in notes else ""
     ranges = f" ({notes['calibration']})" if "calibration" in notes else ""
-    return f"{size:.1f} MB, INT8 {info.scheme.mode}{ranges}{same}"
+    form = f"INT8 {info.scheme.mode}" if info.scheme.precision == "int8" else info.scheme.precision.upper()
+    return f"{size:.1f} MB, {form}{ranges}{same}"
 
 
 def _sensitivity_summary(found: Sensitivity) -> str:

@@ -143,7 +143,7 @@ def test_what_the_flavour_keeps_is_looked_at_too(
 def test_only_fp32_graphs_and_int8_flavours_are_looked_at(
     whole: Graph, tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInputError, match="the flavour is FP32"):
+    with pytest.raises(BadInputError, match="the flavour has no INT8"):
         sensitivity(whole, tiny_data(), QUICK, QuantizeConfig(mode="none"), tmp_path / "out")
     small = quantize(whole, tiny_data(), QuantizeConfig(), tmp_path / "int8")
     with pytest.raises(BadInputError, match="INT8 already"):
