@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data sets")
     parser.add_argument("--profile", default="x86-vnni")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--results", help="name of the file of figures [default: NAME-PROFILE]")
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds of all trainings [default: the recipe's]")
     parser.epilog = "What is not listed here is passed on to compress."
     given, more = parser.parse_known_args()
@@ -45,7 +46,7 @@ def main() -> None:
     for name, value in figures.items():
         print(f"{name:<{width}}  {value}")
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{given.name}-{given.profile}.json"
+    file = RESULTS / f"{given.results or f'{given.name}-{given.profile}'}.json"
     file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
@@ -83,10 +84,14 @@ def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]
     from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
     from edge_ptf.statistics import percentile
 
-    package = open_package(out / "package.eptf")
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    package = open_package(out / record["package"])
     work = {stage["key"]: stage["work_seconds"] for stage in record["stages"]}
-    figures: dict[str, object] = {"exit code": runs[0][0], "seconds from nothing": round(sum(work.values()), 1)}
+    known = all(work.values())  # a result of an earlier version does not say what it took
+    figures: dict[str, object] = {
+        "exit code": runs[0][0],
+        "seconds from nothing": round(sum(work.values()), 1) if known else None,
+    }
     for when, (_, seconds, reused) in zip(("", ", second run"), runs, strict=True):
         figures |= {f"seconds{when}": round(seconds, 1), f"stages reused{when}": reused}
     for evidence in package.evidence():
