@@ -11,7 +11,7 @@ from edge_ptf.compression import CostConfig, GradualConfig, PruneConfig
 from edge_ptf.compression.pruning import SIZES
 from edge_ptf.config import Source, StageConfig, StrictModel, resolve
 from edge_ptf.data.dataset import DataConfig
-from edge_ptf.export import ExportConfig, GainConfig, QuantizeConfig, SensitivityConfig
+from edge_ptf.export import CalibrateConfig, ExportConfig, GainConfig, QuantizeConfig, SensitivityConfig
 from edge_ptf.measure import BenchConfig, EvaluateConfig
 from edge_ptf.package import AssembleConfig
 from edge_ptf.profiles import Profile, Targets
@@ -48,6 +48,9 @@ class Recipe(StrictModel):
     distill: DistillConfig = Field(default_factory=DistillConfig, description="Teaching the student.")
     ensemble: EnsembleConfig = Field(default_factory=EnsembleConfig, description="Further teachers of the student.")
     export: ExportConfig = Field(default_factory=ExportConfig, description="ONNX.")
+    calibrate: CalibrateConfig = Field(
+        default_factory=CalibrateConfig, description="Ranges by Neural Compressor; for the command of that name alone."
+    )
     quantize: QuantizeConfig = Field(default_factory=QuantizeConfig, description="INT8.")
     gain: GainConfig = Field(
         default_factory=GainConfig, description="What INT8 wins over FP32, where this machine is the device."

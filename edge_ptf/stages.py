@@ -18,20 +18,25 @@ from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import bytes_digest, tree_digest, value_digest
 from edge_ptf.export import (
+    CalibrateConfig,
     ExportConfig,
     Gain,
     GainConfig,
     QuantizeConfig,
+    Ranges,
     Sensitivity,
     SensitivityConfig,
+    calibrate,
     export,
     find_gain,
+    load_ranges,
     load_sensitivity,
     open_gain,
     open_graph,
     quantize,
     sensitivity,
 )
+from edge_ptf.export.compressor import LIBRARIES, require_compressor
 from edge_ptf.export.graph import Graph
 from edge_ptf.machine import this_machine
 from edge_ptf.measure import (
@@ -189,10 +194,30 @@ def run_export(checkpoint: Checkpoint, data: LabelledData, config: ExportConfig,
     return place.run(key, lambda out: export(checkpoint, data, config, out, place.progress), open_graph)
 
 
-def run_quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, place: Place) -> Outcome[Graph]:
-    """The graph in INT8."""
-    key = _key("quantize", config, GRAPH, version=2, graph=graph.digest, data=data.fingerprint, isa=_isa())
-    return place.run(key, lambda out: quantize(graph, data, config, out, place.progress), open_graph)
+def run_calibrate(
+    checkpoint: Checkpoint, data: LabelledData, config: CalibrateConfig, flavour: QuantizeConfig, place: Place
+) -> Outcome[Ranges]:
+    """Ranges of activations by Neural Compressor, in the flavour's form of activations."""
+    require_compressor()  # whose version is part of the key
+    activation = {"activation": flavour.activation, "symmetric": flavour.symmetric_activation}
+    key = _key(
+        "calibrate",
+        config,
+        (*TRAINING, *LIBRARIES),
+        flavour=activation,
+        checkpoint=checkpoint.digest,
+        data=data.fingerprint,
+    )
+    return place.run(key, lambda out: calibrate(checkpoint, data, config, flavour, out, place.progress), load_ranges)
+
+
+def run_quantize(
+    graph: Graph, data: LabelledData, config: QuantizeConfig, place: Place, ranges: Ranges | None = None
+) -> Outcome[Graph]:
+    """The graph in INT8; `ranges` are what `run_calibrate` found."""
+    further = {"ranges": ranges.model_dump(mode="json")} if ranges else {}
+    key = _key("quantize", config, GRAPH, version=2, graph=graph.digest, data=data.fingerprint, isa=_isa(), **further)
+    return place.run(key, lambda out: quantize(graph, data, config, out, place.progress, ranges), open_graph)
 
 
 def run_gain(full: Graph, int8: Graph, data: LabelledData, config: GainConfig, place: Place) -> Outcome[Gain]:

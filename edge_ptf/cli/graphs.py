@@ -1,4 +1,4 @@
-"""`edge-ptf export`, `quantize`, `sensitivity` and `assemble`: from a checkpoint to the payload."""
+"""`edge-ptf export`, `calibrate`, `quantize`, `sensitivity` and `assemble`: from a checkpoint to the payload."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_ptf.cli.arguments import Settings, job_options, out_option, overwrite_
 from edge_ptf.cli.console import make_console
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, tell, working
-from edge_ptf.export import ExportConfig, QuantizeConfig, SensitivityConfig
+from edge_ptf.export import CalibrateConfig, ExportConfig, QuantizeConfig, SensitivityConfig
 from edge_ptf.package import AssembleConfig, open_payload
 
 folder = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -38,25 +38,69 @@ def export_command(
         return tell(stages.run_export(source, data, config, place))
 
 
+@click.command("calibrate")
+@click.option("--checkpoint", required=True, type=folder, help="The checkpoint that the graph is exported from.")
+@job_options
+@out_option
+@overwrite_option
+@config_options(CalibrateConfig)
+def calibrate_command(
+    checkpoint: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+) -> int:
+    """Find ranges of activations for static INT8 with Neural Compressor, on the PyTorch model.
+
+    \b
+    edge-ptf calibrate --checkpoint work/student --data my-texts/ --profile jetson --out work/ranges
+    edge-ptf quantize --graph work/onnx … --profile jetson --ranges work/ranges --calibration best
+
+    Whether activations are signed or symmetric comes from --profile and --set quantize.…; only texts of the validation
+    split are looked at. The ranges lie in --out as ranges.json.
+    """
+    from edge_ptf import stages
+    from edge_ptf.checkpoint import open_checkpoint
+
+    chosen = Settings(project_file, settings, flags)
+    source = open_checkpoint(checkpoint)
+    config = stage_config(CalibrateConfig, source.info.task, chosen, flags)
+    flavour = stage_config(QuantizeConfig, source.info.task, chosen, {})
+    with working(chosen.need("out"), overwrite) as place:
+        data = load_data(chosen, source.info.task, place.progress)
+        return tell(stages.run_calibrate(source, data, config, flavour, place))
+
+
 @click.command("quantize")
 @click.option("--graph", required=True, type=folder, help="An FP32 graph directory, as export writes it.")
+@click.option(
+    "--ranges",
+    type=folder,
+    help="Ranges that calibrate wrote: used as they are, or with --calibration best tried beside all other ways.",
+)
 @job_options
 @out_option
 @overwrite_option
 @config_options(QuantizeConfig)
 def quantize_command(
-    graph: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
+    graph: Path,
+    ranges: Path | None,
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    overwrite: bool,
+    **flags: Any,
 ) -> int:
     """Turn an FP32 graph into INT8. The flavour comes from --profile, single options win over it."""
     from edge_ptf import stages
-    from edge_ptf.export import open_graph
+    from edge_ptf.export import load_ranges, open_graph
+    from edge_ptf.report.calibration import calibration_table
 
     chosen = Settings(project_file, settings, flags)
-    source = open_graph(graph)
+    source, given = open_graph(graph), load_ranges(ranges) if ranges else None
     config = stage_config(QuantizeConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
-        return tell(stages.run_quantize(source, data, config, place))
+        outcome = stages.run_quantize(source, data, config, place, given)
+    if table := calibration_table(outcome.artifact):
+        make_console().print(table)
+    return tell(outcome)
 
 
 @click.command("sensitivity")

@@ -24,6 +24,7 @@ COMMANDS = {
     "prune": ("training", "Make a checkpoint physically smaller: the untrained student."),
     "distill": ("training", "Teach the student what the teacher knows."),
     "export": ("graphs", "Turn a checkpoint into ONNX, proven to answer alike."),
+    "calibrate": ("graphs", "Find ranges for static INT8 with Neural Compressor (extra inc)."),
     "quantize": ("graphs", "Turn an ONNX graph into INT8."),
     "sensitivity": ("graphs", "Find the products that INT8 hurts, and the fewest to keep in FP32."),
     "assemble": ("graphs", "Make the payload: model, tokenizer, labels, golden vectors, papers."),

@@ -37,15 +37,7 @@ class GraphSession:
 
     def feeds(self, encoding: Encoding) -> dict[str, Any]:
         """The graph's inputs for one text, each int64 [1, length]."""
-        ids = np.asarray([encoding.input_ids], dtype=np.int64)
-        known = {
-            "input_ids": ids,
-            "attention_mask": np.ones_like(ids),
-            "token_type_ids": np.asarray([encoding.token_type_ids], dtype=np.int64)
-            if encoding.token_type_ids is not None
-            else np.zeros_like(ids),
-        }
-        return {name: known[name] for name in self.inputs}
+        return feeds(encoding, self.inputs)
 
     def run(self, feeds: dict[str, Any]) -> Logits:
         """One call of the engine; the answer without its batch axis."""
@@ -55,6 +47,19 @@ class GraphSession:
     def logits(self, encoding: Encoding) -> Logits:
         """[classes] or [length, classes], FP32."""
         return self.run(self.feeds(encoding))
+
+
+def feeds(encoding: Encoding, inputs: Sequence[str]) -> dict[str, Any]:
+    """The named inputs for one text, each int64 [1, length]."""
+    ids = np.asarray([encoding.input_ids], dtype=np.int64)
+    known = {
+        "input_ids": ids,
+        "attention_mask": np.ones_like(ids),
+        "token_type_ids": np.asarray([encoding.token_type_ids], dtype=np.int64)
+        if encoding.token_type_ids is not None
+        else np.zeros_like(ids),
+    }
+    return {name: known[name] for name in inputs}
 
 
 def logit_distance(expected: Sequence[Logits], found: Sequence[Logits]) -> float:

@@ -134,7 +134,7 @@ def trace(model: Any, inputs: tuple[str, ...], opset: int) -> Any:
     import onnx
     import torch
 
-    wrapped = _traceable(copy.deepcopy(model), inputs)
+    wrapped = traceable(copy.deepcopy(model), inputs)
     ids = torch.full((2, 8), 3, dtype=torch.long)
     ids[1, 5:] = int(model.config.pad_token_id or 0)
     mask = torch.ones_like(ids)
@@ -178,7 +178,8 @@ def _without_copies(traced: Any) -> Any:
     return traced
 
 
-def _traceable(model: Any, inputs: tuple[str, ...]) -> Any:
+def traceable(model: Any, inputs: tuple[str, ...]) -> Any:
+    """The model with plain attention, positional inputs and logits alone; it is changed on the way."""
     import torch
     from torch import nn
 

@@ -14,22 +14,32 @@ from typing import Any
 from edge_ptf.export import calibration, half, lean, products, rewrite, smoothing
 from edge_ptf.export.execute import GraphSession, logit_distance
 from edge_ptf.export.flavour import QuantizeConfig
+from edge_ptf.export.ranges import Ranges, transferred
 from edge_ptf.tasks.base import Encoding
 
 
 class Quantizer:
     """Makes the forms of one graph in one flavour; what they share is worked out once: fusions and ranges."""
 
-    def __init__(self, full: Path, max_length: int, config: QuantizeConfig, encodings: Sequence[Encoding]) -> None:
+    def __init__(
+        self,
+        full: Path,
+        max_length: int,
+        config: QuantizeConfig,
+        encodings: Sequence[Encoding],
+        given: Ranges | None = None,
+    ) -> None:
         """Args:
         full: the FP32 graph's ONNX file.
         max_length: the most tokens a text may have.
         encodings: the texts that ranges come from, those of static mode and those that smoothing evens out.
+        given: static ranges of another toolkit: used as they are, or tried where the best are asked for.
         """
         self.full = full
         self.max_length = max_length
         self.config = config
         self.encodings = encodings
+        self.given = given
         self.notes: dict[str, Any] = {}  # what was found out on the way, for the lineage
 
     def shipped(self, keep_fp32: Collection[str] = ()) -> Any:
@@ -86,14 +96,20 @@ class Quantizer:
 
         with tempfile.TemporaryDirectory() as folder, _quiet():
             onnx.save(self.source, Path(folder) / "fp32.onnx")
-            ways = calibration.ways(self.config.calibration, self.config.percentile)
+            best = self.config.calibration == "best"
+            asked = "minmax" if self.given and not best else self.config.calibration
+            ways = calibration.ways(asked, self.config.percentile)
             found = {str(way): calibration.calibrate(Path(folder) / "fp32.onnx", self.encodings, way) for way in ways}
+        if self.given:
+            theirs = transferred(self.source, found["minmax"], self.given)
+            found = {**(found if best else {}), self.given.source: theirs}
+            self.notes |= {"calibration": self.given.source}
         if len(found) == 1:
             return next(iter(found.values()))
         distances = {name: self._distance(ranges) for name, ranges in found.items()}
-        best = min(distances, key=lambda name: distances[name])
-        self.notes |= {"calibration": best, "calibration_logit_difference": distances}
-        return found[best]
+        nearest = min(distances, key=lambda name: distances[name])
+        self.notes |= {"calibration": nearest, "calibration_logit_difference": distances}
+        return found[nearest]
 
     def _distance(self, ranges: Any) -> float:
         """How far from FP32 the static form with these ranges answers."""

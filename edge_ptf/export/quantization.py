@@ -18,6 +18,7 @@ from edge_ptf.export.exporting import spread
 from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.export.forms import Quantizer
 from edge_ptf.export.graph import MODEL_FILE, Graph, save_graph
+from edge_ptf.export.ranges import Ranges
 from edge_ptf.export.saturation import saturation
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Encoding
@@ -26,26 +27,40 @@ SATURATION_TEXTS = 32
 """Texts by which saturation is counted, spread over the lengths."""
 
 
-def quantize(graph: Graph, data: LabelledData, config: QuantizeConfig, out: Path, progress: Progress = SILENT) -> Graph:
+def quantize(
+    graph: Graph,
+    data: LabelledData,
+    config: QuantizeConfig,
+    out: Path,
+    progress: Progress = SILENT,
+    ranges: Ranges | None = None,
+) -> Graph:
     """Writes the INT8 form of an FP32 graph, or its FP16 form.
 
-    Static ranges come from `validation`; labels are not looked at.
+    Static ranges come from `validation`, whose labels are not looked at. Given `ranges` are used as they are, or tried
+    beside all other ways where the best calibration is asked for.
 
     Weighted products become INT8; LayerNorm, softmax, GELU and residual sums stay FP32, where INT8 costs accuracy
     (Bondarenko et al. 2021, "Understanding and Overcoming the Challenges of Efficient Transformer Quantization").
 
     Raises:
-        BadInputError: the graph is INT8 or FP16 already, or has no product of a name in `keep_fp32`.
+        BadInputError: the graph is INT8 or FP16 already, or has no product of a name in `keep_fp32`; or
+            `ranges` are those of another model, or have no use in this flavour.
     """
     if graph.info.scheme.precision != "fp32":
         raise BadInputError(
             f"{graph.path}: the graph is {graph.info.scheme.precision.upper()} already",
             hint="Give the directory that export wrote",
         )
+    if ranges and (config.mode != "static" or config.smooth is not None):
+        raise BadInputError(
+            "given ranges are for static mode without smoothing, which changes what they are ranges of",
+            hint="Choose it: --mode static, without --smooth",
+        )
     progress.start("Quantize", 3)
     task, tokenizer = tasks.create(graph.info.task), load_tokenizer(graph.path)
     encodings = task.encode(tokenizer, spread(data.validation, config.calibration_texts), graph.info.max_length)
-    quantizer = Quantizer(graph.model, graph.info.max_length, config, encodings)
+    quantizer = Quantizer(graph.model, graph.info.max_length, config, encodings, ranges)
     model = quantizer.shipped(config.keep_fp32)
     progress.advance()
     step = LineageStep(stage="quantize", config=config.model_dump(mode="json"))

@@ -16,6 +16,7 @@ from edge_ptf.compression import CostTable
 from edge_ptf.config import Source
 from edge_ptf.export.gain import Gain
 from edge_ptf.export.graph import Graph
+from edge_ptf.export.ranges import Ranges
 from edge_ptf.export.sensitivity import Sensitivity
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
@@ -69,6 +70,7 @@ def summary(artifact: Any) -> str:
         (Payload, _payload_summary),
         (AccuracyEvidence, _accuracy_summary),
         (Sensitivity, _sensitivity_summary),
+        (Ranges, lambda ranges: f"{ranges.source}: ranges of {len(ranges.products)} products, {ranges.texts:,} texts"),
         (Gain, lambda gain: f"INT8 {gain.ratio:.2f}× as fast as FP32 ({gain.low:.2f} to {gain.high:.2f})"),
     )
     return next((tell(artifact) for kind, tell in known if isinstance(artifact, kind)), type(artifact).__name__)
