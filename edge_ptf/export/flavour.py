@@ -23,6 +23,9 @@ class QuantizeConfig(StageConfig):
     per_channel: bool = Field(True, description="One scale for each output of a weight matrix.")
     reduce_range: bool = Field(False, description="Weights of 7 bits, for processors whose 16-bit sums saturate.")
     symmetric_activation: bool = Field(False, description="Zero point 0 for activations (static mode, int8).")
+    outputs: bool = Field(
+        True, description="Static mode: results of products become INT8 too; without, answers come nearer to FP32."
+    )
     calibration: Literal["minmax", "percentile", "entropy", "best"] = Field(
         "minmax", description="How static ranges are chosen; best tries all and keeps what answers nearest to FP32."
     )

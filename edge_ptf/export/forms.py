@@ -165,6 +165,7 @@ class Quantizer:
                 "ActivationSymmetric": self.config.symmetric_activation,
                 "WeightSymmetric": True,
                 "QuantizeBias": False,
+                "OpTypesToExcludeOutputQuantization": [] if self.config.outputs else ["MatMul", "Gemm"],
             },
         )
         quantizer.quantize_model()

@@ -36,6 +36,7 @@ FLAVOURS = {
     "static, symmetric": {"mode": "static", "activation": "int8", "symmetric_activation": True},
     "static, 7 bits": {"mode": "static", "reduce_range": True},
     "static, one scale": {"mode": "static", "per_channel": False},
+    "static, inputs alone": {"mode": "static", "outputs": False},
     "none": {"mode": "none"},
 }
 
@@ -116,6 +117,22 @@ def weights(graph: Graph) -> list[tuple[np.ndarray, np.ndarray]]:
                 turned = any(item.name == "transB" and item.i for item in node.attribute)
                 found.append((matrix.T if turned else matrix, stored[source.input[1]]))
     return found
+
+
+@pytest.mark.parametrize(("name", "whole"), [("static", True), ("static, inputs alone", False)])
+def test_results_of_products_become_int8_where_asked(flavour: Callable[[str], Graph], name: str, whole: bool) -> None:
+    graph = flavour(name)
+    made = {node.output[0] for node in nodes(graph, "MatMul", "Gemm")}
+    quantized = [node for node in nodes(graph, "QuantizeLinear") if node.input[0] in made]
+    assert bool(quantized) is whole
+    assert len(weights(graph)) == len(weights(flavour("static")))
+
+
+def test_results_in_fp32_bring_the_answers_nearer(flavour: Callable[[str], Graph]) -> None:
+    distances = [
+        flavour(name).info.lineage[-1].notes["mean_logit_difference"] for name in ("static", "static, inputs alone")
+    ]
+    assert distances[1] < distances[0]
 
 
 def zero_points(graph: Graph) -> list[np.ndarray]:
