@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds of all trainings [default: the recipe's]")
     parser.epilog = "What is not listed here is passed on to compress."
     given, more = parser.parse_known_args()
+    given.results = given.results or f"{given.name}-{given.profile}"
     out = given.out or Path("build") / f"{given.name}-{given.profile}"
     command = [sys.executable, "-m", "edge_ptf", "compress", "--profile", given.profile, "--model", "minilm-l6"]
     command += ["--data", str(given.data / given.name), *JOBS[given.name], *more]
@@ -46,7 +47,7 @@ def main() -> None:
     for name, value in figures.items():
         print(f"{name:<{width}}  {value}")
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{given.results or f'{given.name}-{given.profile}'}.json"
+    file = RESULTS / f"{given.results}.json"
     file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
