@@ -48,14 +48,14 @@ def best_structure(
     *inner, last = importance
     choices = [_layer_choices(scores, costs.inner, units_step, removable=True) for scores in inner]
     choices.append(_layer_choices(last, costs.last, units_step, removable=False))
-    quickest = costs.fixed_ms + sum(float(layer.ms.min()) for layer in choices)
+    quickest = float(costs.whole(costs.fixed_ms + sum(float(layer.ms.min()) for layer in choices)))
     if quickest > budget_ms:
         most = costs.unpruned_predicted_ms / quickest
         raise BadInputError(
             f"no structure takes {budget_ms:.3f} ms: without any heads and units it would be {quickest:.3f} ms",
             hint=f"Ask for a speed-up below {most:.1f}",
         )
-    step = (budget_ms - costs.fixed_ms) / STEPS
+    step = (costs.sum_within(budget_ms) - costs.fixed_ms) / STEPS
     loss, taken = np.zeros(STEPS + 1), []
     for layer in choices:
         weights = np.ceil(layer.ms / step - 1e-9).astype(int)

@@ -14,7 +14,7 @@ from edge_ptf import architecture
 from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, save_checkpoint
 from edge_ptf.compression import costs as room
-from edge_ptf.compression.costs import CostConfig, CostTable, Curve, find_costs, open_costs, time_graphs
+from edge_ptf.compression.costs import CostConfig, CostTable, Curve, LayerCosts, find_costs, open_costs, time_graphs
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError, ConfigError
 from edge_ptf.export import QuantizeConfig
@@ -172,3 +172,27 @@ def test_graphs_take_turns_and_every_text_counts() -> None:
     assert found.shape == (2,)
     assert (found > 0).all()
     assert all(sorted(graph.calls) == [7] * 15 + [8] * 15 for graph in graphs)
+
+
+@given(st.floats(0.0, 0.5), st.floats(0.05, 1.0))
+def test_a_large_model_takes_more_than_the_sum_of_its_parts_and_a_small_one_hardly(beyond: float, share: float) -> None:
+    curve = Curve(widths=(0, 4), ms=(0.1, 1.1))
+    costs = LayerCosts(attention=curve, ffn=curve)
+    table = CostTable(
+        source="measured",
+        config=CostConfig(),
+        quantize=QuantizeConfig(),
+        lengths=(8,),
+        unpruned=(LayerShape(heads=4, ffn=4),) * 3,
+        fixed_ms=0.4,
+        inner=costs,
+        last=costs,
+        unpruned_ms=7.0 * (1 + beyond),
+        machine=this_machine(),
+    )
+    assert table.sum_of(table.unpruned) == pytest.approx(7.0)
+    assert table.unpruned_predicted_ms == pytest.approx(7.0 * (1 + beyond))
+    assert table.whole(7.0 * share) == pytest.approx(7.0 * share * (1 + beyond * share**3))
+    assert table.sum_within(float(table.whole(7.0 * share))) == pytest.approx(7.0 * share, rel=1e-4)
+    noisy = table.replace(unpruned_ms=6.0)
+    assert noisy.whole(3.0) == 3.0  # the whole is never quicker than the sum: that is noise
