@@ -144,12 +144,15 @@ def _collect_lines(node: yaml.Node, location: Location, lines: dict[Location, in
 def _problem(model: type[BaseModel], item: Any, sources: Sequence[Source]) -> str:
     location = tuple(item["loc"])
     place = _place(location, sources)
-    name = ".".join(str(part) for part in location) or "the whole"
+    name = ".".join(str(part) for part in location)
     if item["type"] == "extra_forbidden":
         hint = near_matches(str(location[-1]), _fields_at(model, location[:-1]))
         return f"{place}: unknown field '{name}'" + (f". {hint}" if hint else "")
+    said = item["msg"].removeprefix("Value error, ")
+    if not location:  # of several sections together
+        return f"{place}: {said}"
     given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
-    return f"{place}: {name}: {item['msg'].removeprefix('Value error, ')}{given}"
+    return f"{place}: {name}: {said}{given}"
 
 
 def _place(location: Location, sources: Sequence[Source]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edge_ptf.compression import CostConfig, GradualConfig, PruneConfig
 from edge_ptf.compression.pruning import SIZES
@@ -63,6 +63,13 @@ class Recipe(StrictModel):
     bench: BenchConfig = Field(default_factory=BenchConfig, description="Latency and memory of what ships.")
     search: SearchConfig = Field(default_factory=SearchConfig, description="Finding a recipe by the targets.")
     targets: Targets = Field(default_factory=Targets, description="Limits of the gate.")
+
+    @model_validator(mode="after")
+    def _rounding_that_comes(self) -> Recipe:
+        """Said before the teacher is made, not after."""
+        if self.distill.quantization_aware and self.quantize.mode == "none":
+            raise ValueError("distill.quantization_aware is for a student that becomes INT8, and quantize.mode is none")
+        return self
 
 
 def sources_below(profile: Profile | None, task: type[Task], overrides: Sequence[Source] = ()) -> list[Source]:

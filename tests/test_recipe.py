@@ -103,3 +103,13 @@ def test_the_size_is_found_by_the_targets_where_nobody_names_one() -> None:
 def test_without_a_cost_to_keep_the_size_is_the_tasks_own() -> None:
     assert not resolve_recipe(None, CLASSIFICATION).search.automatic
     assert resolve_recipe(None, CLASSIFICATION, [Source("flags", {"targets": {"package_mb": 9}})]).search.automatic
+
+
+def test_teaching_for_int8_that_will_not_come_is_refused_before_anything_is_made() -> None:
+    flags = Source("command line", {"distill": {"quantization_aware": True}, "quantize": {"mode": "none"}})
+    with pytest.raises(ConfigError) as caught:
+        resolve_recipe(None, CLASSIFICATION, [flags])
+    (problem,) = caught.value.problems
+    assert problem == (
+        "command line: distill.quantization_aware is for a student that becomes INT8, and quantize.mode is none"
+    )
