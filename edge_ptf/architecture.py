@@ -38,6 +38,11 @@ class Family:
     layer_count: str = "num_hidden_layers"
     ffn_width: str = "intermediate_size"
 
+    @property
+    def norms(self) -> tuple[str, str]:
+        """Where a layer has written to the hidden states."""
+        return self.attention_norm, self.ffn_norm
+
 
 _BERT = {
     "layers": "encoder.layer",
@@ -66,6 +71,10 @@ FAMILIES: dict[str, Family] = {
         ffn_width="hidden_dim",
     ),
 }
+
+
+HEADS = ("classifier.dense", "pre_classifier", "classifier")
+"""Where a task's head reads the hidden states; the first of these that a model has."""
 
 
 class LayerParts:
@@ -141,6 +150,11 @@ def word_embeddings(model: Any) -> Any:
     return encoder(model).get_input_embeddings()
 
 
+def embedded(model: Any) -> Any:
+    """The module that gives the first hidden states."""
+    return getattr(encoder(model), "embeddings_project", None) or encoder(model).embeddings
+
+
 def head_size(model: Any) -> int:
     """Width of one attention head."""
     if not is_known(model):
@@ -148,6 +162,12 @@ def head_size(model: Any) -> int:
         return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
     first = parts(model)[0]
     return int(first.get(first.family.attention).attention_head_size)
+
+
+def hidden_width(model: Any) -> int:
+    """Width of the hidden states, which every layer reads and adds to."""
+    norms = [part.get(part.family.ffn_norm) for part in parts(model)] if is_known(model) else []
+    return int(norms[0].weight.shape[0] if norms else model.config.hidden_size)
 
 
 def shapes(model: Any) -> tuple[LayerShape, ...]:
@@ -211,6 +231,30 @@ def fill_layer(part: LayerParts, shape: LayerShape) -> None:
     _drop_empty(part, shape.heads, shape.ffn)
 
 
+def keep_hidden(model: Any, kept: Sequence[int]) -> None:
+    """Keeps only these numbers of the hidden states, in place, wherever they are written or read.
+
+    Attention's heads, feed-forward units and what a head makes of the hidden states stay as they are.
+    """
+    import torch
+
+    if len(kept) == hidden_width(model):
+        return
+    rows = torch.tensor(list(kept), dtype=torch.long)
+    _keep_embedded(encoder(model), rows)
+    for part in parts(model):
+        family = part.family
+        for path in (*family.projections, family.ffn_input):
+            _reads(part.layer, path, rows)
+        for path in (family.attention_output, family.ffn_output):
+            _writes(part.layer, path, rows)
+        for path in family.norms:
+            _narrow_norm(part.get(path), rows)
+    for path in (f"{model.base_model_prefix}.pooler.dense", *HEADS):
+        if _reads(model, path, rows):
+            return
+
+
 def keep_pieces(model: Any, kept: Sequence[int]) -> None:
     """Keeps only these rows of the word embeddings, in place, and renumbers the special tokens of the configuration."""
     import torch
@@ -228,15 +272,68 @@ def keep_pieces(model: Any, kept: Sequence[int]) -> None:
             setattr(model.config, name, numbers.get(old))
 
 
-def reshape(model: Any, shape: Iterable[LayerShape]) -> None:
-    """Gives every layer the widths of `shape`, in place, before a state is loaded: which units stay is arbitrary.
+def reshape(model: Any, shape: Iterable[LayerShape], hidden: int | None = None) -> None:
+    """Gives every layer the widths of `shape`, and hidden states theirs, in place, before a state is loaded.
 
-    A model of a family that cannot be pruned stays as it is.
+    Which numbers, heads and units stay is arbitrary. A model of a family that cannot be pruned stays as it is.
     """
     if not is_known(model):
         return
+    if hidden is not None:
+        keep_hidden(model, range(min(hidden, hidden_width(model))))
     for part, wanted in zip(parts(model), shape, strict=True):
         slice_layer(part, range(min(wanted.heads, part.heads)), range(min(wanted.ffn, part.ffn)))
+
+
+def _keep_embedded(encoder: Any, kept: Any) -> None:
+    """Narrows what the embeddings give: the projection where there is one (ELECTRA), else the tables themselves."""
+    from torch import nn
+
+    if _writes(encoder, "embeddings_project", kept):
+        return
+    for module in encoder.embeddings.modules():
+        if isinstance(module, nn.Embedding):
+            module.weight = nn.Parameter(module.weight.detach()[:, kept].clone())
+            module.embedding_dim = len(kept)
+    _narrow_norm(encoder.embeddings.LayerNorm, kept)
+
+
+def _module(root: Any, path: str) -> Any:
+    """The module at a path, or None."""
+    for name in path.split("."):
+        root = getattr(root, name, None)
+    return root
+
+
+def _reads(root: Any, path: str, kept: Any) -> bool:
+    """Narrows the input of the linear module at a path; False: there is none."""
+    module = _module(root, path)
+    if not hasattr(module, "in_features"):
+        return False
+    root.set_submodule(path, _columns(module, kept))
+    return True
+
+
+def _writes(root: Any, path: str, kept: Any) -> bool:
+    """Narrows the output of the module at a path, a linear one or a bias; False: there is none."""
+    from torch import nn
+
+    module = _module(root, path)
+    if hasattr(module, "out_features"):
+        root.set_submodule(path, _rows(module, kept))
+    elif getattr(module, "bias", None) is not None:
+        module.bias = nn.Parameter(module.bias.detach()[kept].clone())
+    else:
+        return False
+    return True
+
+
+def _narrow_norm(norm: Any, kept: Any) -> None:
+    from torch import nn
+
+    for name in ("weight", "bias"):
+        setattr(norm, name, nn.Parameter(getattr(norm, name).detach()[kept].clone()))
+    norm.normalized_shape = (len(kept),)
 
 
 def _rows(linear: Any, kept: Any) -> Any:

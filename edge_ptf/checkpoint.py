@@ -1,7 +1,8 @@
 """A checkpoint: a Hugging Face directory plus `edge_ptf.json`, which says what `transformers` cannot.
 
 That is the task, the longest sequence, where the checkpoint comes from, and the shape of each layer where pruning made
-layers differ. A checkpoint whose layers keep all their heads and are of one width loads with plain `transformers`.
+layers differ. A checkpoint whose layers keep all their heads and are of one width, and whose hidden states are as wide
+as they were, loads with plain `transformers`.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class CheckpointInfo(StrictModel):
     base_model: str = Field(description="Hub id or directory name of the pretrained model.")
     head_size: int = Field(gt=0, description="Width of one attention head.")
     layers: tuple[LayerShape, ...] = Field(description="Shape of each encoder layer, first layer first.")
+    hidden: int | None = Field(None, description="Width of the hidden states, where pruning made them narrower.")
     lineage: tuple[LineageStep, ...] = ()
 
 
@@ -194,7 +196,7 @@ def load_model(checkpoint: Checkpoint) -> Any:
     there, wanted = len(architecture.shapes(model)), len(checkpoint.info.layers)
     if there != wanted:
         raise CheckpointError(f"{checkpoint.path}: config.json has {there} layers, {INFO_FILE} {wanted}")
-    architecture.reshape(model, checkpoint.info.layers)
+    architecture.reshape(model, checkpoint.info.layers, checkpoint.info.hidden)
     state = _loaded(checkpoint.path, lambda: load_file(checkpoint.path / WEIGHTS_FILE))
     missing, unexpected = _loaded(checkpoint.path, lambda: model.load_state_dict(state, strict=False))
     wrong = [name for name in (*missing, *unexpected) if not name.endswith("position_ids")]

@@ -188,6 +188,74 @@ def test_token_classifiers_are_sliced_as_well(tiny_base: Callable[[str], Path], 
     assert (answers(model) - zeroed).abs().max() < LIMIT
 
 
+def twinned(model: Any) -> None:
+    """Writes every hidden number of the first half a second time into the other half, which nothing reads."""
+    half = architecture.hidden_width(model) // 2
+    writers = [architecture.embedded(model), *(part.layer for part in parts(model))]
+    with torch.no_grad():
+        for module in (each for writer in writers for each in writer.modules()):
+            if isinstance(module, torch.nn.Embedding) and module.embedding_dim == 2 * half:
+                module.weight[:, half:] = module.weight[:, :half]
+            elif isinstance(module, torch.nn.LayerNorm):
+                module.weight.normal_(1, 0.3)
+                module.weight[half:], module.bias[half:] = module.weight[:half], module.bias[:half]
+        for part in parts(model):
+            for path in (part.family.attention_output, part.family.ffn_output):
+                _twin(part.get(path), half)
+            for path in (*part.family.projections, part.family.ffn_input):
+                part.get(path).weight[:, half:] = 0
+        if hasattr(architecture.encoder(model), "embeddings_project"):
+            _twin(architecture.embedded(model), half)
+        pooler = getattr(architecture.encoder(model), "pooler", None)
+        head = pooler.dense if pooler else getattr(model, "pre_classifier", model.classifier)
+        getattr(head, "dense", head).weight[:, half:] = 0
+
+
+def _twin(linear: Any, half: int) -> None:
+    linear.weight[half:], linear.bias[half:] = linear.weight[:half], linear.bias[:half]
+
+
+@pytest.mark.parametrize("kind", [TextClassification, TokenClassification])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_hidden_numbers_that_repeat_others_and_are_not_read_can_go(
+    tiny_base: Callable[[str], Path], family: str, kind: Any
+) -> None:
+    labels = ("O", "B-A", "I-A") if kind is TokenClassification else ("a", "b", "c")
+    torch.manual_seed(4)
+    model = load_base_model(tiny_base(family), kind(kind.spec_for(labels))).eval()
+    with torch.no_grad():
+        for value in model.parameters():
+            value.add_(torch.randn_like(value) * 0.1)
+    twinned(model)
+    whole = answers(model)
+    architecture.keep_hidden(model, range(16))
+    assert architecture.hidden_width(model) == 16
+    assert (answers(model) - whole).abs().max() < LIMIT
+    assert architecture.shapes(model) == (LayerShape(heads=4, ffn=64),) * 3
+    fresh = type(model)(model.config).eval()
+    architecture.reshape(fresh, shapes(model), 16)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(answers(fresh), answers(model))
+
+
+@each_family
+@pytest.mark.parametrize("cut", CUTS)
+def test_hidden_states_of_sliced_layers_are_narrowed_and_train(model: Any, cut: str) -> None:
+    for part, (heads, units) in zip(parts(model), CUTS[cut], strict=True):
+        slice_layer(part, heads, units)
+    before = shapes(model)
+    architecture.keep_hidden(model, [*range(0, 32, 3), 31])
+    assert shapes(model) == before
+    fresh = type(model)(model.config).eval()
+    architecture.reshape(fresh, before, 12)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(answers(fresh), answers(model))
+    ids = torch.randint(5, 60, (2, 8), generator=torch.Generator().manual_seed(0))
+    model.train()
+    model(input_ids=ids, labels=torch.tensor([0, 2])).loss.backward()
+    assert all(value.grad is not None and value.grad.isfinite().all() for value in model.parameters())
+
+
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
     with pytest.raises(CheckpointError, match="'gpt2' cannot be pruned") as caught:
         family_named("gpt2")

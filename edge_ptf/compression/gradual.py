@@ -23,7 +23,7 @@ def in_steps(config: PruneConfig, shapes: Sequence[LayerShape], steps: int) -> l
 
     Widths of the layers that stay shrink evenly, and so does the number of the layers that go, first ones first; a
     speed-up grows by the same factor each time. The vocabulary is cut at once, because what stays of it does not depend
-    on the model.
+    on the model; the hidden states, whose cut touches everything, at last.
 
     Args:
         shapes: of the model before the first cut.
@@ -35,7 +35,7 @@ def in_steps(config: PruneConfig, shapes: Sequence[LayerShape], steps: int) -> l
         return [config]
     if config.speedup is not None:
         found = [config.replace(speedup=config.speedup ** (step / steps)) for step in range(1, steps + 1)]
-        return _vocabulary_first(found)
+        return _in_order(found)
     final = wanted_shapes(config, shapes)
     present, found = list(range(len(shapes))), []
     doomed = [layer for layer in present if layer not in final]
@@ -52,7 +52,7 @@ def in_steps(config: PruneConfig, shapes: Sequence[LayerShape], steps: int) -> l
             )
         )
         present = left
-    return _vocabulary_first(found)
+    return _in_order(found)
 
 
 def _between(before: LayerShape, after: LayerShape, share: float) -> LayerShape:
@@ -64,5 +64,10 @@ def _between(before: LayerShape, after: LayerShape, share: float) -> LayerShape:
     return LayerShape(heads=heads, ffn=min(max(units, after.ffn), before.ffn))
 
 
-def _vocabulary_first(configs: list[PruneConfig]) -> list[PruneConfig]:
-    return [configs[0], *(config.replace(vocabulary=False) for config in configs[1:])]
+def _in_order(configs: list[PruneConfig]) -> list[PruneConfig]:
+    """The vocabulary in the first cut alone, the hidden states in the last."""
+    first, last = 0, len(configs) - 1
+    return [
+        config.replace(vocabulary=config.vocabulary and step == first, hidden=config.hidden if step == last else None)
+        for step, config in enumerate(configs)
+    ]

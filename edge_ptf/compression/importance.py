@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -48,14 +48,9 @@ def fisher(
     parts = architecture.parts(model)
     size = architecture.head_size(model)
     gradients: list[tuple[list[Gradients], list[Gradients]]] = [([], []) for _ in parts]
-    labelled = [item for item in items if item.target not in (None, -100)]
-    progress.start("Importance", len(labelled))
-    model.eval().requires_grad_(False)
-    for batch in by_length(labelled, BATCH):
-        tensors = collate([labelled[index] for index in batch], inputs, pad)
+    for tensors, count in _labelled_batches(model, items, inputs, pad, "Importance", progress):
         masks = [
-            tuple(torch.ones(len(batch), 1, width, requires_grad=True) for width in (part.heads, part.ffn))
-            for part in parts
+            tuple(torch.ones(count, 1, width, requires_grad=True) for width in (part.heads, part.ffn)) for part in parts
         ]
         with ExitStack() as hooks:
             for part, (heads, units) in zip(parts, masks, strict=True):
@@ -64,20 +59,70 @@ def fisher(
                     hooks.callback(part.get(part.family.attention_output).register_forward_pre_hook(wide).remove)
                 if part.ffn:
                     hooks.callback(part.get(part.family.ffn_output).register_forward_pre_hook(_masking(units)).remove)
-            with torch.enable_grad():
-                logits = model(**{name: tensors[name] for name in inputs}, return_dict=True).logits
-                loss = torch.nn.functional.cross_entropy(
-                    logits.reshape(-1, logits.shape[-1]), tensors["targets"].reshape(-1), reduction="sum"
-                )
-                wanted = [mask for pair in masks for mask in pair]
-                found = torch.autograd.grad(loss, wanted, allow_unused=True)
+            found = _gradients(model, tensors, inputs, [mask for pair in masks for mask in pair])
         for index, halves in enumerate(gradients):
             for rows, gradient, mask in zip(halves, found[2 * index : 2 * index + 2], masks[index], strict=True):
                 rows.append((torch.zeros_like(mask) if gradient is None else gradient)[:, 0].numpy())
+    return [_layer_importance(np.concatenate(heads), np.concatenate(units)) for heads, units in gradients]
+
+
+def fisher_hidden(
+    model: Any, items: Sequence[Item], inputs: Sequence[str], pad: int, progress: Progress
+) -> NDArray[np.float64]:
+    """Diagonal Fisher information of one mask on the hidden states, laid on them wherever they are written: [width].
+
+    As `fisher`, for the numbers that all layers share (Xia et al. 2022, "CoFi", learn such a mask).
+    """
+    import torch
+
+    places = [architecture.embedded(model)]
+    places += [part.get(path) for part in architecture.parts(model) for path in part.family.norms]
+    squares, counted = np.zeros(architecture.hidden_width(model)), 0
+    for tensors, count in _labelled_batches(model, items, inputs, pad, "Importance of hidden states", progress):
+        mask = torch.ones(count, 1, len(squares), requires_grad=True)
+        with ExitStack() as hooks:
+            for place in places:
+                hooks.callback(place.register_forward_hook(_masking_output(mask)).remove)
+            (gradient,) = _gradients(model, tensors, inputs, [mask])
+        squares += gradient[:, 0].double().square().sum(dim=0).numpy()
+        counted += count
+    return squares / max(counted, 1)
+
+
+def magnitude_hidden(model: Any) -> NDArray[np.float64]:
+    """Sum of squared weights that write each number of the hidden states, layer after layer: needs no data."""
+    found = np.zeros(architecture.hidden_width(model))
+    for part in architecture.parts(model):
+        for path in (part.family.attention_output, part.family.ffn_output):
+            if (weight := getattr(part.get(path), "weight", None)) is not None:
+                found += weight.detach().double().square().sum(1).numpy()
+    return found
+
+
+def _labelled_batches(
+    model: Any, items: Sequence[Item], inputs: Sequence[str], pad: int, title: str, progress: Progress
+) -> Iterator[tuple[dict[str, Any], int]]:
+    """Batches of the examples that have a label, and how many are in each; meanwhile no weight has a gradient."""
+    labelled = [item for item in items if item.target not in (None, -100)]
+    progress.start(title, len(labelled))
+    model.eval().requires_grad_(False)
+    for batch in by_length(labelled, BATCH):
+        yield collate([labelled[index] for index in batch], inputs, pad), len(batch)
         progress.advance(len(batch))
     progress.finish()
     model.requires_grad_(True)
-    return [_layer_importance(np.concatenate(heads), np.concatenate(units)) for heads, units in gradients]
+
+
+def _gradients(model: Any, tensors: Mapping[str, Any], inputs: Sequence[str], masks: Sequence[Any]) -> Sequence[Any]:
+    """Of the loss, summed over examples, by each mask; None where the loss does not depend on it."""
+    import torch
+
+    with torch.enable_grad():
+        logits = model(**{name: tensors[name] for name in inputs}, return_dict=True).logits
+        loss = torch.nn.functional.cross_entropy(
+            logits.reshape(-1, logits.shape[-1]), tensors["targets"].reshape(-1), reduction="sum"
+        )
+        return torch.autograd.grad(loss, masks, allow_unused=True)
 
 
 def _layer_importance(heads: Gradients, units: Gradients) -> LayerImportance:
@@ -133,5 +178,12 @@ def _exchange(cut: NDArray[np.bool_], gradients: NDArray[np.float64]) -> None:
 def _masking(mask: Any) -> Any:
     def hook(module: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
         return (arguments[0] * mask, *arguments[1:])
+
+    return hook
+
+
+def _masking_output(mask: Any) -> Any:
+    def hook(module: Any, arguments: tuple[Any, ...], output: Any) -> Any:
+        return output * mask
 
     return hook

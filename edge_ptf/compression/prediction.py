@@ -66,7 +66,7 @@ class Predictor:
         self.form = costs.quantize.embeddings
         used = config.replace(vocabulary_size=None)
         self._used = len(kept_pieces(tokenizer, len(table), data, used)) if config.vocabulary else self.pieces
-        self._width, self._head = int(model.config.hidden_size), architecture.head_size(model)
+        self._width, self._head = architecture.hidden_width(model), architecture.head_size(model)
         self._row = int(table.shape[1])
         layers = sum(self.weights(shape) for shape in self.shapes)
         whole = sum(value.numel() for value in model.parameters())

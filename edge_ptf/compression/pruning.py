@@ -21,7 +21,14 @@ from edge_ptf.checkpoint import (
 )
 from edge_ptf.compression import vocabulary
 from edge_ptf.compression.costs import CostTable
-from edge_ptf.compression.importance import LayerImportance, fisher, magnitude, strongest
+from edge_ptf.compression.importance import (
+    LayerImportance,
+    fisher,
+    fisher_hidden,
+    magnitude,
+    magnitude_hidden,
+    strongest,
+)
 from edge_ptf.compression.reconstruction import reconstruct
 from edge_ptf.compression.structure import best_structure
 from edge_ptf.config import StageConfig
@@ -32,10 +39,10 @@ from edge_ptf.tasks.base import Example
 from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import labelled_items
 
-SIZES = ("layers", "keep_layers", "heads", "ffn")
+SIZES = ("layers", "keep_layers", "heads", "ffn", "hidden")
 """The options that say the size themselves; `speedup` finds it instead."""
 UNITS_STEP = 32
-"""Shares of feed-forward units are rounded to this: kernels work on blocks."""
+"""Shares of feed-forward units and of hidden states are rounded to this: kernels work on blocks."""
 
 
 class PruneConfig(StageConfig):
@@ -52,7 +59,12 @@ class PruneConfig(StageConfig):
     ffn: tuple[float, ...] | None = Field(
         None, description="Feed-forward units of each layer kept: one number, or one for each layer that is kept."
     )
-    importance: Literal["fisher", "magnitude"] = Field("fisher", description="Which heads and units matter.")
+    hidden: float | None = Field(
+        None, gt=0, description="Numbers of the hidden states kept, the same in all layers; teach the student after it."
+    )
+    importance: Literal["fisher", "magnitude"] = Field(
+        "fisher", description="Which heads, units and numbers of the hidden states matter."
+    )
     samples: int = Field(512, ge=1, description="Validation texts for the Fisher information.")
     rearrange: bool = Field(True, description="Look at parts together when choosing them, not at each alone.")
     refit: Literal["weights", "scales", "none"] = Field(
@@ -108,6 +120,9 @@ def prune(
     else:
         architecture.family_of(model)
         notes |= _cut_structure(model, tokenizer, checkpoint, data, config, costs, progress)
+        if config.hidden is not None:
+            notes |= _cut_hidden(model, tokenizer, checkpoint, data, config, progress)
+            info = info.replace(hidden=architecture.hidden_width(model))
         if config.vocabulary:
             tokenizer, found = _cut_vocabulary(model, tokenizer, data, config)
             notes |= found
@@ -183,6 +198,22 @@ def _cut_structure(
     return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted], **notes}
 
 
+def _cut_hidden(
+    model: Any, tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig, progress: Progress
+) -> dict[str, Any]:
+    there = architecture.hidden_width(model)
+    count = _count("hidden", config.hidden or there, there, step=UNITS_STEP, least=1)
+    if count == there:
+        return {}
+    if config.importance == "magnitude":
+        scores = magnitude_hidden(model)
+    else:
+        scores = fisher_hidden(model, *_scored(model, tokenizer, checkpoint, data, config), progress)
+    kept = strongest(scores, count)
+    architecture.keep_hidden(model, kept)
+    return {"kept_hidden": kept}
+
+
 def _strongest(scores: LayerImportance, shape: LayerShape, rearrange: bool) -> tuple[list[int], list[int]]:
     heads = strongest(scores.heads, shape.heads, scores.head_gradients if rearrange else None)
     return heads, strongest(scores.units, shape.ffn, scores.unit_gradients if rearrange else None)
@@ -204,11 +235,18 @@ def _scores(
 ) -> list[LayerImportance]:
     if config.importance == "magnitude":
         return magnitude(model)
+    return fisher(model, *_scored(model, tokenizer, checkpoint, data, config), progress)
+
+
+def _scored(
+    model: Any, tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig
+) -> tuple[list[Item], tuple[str, ...], int]:
+    """The validation texts that the Fisher information is taken over, what the model is fed, and the padding id."""
     task = tasks.create(checkpoint.info.task)
     step = max(len(data.validation) // config.samples, 1)
     examples = data.validation[::step][: config.samples]
     items = labelled_items(tokenizer, task, examples, checkpoint.info.max_length)
-    return fisher(model, items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id), progress)
+    return items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
 
 
 def kept_pieces(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> list[int]:

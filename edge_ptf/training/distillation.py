@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edge_ptf import tasks
+from edge_ptf import architecture, tasks
 from edge_ptf.checkpoint import (
     Checkpoint,
     LineageStep,
@@ -113,8 +113,9 @@ def distill(
     set_seed(config.seed)
     task, info = tasks.create(student.info.task), student.info
     taught, teaching = load_model(student), load_model(teacher)
-    widths = [int(model.config.hidden_size) for model in (taught, teaching)]
-    if config.hidden_weight and widths[0] != widths[1]:
+    widths = [architecture.hidden_width(model) for model in (taught, teaching)]
+    axes = matched_axes(teacher, student, widths[1])
+    if config.hidden_weight and widths[0] != len(axes):
         raise BadInputError(
             f"hidden states of {widths[0]} and {widths[1]} numbers cannot be compared",
             hint="Set hidden_weight to 0; relation_weight compares models of any width",
@@ -149,7 +150,7 @@ def distill(
     small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)
     items, validation = renumbered(items, small), renumbered(validation, small)
     full = small.shrink(taught)
-    lesson = _Lesson(config, outputs, (items, asked), bool(layers))
+    lesson = _Lesson(config, outputs, (items, asked), bool(layers), axes)
     predict = predictor(taught, task, validation, data.validation, inputs, pad)
     setup = Setup(
         taught,
@@ -200,14 +201,33 @@ def _check_alike(teacher: Checkpoint, assistants: Sequence[Checkpoint]) -> None:
 
 def matched_layers(teacher: Checkpoint, student: Checkpoint) -> tuple[int, ...]:
     """For each student layer the index of the teacher's hidden state it is held against (0 is the embedding)."""
-    before, lineage = len(teacher.info.lineage), student.info.lineage
     origins, count = list(range(len(teacher.info.layers))), len(student.info.layers)
-    for step in lineage[before:] if lineage[:before] == teacher.info.lineage else ():
-        if step.stage == "prune" and "kept_layers" in step.notes:
+    for step in _since(teacher, student):
+        if "kept_layers" in step.notes:
             origins = [origins[layer] for layer in step.notes["kept_layers"]]
     if len(origins) == count:
         return tuple(layer + 1 for layer in origins)
     return tuple(round((index + 1) * len(teacher.info.layers) / count) for index in range(count))
+
+
+def matched_axes(teacher: Checkpoint, student: Checkpoint, width: int) -> tuple[int, ...]:
+    """For each number of the student's hidden states the place of the teacher's it was cut from.
+
+    Args:
+        width: of the teacher's hidden states.
+    """
+    axes = tuple(range(width))
+    for step in _since(teacher, student):
+        if "kept_hidden" in step.notes:
+            axes = tuple(axes[place] for place in step.notes["kept_hidden"])
+    return axes
+
+
+def _since(teacher: Checkpoint, student: Checkpoint) -> tuple[LineageStep, ...]:
+    """The cuts that made the student of the teacher; none where it was made of another model."""
+    before, lineage = teacher.info.lineage, student.info.lineage
+    own = lineage[len(before) :] if lineage[: len(before)] == before else ()
+    return tuple(step for step in own if step.stage == "prune")
 
 
 class _Lesson:
@@ -219,16 +239,19 @@ class _Lesson:
         outputs: TeacherOutputs,
         items: tuple[Sequence[Item], Sequence[Item]],
         hidden: bool,
+        axes: Sequence[int],
     ) -> None:
         """Args:
         items: the texts as the student and as the teacher cut them.
         hidden: whether `outputs` holds hidden states to compare.
+        axes: the teacher's numbers that the student's hidden states have.
         """
         self.config = config
         self.outputs = outputs
         self.items = items
         self.alike = [_alike(own, theirs) for own, theirs in zip(*items, strict=True)]
         self.hidden = hidden
+        self.axes = list(axes)
 
     def loss(self, outputs: Any, batch: dict[str, Any]) -> Any:
         """A scalar."""
@@ -281,8 +304,9 @@ class _Lesson:
         total = wanted.new_zeros(())
         if config.hidden_weight:
             pairs = enumerate(states[1:])
+            shared = wanted if len(self.axes) == wanted.shape[-1] else wanted[..., self.axes]
             distances = [
-                losses.hidden_distance(state[usable].float()[mask], wanted[:, index]) for index, state in pairs
+                losses.hidden_distance(state[usable].float()[mask], shared[:, index]) for index, state in pairs
             ]
             total = total + config.hidden_weight * torch.stack(distances).mean()
         if config.relation_weight:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_ptf import architecture
 from edge_ptf.progress import Progress
 from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.placement import Precision, on_gpu, placement
@@ -83,7 +84,7 @@ def compute(
     lengths = [len(item.encoding.input_ids) for item in items]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     per_token = any(isinstance(item.target, list) for item in items)
-    classes, width = int(teacher.config.num_labels), int(teacher.config.hidden_size)
+    classes, width = int(teacher.config.num_labels), architecture.hidden_width(teacher)
     logits_shape = (int(offsets[-1]) if per_token else len(items), classes)
     hidden_shape = (int(offsets[-1]), len(layers), width)
     shapes = {"logits": logits_shape, "hidden": hidden_shape, "per_token": per_token}

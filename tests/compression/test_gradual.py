@@ -53,6 +53,12 @@ def test_half_of_the_way_is_cut_in_the_first_of_two_steps() -> None:
     assert {first[layer].ffn for layer in spread_layers(6, 4)} == {960}
 
 
+def test_the_vocabulary_is_cut_first_and_the_hidden_states_last() -> None:
+    cuts = in_steps(PruneConfig(layers=3, hidden=256, vocabulary=True), MINILM, 3)
+    assert [cut.vocabulary for cut in cuts] == [True, False, False]
+    assert [cut.hidden for cut in cuts] == [None, None, 256]
+
+
 def test_one_step_is_the_cut_itself() -> None:
     config = PruneConfig(layers=0.5, ffn=(0.25,))
     assert in_steps(config, MINILM, 1) == [config]

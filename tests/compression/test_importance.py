@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 
 from edge_ptf import architecture, tasks
 from edge_ptf.checkpoint import load_base_model, load_tokenizer, model_inputs
-from edge_ptf.compression.importance import LayerImportance, fisher, magnitude, strongest
+from edge_ptf.compression.importance import (
+    LayerImportance,
+    fisher,
+    fisher_hidden,
+    magnitude,
+    magnitude_hidden,
+    strongest,
+)
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.progress import SILENT
 from edge_ptf.tasks.base import Encoding
-from edge_ptf.training.batching import Item
+from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.finetuning import labelled_items
 
 TEXT, TOKEN = "text-classification", "token-classification"
@@ -81,6 +88,33 @@ def test_fisher_equals_one_text_at_a_time(
         assert np.allclose(got.heads, wanted.heads, rtol=1e-3, atol=1e-12)
         assert np.allclose(got.units, wanted.units, rtol=1e-3, atol=1e-12)
         assert (got.heads > 0).all()
+
+
+@pytest.mark.parametrize("task", [TEXT, TOKEN])
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "electra"])
+def test_fisher_of_hidden_states_equals_one_text_at_a_time(
+    tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData], family: str, task: str
+) -> None:
+    """A mask on what a module gives scales its weights and bias row by row: gradient times value, summed."""
+    model, items, inputs = prepared(tiny_base(family), tiny_data(task), task)
+    places = [architecture.embedded(model)]
+    places = [getattr(places[0], "LayerNorm", places[0])]
+    places += [part.get(path) for part in architecture.parts(model) for path in part.family.norms]
+    wanted = np.zeros(32)
+    for item in items:
+        tensors = collate([item], inputs, 0)
+        logits = model(**{name: tensors[name] for name in inputs}).logits
+        targets = tensors["targets"].reshape(-1)
+        model.zero_grad()
+        torch.nn.functional.cross_entropy(logits.view(-1, logits.shape[-1]), targets, reduction="sum").backward()
+        products = [value * value.grad for place in places for value in (place.weight, place.bias)]
+        rows = [each.sum(1) if each.ndim == 2 else each for each in products]
+        wanted += torch.stack(rows).sum(0).detach().double().numpy() ** 2
+    model.zero_grad()
+    found = fisher_hidden(model, items, inputs, int(model.config.pad_token_id), SILENT)
+    assert np.allclose(found, wanted / len(items), rtol=1e-3, atol=1e-12)
+    assert not any(module._forward_hooks for module in model.modules())
+    assert all(value.requires_grad for value in model.parameters())
 
 
 def test_fisher_leaves_the_model_as_it_was(
@@ -175,3 +209,14 @@ def test_no_single_exchange_is_left_that_helps(seed: int, parts: int, count: int
     for out in kept:
         for into in set(range(parts)) - set(kept):
             assert found <= cut_loss(gradients, [*(set(kept) - {out}), into]) + 1e-6
+
+
+def test_magnitude_of_hidden_states_sums_the_weights_that_write_them(
+    tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData]
+) -> None:
+    model, _, _ = prepared(tiny_base("bert"), tiny_data(), TEXT)
+    before = magnitude_hidden(model)
+    assert before.shape == (32,)
+    with torch.no_grad():
+        architecture.parts(model)[0].get("output.dense").weight[5] += 3
+    assert np.flatnonzero(magnitude_hidden(model) != before).tolist() == [5]

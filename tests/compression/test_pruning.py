@@ -386,3 +386,38 @@ def test_what_is_refitted_answers_more_like_the_teacher(
         distances[refit] = float((logits(student, data.train) - logits(teacher, data.train)).square().mean())
     assert distances["weights"] < distances["none"]
     assert distances["weights"] < distances["scales"]
+
+
+@pytest.mark.parametrize("importance", ["fisher", "magnitude"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_hidden_states_are_cut_to_a_count_or_a_share(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    family: str,
+    importance: str,
+) -> None:
+    teacher, data = tiny_teacher(family), tiny_data()
+    options = PruneConfig(layers=2, heads=(2,), hidden=20, importance=importance)
+    student = prune(teacher, data, options, tmp_path / "count")
+    model = load_model(student)
+    assert student.info.hidden == architecture.hidden_width(model) == 20
+    kept = student.info.lineage[-1].notes["kept_hidden"]
+    assert kept == sorted(set(kept))
+    assert len(kept) == 20
+    assert logits(student, data.test).isfinite().all()
+    further = prune(student, data, PruneConfig(hidden=12, vocabulary=False), tmp_path / "further")
+    assert further.info.hidden == architecture.hidden_width(load_model(further)) == 12
+    assert open_checkpoint(further.path) == further
+    whole = prune(teacher, data, PruneConfig(hidden=0.9), tmp_path / "share")  # rounded to a step of 32, so all
+    assert whole.info.hidden == 32
+    assert "kept_hidden" not in whole.info.lineage[-1].notes
+
+
+def test_more_hidden_numbers_than_there_are_cannot_be_kept(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match="hidden: 40 cannot be kept, there are 32"):
+        prune(tiny_teacher("bert"), tiny_data(), PruneConfig(hidden=40), tmp_path / "out")
+    with pytest.raises(ValidationError, match="leave out hidden"):
+        PruneConfig(hidden=20, speedup=2)

@@ -29,7 +29,7 @@ from edge_ptf.export import QuantizeConfig
 from edge_ptf.progress import SILENT, Silent
 from edge_ptf.tasks.base import Example
 from edge_ptf.training import DistillConfig, TrainingStopped, distill, teacher_outputs
-from edge_ptf.training.distillation import matched_layers
+from edge_ptf.training.distillation import matched_axes, matched_layers
 from edge_ptf.training.fake_quantization import fake_quantized
 from edge_ptf.training.finetuning import labelled_items
 from edge_ptf.training.losses import relation_divergence
@@ -360,6 +360,41 @@ def test_hidden_states_come_nearer(
         return float((states[0] - states[1]).square().mean())
 
     assert apart(after) < 0.5 * apart(student())
+
+
+def test_narrower_hidden_states_come_nearer_to_the_numbers_they_were_cut_from(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    teacher, data = tiny_teacher(), tiny_data()
+    first = prune(teacher, data, PruneConfig(layers=2, hidden=24), tmp_path / "24")
+    cut = prune(first, data, PruneConfig(hidden=16), tmp_path / "16")
+    config = QUICK.replace(logit_weight=0.0, hidden_weight=1.0, mixed_texts=0)
+    after = distill(teacher, cut, data, config, tmp_path / "taught")
+    axes = matched_axes(teacher, cut, 32)
+    first_kept, then_kept = (step.notes["kept_hidden"] for step in cut.info.lineage[-2:])
+    assert axes == tuple(first_kept[place] for place in then_kept)
+
+    def apart(checkpoint: Checkpoint) -> float:
+        states = []
+        for one in (checkpoint, teacher):
+            model, tokenizer = load_model(one), load_tokenizer(one.path)
+            with torch.no_grad():
+                batch = tokenizer("turn on the light in kitchen", return_tensors="pt")
+                states.append(model(**batch, output_hidden_states=True).hidden_states[-1])
+        return float((states[0] - states[1][..., list(axes)]).square().mean())
+
+    assert apart(after) < 0.5 * apart(cut)
+    assert load_model(after).classifier.in_features == 32  # what a head makes of hidden states stays as wide
+
+
+def test_hidden_states_of_another_model_of_another_width_are_not_compared(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    """The student was cut from a teacher whose history is another, so which of its numbers are whose is not known."""
+    data = tiny_data()
+    cut = prune(tiny_teacher("electra"), data, PruneConfig(hidden=16), tmp_path / "cut")
+    with pytest.raises(BadInputError, match="hidden states of 16 and 32 numbers cannot be compared"):
+        distill(tiny_teacher(), cut, data, QUICK.replace(hidden_weight=1.0), tmp_path / "out")
 
 
 def test_nothing_to_learn_leaves_the_student_as_it_is(
