@@ -25,10 +25,11 @@ from edge_ptf import profiles, stages, tasks
 from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs, open_checkpoint
 from edge_ptf.compression import CostConfig, CostTable, PruneConfig
-from edge_ptf.compression.costs import GraphBuilder, time_graphs
+from edge_ptf.compression.costs import GraphBuilder
 from edge_ptf.compression.pruning import UNITS_STEP
 from edge_ptf.data.dataset import DataConfig, LabelledData
 from edge_ptf.export import ExportConfig, QuantizeConfig
+from edge_ptf.export.execute import interleaved_ms
 from edge_ptf.export.exporting import spread
 from edge_ptf.gate import gate
 from edge_ptf.measure import BenchConfig, EvaluateConfig
@@ -94,7 +95,7 @@ def _structures(teacher: Checkpoint, data: LabelledData, costs: CostTable) -> di
             )
         )
     graphs = [builder.graph(structure, costs.quantize) for structure in structures]
-    measured = time_graphs(graphs, builder.encodings, costs.config.rounds)
+    measured = interleaved_ms(graphs, builder.encodings, costs.config.rounds).mean(axis=1)
     predicted = np.array([costs.predict(structure) for structure in structures])
     errors = np.abs(predicted / measured - 1)
     found = {

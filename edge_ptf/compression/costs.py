@@ -8,9 +8,7 @@ serves that token alone.
 from __future__ import annotations
 
 import copy
-import random
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +24,7 @@ from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.export import ExportConfig, QuantizeConfig
-from edge_ptf.export.execute import GraphSession
+from edge_ptf.export.execute import GraphSession, interleaved_ms
 from edge_ptf.export.exporting import spread, trace
 from edge_ptf.export.forms import Quantizer
 from edge_ptf.machine import Machine, this_machine
@@ -41,8 +39,6 @@ INNER = 3
 """Like layers before the last one whose cost is measured together: a single one is lost in the noise."""
 WIDTH_SHARES = (1 / 24, 1 / 12, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)
 LAST_SHARES = (1 / 6, 1 / 2, 1.0)
-CALLS = 3
-"""Calls of a graph in a row; the first one finds another graph's weights in the processor's cache and is not timed."""
 PIECES = 2_000
 """Rows of the embedding table while measuring: a text reads a dozen of them, however long the table."""
 
@@ -182,29 +178,6 @@ def open_costs(path: Path) -> CostTable:
     return parse(CostTable, values, where=str(file))
 
 
-def time_graphs(
-    graphs: Sequence[GraphSession], encodings: Sequence[Encoding], rounds: int, progress: Progress = SILENT
-) -> NDArray[np.float64]:
-    """Milliseconds of each graph, mean over texts of the median over rounds; the graphs take turns in random order."""
-    draw = random.Random(0)
-    feeds = [[graph.feeds(encoding) for encoding in encodings] for graph in graphs]
-    taken = np.zeros((len(graphs), len(encodings), rounds, CALLS - 1))
-    progress.start("Time structures", rounds)
-    for turn in range(rounds):
-        for graph in draw.sample(range(len(graphs)), len(graphs)):
-            session = graphs[graph]
-            for text, feed in enumerate(feeds[graph]):
-                session.run(feed)
-                for call in range(CALLS - 1):
-                    begin = time.perf_counter_ns()
-                    session.run(feed)
-                    taken[graph, text, turn, call] = time.perf_counter_ns() - begin
-        progress.advance()
-    progress.finish()
-    medians: NDArray[np.float64] = np.median(taken, axis=(2, 3)).mean(axis=1) / 1e6
-    return medians
-
-
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """The structures that are timed, and the curves their times give."""
@@ -311,7 +284,8 @@ class GraphBuilder:
         graphs.append(self.graph(self.shapes, QuantizeConfig(mode="none")))
         progress.advance()
         progress.finish()
-        *ms, unpruned, full_precision = time_graphs(graphs, self.encodings, self.config.rounds, progress).tolist()
+        times = interleaved_ms(graphs, self.encodings, self.config.rounds, progress)
+        *ms, unpruned, full_precision = times.mean(axis=1).tolist()
         fixed, inner, last = plan.curves(ms)
         return CostTable(
             source="measured",

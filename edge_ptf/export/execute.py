@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_ptf.errors import PackageError
+from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Encoding, Logits
+
+TIMED_CALLS = 2
+"""Calls of a session in a row that are timed, after one that is not: that one finds another's weights in the cache."""
 
 
 class GraphSession:
@@ -65,3 +72,30 @@ def feeds(encoding: Encoding, inputs: Sequence[str]) -> dict[str, Any]:
 def logit_distance(expected: Sequence[Logits], found: Sequence[Logits]) -> float:
     """Mean absolute difference of a logit, every text counting the same."""
     return float(np.mean([np.abs(a - b).mean() for a, b in zip(expected, found, strict=True)]))
+
+
+def interleaved_ms(
+    sessions: Sequence[GraphSession], encodings: Sequence[Encoding], rounds: int = 1, progress: Progress = SILENT
+) -> NDArray[np.float64]:
+    """Engine time of each session on each text, [sessions, texts] in milliseconds, median over rounds.
+
+    Sessions take turns text by text, in an order drawn anew each time, so that what else the machine does falls on all
+    of them alike.
+    """
+    draw = random.Random(0)
+    feeds = [[session.feeds(encoding) for encoding in encodings] for session in sessions]
+    taken = np.empty((len(sessions), len(encodings), rounds, TIMED_CALLS))
+    progress.start("Time graphs", rounds)
+    for turn in range(rounds):
+        for text in range(len(encodings)):
+            for row in draw.sample(range(len(sessions)), len(sessions)):
+                session, feed = sessions[row], feeds[row][text]
+                session.run(feed)
+                for call in range(TIMED_CALLS):
+                    begin = time.perf_counter_ns()
+                    session.run(feed)
+                    taken[row, text, turn, call] = time.perf_counter_ns() - begin
+        progress.advance()
+    progress.finish()
+    medians: NDArray[np.float64] = np.median(taken, axis=(2, 3)) / 1e6
+    return medians

@@ -13,10 +13,9 @@ from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import RefusedError
-from edge_ptf.export.execute import GraphSession
+from edge_ptf.export.execute import GraphSession, interleaved_ms
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.graph import Graph
-from edge_ptf.export.sensitivity import interleaved_ms
 from edge_ptf.progress import SILENT, Progress
 
 FILE = "gain.json"

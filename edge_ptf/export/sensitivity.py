@@ -5,13 +5,11 @@ Figures of time are estimates for choosing between products, from this process a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from edge_ptf import tasks
@@ -21,7 +19,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.export import products
-from edge_ptf.export.execute import GraphSession, logit_distance
+from edge_ptf.export.execute import GraphSession, interleaved_ms, logit_distance
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.export.forms import Quantizer
@@ -175,24 +173,6 @@ def fewest(ranked: Sequence[str], accepted: Callable[[tuple[str, ...]], bool]) -
         if accepted(rest):
             chosen = rest
     return chosen
-
-
-def interleaved_ms(sessions: Sequence[GraphSession], encodings: Sequence[Encoding]) -> NDArray[np.float64]:
-    """Engine time of each session on each text, in milliseconds, [sessions, texts].
-
-    Sessions take turns text by text, so that what else the machine does falls on all of them alike; each timed call
-    comes after an untimed one on the same text.
-    """
-    times = np.empty((len(sessions), len(encodings)))
-    for column, encoding in enumerate(encodings):
-        order = range(len(sessions)) if column % 2 == 0 else reversed(range(len(sessions)))
-        for row in order:
-            feeds = sessions[row].feeds(encoding)
-            sessions[row].run(feeds)
-            started = time.perf_counter_ns()
-            sessions[row].run(feeds)
-            times[row, column] = (time.perf_counter_ns() - started) / 1e6
-    return times
 
 
 class _Trial:

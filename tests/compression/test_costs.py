@@ -14,7 +14,7 @@ from edge_ptf import architecture
 from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, save_checkpoint
 from edge_ptf.compression import costs as room
-from edge_ptf.compression.costs import CostConfig, CostTable, Curve, LayerCosts, find_costs, open_costs, time_graphs
+from edge_ptf.compression.costs import CostConfig, CostTable, Curve, LayerCosts, find_costs, open_costs
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError, ConfigError
 from edge_ptf.export import QuantizeConfig
@@ -154,24 +154,6 @@ def test_a_table_survives_its_file(
     config = CostConfig(source="estimated")
     found = find_costs(tiny_teacher("bert"), tiny_data(), QuantizeConfig(), config, tmp_path)
     assert CostTable.model_validate_json(found.model_dump_json()) == found
-
-
-def test_graphs_take_turns_and_every_text_counts() -> None:
-    class Session:
-        def __init__(self) -> None:
-            self.session, self.calls = self, list[int]()
-
-        def feeds(self, encoding: int) -> int:
-            return encoding
-
-        def run(self, feed: int) -> None:
-            self.calls.append(feed)
-
-    graphs = [Session(), Session()]
-    found = time_graphs(graphs, [7, 8], 5)  # type: ignore[arg-type, list-item]
-    assert found.shape == (2,)
-    assert (found > 0).all()
-    assert all(sorted(graph.calls) == [7] * 15 + [8] * 15 for graph in graphs)
 
 
 @given(st.floats(0.0, 0.5), st.floats(0.05, 1.0))

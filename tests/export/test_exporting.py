@@ -67,6 +67,7 @@ def largest_difference(model: Any, graph: Graph, rows: int, length: int) -> floa
     return float(np.abs(found - expected)[real].max())
 
 
+@pytest.mark.parametrize("hidden", [None, 20])
 @pytest.mark.parametrize("task", [TEXT, TOKEN])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pruned_models_of_any_batch_and_length_answer_as_in_torch(
@@ -75,9 +76,10 @@ def test_pruned_models_of_any_batch_and_length_answer_as_in_torch(
     tmp_path: Path,
     family: str,
     task: str,
+    hidden: int | None,
 ) -> None:
     data = tiny_data(task)
-    student = prune(tiny_teacher(family, task), data, MIXED, tmp_path / "student")
+    student = prune(tiny_teacher(family, task), data, MIXED.replace(hidden=hidden), tmp_path / "student")
     graph = export(student, data, ExportConfig(), tmp_path / "graph")
     assert graph.info.parity_max_difference <= LIMIT
     assert [(layer.heads, layer.ffn) for layer in graph.info.layers] == [(1, 0), (0, 32), (3, 64)]

@@ -187,6 +187,20 @@ def test_dynamic_graphs_have_the_fused_form_that_is_quick(
         assert made[node.input[0]].op_type != "Add"
 
 
+def test_narrow_hidden_states_keep_the_fused_form(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    config = PruneConfig(heads=(3,), hidden=20, importance="magnitude", refit="none")
+    student = prune(tiny_teacher("bert"), tiny_data(), config, tmp_path / "student")
+    graph = export(student, tiny_data(), ExportConfig(), tmp_path / "graph")
+    for mode in ("dynamic", "static"):
+        small = quantize(graph, tiny_data(), QuantizeConfig(mode=mode), tmp_path / mode)
+        assert small.info.lineage[-1].notes["mean_logit_difference"] < 0.05
+        if mode == "dynamic":
+            assert small.info.nodes["QAttention"] == 3
+            assert small.info.nodes["MatMulInteger"] == 3 + 2 * 3 + 2  # attention's output, feed-forward; head, pooler
+
+
 def test_dynamic_attention_without_any_heads(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 import torch
@@ -26,12 +25,10 @@ from edge_ptf.export import (
     rewrite,
     sensitivity,
 )
-from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.graph import save_graph
 from edge_ptf.export.products import nodes_of
-from edge_ptf.export.sensitivity import fewest, interleaved_ms
+from edge_ptf.export.sensitivity import fewest
 from edge_ptf.stages import Place
-from edge_ptf.tasks.base import Encoding
 
 QUICK = SensitivityConfig(timed_texts=4)
 ONE_SCALE = QuantizeConfig(per_channel=False)
@@ -172,12 +169,3 @@ def test_the_choice_is_accepted_and_none_of_it_can_be_left_out(worth: list[int],
     assert accepted(chosen)
     for name in chosen:
         assert not accepted(tuple(other for other in chosen if other != name))
-
-
-def test_sessions_take_turns_on_every_text(whole: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    sessions, order = [GraphSession(whole.model) for _ in range(2)], []
-    monkeypatch.setattr(GraphSession, "run", lambda self, _: order.append(sessions.index(self)))
-    times = interleaved_ms(sessions, [Encoding([2, 3], None), Encoding([2, 4, 3], None)])
-    assert times.shape == (2, 2)
-    assert np.isfinite(times).all()
-    assert order == [0, 0, 1, 1, 1, 1, 0, 0]
