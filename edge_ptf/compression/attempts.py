@@ -113,8 +113,7 @@ def shortfall(judgement: Judgement, larger: float) -> float:
     """How far a target is from being proven, as a share of its limit; 0: it is met, or cannot be judged here.
 
     Args:
-        larger: an accuracy's bound lies so many times as far from its value on `test` as on `validation`: the root of
-            the ratio of their sizes.
+        larger: an accuracy's bound lies so many times as far from its value on `test` as on `validation`.
     """
     value, bound, limit = judgement.value, judgement.bound, judgement.limit
     if value is None or judgement.status is Status.PASS:

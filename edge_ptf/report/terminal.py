@@ -322,6 +322,8 @@ def _checkpoint_summary(checkpoint: Checkpoint) -> str:
         if "skipped" in notes:
             return f"not pruned: {notes['skipped']}"
         text = f"layers {', '.join(map(str, notes['kept_layers']))}; {_widths(info.layers)}"
+        if "kept_hidden" in notes:
+            text += f"; hidden states {len(notes['kept_hidden'])}"
         if "predicted_ms" in notes:
             ratio = notes["predicted_unpruned_ms"] / notes["predicted_ms"]
             text += f"; {notes['predicted_ms']:.2f} ms expected, {ratio:.2f} × as fast"

@@ -182,6 +182,10 @@ class Task(ABC):
         predicted, actual) for an F1.
         """
 
+    def counted(self, metric: str, labels: Sequence[Any]) -> int:
+        """How many examples with these labels a gated metric is about."""
+        return int((self.outcomes(metric, labels, labels)[:, 1:].sum(axis=1) > 0).sum())
+
     @abstractmethod
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
         """Per class: name, precision, recall, f1 (percent) and support."""
