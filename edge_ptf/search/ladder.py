@@ -97,7 +97,7 @@ def _table(predictor: Predictor, limits: Limits) -> tuple[Plan, Predictor]:
 
 
 def structure_plan(layers: Sequence[LayerShape]) -> dict[str, Any]:
-    """Options of `prune` that give layers of one shape."""
+    """Options of `prune` that give layers of one shape with all their heads."""
     return {"layers": len(layers), "ffn": (layers[0].ffn,), "heads": None, "keep_layers": None, "speedup": None}
 
 

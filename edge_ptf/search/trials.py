@@ -27,6 +27,8 @@ TOO_FAR = 1.3
 """A candidate that is predicted to miss a limit by more than this factor is not trained."""
 PATIENCE = 50
 """Proposals left out for each trial that is wanted, after which the search ends."""
+LEAST_HEADS = 3
+"""A layer keeps one head of so many at least."""
 SURE = 2.0
 """Standard errors between two validation scores that are no chance."""
 
@@ -160,7 +162,7 @@ def _study_name(workshop: Workshop) -> str:
 
 
 class _Space:
-    """What is searched: layers, units, token pieces, learning rate, mixed texts."""
+    """What is searched: layers, heads, units, token pieces, learning rate, mixed texts."""
 
     def __init__(self, workshop: Workshop, predictor: Predictor) -> None:
         self.recipe, self.predictor = workshop.recipe, predictor
@@ -177,7 +179,13 @@ class _Space:
         usual = {"learning_rate": self.recipe.distill.learning_rate, "mixed_texts": self.recipe.distill.mixed_texts}
         counts = [len(layers), max(len(layers) - 1, 1)]
         return [
-            {"layers": count, "units": max(layers[0].ffn // self.step, 1), "vocabulary": 1.0, **usual}
+            {
+                "layers": count,
+                "heads": self.heads,
+                "units": max(layers[0].ffn // self.step, 1),
+                "vocabulary": 1.0,
+                **usual,
+            }
             for count in dict.fromkeys(counts)
         ]
 
@@ -185,9 +193,12 @@ class _Space:
         """The options of a trial, its structure and its token pieces."""
         config = self.recipe.prune
         count = trial.suggest_int("layers", 1, len(self.predictor.shapes))
+        heads = trial.suggest_int("heads", max(self.heads // LEAST_HEADS, 1), self.heads)
         units = self.step * trial.suggest_int("units", 1, self.most // self.step)
-        layers = (LayerShape(heads=self.heads, ffn=units),) * count
+        layers = (LayerShape(heads=heads, ffn=units),) * count
         prune, pieces = structure_plan(layers), self.predictor.pieces
+        if heads < self.heads:
+            prune["heads"] = (heads,)
         if config.vocabulary and config.vocabulary_size:
             share = trial.suggest_float("vocabulary", 0.6, 1.2, step=0.2)
             prune["vocabulary_size"] = round(share * config.vocabulary_size)

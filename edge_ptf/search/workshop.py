@@ -43,8 +43,8 @@ def planned(recipe: Recipe, plan: Plan) -> Recipe:
 def larger_on_test(task: Task, data: LabelledData) -> dict[str, float]:
     """For each accuracy target, how many times as far a bound lies from its value on `test` as on `validation`.
 
-    That is the root of the ratio of how many texts the metric is about; for out-of-scope recall that can be far from the
-    ratio of all texts. Labels of `test` are counted, and nothing else is done with them.
+    That is the root of the ratio of how many texts the metric is about; for out-of-scope recall that can be far from
+    the ratio of all texts. Labels of `test` are counted, and nothing else is done with them.
     """
     found = {}
     for metric in task.gated_metrics:

@@ -36,7 +36,8 @@ def shown(thing: Any) -> str:
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        ({"prune": {"layers": 1, "ffn": [512]}}, "1 layer, 512 units"),
+        ({"prune": {"layers": 1, "ffn": [512], "heads": None}}, "1 layer, 512 units"),
+        ({"prune": {"layers": 4, "ffn": [256], "heads": [7]}}, "4 layers, 7 heads, 256 units"),
         ({"prune": {"layers": 3, "ffn": [256], "vocabulary_size": 9600}}, "3 layers, 256 units, 9,600 pieces"),
         (
             {"prune": {"layers": 3, "ffn": [256], "vocabulary_size": None}, "quantize": {"embeddings": "int4"}},

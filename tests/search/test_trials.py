@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from edge_ptf.architecture import LayerShape
 from edge_ptf.compression import front
 from edge_ptf.errors import EnvironmentFault, MissingExtraError
 from edge_ptf.search import search, trials
@@ -44,7 +45,21 @@ def test_the_first_trial_is_what_the_ladder_would_take(
     deepest = predictor.deepest(limits)
     assert shop.tried[0]["prune"]["layers"] == len(deepest)
     assert shop.tried[0]["prune"]["ffn"] == (deepest[0].ffn,)
+    assert shop.tried[0]["prune"]["heads"] is None
     assert shop.tried[0]["distill"]["epochs"] == shop.recipe.search.epochs
+
+
+def test_heads_are_searched_too_and_predicted_with(
+    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+) -> None:
+    shop = make_shop(losing, search={"trials": 8})
+    for attempt in search(shop, predictor, tmp_path).attempts:
+        prune = attempt.plan["prune"]
+        heads = prune["heads"][0] if prune["heads"] else 12
+        assert 4 <= heads <= 12
+        layers = (LayerShape(heads=heads, ffn=prune["ffn"][0]),) * prune["layers"]
+        assert attempt.predicted.speedup == pytest.approx(13.0 / predictor.costs.predict(layers))
+    assert any(plan["prune"]["heads"] for plan in shop.tried)
 
 
 def test_it_ends_when_the_targets_are_met_unless_all_trials_are_wanted(
