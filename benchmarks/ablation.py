@@ -43,6 +43,8 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "no hidden states": {"distill": {"hidden_weight": 0.0}},
     "divergence at T = 2 for the logits' distance": {"distill": {"logit_loss": "kl"}},
     "units by magnitude, nothing refitted": {"prune": {"importance": "magnitude", "rearrange": False, "refit": "none"}},
+    "hidden states of 288": {"prune": {"hidden": 288}},
+    "half of the heads": {"prune": {"heads": (0.5,)}},
     "in two steps, as many epochs in all": {"gradual": {"steps": 2, "epochs": 1}, "distill": {"epochs": 2}},
     "whole vocabulary": {"prune": {"vocabulary": False}},
     "FP32": {"quantize": {"mode": "none"}},
