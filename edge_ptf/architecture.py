@@ -170,6 +170,20 @@ def hidden_width(model: Any) -> int:
     return int(norms[0].weight.shape[0] if norms else model.config.hidden_size)
 
 
+def projections(model: Any) -> tuple[Any, Any, Any]:
+    """The modules that give query, key and value in the last layer that has heads.
+
+    Raises:
+        CheckpointError: there is none, or the model's family is not known.
+    """
+    family = family_of(model)
+    for part in reversed(parts(model)):
+        if part.heads:
+            query, key, value = (part.get(path) for path in family.projections)
+            return query, key, value
+    raise CheckpointError("no layer has attention heads, so it relates no tokens")
+
+
 def shapes(model: Any) -> tuple[LayerShape, ...]:
     """The shape of each layer."""
     if not is_known(model):

@@ -175,6 +175,7 @@ def run_distill(
         "distill",
         config,
         TRAINING,
+        version=2,
         teacher=teacher.digest,
         student=student.digest,
         data=data.fingerprint,

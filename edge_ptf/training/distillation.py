@@ -32,11 +32,14 @@ from edge_ptf.training import losses
 from edge_ptf.training.batching import Item
 from edge_ptf.training.fake_quantization import checked, fake_quantized
 from edge_ptf.training.finetuning import first_metric, labelled_items, renumbered
+from edge_ptf.training.tap import Tap
 from edge_ptf.training.teacher_outputs import TeacherOutputs, compute
 from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, Watch, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary
 
 RELATION_HEADS = 12
+"""Into how many parts queries, keys and values are cut to relate tokens, where both widths permit: MiniLM's own count,
+whatever heads were pruned (the paper takes more than the teacher has, for wider models)."""
 
 
 class DistillConfig(OptimizationConfig):
@@ -52,7 +55,7 @@ class DistillConfig(OptimizationConfig):
     logit_weight: float = Field(1.0, ge=0, description="Weight of the teacher's answers in the loss.")
     label_weight: float = Field(0.0, ge=0, description="Weight of the true labels in the loss.")
     hidden_weight: float = Field(1.0, ge=0, description="Weight of the teacher's hidden states in the loss.")
-    relation_weight: float = Field(0.0, ge=0, description="Weight of the last layer's token relations in the loss.")
+    relation_weight: float = Field(0.0, ge=0, description="Weight of the last layer's query, key and value relations.")
     mixed_texts: float = Field(
         2.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
     )
@@ -133,24 +136,26 @@ def distill(
     extra += data.unlabelled
     asked = _items(teacher_tokenizer, task, data.train, extra, min(info.max_length, teacher.info.max_length))
     items = _items(tokenizer, task, data.train, extra, info.max_length)
-    compares_states = config.hidden_weight > 0 or config.relation_weight > 0
-    layers = matched_layers(teacher, student) if compares_states else ()
+    layers = matched_layers(teacher, student) if config.hidden_weight else ()
+    relates = config.relation_weight > 0
+    tap = Tap(architecture.projections(taught) if relates else ())
 
-    def ask(model: Any, states: Sequence[int], name: str) -> TeacherOutputs:
+    def ask(model: Any, name: str, states: Sequence[int] = (), *, projections: bool = False) -> TeacherOutputs:
         fed, padding = model_inputs(model, teacher_tokenizer), int(teacher_tokenizer.pad_token_id)
-        return compute(model, asked, states, fed, padding, out / STATE / name, progress, config.precision)
+        folder = out / STATE / name
+        return compute(model, asked, states, fed, padding, folder, progress, config.precision, projections=projections)
 
-    outputs = ask(teaching, layers, "teacher")
+    outputs = ask(teaching, "teacher", layers, projections=relates)
     del teaching
     if assistants:
-        others = [ask(load_model(each), (), f"assistant-{number}") for number, each in enumerate(assistants)]
+        others = [ask(load_model(each), f"assistant-{number}") for number, each in enumerate(assistants)]
         outputs = outputs.joined(others, out / STATE / "mean.bin")
 
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
     small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)
     items, validation = renumbered(items, small), renumbered(validation, small)
     full = small.shrink(taught)
-    lesson = _Lesson(config, outputs, (items, asked), bool(layers), axes)
+    lesson = _Lesson(config, outputs, (items, asked), axes, tap)
     predict = predictor(taught, task, validation, data.validation, inputs, pad)
     setup = Setup(
         taught,
@@ -164,7 +169,7 @@ def distill(
         watch=watch,
     )
     rounding = fake_quantized(taught, rounded, one_token=not outputs.per_token) if rounded else nullcontext()
-    with rounding:
+    with rounding, tap:
         notes = train(setup, config, out, "Distill", progress)
     small.restore(taught, full)
     notes |= {
@@ -238,20 +243,20 @@ class _Lesson:
         config: DistillConfig,
         outputs: TeacherOutputs,
         items: tuple[Sequence[Item], Sequence[Item]],
-        hidden: bool,
         axes: Sequence[int],
+        tap: Tap,
     ) -> None:
         """Args:
         items: the texts as the student and as the teacher cut them.
-        hidden: whether `outputs` holds hidden states to compare.
         axes: the teacher's numbers that the student's hidden states have.
+        tap: of the student's last query, key and value, where relations count.
         """
         self.config = config
         self.outputs = outputs
         self.items = items
         self.alike = [_alike(own, theirs) for own, theirs in zip(*items, strict=True)]
-        self.hidden = hidden
         self.axes = list(axes)
+        self.tap = tap
 
     def loss(self, outputs: Any, batch: dict[str, Any]) -> Any:
         """A scalar."""
@@ -275,8 +280,10 @@ class _Lesson:
             )
         if config.label_weight:
             total = total + config.label_weight * _label_loss(logits, batch["targets"])
-        if self.hidden and usable:
-            total = total + self._representation(outputs.hidden_states, mask, usable, tokens)
+        if config.hidden_weight and usable:
+            total = total + config.hidden_weight * self._states_apart(outputs.hidden_states, mask, usable, tokens)
+        if config.relation_weight and usable:
+            total = total + config.relation_weight * self._relations_apart(mask, usable, tokens)
         return total
 
     def _word_answers(self, logits: Any, rows: Sequence[int]) -> tuple[Any, NDArray[np.int64]]:
@@ -295,27 +302,34 @@ class _Lesson:
             places.append(np.full(int(known.sum()), place))
         return logits[np.concatenate(places), np.concatenate(positions)], np.concatenate(asked)
 
-    def _representation(self, states: Any, mask: Any, usable: list[int], tokens: Any) -> Any:
+    def _states_apart(self, states: Any, mask: Any, usable: list[int], tokens: NDArray[np.int64]) -> Any:
+        """Distance of hidden states, mean over the student's layers."""
         import torch
 
-        config, device = self.config, mask.device
-        wanted = torch.from_numpy(self.outputs.hidden[tokens]).to(device).float()  # type: ignore[index]
-        mask = mask[usable]
-        total = wanted.new_zeros(())
-        if config.hidden_weight:
-            pairs = enumerate(states[1:])
-            shared = wanted if len(self.axes) == wanted.shape[-1] else wanted[..., self.axes]
-            distances = [
-                losses.hidden_distance(state[usable].float()[mask], shared[:, index]) for index, state in pairs
-            ]
-            total = total + config.hidden_weight * torch.stack(distances).mean()
-        if config.relation_weight:
-            last = states[-1][usable].float()
-            target = last.new_zeros(*mask.shape, wanted.shape[-1])
-            target[mask] = wanted[:, -1]
-            heads = gcd(RELATION_HEADS, last.shape[-1], wanted.shape[-1])
-            total = total + config.relation_weight * losses.relation_divergence(last, target, mask, heads)
-        return total
+        assert self.outputs.hidden is not None
+        wanted = torch.from_numpy(self.outputs.hidden[tokens]).to(mask.device).float()
+        if len(self.axes) < wanted.shape[-1]:
+            wanted = wanted[..., self.axes]
+        real = mask[usable]
+        pairs = enumerate(states[1:])
+        return torch.stack(
+            [losses.hidden_distance(state[usable].float()[real], wanted[:, index]) for index, state in pairs]
+        ).mean()
+
+    def _relations_apart(self, mask: Any, usable: list[int], tokens: NDArray[np.int64]) -> Any:
+        """Divergence of the relations within queries, within keys and within values, mean of the three."""
+        import torch
+
+        assert self.outputs.projections is not None
+        wanted = torch.from_numpy(self.outputs.projections[tokens]).to(mask.device).float()
+        real, found = mask[usable], []
+        for number, given in enumerate(self.tap.given):
+            own = given[usable].float()
+            target = own.new_zeros(*real.shape, wanted.shape[-1])
+            target[real] = wanted[:, number]
+            heads = gcd(RELATION_HEADS, own.shape[-1], wanted.shape[-1])
+            found.append(losses.relation_divergence(own, target, real, heads))
+        return torch.stack(found).mean()
 
 
 def _label_loss(logits: Any, targets: Any) -> Any:

@@ -36,10 +36,10 @@ def hidden_distance(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def relation_divergence(student: Tensor, teacher: Tensor, mask: Tensor, relations: int) -> Tensor:
-    """KL of token-to-token relations (Wang et al. 2021, "MiniLMv2", eq. 5, on hidden states).
+    """KL of token-to-token relations (Wang et al. 2021, "MiniLMv2", eq. 5), mean over tokens and relation heads.
 
     Args:
-        student, teacher: hidden states [batch, length, width]; the widths may differ.
+        student, teacher: queries, keys or values [batch, length, width]; the widths may differ.
         mask: 1 for real tokens, [batch, length].
         relations: into how many relation heads the width is split.
     """

@@ -15,6 +15,7 @@ from edge_ptf import architecture
 from edge_ptf.progress import Progress
 from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.placement import Precision, on_gpu, placement
+from edge_ptf.training.tap import Tap
 from edge_ptf.training.trainer import by_length
 
 BATCH = 64
@@ -22,20 +23,20 @@ JOINED_ROWS = 4096
 
 
 class TeacherOutputs:
-    """Logits (FP32) and hidden states of chosen layers (FP16), row by row, as memory maps: flat in memory.
+    """Logits (FP32), hidden states and projections (FP16), row by row, as memory maps: flat in memory.
 
-    `logits` is [texts, classes], or [tokens, classes] for a task on tokens; `hidden` is [tokens, layers, width].
-    The tokens of text i are rows offsets[i] to offsets[i + 1].
+    `logits` is [texts, classes], or [tokens, classes] for a task on tokens; `hidden` is [tokens, layers, width],
+    `projections` is [tokens, 3, width]: query, key and value of the last layer. The tokens of text i are rows
+    offsets[i] to offsets[i + 1].
     """
 
     def __init__(self, folder: Path) -> None:
         shapes = json.loads((folder / "shapes.json").read_text(encoding="utf-8"))
         self.offsets: NDArray[np.int64] = np.load(folder / "offsets.npy")
         self.logits = np.memmap(folder / "logits.bin", np.float32, "r", shape=tuple(shapes["logits"]))
-        self.hidden = (
-            np.memmap(folder / "hidden.bin", np.float16, "r", shape=tuple(shapes["hidden"]))
-            if shapes["hidden"][1]
-            else None
+        self.hidden, self.projections = (
+            np.memmap(folder / f"{name}.bin", np.float16, "r", shape=tuple(shapes[name])) if shapes[name][1] else None
+            for name in ("hidden", "projections")
         )
         self.per_token = bool(shapes["per_token"])
 
@@ -69,12 +70,18 @@ def compute(
     folder: Path,
     progress: Progress,
     precision: Precision = "fp32",
+    *,
+    projections: bool = False,
 ) -> TeacherOutputs:
     """Runs the teacher over `items`, or opens what an interrupted run has finished already.
 
     Args:
         layers: indexes into the teacher's hidden states (0 is the embedding's output).
         precision: as for training; in bf16 a logit differs by some hundredths.
+        projections: whether to keep query, key and value of the last layer too.
+
+    Raises:
+        CheckpointError: such projections are wanted of a model that has none, or of an unknown family.
     """
     import torch
 
@@ -86,35 +93,47 @@ def compute(
     per_token = any(isinstance(item.target, list) for item in items)
     classes, width = int(teacher.config.num_labels), architecture.hidden_width(teacher)
     logits_shape = (int(offsets[-1]) if per_token else len(items), classes)
-    hidden_shape = (int(offsets[-1]), len(layers), width)
-    shapes = {"logits": logits_shape, "hidden": hidden_shape, "per_token": per_token}
-    logits = np.memmap(folder / "logits.bin", np.float32, "w+", shape=logits_shape)
-    hidden = np.memmap(folder / "hidden.bin", np.float16, "w+", shape=hidden_shape) if layers else None
     teacher = teacher.to("cuda" if on_gpu() else "cpu").eval()
+    tapped = architecture.projections(teacher) if projections else ()
+    kept = {
+        "hidden": (int(offsets[-1]), len(layers), width),
+        "projections": (int(offsets[-1]), len(tapped), int(tapped[0].out_features) if tapped else 0),
+    }
+    shapes = {"logits": logits_shape, **kept, "per_token": per_token}
+    logits = np.memmap(folder / "logits.bin", np.float32, "w+", shape=logits_shape)
+    files = {
+        name: np.memmap(folder / f"{name}.bin", np.float16, "w+", shape=shape)
+        for name, shape in kept.items()
+        if shape[1]
+    }
     device = next(teacher.parameters()).device
     quick = placement(precision)["precision"] == "bf16"
     progress.start("Ask the teacher", len(items))
-    with torch.no_grad():
+    with torch.no_grad(), Tap(tapped) as tap:
         for batch in by_length(items, BATCH):
             tensors = collate([items[index] for index in batch], inputs, pad)
             feeds = {name: tensors[name].to(device) for name in inputs}
             with torch.autocast(device.type, torch.bfloat16, enabled=quick):
                 outputs = teacher(**feeds, output_hidden_states=bool(layers), return_dict=True)
             answers = outputs.logits.float().cpu().numpy()
-            states = [outputs.hidden_states[layer].half().cpu().numpy() for layer in layers]
+            inner = {
+                "hidden": [outputs.hidden_states[layer].half().cpu().numpy() for layer in layers],
+                "projections": [given.half().cpu().numpy() for given in tap.given],
+            }
             for place, index in enumerate(batch):
                 begin, end = offsets[index], offsets[index + 1]
                 if per_token:
                     logits[begin:end] = answers[place][: end - begin]
                 else:
                     logits[index] = answers[place]
-                for number, state in enumerate(states):
-                    hidden[begin:end, number] = state[place][: end - begin]  # type: ignore[index]
+                for name, file in files.items():
+                    for number, state in enumerate(inner[name]):
+                        file[begin:end, number] = state[place][: end - begin]
             progress.advance(len(batch))
     progress.finish()
     logits.flush()
-    if hidden is not None:
-        hidden.flush()
+    for file in files.values():
+        file.flush()
     np.save(folder / "offsets.npy", offsets)
     draft = folder / "shapes.draft"
     draft.write_text(json.dumps(shapes), encoding="utf-8")

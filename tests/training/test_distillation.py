@@ -24,7 +24,7 @@ from edge_ptf.checkpoint import (
 )
 from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import BadInputError
+from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.export import QuantizeConfig
 from edge_ptf.progress import SILENT, Silent
 from edge_ptf.tasks.base import Example
@@ -33,6 +33,7 @@ from edge_ptf.training.distillation import matched_axes, matched_layers
 from edge_ptf.training.fake_quantization import fake_quantized
 from edge_ptf.training.finetuning import labelled_items
 from edge_ptf.training.losses import relation_divergence
+from edge_ptf.training.tap import Tap
 from edge_ptf.training.teacher_outputs import compute
 from edge_ptf.training.trainer import STATE
 
@@ -317,8 +318,7 @@ def test_every_weight_of_the_loss_counts(taught: Callable[..., Checkpoint], task
     found = [taught(QUICK.replace(**{**nothing, **option, "epochs": 1}), "bert", task) for option in options]
     assert len({weights(checkpoint) for checkpoint in found}) == len(options)
     for checkpoint, option in zip(found, options, strict=True):
-        compares = {"hidden_weight", "relation_weight"} & set(option)
-        assert notes(checkpoint)["matched_layers"] == ([1, 3] if compares else [])
+        assert notes(checkpoint)["matched_layers"] == ([1, 3] if "hidden_weight" in option else [])
 
 
 def test_every_kind_of_further_text_is_learned_from(
@@ -465,19 +465,43 @@ def test_a_narrower_student_learns_by_relations_not_by_states(
     assert "relation_weight" in caught.value.hint
     config = QUICK.replace(logit_weight=0.0, hidden_weight=0.0, relation_weight=1.0)
     after = distill(tiny_teacher(), other, tiny_data(), config, tmp_path / "out")
-    assert notes(after)["matched_layers"] == [2, 3]
-    tokenizer = load_tokenizer(other.path)
-    batch = tokenizer([example.text for example in tiny_data().train], padding=True, return_tensors="pt")
+    assert relations_apart(after, tiny_teacher(), tiny_data()) < 0.8 * relations_apart(
+        other, tiny_teacher(), tiny_data()
+    )
 
-    def last(checkpoint: Checkpoint) -> torch.Tensor:
-        with torch.no_grad():
-            return load_model(checkpoint)(**batch, output_hidden_states=True).hidden_states[-1]
 
-    apart = [
-        float(relation_divergence(last(one), last(tiny_teacher()), batch["attention_mask"], 4))
-        for one in (other, after)
-    ]
-    assert apart[1] < 0.8 * apart[0]
+def relations_apart(student: Checkpoint, teacher: Checkpoint, data: LabelledData) -> float:
+    """Mean divergence of the relations within the last layer's queries, keys and values, over the training texts."""
+    batch = load_tokenizer(teacher.path)([example.text for example in data.train], padding=True, return_tensors="pt")
+
+    def projected(checkpoint: Checkpoint) -> list[torch.Tensor]:
+        model = load_model(checkpoint)
+        with torch.no_grad(), Tap(architecture.projections(model)) as tap:
+            model(**batch)
+            return list(tap.given)
+
+    pairs = zip(projected(student), projected(teacher), strict=True)
+    return float(torch.stack([relation_divergence(*pair, batch["attention_mask"], 4) for pair in pairs]).mean())
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "electra"])
+def test_relations_are_learned_across_other_numbers_of_heads(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str
+) -> None:
+    """Three heads of four, and the last layer's attention is gone: its relations are those of the layer before."""
+    teacher, data = tiny_teacher(family), tiny_data()
+    cut = prune(teacher, data, PruneConfig(heads=(3, 3, 0), hidden=24, vocabulary=False), tmp_path / "cut")
+    config = QUICK.replace(logit_weight=0.0, hidden_weight=0.0, relation_weight=1.0, mixed_texts=0)
+    after = distill(teacher, cut, data, config, tmp_path / "out")
+    assert relations_apart(after, teacher, data) < 0.8 * relations_apart(cut, teacher, data)
+
+
+def test_relations_of_a_model_without_attention_are_refused(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    cut = prune(tiny_teacher(), tiny_data(), PruneConfig(heads=(0,), refit="none"), tmp_path / "cut")
+    with pytest.raises(CheckpointError, match="no layer has attention heads"):
+        distill(tiny_teacher(), cut, tiny_data(), QUICK.replace(relation_weight=1.0), tmp_path / "out")
 
 
 def test_a_student_with_other_labels_is_refused(
@@ -559,10 +583,29 @@ def test_teacher_outputs_are_opened_again_and_hidden_states_left_out_where_not_a
     items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.task), tiny_data().train, 32)
     inputs = model_inputs(model, tokenizer)
     first = compute(model, items, (), inputs, 0, tmp_path, SILENT)
-    assert first.hidden is None
+    assert first.hidden is first.projections is None
     assert not (tmp_path / "hidden.bin").exists()
+    assert not (tmp_path / "projections.bin").exists()
     again = compute(None, items, (), inputs, 0, tmp_path, SILENT)  # the teacher is not needed
     assert np.array_equal(first.logits, again.logits)
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_teacher_outputs_hold_query_key_and_value_of_the_last_layer(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str
+) -> None:
+    teacher = tiny_teacher(family)
+    model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
+    items = labelled_items(tokenizer, tasks.create(teacher.info.task), tiny_data().train, 32)
+    kept = compute(model, items, (), model_inputs(model, tokenizer), 0, tmp_path, SILENT, projections=True)
+    assert kept.projections is not None
+    assert kept.projections.shape == (kept.offsets[-1], 3, 32)
+    ids = torch.tensor([items[5].encoding.input_ids])
+    part = architecture.parts(model)[-1]
+    with torch.no_grad():
+        before = model(input_ids=ids, output_hidden_states=True).hidden_states[-2]
+        wanted = torch.stack([part.get(path)(before)[0] for path in part.family.projections], 1)
+    assert np.allclose(kept.projections[kept.rows([5])], wanted, atol=0.01)
 
 
 def test_joined_outputs_hold_the_mean_of_all_logits_and_the_states_of_the_first(
