@@ -42,6 +42,7 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "no further texts": {"distill": NO_FURTHER_TEXTS},
     "no hidden states": {"distill": {"hidden_weight": 0.0}},
     "divergence at T = 2 for the logits' distance": {"distill": {"logit_loss": "kl"}},
+    "hidden states of the nearest layers": {"distill": {"layer_map": "nearest"}},
     "relations of queries, keys and values too": {"distill": {"relation_weight": 1.0}},
     "units by magnitude, nothing refitted": {"prune": {"importance": "magnitude", "rearrange": False, "refit": "none"}},
     "hidden states of 288": {"prune": {"hidden": 288}},

@@ -55,6 +55,10 @@ class DistillConfig(OptimizationConfig):
     logit_weight: float = Field(1.0, ge=0, description="Weight of the teacher's answers in the loss.")
     label_weight: float = Field(0.0, ge=0, description="Weight of the true labels in the loss.")
     hidden_weight: float = Field(1.0, ge=0, description="Weight of the teacher's hidden states in the loss.")
+    layer_map: Literal["origin", "nearest"] = Field(
+        "origin",
+        description="Hold a layer against the teacher's layer it was cut from, or in each batch against the nearest.",
+    )
     relation_weight: float = Field(0.0, ge=0, description="Weight of the last layer's query, key and value relations.")
     mixed_texts: float = Field(
         2.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
@@ -92,8 +96,8 @@ def distill(
     """Trains `student` on the teacher's logits and hidden states over `train`, texts made from it, and `unlabelled`.
 
     Each student layer is held against the teacher layer it was cut from (or, where that is not known, against layers
-    spread evenly). Of the epochs whose first gated metric on `validation` is within noise of the best, the last one is
-    kept.
+    spread evenly), or in each batch against the nearest that keep the order (Xia et al. 2022, "CoFi", section 2.2). Of
+    the epochs whose first gated metric on `validation` is within noise of the best, the last one is kept.
 
     Args:
         watch: may stop a training that is not worth its time.
@@ -136,7 +140,7 @@ def distill(
     extra += data.unlabelled
     asked = _items(teacher_tokenizer, task, data.train, extra, min(info.max_length, teacher.info.max_length))
     items = _items(tokenizer, task, data.train, extra, info.max_length)
-    layers = matched_layers(teacher, student) if config.hidden_weight else ()
+    layers = _compared_layers(teacher, student, config)
     relates = config.relation_weight > 0
     tap = Tap(architecture.projections(taught) if relates else ())
 
@@ -213,6 +217,15 @@ def matched_layers(teacher: Checkpoint, student: Checkpoint) -> tuple[int, ...]:
     if len(origins) == count:
         return tuple(layer + 1 for layer in origins)
     return tuple(round((index + 1) * len(teacher.info.layers) / count) for index in range(count))
+
+
+def _compared_layers(teacher: Checkpoint, student: Checkpoint, config: DistillConfig) -> tuple[int, ...]:
+    """The teacher's hidden states that are kept for comparison: one for each student layer, or all to choose from."""
+    if not config.hidden_weight:
+        return ()
+    if config.layer_map == "nearest":
+        return tuple(range(1, len(teacher.info.layers) + 1))
+    return matched_layers(teacher, student)
 
 
 def matched_axes(teacher: Checkpoint, student: Checkpoint, width: int) -> tuple[int, ...]:
@@ -311,10 +324,14 @@ class _Lesson:
         if len(self.axes) < wanted.shape[-1]:
             wanted = wanted[..., self.axes]
         real = mask[usable]
-        pairs = enumerate(states[1:])
-        return torch.stack(
-            [losses.hidden_distance(state[usable].float()[real], wanted[:, index]) for index, state in pairs]
-        ).mean()
+        own = [state[usable].float()[real] for state in states[1:]]
+        chosen: Sequence[int] = range(len(own))
+        if self.config.layer_map == "nearest":
+            with torch.no_grad():
+                apart = [[float(losses.hidden_distance(state, each)) for each in wanted.unbind(1)] for state in own]
+            chosen = losses.nearest_in_order(np.asarray(apart))
+        pairs = zip(own, chosen, strict=True)
+        return torch.stack([losses.hidden_distance(state, wanted[:, index]) for state, index in pairs]).mean()
 
     def _relations_apart(self, mask: Any, usable: list[int], tokens: NDArray[np.int64]) -> Any:
         """Divergence of the relations within queries, within keys and within values, mean of the three."""

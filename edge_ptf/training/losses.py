@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -33,6 +36,23 @@ def logit_distance(student: Tensor, teacher: Tensor) -> Tensor:
 def hidden_distance(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared distance of hidden states [tokens, width], in units of the teacher's variance."""
     return (student - teacher).square().mean() / teacher.var().clamp_min(1e-6)
+
+
+def nearest_in_order(apart: NDArray[np.float64]) -> list[int]:
+    """For each student layer a teacher layer, such that the order is kept and the sum of distances is least.
+
+    Args:
+        apart: distances [student layers, teacher layers]; several student layers may have the same teacher layer.
+    """
+    least, taken = np.zeros(apart.shape[1]), []
+    for row in apart:
+        found = np.minimum.accumulate(least)
+        taken.append([int(np.argmin(least[: column + 1])) for column in range(len(row))])
+        least = row + found
+    chosen = [int(np.argmin(least))]
+    for before in reversed(taken[1:]):
+        chosen.append(before[chosen[-1]])
+    return chosen[::-1]
 
 
 def relation_divergence(student: Tensor, teacher: Tensor, mask: Tensor, relations: int) -> Tensor:

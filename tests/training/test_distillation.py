@@ -397,6 +397,21 @@ def test_hidden_states_of_another_model_of_another_width_are_not_compared(
         distill(tiny_teacher(), cut, data, QUICK.replace(hidden_weight=1.0), tmp_path / "out")
 
 
+def test_layers_can_be_held_against_the_nearest_ones(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    """Of a student that is the teacher without its second layer, the nearest layers are the ones it was cut from."""
+    teacher, data = tiny_teacher(), tiny_data()
+    cut = prune(teacher, data, PruneConfig(keep_layers=(0, 2), vocabulary=False), tmp_path / "cut")
+    config = QUICK.replace(logit_weight=0.0, hidden_weight=1.0, mixed_texts=0, epochs=1)
+    origin, nearest = (
+        distill(teacher, cut, data, config.replace(layer_map=name), tmp_path / name) for name in ("origin", "nearest")
+    )
+    assert notes(origin)["matched_layers"] == [1, 3]
+    assert notes(nearest)["matched_layers"] == [1, 2, 3]
+    assert weights(nearest) != weights(cut)
+
+
 def test_nothing_to_learn_leaves_the_student_as_it_is(
     student: Callable[..., Checkpoint], taught: Callable[..., Checkpoint]
 ) -> None:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from edge_ptf.training import losses
 
@@ -99,3 +104,13 @@ def test_gradients_are_finite_and_lead_to_the_teacher() -> None:
         assert torch.isfinite(gradient).all()
         assert gradient[~mask].abs().max() == 0
         assert float(loss(state.detach() - 0.1 * gradient)) < float(before.detach())
+
+
+@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 5)), elements=st.integers(0, 20)))
+def test_the_nearest_layers_in_order_are_those_of_the_least_sum(apart: np.ndarray) -> None:
+    own, theirs = apart.shape
+    found = losses.nearest_in_order(apart)
+    assert found == sorted(found)
+    orders = itertools.combinations_with_replacement(range(theirs), own)
+    least = min(sum(apart[row, column] for row, column in enumerate(order)) for order in orders)
+    assert sum(apart[row, column] for row, column in enumerate(found)) == least
