@@ -254,7 +254,7 @@ def run_assemble(
         "assemble",
         config,
         RUNNING,
-        version=5,
+        version=6,
         graph=graph.digest,
         baseline=baseline.digest if baseline else None,
         data=data.fingerprint,

@@ -70,6 +70,26 @@ CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 """Shares of a block's largest number that its scale may reach: cutting the largest can make all others finer."""
 
 
+def shift_output(model: Any, output: str, by: NDArray[np.float32]) -> None:
+    """Adds a vector [classes] to an output [..., classes], in place: to the bias that is added last, where one is."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    last = next(node for node in graph.node if output in node.output)
+    stored = {item.name: item for item in graph.initializer}
+    biases = [stored[name] for name in last.input if name in stored and tuple(stored[name].dims) == by.shape]
+    used = Counter(name for node in graph.node for name in node.input)
+    if last.op_type == "Add" and len(biases) == 1 and used[biases[0].name] == 1:
+        moved = numpy_helper.to_array(biases[0]) + by
+        biases[0].CopyFrom(numpy_helper.from_array(moved.astype(np.float32), biases[0].name))
+        return
+    before, vector = f"{output}_before_shift", f"{output}_shift"
+    last.output[list(last.output).index(output)] = before
+    graph.initializer.append(numpy_helper.from_array(by, vector))
+    place = list(graph.node).index(last) + 1
+    graph.node.insert(place, helper.make_node("Add", [before, vector], [output], vector))
+
+
 def compress_embeddings(model: Any, form: TableForm) -> int:
     """Stores large embedding tables in fewer bits; returns how many were changed.
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf import tasks
-from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.checkpoint import LineageStep, load_tokenizer
 from edge_ptf.config import StageConfig
 from edge_ptf.data.augmentation import mixed
 from edge_ptf.data.dataset import LabelledData
@@ -20,6 +23,7 @@ from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.exporting import spread
 from edge_ptf.export.graph import Graph
+from edge_ptf.export.rewrite import shift_output
 from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
 from edge_ptf.package.golden import TOLERANCE, golden_examples, golden_lines
 from edge_ptf.package.manifest import (
@@ -72,7 +76,8 @@ def assemble(
     """Writes `payload.eptf` from a graph directory.
 
     Thresholds are chosen here, on `validation` through the very graph that ships, at batch 1. With the full-precision
-    model's payload as `baseline` its operating point is kept, over `threshold_texts`.
+    model's payload as `baseline` its operating point is kept, over `threshold_texts`: by the threshold, or by what is
+    added to a class's logits.
 
     Raises:
         BadInputError: the baseline answers another question.
@@ -86,9 +91,18 @@ def assemble(
     _compare_tokenizers(graph, task, tokenizer, texts)
     tables, entry = _tables(document, tokenizer, info.max_length, texts)
 
-    session = GraphSession(model)
-    if task.calibrates:
-        task = _calibrated(task, session, tokenizer, info.max_length, data.validation, baseline, progress)
+    session, steps = GraphSession(model), info.lineage
+    ask = partial(_logits, progress=progress)
+    if baseline is not None:
+        task, shift = _following(baseline, task, session, tokenizer, info.max_length, data.validation, ask)
+        if shift is not None:
+            model = _shifted(model, info.output, shift)
+            session = GraphSession(model)
+            added = {name: float(value) for name, value in zip(task.spec.labels, shift, strict=True) if value}
+            steps = (*steps, LineageStep(stage="assemble", notes={"added_to_logits": added}))
+    elif task.calibrates:
+        logits = ask("Assemble", session, task.encode(tokenizer, data.validation, info.max_length))
+        task = tasks.create(task.calibrated(logits, [example.label for example in data.validation]))
 
     paired = bool(data.train) and data.train[0].text_pair is not None
     tolerance = TOLERANCE[info.scheme.precision]
@@ -115,7 +129,7 @@ def assemble(
         lineage=Lineage(
             base_model=info.base_model,
             data=data.fingerprint,
-            steps=info.lineage,
+            steps=steps,
             tools={name: metadata.version(name) for name in TOOLS},
         ),
         files=(),
@@ -127,7 +141,7 @@ def assemble(
 
 
 def threshold_texts(validation: Sequence[Example]) -> list[Example]:
-    """The texts over which a compressed model's threshold is matched to the teacher's: validation, and mixtures of it.
+    """The texts over which a compressed model's operating point is matched: validation, and mixtures of it.
 
     Only texts of doubt tell two thresholds apart, and of labelled texts most leave no doubt: of CLINC150's 3,100
     validation texts the teacher turns away 130, of 4,000 mixtures some 700.
@@ -135,29 +149,29 @@ def threshold_texts(validation: Sequence[Example]) -> list[Example]:
     return [*validation, *mixed(validation, MIXED_TEXTS, MIXED_SEED)]
 
 
-def _calibrated(
+Ask = Callable[[str, GraphSession, Sequence[Encoding]], list[Logits]]
+
+
+def _logits(name: str, model: GraphSession, encodings: Sequence[Encoding], progress: Progress) -> list[Logits]:
+    progress.start(name, len(encodings))
+    logits = []
+    for encoding in encodings:
+        logits.append(model.logits(encoding))
+        progress.advance()
+    progress.finish()
+    return logits
+
+
+def _following(
+    baseline: Payload,
     task: Task,
     session: GraphSession,
     tokenizer: PackageTokenizer,
     max_length: int,
     validation: Sequence[Example],
-    baseline: Payload | None,
-    progress: Progress,
-) -> Task:
-    """The task with its thresholds chosen on validation."""
-
-    def run(name: str, model: GraphSession, encodings: Sequence[Encoding]) -> list[Logits]:
-        progress.start(name, len(encodings))
-        logits = []
-        for encoding in encodings:
-            logits.append(model.logits(encoding))
-            progress.advance()
-        progress.finish()
-        return logits
-
-    if baseline is None:
-        logits = run("Assemble", session, task.encode(tokenizer, validation, max_length))
-        return tasks.create(task.calibrated(logits, [example.label for example in validation]))
+    ask: Ask,
+) -> tuple[Task, NDArray[np.float32] | None]:
+    """The task, and what to add to the logits, such that the baseline's operating point is kept."""
     manifest, full = baseline.manifest, GraphSession(baseline.model())
     theirs = tasks.create(manifest.task)
     if theirs.spec.replace(threshold=None) != task.spec.replace(threshold=None):
@@ -165,15 +179,26 @@ def _calibrated(
             f"{baseline.path}: the baseline has another task or other labels than the graph",
             hint="Give the payload of the teacher that this model was made from",
         )
-    if theirs.spec.threshold is None:
-        return task
+    if theirs.spec.threshold is None and not task.shifts:
+        return task, None
     texts = threshold_texts(validation)
     cut = theirs.encode(baseline.tokenizer(full.inputs), texts, manifest.tokenizer.max_length)
     answers = [
         theirs.decode(logits, encoding, example.text).label
-        for logits, encoding, example in zip(run("Ask the baseline", full, cut), cut, texts, strict=True)
+        for logits, encoding, example in zip(ask("Ask the baseline", full, cut), cut, texts, strict=True)
     ]
-    return tasks.create(task.matched(run("Assemble", session, task.encode(tokenizer, texts, max_length)), answers))
+    encodings = task.encode(tokenizer, texts, max_length)
+    logits = ask("Assemble", session, encodings)
+    return tasks.create(task.matched(logits, answers)), task.matched_shift(logits, encodings, answers)
+
+
+def _shifted(model: bytes, output: str, shift: NDArray[np.float32]) -> bytes:
+    import onnx
+
+    loaded = onnx.load_from_string(model)
+    shift_output(loaded, output, shift)
+    content: bytes = loaded.SerializeToString()
+    return content
 
 
 def _compare_tokenizers(graph: Graph, task: Task, tokenizer: PackageTokenizer, texts: Sequence[Example]) -> None:

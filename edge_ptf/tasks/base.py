@@ -222,3 +222,20 @@ class Task(ABC):
             answers: what the other model answers to the same texts.
         """
         return self.spec
+
+    @property
+    def shifts(self) -> bool:
+        """Whether `matched_shift` has anything to choose."""
+        return False
+
+    def matched_shift(
+        self, logits: Sequence[Logits], encodings: Sequence[Encoding], answers: Sequence[Any]
+    ) -> NDArray[np.float32] | None:
+        """What to add to the logits of each class [classes] to keep another model's operating point; None: nothing.
+
+        Args:
+            logits: the model's, one array for each text, labelled or not.
+            encodings: of the same texts.
+            answers: what the other model answers to them.
+        """
+        return None

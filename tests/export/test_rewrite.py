@@ -123,6 +123,40 @@ def test_tables_that_are_small_or_used_twice_stay(table: np.ndarray, form: str) 
         assert model.SerializeToString() == before
 
 
+@pytest.mark.parametrize("bias", ["alone", "used twice", "none"])
+def test_an_output_is_shifted_in_its_bias_or_by_an_addition(bias: str) -> None:
+    """Rows of 2 numbers times a matrix [2, 3]; a bias that something else reads too must stay as it is."""
+    draw = np.random.default_rng(0)
+    matrix, vector = (draw.normal(size=shape).astype(np.float32) for shape in ((2, 3), (3,)))
+    last = "plain" if bias != "none" else "logits"
+    nodes = [helper.make_node("MatMul", ["x", "matrix"], [last], "product")]
+    if bias != "none":
+        nodes.append(helper.make_node("Add", ["plain", "vector"], ["logits"], "bias"))
+    outputs = ["logits"]
+    if bias == "used twice":
+        nodes.append(helper.make_node("Mul", ["logits", "vector"], ["other"], "other"))
+        outputs.append("other")
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", 3]) for name in outputs]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 2])],
+        values,
+        [numpy_helper.from_array(matrix, "matrix"), numpy_helper.from_array(vector, "vector")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    feeds = {"x": draw.normal(size=(4, 2)).astype(np.float32)}
+    before = GraphSession(model.SerializeToString()).session.run(["logits"], feeds)[0]
+    by = np.asarray([-1.5, 0, 2], dtype=np.float32)
+    rewrite.shift_output(model, "logits", by)
+    onnx.checker.check_model(model)
+    assert len(model.graph.node) == len(nodes) + (bias != "alone")
+    found = GraphSession(model.SerializeToString()).session.run(None, feeds)
+    assert np.allclose(found[0], before + by, atol=1e-6)
+    if bias == "used twice":
+        assert np.allclose(found[1], (before + by) * vector, atol=1e-6)
+
+
 def test_only_additions_that_feed_a_layer_norm_are_kept_apart() -> None:
     names = ["x", "y", "z", "out"]
     nodes = [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from edge_ptf import tasks
@@ -18,6 +19,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.graph import Graph, open_graph
+from edge_ptf.export.rewrite import shift_output
 from edge_ptf.package import AssembleConfig, Payload, assemble, assembly, threshold_texts
 from edge_ptf.package.golden import TEXTS, golden_cases
 from edge_ptf.runtime import Runner
@@ -105,6 +107,45 @@ def test_a_baseline_without_a_threshold_is_followed(
     assert baseline.manifest.task.threshold is None
     payload = assemble(graph, data, AssembleConfig(), tmp_path / "small", baseline=baseline)
     assert payload.manifest.task.threshold is None
+
+
+@pytest.mark.parametrize("mode", ["fp32", "dynamic", "static"])
+@pytest.mark.parametrize("by", [-2.0, 2.0])
+def test_a_tagger_names_as_many_words_as_its_baseline(
+    make_graph: MakeGraph,
+    make_payload: MakePayload,
+    tiny_labelled: Data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    by: float,
+) -> None:
+    """The tagger is the baseline, but readier or less ready to answer O."""
+    monkeypatch.setattr(assembly, "MIXED_TEXTS", 300)
+    kind = "token-classification"
+    data, baseline = tiny_labelled(kind), make_payload(kind=kind, mode="fp32")
+    shutil.copytree(make_graph(kind=kind, mode=mode).path, tmp_path / "moved")
+    model = onnx.load(tmp_path / "moved" / "model.onnx")
+    shift_output(model, "logits", np.eye(len(data.labels), dtype=np.float32)[0] * by)
+    onnx.save(model, tmp_path / "moved" / "model.onnx")
+    graph = open_graph(tmp_path / "moved")
+    payload = assemble(graph, data, AssembleConfig(), tmp_path / "out", baseline=baseline)
+    texts = threshold_texts(data.validation)
+
+    def named(package: Payload) -> int:
+        runner = Runner(package)
+        return sum(tag != "O" for example in texts for tag in runner.answer(example.text).label)
+
+    assert named(baseline) > 0
+    assert named(payload) == pytest.approx(named(baseline), rel=0.005)  # alike words of alike logits move together
+    assert named(assemble(graph, data, AssembleConfig(), tmp_path / "alone")) != pytest.approx(
+        named(baseline), rel=0.02
+    )
+    (step,) = payload.manifest.lineage.steps[len(graph.info.lineage) :]
+    assert step.stage == "assemble"
+    assert step.notes["added_to_logits"].keys() == {"O"}
+    if mode == "fp32":
+        assert step.notes["added_to_logits"]["O"] == pytest.approx(-by, abs=0.5)
 
 
 def test_a_baseline_that_answers_another_question_is_refused(

@@ -217,3 +217,27 @@ def test_labels_are_complete_pairs_in_a_fixed_order() -> None:
     assert "'B-ORG'" in str(TASK.check_label(Example("a b", ("O", "B-ORG"))))
     assert TASK.check_label(Example("a b", ("O", "I-PER"))) is None
     assert TASK.stratum(Example("a b c", ("B-PER", "I-PER", "B-LOC"))) == "LOC PER"
+
+
+@given(st.integers(0, 30), st.integers(0, 9))
+def test_a_shift_names_as_many_words_as_the_other_model(named: int, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    logits = [draw.normal(scale=2, size=(12, len(LABELS))).astype(np.float32) for _ in range(3)]
+    encoding = Encoding([0] * 12, None, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10), tuple((2 * n, 2 * n + 1) for n in range(10)))
+    tags = ["B-PER"] * named + ["O"] * (30 - named)
+    answers = [tuple(tags[begin : begin + 10]) for begin in (0, 10, 20)]
+    shift = TASK.matched_shift(logits, [encoding] * 3, answers)
+    moved = logits if shift is None else [row + shift for row in logits]
+    found = [TASK.decode(row, encoding, "a " * 10).label for row in moved]
+    assert sum(tag != "O" for labels in found for tag in labels) == named
+    if shift is not None:
+        assert np.flatnonzero(shift).tolist() == [0]
+
+
+def test_there_is_nothing_to_shift_without_words_or_names() -> None:
+    assert TASK.matched_shift([], [], []) is None
+    encoding = Encoding([0, 1], None, (1,), ((0, 1),))
+    alone = TokenClassification(TokenClassification.spec_for(("O",)))
+    assert alone.matched_shift([np.zeros((2, 1), np.float32)], [encoding], [("O",)]) is None
+    agreed = np.asarray([[0, 0, 0, 0, 0], [0, 3, 0, 0, 0]], dtype=np.float32)
+    assert TASK.matched_shift([agreed], [encoding], [("B-LOC",)]) is None
