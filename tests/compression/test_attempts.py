@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from edge_ptf.compression import Attempt, Prediction, Search, best, conclude, front, shortfall
 from edge_ptf.package.evidence import Judgement, Status
@@ -24,16 +25,31 @@ def judgement(target: str, value: float | None, bound: float | None, limit: floa
 
 
 def test_a_target_that_is_passed_or_cannot_be_judged_is_not_short() -> None:
-    assert shortfall(judgement("max_drop.accuracy", 0.4, 0.9, 1.0, Status.PASS), 1.0) == 0
+    assert shortfall(judgement("max_drop.accuracy", 0.1, 0.3, 1.0, Status.PASS), 1.0) == 0
+    assert shortfall(judgement("package_mb", 9.0, 9.0, 10.0, Status.PASS), 1.0) == 0
+    assert shortfall(judgement("max_drop.accuracy", None, None, 1.0, Status.UNPROVEN), 1.0) == 0
     assert shortfall(judgement("latency_ms.p50", None, None, 1.0, Status.UNPROVEN), 1.0) == 0
 
 
-def test_a_drop_is_judged_by_the_bound_that_the_test_split_would_give() -> None:
-    open_one = judgement("max_drop.accuracy", 0.6, 1.2, 1.0, Status.UNPROVEN)
-    assert shortfall(open_one, 1.0) == pytest.approx(0.2)
-    assert shortfall(open_one, 0.5) == 0  # four times as many texts: 0.6 + 0.3
+@pytest.mark.parametrize("larger", [0.3, 1.0, 1.4])
+@pytest.mark.parametrize(("value", "spread"), [(-0.2, 0.1), (0.4, 0.5), (1.5, 3.0)])
+def test_a_drop_that_is_just_met_is_proven_on_test_in_four_of_five_cases(
+    value: float, spread: float, larger: float
+) -> None:
+    """Drops on both splits are normal about the true one; the bound is that of 95 %."""
+    z = float(norm.ppf(0.95))
+    bound, here, there = value + spread, spread / z, larger * spread / z
+    limit = float(norm.ppf(0.8, loc=value + z * there, scale=(here**2 + there**2) ** 0.5))
+    if limit <= 0:
+        return
+    just, missed = (judgement("max_drop.accuracy", value, bound, limit * share, Status.PASS) for share in (1.01, 0.97))
+    assert shortfall(just, larger) == 0
+    assert shortfall(missed, larger) == pytest.approx(0.03 / 0.97, abs=0.01)
+
+
+def test_more_texts_in_test_bring_a_drop_nearer_to_its_limit() -> None:
     lost = judgement("max_drop.accuracy", 1.5, 1.9, 1.0, Status.FAIL)
-    assert shortfall(lost, 0.0) == pytest.approx(0.5)
+    assert 0.5 < shortfall(lost, 0.0) < shortfall(lost, 0.5) < shortfall(lost, 1.0)
 
 
 def test_a_speed_up_is_short_below_its_limit_and_a_size_above() -> None:
