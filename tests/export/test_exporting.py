@@ -276,12 +276,8 @@ def test_a_session_refuses_what_is_no_graph(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def graph(
-    tiny_teacher: Callable[..., Checkpoint],
-    tiny_data: Callable[..., LabelledData],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Graph:
-    return export(tiny_teacher("bert"), tiny_data(), ExportConfig(), tmp_path_factory.mktemp("exported") / "graph")
+def graph(exported: Callable[..., Graph]) -> Graph:
+    return exported()
 
 
 def test_a_session_runs_from_bytes_as_from_a_file(graph: Graph) -> None:

@@ -45,24 +45,6 @@ def typed(model: Any) -> dict[str, int]:
     return found | {item.name: item.data_type for item in inferred.initializer}
 
 
-@pytest.fixture(scope="module")
-def exported(
-    tiny_teacher: Callable[..., Checkpoint],
-    tiny_data: Callable[..., LabelledData],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[..., Graph]:
-    """The FP32 graph of a trained tiny model, whose logits are not near zero."""
-    made: dict[Any, Graph] = {}
-
-    def build(family: str = "bert", task: str = "text-classification") -> Graph:
-        if (family, task) not in made:
-            out = tmp_path_factory.mktemp("graph") / "out"
-            made[family, task] = export(tiny_teacher(family, task), tiny_data(task), ExportConfig(), out)
-        return made[family, task]
-
-    return build
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_graph_without_int8_answers_in_fp16_as_in_fp32(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str

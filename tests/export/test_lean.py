@@ -12,17 +12,18 @@ import pytest
 import torch
 
 from edge_ptf import tasks
-from edge_ptf.checkpoint import Checkpoint, load_tokenizer
-from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.compression import PruneConfig
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.export import ExportConfig, Graph, QuantizeConfig, export, lean, quantize, rewrite
+from edge_ptf.export import Graph, QuantizeConfig, lean, quantize, rewrite
 from edge_ptf.export.execute import GraphSession
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
 TEXT, TOKEN = "text-classification", "token-classification"
+UNLIKE = PruneConfig(heads=(1, 0, 3), ffn=(0, 0.5, 0.99), importance="magnitude", vocabulary=False)
 SHAPES = {
     "whole": None,
-    "unlike layers": PruneConfig(heads=(1, 0, 3), ffn=(0, 0.5, 0.99), importance="magnitude", vocabulary=False),
+    "unlike layers": UNLIKE,
     "no attention at the end": PruneConfig(heads=(2, 1, 0), ffn=(32,), importance="magnitude", vocabulary=False),
     "no attention": PruneConfig(heads=(0,), ffn=(32, 0, 32), importance="magnitude", vocabulary=False),
 }
@@ -33,25 +34,6 @@ CASES = [
 ]
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def exported(
-    tiny_teacher: Callable[..., Checkpoint],
-    tiny_data: Callable[..., LabelledData],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[..., Graph]:
-    made: dict[Any, Graph] = {}
-
-    def build(family: str = "bert", task: str = TEXT, shape: str = "unlike layers") -> Graph:
-        if (family, task, shape) not in made:
-            folder, model, config = tmp_path_factory.mktemp("graphs"), tiny_teacher(family, task), SHAPES[shape]
-            if config is not None:
-                model = prune(model, tiny_data(task), config, folder / "student")
-            made[family, task, shape] = export(model, tiny_data(task), ExportConfig(), folder / "graph")
-        return made[family, task, shape]
-
-    return build
 
 
 def kinds(model: Any) -> Counter[str]:
@@ -87,7 +69,7 @@ def answers_alike(graph: Graph, changed: Any, data: LabelledData) -> None:
 def test_every_rewrite_answers_as_before(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], family: str, task: str, shape: str
 ) -> None:
-    graph = exported(family, task, shape)
+    graph = exported(family, task, SHAPES[shape])
     for rewrites in ([lean.select_early], [slice_positions], [lean.select_early, slice_positions]):
         fused = rewrite.fuse(graph.model)
         done = [change(fused) for change in rewrites]
@@ -102,7 +84,7 @@ def test_every_rewrite_answers_as_before(
 def test_rows_are_selected_early_in_plain_graphs_too(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], shape: str
 ) -> None:
-    graph = exported("bert", TEXT, shape)
+    graph = exported(pruning=SHAPES[shape])
     model = onnx.load(graph.model)
     assert lean.select_early(model) >= 3
     answers_alike(graph, model, tiny_data())
@@ -110,7 +92,7 @@ def test_rows_are_selected_early_in_plain_graphs_too(
 
 @pytest.mark.parametrize("fused", [False, True])
 def test_tagging_reads_every_row(exported: Callable[..., Graph], fused: bool) -> None:
-    graph = exported("bert", TOKEN)
+    graph = exported("bert", TOKEN, UNLIKE)
     model = rewrite.fuse(graph.model) if fused else onnx.load(graph.model)
     before = model.SerializeToString(deterministic=True)
     assert lean.select_early(model) == 0
@@ -118,7 +100,7 @@ def test_tagging_reads_every_row(exported: Callable[..., Graph], fused: bool) ->
 
 
 def test_a_graph_that_selects_tokens_twice_stays(exported: Callable[..., Graph]) -> None:
-    model = rewrite.fuse(exported().model)
+    model = rewrite.fuse(exported(pruning=UNLIKE).model)
     selection = next(node for node in model.graph.node if lean._is_selection(node, lean._Graph(model).constants))
     model.graph.node.add().CopyFrom(selection)
     model.graph.node[-1].output[0] = "another"
@@ -130,7 +112,7 @@ def test_a_graph_that_selects_tokens_twice_stays(exported: Callable[..., Graph])
 
 def test_positions_that_depend_on_the_tokens_stay(exported: Callable[..., Graph]) -> None:
     """`<pad>` in a text is a piece whose place is not counted."""
-    graph = exported("roberta")
+    graph = exported("roberta", pruning=UNLIKE)
     model = rewrite.fuse(graph.model)
     before = model.SerializeToString(deterministic=True)
     assert slice_positions(model) == 0
@@ -138,13 +120,13 @@ def test_positions_that_depend_on_the_tokens_stay(exported: Callable[..., Graph]
 
 
 def test_positions_beyond_the_table_are_not_sliced(exported: Callable[..., Graph]) -> None:
-    model = rewrite.fuse(exported().model)
+    model = rewrite.fuse(exported(pruning=UNLIKE).model)
     assert lean.slice_positions(model, 131) == 0
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "electra"])
 def test_positions_are_the_first_rows_of_the_table(exported: Callable[..., Graph], family: str) -> None:
-    model = rewrite.fuse(exported(family).model)
+    model = rewrite.fuse(exported(family, pruning=UNLIKE).model)
     before = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
     (positions,) = [value for name, value in before.items() if "position_embeddings" in name]
     assert slice_positions(model) == 1
@@ -158,7 +140,7 @@ def test_what_follows_the_last_attention_sees_one_row(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, mode: str
 ) -> None:
     """Attention's output, both halves of the feed-forward, pooler and head."""
-    small = quantize(exported(), tiny_data(), QuantizeConfig(mode=mode), tmp_path / "out")
+    small = quantize(exported(pruning=UNLIKE), tiny_data(), QuantizeConfig(mode=mode), tmp_path / "out")
     model = onnx.load(small.model)
     last = max(place for place, node in enumerate(model.graph.node) if node.op_type in ("QAttention", "Softmax"))
     later = [node for node in model.graph.node[last:] if node.op_type in ("MatMulInteger", "MatMul", "Gemm")]
@@ -178,7 +160,7 @@ def test_the_shipped_graph_has_these_operators_and_no_others(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, task: str
 ) -> None:
     """As ONNX Runtime executes it: what it joins when it loads a graph is joined."""
-    small = quantize(exported("bert", task, "whole"), tiny_data(task), QuantizeConfig(), tmp_path / "out")
+    small = quantize(exported("bert", task), tiny_data(task), QuantizeConfig(), tmp_path / "out")
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "executed.onnx")
     options.log_severity_level = 3

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from edge_ptf import tasks
-from edge_ptf.checkpoint import Checkpoint, load_tokenizer
+from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
-from edge_ptf.export import ExportConfig, Graph, QuantizeConfig, export, quantize, rewrite
+from edge_ptf.export import Graph, QuantizeConfig, quantize, rewrite
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.products import nodes_of, products, readable
 
@@ -31,26 +31,8 @@ HEADS = {
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
-def exported(
-    tiny_teacher: Callable[..., Checkpoint],
-    tiny_data: Callable[..., LabelledData],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[str], Graph]:
-    made: dict[str, Graph] = {}
-
-    def build(family: str = "bert") -> Graph:
-        if family not in made:
-            made[family] = export(
-                tiny_teacher(family), tiny_data(), ExportConfig(), tmp_path_factory.mktemp("graph") / "out"
-            )
-        return made[family]
-
-    return build
-
-
 @pytest.mark.parametrize("family", FAMILIES)
-def test_products_keep_their_names_when_the_graph_is_fused(exported: Callable[[str], Graph], family: str) -> None:
+def test_products_keep_their_names_when_the_graph_is_fused(exported: Callable[..., Graph], family: str) -> None:
     graph = exported(family)
     plain, fused = products(onnx.load(graph.model)), products(rewrite.fuse(graph.model))
     layers = range(1 if family == "albert" else 3)  # ALBERT's layers are one
@@ -64,7 +46,7 @@ def test_products_keep_their_names_when_the_graph_is_fused(exported: Callable[[s
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_weighted_product_belongs_to_one_name(exported: Callable[[str], Graph], family: str) -> None:
+def test_every_weighted_product_belongs_to_one_name(exported: Callable[..., Graph], family: str) -> None:
     model = onnx.load(exported(family).model)
     found = [node for nodes in products(model).values() for node in nodes]
     assert sorted(found) == sorted(rewrite.weighted_products(model))
@@ -85,7 +67,7 @@ def test_names_are_made_from_paths(module: str, name: str) -> None:
     assert readable(module) == name
 
 
-def test_an_unknown_product_is_answered_with_near_ones(exported: Callable[[str], Graph]) -> None:
+def test_an_unknown_product_is_answered_with_near_ones(exported: Callable[..., Graph]) -> None:
     model = onnx.load(exported("bert").model)
     with pytest.raises(BadInputError, match=r"'layer.1.fnn.output'.* Did you mean layer.1.ffn.output"):
         nodes_of(model, ["classifier", "layer.1.fnn.output"])
@@ -96,7 +78,7 @@ def counts(graph: Graph, *kinds: str) -> list[int]:
 
 
 def test_named_products_stay_fp32_in_a_dynamic_graph(
-    exported: Callable[[str], Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
+    exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     kept = ("classifier", "layer.1.attention.qkv", "layer.2.ffn.output")
     graph = quantize(exported("bert"), tiny_data(), QuantizeConfig(keep_fp32=kept), tmp_path / "out")
@@ -108,7 +90,7 @@ def test_named_products_stay_fp32_in_a_dynamic_graph(
 
 
 def test_named_products_stay_fp32_in_a_static_graph(
-    exported: Callable[[str], Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
+    exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     config = QuantizeConfig(mode="static", keep_fp32="classifier, layer.1.attention.qkv,layer.2.ffn.output")
     graph = quantize(exported("bert"), tiny_data(), config, tmp_path / "out")
@@ -124,7 +106,7 @@ def test_named_products_stay_fp32_in_a_static_graph(
 @pytest.mark.parametrize("mode", ["dynamic", "static"])
 @pytest.mark.parametrize("family", ["bert", "distilbert", "electra", "albert"])
 def test_with_every_product_in_fp32_the_answers_are_those_of_fp32(
-    exported: Callable[[str], Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str, mode: str
+    exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str, mode: str
 ) -> None:
     full, data = exported(family), tiny_data()
     names = tuple(products(onnx.load(full.model)))
@@ -140,7 +122,7 @@ def test_the_order_of_names_does_not_matter(given: Any) -> None:
 
 
 def test_an_unknown_name_is_refused_before_anything_is_written(
-    exported: Callable[[str], Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
+    exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     for mode in ("dynamic", "static"):
         with pytest.raises(BadInputError, match="no product 'head'"):

@@ -23,7 +23,9 @@ from edge_ptf.export.exporting import spread
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
 TEXT, TOKEN = "text-classification", "token-classification"
-MIXED = PruneConfig(heads=(1, 0, 3), ffn=(0, 0.5, 0.99), importance="magnitude", vocabulary=False)
+MIXED = PruneConfig(
+    heads=(1, 0, 3), ffn=(0, 0.5, 0.99), importance="magnitude", vocabulary=False, skip_unsupported=True
+)
 FLAVOURS = {
     "dynamic": {},
     "dynamic, 7 bits": {"reduce_range": True},
@@ -48,27 +50,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def exported(
-    tiny_teacher: Callable[..., Checkpoint],
-    tiny_data: Callable[..., LabelledData],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[..., Graph]:
-    """The FP32 graph of a model with layers of unlike shape (a model that cannot be pruned stays whole)."""
-    made: dict[Any, Graph] = {}
-
-    def build(family: str = "bert", task: str = TEXT, pruned: bool = True) -> Graph:
-        if (family, task, pruned) not in made:
-            folder, model = tmp_path_factory.mktemp("graphs"), tiny_teacher(family, task)
-            if pruned:
-                config = MIXED.replace(skip_unsupported=True)
-                model = prune(model, tiny_data(task), config, folder / "student")
-            made[family, task, pruned] = export(model, tiny_data(task), ExportConfig(), folder / "graph")
-        return made[family, task, pruned]
-
-    return build
-
-
-@pytest.fixture(scope="module")
 def flavour(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Graph]:
@@ -81,7 +62,7 @@ def flavour(
                 patch.setattr(rewrite, "LEAST_TABLE", 137 * 32)
                 config = QuantizeConfig.model_validate(FLAVOURS[name])
                 out = tmp_path_factory.mktemp("int8") / "graph"
-                made[name] = quantize(exported(pruned=False), tiny_data(), config, out)
+                made[name] = quantize(exported(), tiny_data(), config, out)
         return made[name]
 
     return build
@@ -152,7 +133,7 @@ def test_every_family_and_task_becomes_int8_and_answers_nearly_the_same(
     task: str,
     mode: str,
 ) -> None:
-    full, data = exported(family, task), tiny_data(task)
+    full, data = exported(family, task, MIXED), tiny_data(task)
     small = quantize(full, data, QuantizeConfig(mode=mode), tmp_path / "out")
     assert small.info.scheme.precision == "int8"
     onnx.checker.check_model(onnx.load(small.model))
@@ -168,7 +149,7 @@ def test_every_family_and_task_becomes_int8_and_answers_nearly_the_same(
 def test_dynamic_graphs_have_the_fused_form_that_is_quick(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str
 ) -> None:
-    full = exported(family)
+    full = exported(family, pruning=MIXED)
     small = quantize(full, tiny_data(), QuantizeConfig(), tmp_path / "out")
     kinds, layers = small.info.nodes, full.info.layers
     assert kinds["QAttention"] == sum(layer.heads > 0 for layer in layers)
@@ -253,7 +234,7 @@ def test_weights_are_rounded_and_nothing_else(
     flavour: Callable[[str], Graph], exported: Callable[..., Graph], name: str
 ) -> None:
     """Each INT8 matrix times its scales is one of the FP32 matrices, up to half a step."""
-    originals = [value for value in arrays(exported(pruned=False)).values() if value.ndim == 2]
+    originals = [value for value in arrays(exported()).values() if value.ndim == 2]
     originals += [value.T for value in originals]
 
     def near(part: np.ndarray, step: float) -> bool:
@@ -281,7 +262,7 @@ def test_only_products_with_a_weight_are_static_int8(
     flavour: Callable[[str], Graph], exported: Callable[..., Graph]
 ) -> None:
     """Products of two activations, LayerNorm, softmax and residual sums stay FP32."""
-    full, small = exported(pruned=False), flavour("static")
+    full, small = exported(), flavour("static")
     weighted = set(rewrite.weighted_products(onnx.load(full.model)))
     made = fed_by(small)
     for node in onnx.load(small.model).graph.node:
@@ -308,7 +289,7 @@ def test_embeddings_are_rows_of_int8_within_half_a_step(
 ) -> None:
     graph = flavour(name)
     assert graph.info.lineage[-1].notes["embedding_tables"] == 1
-    stored, before = arrays(graph), arrays(exported(pruned=False))
+    stored, before = arrays(graph), arrays(exported())
     (table,) = [key for key, value in before.items() if value.shape == (137, 32)]
     assert stored[table].dtype == np.int8
     scales = stored[f"{table}_scales"]
@@ -328,7 +309,7 @@ def test_embeddings_can_stay_wider(
     limit: float,
 ) -> None:
     monkeypatch.setattr(rewrite, "LEAST_TABLE", 137 * 32)
-    full = exported(pruned=False)
+    full = exported()
     small = quantize(full, tiny_data(), QuantizeConfig(embeddings=form), tmp_path / "out")
     ((name, before),) = [(key, value) for key, value in arrays(full).items() if value.shape == (137, 32)]
     after = arrays(small)[name]
@@ -340,7 +321,7 @@ def test_embeddings_can_stay_wider(
 def test_small_tables_are_left_alone(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    small = quantize(exported(), tiny_data(), QuantizeConfig(), tmp_path / "out")
+    small = quantize(exported(pruning=MIXED), tiny_data(), QuantizeConfig(), tmp_path / "out")
     assert small.info.lineage[-1].notes["embedding_tables"] == 0
 
 
@@ -351,7 +332,7 @@ def test_no_quantization_leaves_the_graph_as_it_is(
     tmp_path: Path,
 ) -> None:
     graph = flavour("none")
-    assert graph.model.read_bytes() == exported(pruned=False).model.read_bytes()
+    assert graph.model.read_bytes() == exported().model.read_bytes()
     notes = graph.info.lineage[-1].notes
     assert notes == {
         "mean_logit_difference": 0.0,
@@ -381,7 +362,7 @@ def test_the_same_graph_gives_the_same_bytes(
     name: str,
 ) -> None:
     monkeypatch.setattr(rewrite, "LEAST_TABLE", 137 * 32)
-    moved = open_graph(Path(shutil.copytree(exported(pruned=False).path, tmp_path / "moved")))
+    moved = open_graph(Path(shutil.copytree(exported().path, tmp_path / "moved")))
     again = quantize(moved, tiny_data(), QuantizeConfig.model_validate(FLAVOURS[name]), tmp_path / "again")
     assert contents(again.path) == contents(flavour(name).path)
     for file, content in contents(again.path).items():
@@ -391,7 +372,7 @@ def test_the_same_graph_gives_the_same_bytes(
 def test_agreement_is_that_of_the_two_graphs(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    full, data = exported("bert", TOKEN), tiny_data(TOKEN)
+    full, data = exported("bert", TOKEN, MIXED), tiny_data(TOKEN)
     small = quantize(full, data, QuantizeConfig(calibration_texts=8), tmp_path / "out")
     notes = small.info.lineage[-1].notes
     before, after = GraphSession(full.model), GraphSession(small.model)

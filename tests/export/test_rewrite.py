@@ -10,10 +10,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_ptf import tasks
-from edge_ptf.checkpoint import Checkpoint, load_tokenizer
-from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.compression import PruneConfig
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.export import ExportConfig, Graph, export, rewrite
+from edge_ptf.export import Graph, rewrite
 from edge_ptf.export.execute import GraphSession
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
@@ -182,29 +182,11 @@ def test_only_additions_that_feed_a_layer_norm_are_kept_apart() -> None:
     assert rewrite.keep_residuals_apart(model) == 0
 
 
-@pytest.fixture(scope="module")
-def exported(
-    tiny_teacher: Callable[..., Checkpoint],
-    tiny_data: Callable[..., LabelledData],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[str], Graph]:
-    made: dict[str, Graph] = {}
-
-    def build(family: str) -> Graph:
-        if family not in made:
-            folder = tmp_path_factory.mktemp("graphs")
-            student = prune(tiny_teacher(family), tiny_data(), MIXED, folder / "student")
-            made[family] = export(student, tiny_data(), ExportConfig(), folder / "graph")
-        return made[family]
-
-    return build
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fused_graphs_answer_as_before(
-    exported: Callable[[str], Graph], tiny_data: Callable[..., LabelledData], family: str
+    exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], family: str
 ) -> None:
-    graph = exported(family)
+    graph = exported(family, pruning=MIXED)
     fused = rewrite.fuse(graph.model)
     onnx.checker.check_model(fused)
     kinds = [node.op_type for node in fused.graph.node]
@@ -218,8 +200,8 @@ def test_fused_graphs_answer_as_before(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_fused_attention_does_not_look_at_padding(exported: Callable[[str], Graph], family: str) -> None:
-    graph = exported(family)
+def test_fused_attention_does_not_look_at_padding(exported: Callable[..., Graph], family: str) -> None:
+    graph = exported(family, pruning=MIXED)
     before, after = GraphSession(graph.model), GraphSession(rewrite.fuse(graph.model).SerializeToString())
     ids = np.random.default_rng(0).integers(5, 60, (3, 9))
     mask = np.ones_like(ids)
@@ -230,14 +212,14 @@ def test_fused_attention_does_not_look_at_padding(exported: Callable[[str], Grap
     assert np.abs(expected - found).max() < 1e-5
 
 
-def test_fusing_twice_gives_the_same_bytes(exported: Callable[[str], Graph]) -> None:
-    model = exported("bert").model
+def test_fusing_twice_gives_the_same_bytes(exported: Callable[..., Graph]) -> None:
+    model = exported(pruning=MIXED).model
     first, second = (rewrite.fuse(model).SerializeToString(deterministic=True) for _ in range(2))
     assert first == second
 
 
-def test_weighted_products_are_found_by_their_weight(exported: Callable[[str], Graph], tmp_path: Path) -> None:
-    model = onnx.load(exported("bert").model)
+def test_weighted_products_are_found_by_their_weight(exported: Callable[..., Graph], tmp_path: Path) -> None:
+    model = onnx.load(exported(pruning=MIXED).model)
     found = rewrite.weighted_products(model)
     kinds = {node.name: node.op_type for node in model.graph.node}
     # four projections in each of two layers with heads, two in each of two with units, pooler and head

@@ -11,15 +11,12 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 from edge_ptf import stages
-from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.export import (
-    ExportConfig,
     Graph,
     QuantizeConfig,
     SensitivityConfig,
-    export,
     load_sensitivity,
     quantize,
     rewrite,
@@ -37,12 +34,8 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
-def whole(
-    tiny_teacher: Callable[..., Checkpoint],
-    tiny_data: Callable[..., LabelledData],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Graph:
-    return export(tiny_teacher(), tiny_data(), ExportConfig(), tmp_path_factory.mktemp("graph") / "out")
+def whole(exported: Callable[..., Graph]) -> Graph:
+    return exported()
 
 
 @pytest.fixture(scope="module")

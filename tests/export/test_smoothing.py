@@ -11,9 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
 from edge_ptf import tasks
-from edge_ptf.checkpoint import Checkpoint, load_tokenizer
+from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.export import ExportConfig, Graph, QuantizeConfig, export, quantize
+from edge_ptf.export import Graph, QuantizeConfig, quantize
 from edge_ptf.export.execute import GraphSession
 from edge_ptf.export.forms import Quantizer
 from edge_ptf.export.smoothing import channel_maxima, factors, smooth
@@ -25,23 +25,6 @@ TEXTS = [Encoding([2, 7, 9, 3], None), Encoding([2, 11, 3], None)]
 torch.set_num_threads(1)
 
 
-@pytest.fixture(scope="module")
-def exported(
-    tiny_teacher: Callable[..., Checkpoint],
-    tiny_data: Callable[..., LabelledData],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[str], Graph]:
-    made: dict[str, Graph] = {}
-
-    def build(family: str) -> Graph:
-        if family not in made:
-            folder = tmp_path_factory.mktemp("graph") / "out"
-            made[family] = export(tiny_teacher(family), tiny_data(), ExportConfig(), folder)
-        return made[family]
-
-    return build
-
-
 def encoded(graph: Graph, data: LabelledData) -> list[Encoding]:
     return tasks.create(graph.info.task).encode(load_tokenizer(graph.path), data.validation, 32)
 
@@ -50,7 +33,7 @@ def encoded(graph: Graph, data: LabelledData) -> list[Encoding]:
 @pytest.mark.parametrize("mode", ["dynamic", "static"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_smoothed_graph_answers_as_before(
-    exported: Callable[[str], Graph], tiny_data: Callable[..., LabelledData], family: str, mode: str, alpha: float
+    exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], family: str, mode: str, alpha: float
 ) -> None:
     graph = exported(family)
     texts = encoded(graph, tiny_data())
@@ -68,7 +51,7 @@ def test_the_smoothed_graph_answers_as_before(
 
 
 def test_weights_that_layers_share_stay_as_they_are(
-    exported: Callable[[str], Graph], tiny_data: Callable[..., LabelledData]
+    exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData]
 ) -> None:
     graph = exported("albert")
     model = onnx.load(graph.model)
@@ -82,7 +65,7 @@ def test_weights_that_layers_share_stay_as_they_are(
 
 @pytest.mark.parametrize("mode", ["dynamic", "static"])
 def test_the_flavour_smooths_before_it_quantizes(
-    exported: Callable[[str], Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, mode: str
+    exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, mode: str
 ) -> None:
     small = quantize(exported("bert"), tiny_data(), QuantizeConfig(mode=mode, smooth=0.5), tmp_path / "out")
     notes = small.info.lineage[-1].notes
