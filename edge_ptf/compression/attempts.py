@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, Literal
 
 from pydantic import Field
@@ -15,8 +16,8 @@ from edge_ptf.config import StrictModel
 from edge_ptf.package.evidence import Judgement, Status
 
 RECORD = "search.json"
-LIKELY = 0.512
-"""The normal quantile of four in five, as a multiple of that of the bound, 95 %."""
+LIKELY = 0.8
+"""How often `test` is expected to prove a drop that counts as met on `validation`."""
 
 
 class Attempt(StrictModel):
@@ -112,20 +113,22 @@ def conclude(attempts: Sequence[Attempt], why_stopped: str) -> str:
     return f"{winner.name} comes nearest; open: {', '.join(open_ones)}; {why_stopped}"
 
 
-def shortfall(judgement: Judgement, larger: float) -> float:
+def shortfall(judgement: Judgement, larger: float, confidence: float = 0.95) -> float:
     """How far a target is from being proven, as a share of its limit; 0: it is met, or cannot be judged here.
 
-    An accuracy counts as met where `test` can be expected to prove it in four of five cases. A drop on `test` differs
-    from that on `validation` by the noise of both, and its bound lies above it by the noise of `test`.
+    An accuracy counts as met where `test` can be expected to prove it in `LIKELY` of all cases. A drop on `test`
+    differs from that on `validation` by the noise of both, and its bound lies above it by the noise of `test`.
 
     Args:
         larger: an accuracy's bound lies so many times as far from its value on `test` as on `validation`.
+        confidence: of the bounds.
     """
     value, bound, limit = judgement.value, judgement.bound, judgement.limit
     if value is None:
         return 0.0
     if judgement.target.startswith("max_drop") and bound is not None:
-        reached = value + (larger + LIKELY * math.hypot(1.0, larger)) * (bound - value)
+        likely = NormalDist().inv_cdf(LIKELY) / NormalDist().inv_cdf(confidence)
+        reached = value + (larger + likely * math.hypot(1.0, larger)) * (bound - value)
     elif judgement.status is Status.PASS:
         return 0.0
     else:

@@ -121,8 +121,9 @@ def prune(
         architecture.family_of(model)
         notes |= _cut_structure(model, tokenizer, checkpoint, data, config, costs, progress)
         if config.hidden is not None:
-            notes |= _cut_hidden(model, tokenizer, checkpoint, data, config, progress)
-            info = info.replace(hidden=architecture.hidden_width(model))
+            cut = _cut_hidden(model, tokenizer, checkpoint, data, config, progress)
+            if cut:
+                info, notes = info.replace(hidden=architecture.hidden_width(model)), notes | cut
         if config.vocabulary:
             tokenizer, found = _cut_vocabulary(model, tokenizer, data, config)
             notes |= found

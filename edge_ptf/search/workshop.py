@@ -128,7 +128,7 @@ class Workshop:
             short={
                 item.target: round(missing, 4)
                 for item in verdict.judgements
-                if (missing := shortfall(item, self.larger.get(item.target, 1.0))) > 0
+                if (missing := shortfall(item, self.larger.get(item.target, 1.0), self.profile.confidence)) > 0
             },
             metrics=answers.metrics,
             drops={

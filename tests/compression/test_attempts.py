@@ -31,20 +31,21 @@ def test_a_target_that_is_passed_or_cannot_be_judged_is_not_short() -> None:
     assert shortfall(judgement("latency_ms.p50", None, None, 1.0, Status.UNPROVEN), 1.0) == 0
 
 
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
 @pytest.mark.parametrize("larger", [0.3, 1.0, 1.4])
 @pytest.mark.parametrize(("value", "spread"), [(-0.2, 0.1), (0.4, 0.5), (1.5, 3.0)])
 def test_a_drop_that_is_just_met_is_proven_on_test_in_four_of_five_cases(
-    value: float, spread: float, larger: float
+    value: float, spread: float, larger: float, confidence: float
 ) -> None:
-    """Drops on both splits are normal about the true one; the bound is that of 95 %."""
-    z = float(norm.ppf(0.95))
+    """Drops on both splits are normal about the true one."""
+    z = float(norm.ppf(confidence))
     bound, here, there = value + spread, spread / z, larger * spread / z
     limit = float(norm.ppf(0.8, loc=value + z * there, scale=(here**2 + there**2) ** 0.5))
     if limit <= 0:
         return
     just, missed = (judgement("max_drop.accuracy", value, bound, limit * share, Status.PASS) for share in (1.01, 0.97))
-    assert shortfall(just, larger) == 0
-    assert shortfall(missed, larger) == pytest.approx(0.03 / 0.97, abs=0.01)
+    assert shortfall(just, larger, confidence) == 0
+    assert shortfall(missed, larger, confidence) == pytest.approx(0.03 / 0.97, abs=0.01)
 
 
 def test_more_texts_in_test_bring_a_drop_nearer_to_its_limit() -> None:

@@ -410,7 +410,7 @@ def test_hidden_states_are_cut_to_a_count_or_a_share(
     assert further.info.hidden == architecture.hidden_width(load_model(further)) == 12
     assert open_checkpoint(further.path) == further
     whole = prune(teacher, data, PruneConfig(hidden=0.9), tmp_path / "share")  # rounded to a step of 32, so all
-    assert whole.info.hidden == 32
+    assert whole.info.hidden is None
     assert "kept_hidden" not in whole.info.lineage[-1].notes
 
 
