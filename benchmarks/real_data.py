@@ -16,6 +16,7 @@ import argparse
 import csv
 import json
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -132,6 +133,8 @@ def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]
     figures: dict[str, object] = {
         "exit code": runs[0][0],
         "seconds from nothing": round(sum(work.values()), 1) if known else None,
+        # of the largest process among all that ran; Linux counts it in KiB
+        "peak memory of compress, MB": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6),
     }
     for when, (_, seconds, reused) in zip(("", ", second run"), runs, strict=True):
         figures |= {f"seconds{when}": round(seconds, 1), f"stages reused{when}": reused}

@@ -24,7 +24,7 @@ from edge_ptf.cache import Outcome, environment_fault
 from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.compression import Attempt, CostConfig, Predictor, Search
 from edge_ptf.data.dataset import DataReport, LabelledData
-from edge_ptf.errors import BadInputError, CheckpointError, near_matches
+from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
 from edge_ptf.package import AssembleConfig, Payload, seal
@@ -333,8 +333,12 @@ def _check_family(base: Path, recipe: Recipe) -> bool:
 
 
 def _check_targets(job: Job, task: Task) -> None:
-    """A limit that the user set himself must be one that this task can be judged by."""
-    known = {metric.name for metric in task.gated_metrics}
-    own = set(job.recipe.targets.max_drop) - set(job.profile.targets.max_drop)
-    for name in sorted(own - known):
-        raise BadInputError(f"max_drop: the task {task.name} has no metric '{name}'", hint=near_matches(name, known))
+    """A limit that the user set himself must be one that this task is judged by with these labels."""
+    known, profiled = [metric.name for metric in task.gated_metrics], job.profile.targets.max_drop
+    own = {name for name, points in job.recipe.targets.max_drop.items() if profiled.get(name) != points}
+    for name in sorted(own - set(known)):
+        scope = task.spec.out_of_scope_label
+        how = f" with the out-of-scope label '{scope}'" if scope else ""
+        raise BadInputError(
+            f"max_drop: the task {task.name}{how} is not judged by '{name}'", hint=f"It is by {' and '.join(known)}"
+        )

@@ -14,7 +14,7 @@ from edge_ptf.machine import Machine, this_machine
 
 HOST = "host"
 HOST_CANDIDATES = ("jetson", "jetson-agx-orin", "jetson-xavier-nx", "raspberry-pi-5", "raspberry-pi-4", "x86-vnni")
-LAST_RESORTS = ("x86-avx2", "x86-generic")
+LAST_RESORTS = ("x86-avx2", "x86-generic", "arm64-generic")
 
 
 class Match(StrictModel):
@@ -139,7 +139,7 @@ def for_machine(machine: Machine) -> Profile:
         return load(found[0])
     raise ProfileError(
         f"no shipped profile fits this machine ({machine.arch}, {machine.cpu})",
-        hint="Write one (edge-ptf profiles show x86-generic > mine.yaml) and give --profile mine.yaml",
+        hint="Write one (edge-ptf profiles show arm64-generic > mine.yaml, other match.arch); give --profile mine.yaml",
     )
 
 

@@ -22,6 +22,7 @@ from edge_ptf.cli.devices import ssh_option
 from edge_ptf.cli.evidence import judged
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, working
+from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, EnvironmentFault, ExitCode
 from edge_ptf.measure import BenchConfig
 from edge_ptf.progress import Progress
@@ -55,7 +56,7 @@ LOCAL = "local"
 @job_options
 @out_option
 @overwrite_option
-@config_options(BenchConfig)
+@config_options(BenchConfig, defaults={"threads": "the package's own"})
 def bench_command(
     package: Path,
     baseline: Path | None,
@@ -84,6 +85,8 @@ def bench_command(
     payload = open_payload(package)
     other = baseline or against
     beside = open_payload(other) if other else None
+    own = {"bench": {"threads": payload.manifest.engine.threads}}  # as it runs where the application says nothing
+    chosen.sources.insert(0, Source("the package", own))
     config = stage_config(BenchConfig, payload.manifest.task, chosen, flags)
     if judging:
         chosen.need("profile")

@@ -83,7 +83,8 @@ def main(verbose: bool) -> None:
 
     \b
     Start here:
-      edge-ptf compress --profile host --model minilm-l6 --data demo --task text-classification --out build/
+      edge-ptf compress --profile host --model minilm-l6 --data demo --task text-classification \\
+          --out-of-scope-label out_of_scope --max-drop in_scope_accuracy=2 --out build/
 
     Exit codes: 0 PASS or done, 2 wrong usage or bad input, 3 FAIL, 4 UNPROVEN, 5 environment, 130 interrupted.
     """

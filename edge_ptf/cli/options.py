@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from edge_ptf import tasks
 from edge_ptf.config import StageConfig
+from edge_ptf.recipe import Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def config_options(model: type[StageConfig], *, skip: tuple[str, ...] = ()) -> Callable[[Command], Command]:
-    """Adds one option for every field of `model`; flags that are not given stay None."""
+def config_options(
+    model: type[StageConfig], *, defaults: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Command], Command]:
+    """Adds one option for every field of `model`; flags that are not given stay None.
+
+    Args:
+        defaults: what holds where nothing is given, in words, for options whose command knows better than the model.
+    """
+    section = next(name for name, field in Recipe.model_fields.items() if field.annotation is model)
 
     def decorate(command: Command) -> Command:
         for name, field in reversed(model.model_fields.items()):
-            if name not in skip:
-                command = _option(name, field)(command)
+            default = defaults.get(name) or _default(section, name, field)
+            command = _option(name, field, default)(command)
         return command
 
     return decorate
 
 
-def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
+def _default(section: str, name: str, field: FieldInfo) -> str:
+    """What holds where nothing is given: the model's own value, and that of each task which has another."""
+    unset = field.default in (PydanticUndefined, None, (), "")
+    found = [] if unset else [_shown(field.default)]
+    for task in tasks.names():
+        options = tasks.get(task).recipe.get(section, {})
+        if name in options:
+            found.append(f"{_shown(options[name])} for {task}")
+    return "; ".join(found)
+
+
+def _option(name: str, field: FieldInfo, default: str) -> Callable[[Command], Command]:
     flag = f"--{name.replace('_', '-')}"
     plain = _without_none(field.annotation)
     help_text = (field.description or "").rstrip(".")
-    if field.default not in (PydanticUndefined, None, (), ""):
-        help_text += f" [default: {_shown(field.default)}]"
+    if default:
+        help_text += f" [default: {default}]"
     if plain is bool:
         return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=help_text)
     return click.option(flag, name, type=_click_type(plain), default=None, help=help_text, metavar=_metavar(plain))
@@ -58,4 +79,6 @@ def _metavar(kind: Any) -> str | None:
 
 
 def _shown(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(_shown, value))
+    return f"{value:.3g}" if isinstance(value, float) and value < 1 else str(value)

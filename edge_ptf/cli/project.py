@@ -44,7 +44,7 @@ def init_command(profile: str, model: str, data: str, task: str, out_of_scope_la
     if PROJECT_FILE.exists() and not force:
         raise BadInputError(f"{PROJECT_FILE} is there already", hint="--force replaces it")
     lines = [
-        "# Settings of this project. Every command of edge-ptf that runs here reads them; flags win over them.",
+        "# Settings of this project. Commands that train, make, measure or judge read them here; flags win over them.",
         "# Strength: built-in defaults < task < profile < this file < flags. `edge-ptf compress --dry-run` shows all.",
         "",
         *(f"{name}: {_yaml(value)}" for name, value in (("profile", profile), ("model", model), ("data", data))),
@@ -54,7 +54,8 @@ def init_command(profile: str, model: str, data: str, task: str, out_of_scope_la
         if out_of_scope_label
         else "#out_of_scope_label: null         # the label of texts that belong to no class",
         "",
-        "# Everything below is optional. Take a line's # away to set it.",
+        "# Everything below is optional, and shown with built-in values; a task or profile may have others.",
+        "# To set an option, take away the # of its section and its own.",
         *_sections(),
     ]
     PROJECT_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,10 @@ from edge_ptf.cli.arguments import (
 from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.cli.running import load_data
 from edge_ptf.config import Source
-from edge_ptf.errors import BadInputError, ExitCode
+from edge_ptf.errors import BadInputError, EdgePtfError, ExitCode
+
+if TYPE_CHECKING:
+    from edge_ptf.report.study import Study
 
 subject = click.Path(path_type=Path, exists=True)
 page_file = click.Path(path_type=Path, dir_okay=False)
@@ -42,7 +45,8 @@ def report_command(
 ) -> int:
     """Write one self-contained HTML page about PACKAGE, or about the run directory that compress wrote.
 
-    Evidence numbers the rows of the test split; with --data the page shows their texts.
+    Evidence numbers the rows of the test split. Their texts come from --data; about a run, without it, from the data
+    that the run was made with, where it is still there.
     """
     from edge_ptf.report.page import REPORT, report_page, write_page
     from edge_ptf.report.study import open_study
@@ -51,12 +55,12 @@ def report_command(
     file = out_file or (subject if subject.is_dir() else subject.parent) / REPORT
     console = make_console()
     if flags.get("data"):
-        chosen = Settings(project_file, settings, flags)
-        if reading := study.record.get("recipe", {}).get("data"):
-            chosen.sources.insert(0, Source("run.json", {"data": reading}))
-        with Bars(console) as bars:
-            data = load_data(chosen, study.payload.manifest.task, bars)
-        study = study.with_examples(data, flags["data"])
+        study = _with_texts(study, settings, project_file, flags)
+    elif source := study.record.get("data", {}).get("source"):
+        try:
+            study = _with_texts(study, settings, project_file, {**flags, "data": source})
+        except EdgePtfError as error:
+            console.print(f"  The data of the run cannot be shown: {error.message}", soft_wrap=True)
     write_page(report_page(study), file)
     console.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
     if study.accuracy is not None and not study.examples:
@@ -64,6 +68,16 @@ def report_command(
     if open_it and not webbrowser.open(file.resolve().as_uri()):
         console.print("  No browser could be opened here.")
     return ExitCode.OK
+
+
+def _with_texts(study: Study, settings: tuple[str, ...], project_file: Path | None, flags: dict[str, Any]) -> Study:
+    """The study with the texts of the test split, read as the run read them."""
+    chosen = Settings(project_file, settings, flags)
+    if reading := study.record.get("recipe", {}).get("data"):
+        chosen.sources.insert(0, Source("run.json", {"data": reading}))
+    with Bars(make_console()) as bars:
+        data = load_data(chosen, study.payload.manifest.task, bars)
+    return study.with_examples(data, flags["data"])
 
 
 @click.command("compare")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
-from edge_ptf.cli.arguments import Settings
+from edge_ptf.cli.arguments import JOB_FIELDS, READING, Settings
 from edge_ptf.cli.compress import asked, make_job, short_flags, whole_job_options
 from edge_ptf.cli.console import Bars, make_console
-from edge_ptf.config import merge
+from edge_ptf.compression import Attempt
+from edge_ptf.config import Source, merge
 from edge_ptf.errors import ExitCode
 from edge_ptf.report import attempts, terminal
 
@@ -45,6 +48,8 @@ def search_command(
 
     Students are sized by what they are predicted to cost; a training that a smaller and quicker one is surely ahead of
     is stopped. The same command again goes on; several processes with one --out and one --storage share the work.
+    The recipe holds the limits and every option that were given. Exit code: 0, or 4 where no trial was finished.
+    The recipe holds the limits and every option that were given. Exit code: 0, or 4 where no trial was finished.
     """
     from edge_ptf.pipeline import begin, workshop
     from edge_ptf.search import search
@@ -54,7 +59,7 @@ def search_command(
     wanted = {"trials": trials, "storage": storage, "all_trials": all_trials}
     own = short_flags(max_drop, min_speedup, package_mb, seed)
     given = {"search": {name: value for name, value in wanted.items() if value is not None}}
-    job, _ = make_job(chosen, dict(merge(own, given)))
+    job, sources = make_job(chosen, dict(merge(own, given)))
     console = make_console()
     console.print(terminal.headline("edge-ptf search", asked(job)))
 
@@ -71,26 +76,36 @@ def search_command(
     console.print(attempts.search_table(found))
     if found.winning is None:
         return ExitCode.UNPROVEN
-    plan = {section: dict(values) for section, values in found.winning.plan.items()}
-    plan.get("distill", {}).pop("epochs", None)  # a trial is short; the winner is taught in full
-    names = ("profile", "model", "data", "task", "out", "out_of_scope_label", "name")
-    asked_for = {name: str(chosen.get(name)) for name in names if chosen.get(name) is not None}
     file = job.out / RECIPE_FILE
-    file.write_text(
-        yaml.safe_dump({**asked_for, **_plain(plan)}, sort_keys=False, allow_unicode=True), encoding="utf-8"
-    )
+    content = {**_asked(chosen), **_sections([*sources, Source("the winner", _plan(found.winning))])}
+    file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     console.print(f"\nRecipe: {file}", soft_wrap=True)
     console.print(f"  edge-ptf compress --config {file}", soft_wrap=True)
     return ExitCode.OK
 
 
-def _plain(plan: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What YAML writes: lists instead of tuples, nothing that is unset."""
+def _asked(chosen: Settings) -> dict[str, str]:
+    """What the job is, as the project file holds it."""
+    return {name: str(chosen.get(name)) for name in JOB_FIELDS if chosen.get(name) is not None}
+
+
+def _plan(winner: Attempt) -> dict[str, Any]:
+    """The winner's options without what was not set; a trial is short, and the winner is taught in full."""
+    plan = {
+        section: {name: value for name, value in values.items() if value is not None}
+        for section, values in winner.plan.items()
+    }
+    plan.get("distill", {}).pop("epochs", None)
+    return plan
+
+
+def _sections(sources: Sequence[Source]) -> dict[str, Any]:
+    """Every option that was set by hand or found, in the project file's words; how the search went is over."""
+    merged: dict[str, Any] = {}
+    for source in sources:
+        merged = merge(merged, source.values)
+    found = json.loads(json.dumps(merged))  # lists instead of tuples
+    found.get("data", {}).pop("out_of_scope_label", None)  # stands at the top
     return {
-        section: {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in values.items()
-            if value is not None
-        }
-        for section, values in plan.items()
+        READING if name == "data" else name: values for name, values in found.items() if values and name != "search"
     }

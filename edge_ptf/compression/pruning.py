@@ -51,16 +51,18 @@ class PruneConfig(StageConfig):
     speedup: float | None = Field(
         None, gt=1, description="Find the layers and widths that make it so many times as fast, in the same precision."
     )
-    layers: float | None = Field(None, gt=0, description="Layers kept, spread evenly; the last one always stays.")
+    layers: float | None = Field(
+        None, gt=0, description="Layers kept, a count or a share below 1, spread evenly; the last one always stays."
+    )
     keep_layers: tuple[int, ...] | None = Field(None, description="These layers instead, from 0, such as 1,3,5.")
     heads: tuple[float, ...] | None = Field(
-        None, description="Attention heads of each layer kept: one number, or one for each layer that is kept."
+        None, description="Attention heads kept, a count or a share: one for all layers, or one for each kept layer."
     )
     ffn: tuple[float, ...] | None = Field(
-        None, description="Feed-forward units of each layer kept: one number, or one for each layer that is kept."
+        None, description="Feed-forward units kept, a count or a share: one for all layers, or one for each kept layer."
     )
     hidden: float | None = Field(
-        None, gt=0, description="Numbers of the hidden states kept, the same in all layers; teach the student after it."
+        None, gt=0, description="Numbers of the hidden states kept, a count or a share; teach the student after it."
     )
     importance: Literal["fisher", "magnitude"] = Field(
         "fisher", description="Which heads, units and numbers of the hidden states matter."

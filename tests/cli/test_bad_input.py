@@ -43,6 +43,9 @@ def test_unknown_names_get_near_matches(refused: Callable, job: tuple[object, ..
     assert "text-classification" in refused(*job, "--task", "text-clasification")
     assert "epochs" in refused(*job, "--set", "finetune.epoch=3")
     assert "accuracy" in refused(*job, "--max-drop", "acuracy=1")
+    said = refused(*job, "--max-drop", "accuracy=1", "--out-of-scope-label", "music")
+    assert "with the out-of-scope label 'music' is not judged by 'accuracy'" in said
+    assert "in_scope_accuracy and out_of_scope_recall" in said
     assert "SECTION.FIELD=VALUE" in refused(*job, "--set", "epochs 3")
     assert "--profil" in refused("compress", "--profil", "x")
 

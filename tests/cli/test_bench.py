@@ -12,7 +12,7 @@ from edge_ptf.machine import this_machine
 from edge_ptf.measure import load_bench, load_comparison
 from edge_ptf.measure.devices.qemu import PROGRAM
 from edge_ptf.measure.launching import runner_files
-from edge_ptf.package import Payload, open_payload
+from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
 
 Run = Callable
 MakePayload = Callable[..., Payload]
@@ -52,6 +52,17 @@ def test_a_package_is_measured_judged_and_sealed(
     again = run("bench", tmp_path / "sealed.eptf", *words[2:-4], "--mode", "paced", "--rate", 500, "--overwrite")
     assert again.returncode == 0
     assert latency.flags or "reused" in again.stdout
+
+
+@pytest.mark.slow
+def test_a_package_is_measured_with_its_own_threads(
+    run: Run, make_graph: Callable, tiny_labelled: Callable, data: tuple[object, ...], tmp_path: Path
+) -> None:
+    package = assemble(make_graph(), tiny_labelled(), AssembleConfig(threads=2), tmp_path / "payload").path
+    for more, expected in (((), 2), (("--threads", 1), 1)):
+        done = run("bench", package, *data, *SHORT, *more, "--out", f"with-{expected}")
+        assert done.returncode == 0, done.stderr
+        assert load_bench(tmp_path / f"with-{expected}")[0].runtime.threads == expected
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from edge_ptf.package import open_payload, verify
 
@@ -61,6 +62,9 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     with_texts = run("report", out, "--data", csv_data, "--out", "mine.html")
     assert with_texts.returncode == 0, with_texts.stderr
     assert "turn on the lights" in (tmp_path / "mine.html").read_text(encoding="utf-8")
+    assert run("report", out, "--out", "again.html").returncode == 0
+    page = (tmp_path / "mine.html").read_text(encoding="utf-8")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page  # the run's own data, read as it was then
     by_number = run("report", out / "package.eptf")
     assert "shown by number" in by_number.stdout
     assert "turn on the lights" not in (out / "report.html").read_text(encoding="utf-8")
@@ -227,6 +231,7 @@ def test_a_search_ends_in_a_recipe_that_compress_takes(
 ) -> None:
     out = tmp_path / "build"
     command = targets_only(tiny_base("bert"), csv_data, "search", out, "--trials", "2", "--all-trials")
+    command += ["--seed", "3", "--set", "data.label_column=label"]
     done = run(*command, "--set", "search.epochs=1")
     assert done.returncode == 0, done.stderr
     found = json.loads((out / "search.json").read_text(encoding="utf-8"))
@@ -235,7 +240,12 @@ def test_a_search_ends_in_a_recipe_that_compress_takes(
     again = run(*command, "--set", "search.epochs=1")
     assert again.returncode == 0, again.stderr
     assert json.loads((out / "search.json").read_text(encoding="utf-8"))["attempts"] == found["attempts"]
-    made = run("compress", "--config", out / "recipe.yaml", *UNSIZED)
+    asked = yaml.safe_load((out / "recipe.yaml").read_text(encoding="utf-8"))
+    assert asked["targets"] == {"min_speedup": 0.1, "max_drop": {"accuracy": 100.0}}  # limits and all else that was set
+    assert asked["reading"] == {"label_column": "label"}
+    assert asked["finetune"]["seed"] == 3
+    assert "search" not in asked
+    made = run("compress", "--config", out / "recipe.yaml")
     assert made.returncode in (0, 3, 4), made.stderr
     winner = next(attempt for attempt in found["attempts"] if attempt["name"] == found["winner"])
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))

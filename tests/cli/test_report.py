@@ -25,6 +25,14 @@ def test_an_unsealed_package_has_a_page_without_a_verdict(run: Callable, package
     assert "report.html" in done.stdout
 
 
+def test_a_run_whose_data_is_gone_is_reported_with_numbers(run: Callable, package: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"package": package.name, "data": {"source": "gone/"}}))
+    done = run("report", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "The data of the run cannot be shown: gone/" in done.stdout
+    assert (tmp_path / "report.html").exists()
+
+
 def test_what_cannot_be_reported_is_named(run: Callable, package: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
