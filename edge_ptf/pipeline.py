@@ -22,14 +22,14 @@ from edge_ptf.architecture import FAMILIES
 from edge_ptf.base_model import resolve_base
 from edge_ptf.cache import Outcome, environment_fault
 from edge_ptf.checkpoint import Checkpoint
-from edge_ptf.compression import Attempt, CostConfig, Predictor, Search
+from edge_ptf.compression import Attempt, CostTable, Predictor, Search, settled
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
 from edge_ptf.package import AssembleConfig, Payload, seal
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
-from edge_ptf.profiles import Profile, mismatches
+from edge_ptf.profiles import Profile
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
 from edge_ptf.search import Workshop, climb, planned
@@ -98,18 +98,30 @@ class Start:
     told: Callable[[Outcome[Any], str], None]
 
 
-def begin(job: Job, progress: Progress, on_data: Callable[[DataReport], None], on_stage: Listener) -> Start:
-    """Checks the job, reads the data, fine-tunes the teacher and packs it."""
+def begin(
+    job: Job,
+    progress: Progress,
+    on_data: Callable[[DataReport], None],
+    on_stage: Listener,
+    *,
+    searching: bool = False,
+) -> Start:
+    """Checks the job, reads the data, fine-tunes the teacher and packs it.
+
+    Args:
+        searching: other processes may search the same space, so that each waits for what another is making; and a
+            model that cannot be pruned is refused, whatever the recipe allows.
+    """
     recipe = job.recipe
     base = resolve_base(job.model)
     _check_output(job.out)
-    prunable = _check_family(base, recipe)
+    prunable = _check_family(base, recipe.prune.skip_unsupported and not searching)
     reading = recipe.data.replace(out_of_scope_label=job.out_of_scope_label)
     data = data_room.load(job.data, job.task, reading, progress)
     on_data(data.report)
     task = tasks.create(job.task.spec_for(data.labels, job.out_of_scope_label))
     _check_targets(job, task)
-    place = Place(job.out / "stages", progress, keyed=True)
+    place = Place(job.out / "stages", progress, keyed=True, wait=searching)
 
     def told(outcome: Outcome[Artifact], subject: str = "teacher") -> Artifact:
         on_stage(outcome, subject)
@@ -168,8 +180,8 @@ def compress(
     if recipe.search.automatic and start.prunable:
         found = climb(*workshop(job, start), on_attempt)
         recipe = planned(recipe, found.winning.plan) if found.winning else recipe
-    if recipe.prune.speedup is not None:
-        costs = told("teacher", stages.run_costs(teacher, data, recipe.quantize, _costs(job), place))
+    if recipe.prune.speedup is not None and start.prunable:
+        costs = told("teacher", _costs(job, start, recipe))
     assistants = (told("assistant", outcome) for outcome in start.assistants(recipe.ensemble.teachers - 1))
     student = taught_student(teacher, assistants, data, recipe, place, noted, costs)
     graph = int8_graph(student, data, recipe, job.profile, place, noted)
@@ -242,12 +254,17 @@ def record(result: Result) -> dict[str, Any]:
 def workshop(job: Job, start: Start) -> tuple[Workshop, Predictor]:
     """Where attempts at a job are made, and what predicts their cost."""
     recipe = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name))
-    costs = stages.run_costs(start.teacher, start.data, recipe.quantize, _costs(job), start.place)
+    costs = _costs(job, start, recipe)
     start.told(costs, "teacher")
     shop = Workshop(
         job.profile, recipe, start.data, start.teacher, start.baseline, start.place, start.assistants, start.told
     )
     return shop, Predictor(start.teacher, start.data, costs.artifact, recipe.prune)
+
+
+def _costs(job: Job, start: Start, recipe: Recipe) -> Outcome[CostTable]:
+    config = settled(recipe.costs, job.profile)
+    return stages.run_costs(start.teacher, start.data, recipe.quantize, config, start.place)
 
 
 def _tried(result: Result) -> dict[str, Any]:
@@ -297,14 +314,6 @@ def _named(config: AssembleConfig, name: str) -> AssembleConfig:
     return config if config.name else config.replace(name=name)
 
 
-def _costs(job: Job) -> CostConfig:
-    """Costs are measured where this machine is what the profile is for, unless the user says otherwise."""
-    config = job.recipe.costs
-    if config.source != "auto":
-        return config
-    return config.replace(source="estimated" if mismatches(job.profile, this_machine()) else "measured")
-
-
 def _base_name(model: str) -> str:
     path = Path(model)
     return path.resolve().name if path.exists() else model
@@ -321,10 +330,10 @@ def _check_output(out: Path) -> None:
         raise environment_fault(error, out) from error
 
 
-def _check_family(base: Path, recipe: Recipe) -> bool:
+def _check_family(base: Path, allowed: bool) -> bool:
     """Whether the model can be pruned; one that cannot is refused before it is trained, unless that is allowed."""
     family = json.loads((base / "config.json").read_text(encoding="utf-8")).get("model_type", "")
-    if family not in FAMILIES and not recipe.prune.skip_unsupported:
+    if family not in FAMILIES and not allowed:
         raise CheckpointError(
             f"the model family '{family}' cannot be pruned (supported: {', '.join(FAMILIES)})",
             hint="Take a model of one of these, or --set prune.skip_unsupported=true to leave its structure as it is",

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from edge_ptf.compression import CostConfig, GradualConfig, PruneConfig
 from edge_ptf.compression.pruning import SIZES
-from edge_ptf.config import Source, StageConfig, StrictModel, resolve
+from edge_ptf.config import Source, StageConfig, StrictModel, merge, resolve
 from edge_ptf.data.dataset import DataConfig
 from edge_ptf.export import CalibrateConfig, ExportConfig, GainConfig, QuantizeConfig, SensitivityConfig
 from edge_ptf.measure import BenchConfig, EvaluateConfig
@@ -80,21 +80,27 @@ def sources_below(profile: Profile | None, task: type[Task], overrides: Sequence
     below = [Source(f"task {task.name}", task.recipe)]
     if profile:
         below.append(Source(f"profile {profile.name}", _profile_values(profile)))
-    own = [*below[1:], *overrides]
-    if not any(_names_size(source) for source in own) and any(_limits_cost(source) for source in own):
+    own: dict[str, Any] = {}
+    for source in (*below[1:], *overrides):
+        own = merge(own, source.values)
+    if not _names_size(own) and _limits_cost(own):
         below.append(Source("no size is set", {"search": {"automatic": True}}))
     return below
 
 
-def _names_size(source: Source) -> bool:
-    prune = source.values.get("prune")
+def _names_size(values: Mapping[str, Any]) -> bool:
+    prune = values.get("prune")
     return isinstance(prune, Mapping) and any(prune.get(name) is not None for name in (*SIZES, "speedup"))
 
 
-def _limits_cost(source: Source) -> bool:
-    targets = source.values.get("targets")
-    names = ("min_speedup", "package_mb", "latency_ms")
-    return isinstance(targets, Mapping) and any(targets.get(name) for name in names)
+def _limits_cost(values: Mapping[str, Any]) -> bool:
+    targets = values.get("targets")
+    if not isinstance(targets, Mapping):
+        return False
+    latency = targets.get("latency_ms")
+    percentiles = latency.values() if isinstance(latency, Mapping) else ()
+    limits = (targets.get("min_speedup"), targets.get("package_mb"), *percentiles)
+    return any(limit is not None for limit in limits)
 
 
 def resolve_recipe(profile: Profile | None, task: type[Task], overrides: Sequence[Source] = ()) -> Recipe:

@@ -141,7 +141,7 @@ def run_prune(
         "prune",
         config,
         TRAINING,
-        version=3,
+        version=4,
         checkpoint=checkpoint.digest,
         data=data.fingerprint,
         placement=placement("fp32"),

@@ -100,6 +100,16 @@ def test_the_size_is_found_by_the_targets_where_nobody_names_one() -> None:
     assert not resolve_recipe(profile, CLASSIFICATION, [off]).search.automatic
 
 
+def test_what_is_switched_off_by_a_stronger_place_does_not_count() -> None:
+    profile = profiles.load("x86-generic")
+    for latency in ({}, {"latency_ms": {"p50": None}}):
+        limitless = Source("flags", {"targets": {"min_speedup": None, "package_mb": None, **latency}})
+        assert not resolve_recipe(profile, CLASSIFICATION, [limitless]).search.automatic
+    named, unnamed = Source("file", {"prune": {"layers": 2}}), Source("flags", {"prune": {"layers": None}})
+    assert not resolve_recipe(profile, CLASSIFICATION, [named]).search.automatic
+    assert resolve_recipe(profile, CLASSIFICATION, [named, unnamed]).search.automatic
+
+
 def test_without_a_cost_to_keep_the_size_is_the_tasks_own() -> None:
     assert not resolve_recipe(None, CLASSIFICATION).search.automatic
     assert resolve_recipe(None, CLASSIFICATION, [Source("flags", {"targets": {"package_mb": 9}})]).search.automatic

@@ -53,7 +53,6 @@ def search_command(
     """
     from edge_ptf.pipeline import begin, workshop
     from edge_ptf.search import search
-    from edge_ptf.stages import Place
 
     chosen = Settings(project_file, settings, flags)
     wanted = {"trials": trials, "storage": storage, "all_trials": all_trials}
@@ -68,8 +67,7 @@ def search_command(
             console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, False, subject))
 
     with Bars(console) as bars:
-        start = begin(job, bars, lambda report: console.print(terminal.data_table(report)), told)
-        start.place = Place(start.place.folder, bars, keyed=True, wait=True)
+        start = begin(job, bars, lambda report: console.print(terminal.data_table(report)), told, searching=True)
         found = search(*workshop(job, start), job.out, lambda attempt: console.print(attempts.attempt_line(attempt)))
     found.write(job.out)
     console.print("")

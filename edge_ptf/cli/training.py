@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from edge_ptf import profiles
 from edge_ptf.cli.arguments import Settings, job_options, model_option, out_option, overwrite_option
 from edge_ptf.cli.console import make_console
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, new_task, stage_config, tell, working
-from edge_ptf.compression import CostConfig, PruneConfig, open_costs
+from edge_ptf.compression import CostConfig, PruneConfig, open_costs, settled
 from edge_ptf.export import QuantizeConfig
 from edge_ptf.training import DistillConfig, FinetuneConfig
 
@@ -51,7 +52,8 @@ def costs_command(
 ) -> int:
     """Measure what attention heads and feed-forward units cost on this machine: what `prune --speedup` reckons with.
 
-    The graphs that are timed are made as --profile and the section `quantize` say. Measure on a quiet machine.
+    The graphs that are timed are made as --profile and the section `quantize` say. Measure on a quiet machine. For a
+    profile of another device the costs are estimated (--source).
     """
     from edge_ptf import stages
     from edge_ptf.checkpoint import open_checkpoint
@@ -59,7 +61,8 @@ def costs_command(
 
     chosen = Settings(project_file, settings, flags)
     source = open_checkpoint(checkpoint)
-    config = stage_config(CostConfig, source.info.task, chosen, flags)
+    profile = profiles.load(chosen.get("profile")) if chosen.get("profile") else None
+    config = settled(stage_config(CostConfig, source.info.task, chosen, flags), profile)
     quantize = stage_config(QuantizeConfig, source.info.task, chosen, {})
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)

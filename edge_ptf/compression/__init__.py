@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_ptf.compression.attempts import Attempt, Search, best, conclude, drop_of, front, shortfall
-from edge_ptf.compression.costs import CostConfig, CostTable, find_costs, open_costs
+from edge_ptf.compression.costs import CostConfig, CostTable, find_costs, open_costs, settled
 from edge_ptf.compression.gradual import GradualConfig, in_steps
 from edge_ptf.compression.prediction import Limits, Prediction, Predictor
 from edge_ptf.compression.pruning import UNITS_STEP, PruneConfig, prune
@@ -27,5 +27,6 @@ __all__ = [
     "in_steps",
     "open_costs",
     "prune",
+    "settled",
     "shortfall",
 ]

@@ -28,6 +28,7 @@ from edge_ptf.export.execute import GraphSession, interleaved_ms
 from edge_ptf.export.exporting import spread, trace
 from edge_ptf.export.forms import Quantizer
 from edge_ptf.machine import Machine, this_machine
+from edge_ptf.profiles import Profile, mismatches
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Encoding
 
@@ -127,6 +128,14 @@ class CostTable(StrictModel):
     def unpruned_predicted_ms(self) -> float:
         """The table's own figure for the unpruned model: budgets are shares of it."""
         return self.predict(self.unpruned)
+
+
+def settled(config: CostConfig, profile: Profile | None) -> CostConfig:
+    """With `auto` decided: measured where this machine is what the profile is for, or no profile is named."""
+    if config.source != "auto":
+        return config
+    elsewhere = profile is not None and mismatches(profile, this_machine())
+    return config.replace(source="estimated" if elsewhere else "measured")
 
 
 def find_costs(

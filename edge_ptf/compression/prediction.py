@@ -63,7 +63,10 @@ class Predictor:
         self.costs = costs
         self.shapes = architecture.shapes(model)
         self.pieces = len(kept_pieces(tokenizer, len(table), data, config))
-        self.form = costs.quantize.embeddings
+        whole = "fp16" if costs.quantize.remainder == "fp16" else "fp32"
+        self.form = costs.quantize.embeddings if costs.quantize.mode != "none" else whole
+        self._rest_bytes = NUMBER_BYTES[whole]
+        self._weight_bytes = NUMBER_BYTES["int8"] if costs.quantize.mode != "none" else self._rest_bytes
         used = config.replace(vocabulary_size=None)
         self._used = len(kept_pieces(tokenizer, len(table), data, used)) if config.vocabulary else self.pieces
         self._width, self._head = architecture.hidden_width(model), architecture.head_size(model)
@@ -83,7 +86,7 @@ class Predictor:
         scale = FULL_BYTES if self.form == "int8" else 0
         table = count * (self._row * NUMBER_BYTES[self.form] + scale + TABLE_BYTES)
         biases = sum(self._biases(shape) for shape in layers)
-        size = weights + table + FULL_BYTES * biases
+        size = self._weight_bytes * weights + table + self._rest_bytes * biases
         full = self.costs.full_precision_ms or ASSUMED_INT8_GAIN * self.costs.unpruned_ms
         return Prediction(speedup=round(full / self.costs.predict(layers), 3), size_mb=round(size / 1e6, 3))
 
@@ -92,7 +95,7 @@ class Predictor:
 
         First INT4, then also without the pieces that only the language uses.
         """
-        if self.form != "int8" or self.costs.quantize.mode == "none":
+        if self.form != "int8" or self.costs.quantize.remainder == "fp16":  # which knows no INT4
             return []
         packed = copy(self)
         packed.form = "int4"
@@ -137,5 +140,5 @@ class Predictor:
         return 4 * self._width * shape.heads * self._head + 2 * self._width * shape.ffn
 
     def _biases(self, shape: LayerShape) -> int:
-        """Numbers that stay FP32: biases, LayerNorm."""
+        """Numbers that never become INT8: biases, LayerNorm."""
         return 3 * shape.heads * self._head + shape.ffn + 6 * self._width

@@ -166,6 +166,7 @@ def _cut_structure(
     if config.speedup is not None:
         if costs is None:
             raise BadInputError("a speed-up needs the cost of each width", hint="Measure it: edge-ptf costs")
+        _check_costs(costs, before)
         scores = _scores(model, tokenizer, checkpoint, data, config, progress)
         budget = costs.unpruned_predicted_ms / config.speedup
         found = best_structure(scores, costs, budget, UNITS_STEP)
@@ -180,7 +181,8 @@ def _cut_structure(
         kept, wanted = list(sizes), list(sizes.values())
         if wanted != [before[layer] for layer in kept]:
             scores = _scores(model, tokenizer, checkpoint, data, config, progress)
-    unpruned = copy.deepcopy(model) if config.refit != "none" and scores else None
+    cut = bool(scores) or len(kept) < len(before)
+    unpruned = copy.deepcopy(model) if config.refit != "none" and cut else None
     architecture.keep_layers(model, kept)
     for part, layer, shape in zip(architecture.parts(model), kept, wanted, strict=True):
         if scores:
@@ -199,6 +201,17 @@ def _cut_structure(
             progress,
         )
     return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted], **notes}
+
+
+def _check_costs(costs: CostTable, shapes: Sequence[LayerShape]) -> None:
+    """A table says nothing about more layers, heads or units than it was measured for."""
+    widest = LayerShape(heads=max(s.heads for s in costs.unpruned), ffn=max(s.ffn for s in costs.unpruned))
+    if len(shapes) > len(costs.unpruned) or any(s.heads > widest.heads or s.ffn > widest.ffn for s in shapes):
+        raise BadInputError(
+            f"the costs are those of a model with {len(costs.unpruned)} layers of at most {widest.heads} heads and "
+            f"{widest.ffn} units; this one is larger",
+            hint="Measure this one: edge-ptf costs",
+        )
 
 
 def _cut_hidden(

@@ -14,6 +14,8 @@ from edge_ptf.search.workshop import Plan, Workshop
 
 MARGIN = {"speedup": 1.05, "size_mb": 1.005}
 """Between prediction and limit: the table of costs is right within a few percent, the count of bytes closer."""
+CORRECTED = 1.02
+"""The same once a measurement has corrected the prediction."""
 ENOUGH = 0.5
 """Share of the teacher's layers below which a large vocabulary is not worth its bytes."""
 TEACHERS = 3
@@ -27,11 +29,13 @@ COSTS = ("min_speedup", "latency_ms", "package_mb")
 
 
 def limits_of(targets: Targets, predictor: Predictor) -> Limits:
-    """The targets as limits of a prediction. A latency counts where costs were measured, as the speed-up it needs."""
+    """The targets as limits of a prediction. A latency counts where costs were measured, as the speed-up it needs: at
+    least that of the mean text, for a percentile too; what is measured then says the rest."""
     wanted = [targets.min_speedup] if targets.min_speedup is not None else []
     costs = predictor.costs
-    if targets.latency_ms.p50 is not None and costs.full_precision_ms and costs.source == "measured":
-        wanted.append(costs.full_precision_ms / targets.latency_ms.p50)
+    if costs.full_precision_ms and costs.source == "measured":
+        latencies = (targets.latency_ms.p50, targets.latency_ms.p95)
+        wanted += [costs.full_precision_ms / limit for limit in latencies if limit is not None]
     return Limits(speedup=max(wanted, default=None), size_mb=targets.package_mb)
 
 
@@ -47,6 +51,9 @@ def climb(
     not proven by one that several teachers teach, then by one that is taught longer, and at last by one that is taught
     with INT8's rounding. A further attempt is begun only if it can be expected to end in time; work that an earlier run
     did counts as if it were done now, so that a resumed search decides as one that was never interrupted.
+
+    Raises:
+        RefusedError, ParityError: every attempt was refused so; the last one's.
     """
     config = workshop.recipe.search
     wanted = limits_of(workshop.recipe.targets, predictor)
@@ -71,6 +78,8 @@ def climb(
             why_stopped = "so nothing further was tried"
             break
     winner = best(attempts)
+    if winner is None and workshop.refusal is not None:
+        raise workshop.refusal
     return Search(
         attempts=tuple(attempts),
         winner=winner.name if winner else None,
@@ -83,8 +92,11 @@ def climb(
 def _table(predictor: Predictor, limits: Limits) -> tuple[Plan, Predictor]:
     """The embedding table: the recipe's own where at least `ENOUGH` of the layers fit beside it, else a leaner one.
 
-    Of leaner ones the first that leaves room for as many layers; where none does, the one with the most.
+    Of leaner ones the first that leaves room for as many layers; where none does, the one with the most. A speed-up
+    that no structure reaches says nothing about tables.
     """
+    if predictor.deepest(Limits(speedup=limits.speedup)) is None:
+        limits = replace(limits, speedup=None)
     chosen: tuple[Plan, Predictor] = ({}, predictor)
     most = -1
     for plan, each in (chosen, *predictor.leaner()):
@@ -176,15 +188,23 @@ def _prune_options(table: Plan, layers: Sequence[LayerShape]) -> dict[str, Any]:
 
 
 def _tightened(limits: Limits, attempts: Sequence[Attempt]) -> Limits:
-    """Limits for predictions: with a margin, and corrected by how far the attempts so far were off."""
-    factors = dict(MARGIN)
+    """Limits for predictions: with a margin, and corrected by how far the attempts so far were off.
+
+    One that was too slow in milliseconds is followed by one that is predicted to be as much quicker as it was too slow.
+    """
+    factors, quicker = dict(MARGIN), list[float]()
     for attempt in attempts:
         if attempt.speedup:
-            factors["speedup"] = max(factors["speedup"], attempt.predicted.speedup / attempt.speedup * 1.02)
+            factors["speedup"] = max(factors["speedup"], attempt.predicted.speedup / attempt.speedup * CORRECTED)
         if attempt.size_mb:
             factors["size_mb"] = max(factors["size_mb"], attempt.size_mb / attempt.predicted.size_mb)
+        late = max((share for name, share in attempt.short.items() if name.startswith("latency_ms")), default=0.0)
+        if late:
+            quicker.append(attempt.predicted.speedup * (1 + late) * CORRECTED)
+    if limits.speedup is not None:
+        quicker.append(limits.speedup * factors["speedup"])
     return replace(
         limits,
-        speedup=None if limits.speedup is None else limits.speedup * factors["speedup"],
+        speedup=max(quicker, default=None),
         size_mb=None if limits.size_mb is None else limits.size_mb / factors["size_mb"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
@@ -46,7 +47,7 @@ class TeacherOutputs:
         The mean of logits is the geometric mean of the distributions (Hinton et al. 2015, section 1). Hidden states
         of different models have no common axes, so that those of the first stay.
         """
-        mean = np.memmap(file, np.float32, "w+", shape=self.logits.shape)
+        mean = _mapped(file, np.float32, self.logits.shape)
         for begin in range(0, len(mean), JOINED_ROWS):
             rows = slice(begin, begin + JOINED_ROWS)
             mean[rows] = np.mean([outputs.logits[rows] for outputs in (self, *others)], axis=0)
@@ -59,6 +60,15 @@ class TeacherOutputs:
         """The token rows of some texts, one text after the other."""
         found = [np.arange(self.offsets[text], self.offsets[text + 1]) for text in texts]
         return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _mapped(file: Path, kind: type[np.generic], shape: tuple[int, ...]) -> Any:
+    """A new array in a file, whose space is taken at once: a full disk is an error then, and no bus error later."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    with file.open("wb") as opened:
+        if size and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(opened.fileno(), 0, size)
+    return np.memmap(file, kind, "r+", shape=shape)
 
 
 def compute(
@@ -100,12 +110,8 @@ def compute(
         "projections": (int(offsets[-1]), len(tapped), int(tapped[0].out_features) if tapped else 0),
     }
     shapes = {"logits": logits_shape, **kept, "per_token": per_token}
-    logits = np.memmap(folder / "logits.bin", np.float32, "w+", shape=logits_shape)
-    files = {
-        name: np.memmap(folder / f"{name}.bin", np.float16, "w+", shape=shape)
-        for name, shape in kept.items()
-        if shape[1]
-    }
+    logits = _mapped(folder / "logits.bin", np.float32, logits_shape)
+    files = {name: _mapped(folder / f"{name}.bin", np.float16, shape) for name, shape in kept.items() if shape[1]}
     device = next(teacher.parameters()).device
     quick = placement(precision)["precision"] == "bf16"
     progress.start("Ask the teacher", len(items))

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_ptf import architecture
+from edge_ptf import architecture, profiles
 from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, save_checkpoint
 from edge_ptf.compression import costs as room
-from edge_ptf.compression.costs import CostConfig, CostTable, Curve, LayerCosts, find_costs, open_costs
+from edge_ptf.compression.costs import CostConfig, CostTable, Curve, LayerCosts, find_costs, open_costs, settled
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError, ConfigError
 from edge_ptf.export import QuantizeConfig
@@ -135,6 +135,15 @@ def test_a_model_without_a_whole_layer_is_refused(
     halved = save_checkpoint(model, load_tokenizer(teacher.path), info, tmp_path / "halved")
     with pytest.raises(BadInputError, match="no layer has both"):
         find_costs(halved, tiny_data(), QuantizeConfig(), QUICK, tmp_path / "out")
+
+
+def test_costs_are_measured_where_they_count_and_estimated_elsewhere() -> None:
+    machine = this_machine()
+    here = [profiles.load(name) for name in profiles.names() if not profiles.mismatches(profiles.load(name), machine)]
+    elsewhere = profiles.load("raspberry-pi-5" if machine.arch == "x86_64" else "x86-generic")
+    assert {settled(CostConfig(), profile).source for profile in (None, *here)} == {"measured"}
+    assert settled(CostConfig(), elsewhere).source == "estimated"
+    assert settled(QUICK, elsewhere) == QUICK
 
 
 def test_files_that_are_no_cost_table_are_refused(tmp_path: Path) -> None:

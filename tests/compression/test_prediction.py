@@ -74,6 +74,23 @@ def test_the_form_of_the_table_counts(
     assert difference == pytest.approx(more * numbers - 4 * predictor.pieces, abs=1001)
 
 
+@pytest.mark.parametrize(("remainder", "times"), [("fp32", 4), ("fp16", 2)])
+def test_where_nothing_becomes_int8_every_number_takes_its_bytes(
+    tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any], remainder: Any, times: int
+) -> None:
+    quantize = QuantizeConfig(mode="none", remainder=remainder)
+    whole = Predictor(tiny_teacher(), tiny_data(), table(quantize=quantize), PruneConfig(vocabulary=False))
+    numbers = sum(value.numel() for value in load_model(tiny_teacher()).parameters())
+    expected = times * numbers + whole.pieces * TABLE_BYTES
+    assert whole.of(whole.shapes).size_mb == pytest.approx(expected / 1e6, abs=6e-4)
+    assert whole.leaner() == []
+
+
+def test_a_graph_in_fp16_knows_no_leaner_table(tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]) -> None:
+    quantize = QuantizeConfig(mode="static", remainder="fp16")
+    assert Predictor(tiny_teacher(), tiny_data(), table(quantize=quantize), PruneConfig()).leaner() == []
+
+
 def test_a_speed_up_is_over_full_precision(predictor: Predictor) -> None:
     assert predictor.of((LayerShape(heads=HEADS, ffn=UNITS),)).speedup == pytest.approx(4.0 / 0.8, abs=1e-3)
 

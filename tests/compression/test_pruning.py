@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from edge_ptf import architecture, tasks
+from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import (
     Checkpoint,
     fresh_info,
@@ -358,6 +359,36 @@ def test_a_speedup_without_costs_is_refused(
     with pytest.raises(BadInputError, match="needs the cost of each width"):
         prune(tiny_teacher("bert"), tiny_data(), PruneConfig(speedup=1.3), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("sizes", [{"layers": 4}, {"heads": 8}, {"units": 128}])
+def test_costs_of_a_smaller_model_are_refused(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    sizes: dict[str, int],
+) -> None:
+    teacher, data = tiny_teacher("bert"), tiny_data()
+    costs = cost_table(teacher, data, tmp_path / "costs")
+    wanted = {"layers": 3, "heads": 4, "units": 64}
+    less = {name: wanted[name] // 2 for name in sizes}
+    found = {**wanted, **less}
+    layer = LayerShape(heads=found["heads"], ffn=found["units"])
+    other = costs.replace(unpruned=[layer.model_dump()] * found["layers"])
+    with pytest.raises(BadInputError, match="the costs are those of a model with"):
+        prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", costs=other)
+
+
+def test_layers_that_are_gone_are_made_up_for_where_the_others_stay_whole(
+    tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
+) -> None:
+    teacher, data, distances = tiny_teacher("bert"), tiny_data(), {}
+    for refit in ("none", "weights"):
+        options = PruneConfig(keep_layers=(0, 2), refit=refit, vocabulary=False)
+        student = prune(teacher, data, options, tmp_path / refit)
+        assert ("refit_error_left" in student.info.lineage[-1].notes) == (refit == "weights")
+        distances[refit] = float((logits(student, data.train) - logits(teacher, data.train)).square().mean())
+    assert distances["weights"] < distances["none"]
 
 
 def test_a_speedup_that_is_out_of_reach_is_refused(

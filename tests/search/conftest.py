@@ -14,6 +14,7 @@ from edge_ptf.architecture import LayerShape
 from edge_ptf.compression import Attempt, CostConfig, CostTable, Limits, Prediction, Predictor
 from edge_ptf.compression.costs import Curve, LayerCosts
 from edge_ptf.config import Source
+from edge_ptf.errors import RefusedError
 from edge_ptf.export import QuantizeConfig
 from edge_ptf.machine import this_machine
 from edge_ptf.recipe import Recipe, resolve_recipe
@@ -77,6 +78,7 @@ class Shop:
     tried: list[dict[str, dict[str, Any]]] = field(default_factory=list)
     data: Any = field(default_factory=lambda: SimpleNamespace(fingerprint="0", validation=[None] * 3000))
     teacher: Any = field(default_factory=lambda: SimpleNamespace(digest="t"))
+    refusal: Exception | None = None
 
     def attempt(self, name: str, why: str, plan: Any, predicted: Prediction, watch: Any = None) -> Attempt:
         plan = {section: dict(values) for section, values in plan.items()}
@@ -91,9 +93,14 @@ class Shop:
                     raise TrainingStopped(reason, history)
         except TrainingStopped as stop:
             return Attempt(**known, state="stopped", reason=stop.reason, history=tuple(100 * s for s in stop.history))
+        try:
+            made = self.made(plan, predicted)
+        except RefusedError as error:
+            self.refusal = error
+            return Attempt(**known, state="stopped", reason=error.message)
         usual = {"speedup": predicted.speedup, "size_mb": predicted.size_mb, "drops": {"accuracy": 0.2}}
         percent = tuple(100 * score for score in history)
-        return Attempt(**known, state="finished", history=percent, **{**usual, **self.made(plan, predicted)})
+        return Attempt(**known, state="finished", history=percent, **{**usual, **made})
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edge_ptf.compression import Limits
+from edge_ptf.errors import RefusedError
 from edge_ptf.profiles import LatencyLimit, Targets
 from edge_ptf.search.ladder import LONGER, ROUNDING, TEACHERS, climb, limits_of
 
@@ -202,3 +203,49 @@ def test_a_latency_is_a_limit_where_costs_were_measured(source: str, speedup: fl
     targets = Targets(min_speedup=4.0, latency_ms=LatencyLimit(p50=1.0))
     assert limits_of(targets, type(predictor)(source)) == Limits(speedup=speedup)
     assert limits_of(Targets(), predictor) == Limits()
+
+
+def test_one_that_is_too_slow_in_milliseconds_is_followed_by_a_smaller_one(
+    make_shop: Callable[..., Any], predictor: Any
+) -> None:
+    """13 ms in full precision; what is measured takes a fifth longer than predicted, and 4 ms are the limit."""
+
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        late = 13.0 / predicted.speedup * 1.2 / 4.0 - 1
+        return {"short": {"latency_ms.p95": late} if late > 0 else {}}
+
+    targets = {"min_speedup": None, "package_mb": None, "latency_ms": {"p95": 4.0}}
+    found = climb(make_shop(made, targets=targets), predictor)
+    first, second = found.attempts
+    assert first.predicted.speedup < 13.0 / 4.0 * 1.2 < second.predicted.speedup
+    assert second.met
+
+
+def test_an_attempt_that_is_refused_does_not_lose_the_others(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        if "ensemble" in plan:
+            raise RefusedError("INT8 is slower than FP32")
+        return {"short": INACCURATE}
+
+    found = climb(make_shop(made), predictor)
+    assert [attempt.state for attempt in found.attempts] == ["finished", "stopped"]
+    assert found.attempts[1].reason == "INT8 is slower than FP32"
+    assert found.winner == "attempt 1"
+
+
+def test_where_every_attempt_is_refused_that_is_said(make_shop: Callable[..., Any], predictor: Any) -> None:
+    def made(plan: Any, predicted: Any) -> dict[str, Any]:
+        raise RefusedError("INT8 is slower than FP32")
+
+    with pytest.raises(RefusedError, match="INT8 is slower"):
+        climb(make_shop(made), predictor)
+
+
+def test_a_speed_up_out_of_reach_does_not_hide_the_table_that_fits(
+    make_shop: Callable[..., Any], predictor: Any
+) -> None:
+    targets = {"min_speedup": 1000.0, "package_mb": 5.0}
+    assert predictor.deepest(Limits(size_mb=5.0)) is None  # 12,000 pieces alone take 4.8 MB
+    found = climb(make_shop(lambda *_: {"short": SLOW}, targets=targets, search={"attempts": 1}), predictor)
+    assert found.unreachable == ("speedup",)
+    assert found.attempts[0].plan["quantize"] == {"embeddings": "int4"}

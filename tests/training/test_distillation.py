@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -603,6 +605,24 @@ def test_teacher_outputs_are_opened_again_and_hidden_states_left_out_where_not_a
     assert not (tmp_path / "projections.bin").exists()
     again = compute(None, items, (), inputs, 0, tmp_path, SILENT)  # the teacher is not needed
     assert np.array_equal(first.logits, again.logits)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot take space for a file")
+def test_a_disk_that_is_too_small_is_found_before_the_teacher_is_asked(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    model, tokenizer = load_model(tiny_teacher()), load_tokenizer(tiny_teacher().path)
+    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.task), tiny_data().train, 32)
+    with pytest.raises(OSError, match="No space left"):
+        compute(model, items, (1,), model_inputs(model, tokenizer), 0, tmp_path, SILENT)
+    assert not (tmp_path / "shapes.json").exists()
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert"])
