@@ -1,7 +1,7 @@
 """How often the gate errs: wrong PASS and interval coverage over simulated studies, false wins over real A/A runs.
 
     python benchmarks/gate_error_rates.py                                     # the simulation, one core
-    python benchmarks/gate_error_rates.py --aa 120 --package PACKAGE.eptf     # a package against itself, here
+    python benchmarks/gate_error_rates.py --aa 100 --package PACKAGE.eptf     # a package against itself, here
 
 Simulation: in each study the truth is known, evidence is drawn at random, and `gate` judges it against a limit that the
 true value just misses. PASS is then wrong, and may come up in 5 % of the studies at most. Coverage is how often the

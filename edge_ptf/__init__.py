@@ -16,6 +16,8 @@ _PUBLIC = {
     "load_profile": ("edge_ptf.profiles", "load"),
     "resolve_recipe": ("edge_ptf.recipe", "resolve_recipe"),
     "finetune": ("edge_ptf.training", "finetune"),
+    "find_costs": ("edge_ptf.compression", "find_costs"),
+    "open_costs": ("edge_ptf.compression", "open_costs"),
     "prune": ("edge_ptf.compression", "prune"),
     "distill": ("edge_ptf.training", "distill"),
     "export": ("edge_ptf.export", "export"),
