@@ -7,7 +7,8 @@ Every row is a student of the same size, made, packed and measured by edge-ptf's
 differ from the recipe of the profile. Drops are those of the INT8 package from the FP32 teacher, on validation and on
 test, in points; speed is the interleaved comparison with the teacher's package. Nothing is chosen by these figures.
 Students are taught for few epochs, all alike, so that the table takes hours and not days; what is taught longer loses
-less in every row. Finished stages in --out are reused, and the table so far is written after each row.
+less in every row. Finished stages in --out are reused, and the table so far is written after each row; rows that it had
+before, of the same teacher and size, stay in it.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ def main() -> None:
     figures: dict[str, Any] = {
         "size": {"layers": given.layers, "ffn": given.ffn, "epochs": given.epochs, "teachers": given.teachers},
         "teacher, % on test": _metrics(baseline, baseline, data, recipe, place, names)["values"],
-        "rows": {},
     }
+    figures["rows"] = _rows_so_far(file, figures)
     for row in given.rows:
         plan = {section: {**values} for section, values in ROWS[row].items()}
         payload = _student(teachers, baseline, data, planned(recipe, plan), profile, place)
@@ -113,6 +114,13 @@ def main() -> None:
         }
         print(f"{row:<48}{json.dumps(figures['rows'][row])}", flush=True)
         file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _rows_so_far(file: Path, figures: dict[str, Any]) -> dict[str, Any]:
+    """Those of an earlier run with the same teacher and size."""
+    earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    same = earlier and all(earlier[name] == value for name, value in figures.items())
+    return dict(earlier["rows"]) if same else {}
 
 
 def _student(
