@@ -110,7 +110,7 @@ def main() -> None:
             "drop on validation": found["drops"],
             "drop on test": tested["drops"],
             "size, MB": round(payload.size_bytes / 1e6, 2),
-            "speed-up": [round(ratio, 2), round(low, 2)],
+            "speed-up": [round(ratio, 2), low and round(low, 2)],
         }
         print(f"{row:<48}{json.dumps(figures['rows'][row])}", flush=True)
         file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
