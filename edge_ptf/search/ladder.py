@@ -17,7 +17,7 @@ MARGIN = {"speedup": 1.05, "size_mb": 1.005}
 CORRECTED = 1.02
 """The same once a measurement has corrected the prediction."""
 ENOUGH = 0.5
-"""Share of the teacher's layers below which a large vocabulary is not worth its bytes."""
+"""Share of the teacher's layers below which pieces that only the language uses are not worth their bytes."""
 TEACHERS = 3
 """Teachers of a student whose accuracy is not proven."""
 LONGER = 2
@@ -90,21 +90,21 @@ def climb(
 
 
 def _table(predictor: Predictor, limits: Limits) -> tuple[Plan, Predictor]:
-    """The embedding table: the recipe's own where at least `ENOUGH` of the layers fit beside it, else a leaner one.
+    """The embedding table: the recipe's own, or a leaner one that leaves room for more layers.
 
-    Of leaner ones the first that leaves room for as many layers; where none does, the one with the most. A speed-up
-    that no structure reaches says nothing about tables.
+    Pieces that only the language uses are given up last, where fewer than `ENOUGH` of the layers fit beside them. A
+    speed-up that no structure reaches says nothing about tables.
     """
     if predictor.deepest(Limits(speedup=limits.speedup)) is None:
         limits = replace(limits, speedup=None)
     chosen: tuple[Plan, Predictor] = ({}, predictor)
     most = -1
     for plan, each in (chosen, *predictor.leaner()):
+        if "prune" in plan and most >= ENOUGH * len(predictor.shapes):
+            break
         depth = len(each.deepest(limits) or ())
         if depth > most:
             chosen, most = (plan, each), depth
-        if depth >= ENOUGH * len(predictor.shapes):
-            break
     return chosen
 
 

@@ -158,7 +158,12 @@ def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable
 
 @pytest.mark.parametrize(
     ("size", "sections", "vocabulary"),
-    [(10.0, {"prune"}, False), (5.4, {"prune", "quantize"}, False), (3.0, {"prune", "quantize"}, True)],
+    [
+        (10.0, {"prune"}, False),
+        (8.0, {"prune", "quantize"}, False),
+        (5.4, {"prune", "quantize"}, False),
+        (3.0, {"prune", "quantize"}, True),
+    ],
 )
 def test_a_small_package_gets_a_leaner_table_before_it_loses_its_layers(
     make_shop: Callable[..., Any], predictor: Any, size: float, sections: set[str], vocabulary: bool
