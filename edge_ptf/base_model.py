@@ -43,7 +43,20 @@ def resolve_base(model: str) -> Path:
         raise CheckpointError(
             f"{model}: no such directory", hint=f"Give a model directory, a hub id such as {MINILM_HUB_ID}, or {MINILM}"
         )
-    return check_directory(_from_hub(model))
+    folder = _from_hub(model)
+    if not list(folder.glob("*.safetensors")):
+        raise CheckpointError(
+            f"{model}: the hub has no safetensors of it, and loading pickled weights can run any code",
+            hint=_conversion(model, f"{model.rpartition('/')[2]}-safe"),
+        )
+    return check_directory(folder)
+
+
+def _conversion(source: str, target: str) -> str:
+    return (
+        'Convert it where you trust it: python -c "from transformers import AutoModel as M, AutoTokenizer as T; '
+        f"[c.from_pretrained('{source}').save_pretrained('{target}') for c in (M, T)]\" and give {target}"
+    )
 
 
 def check_directory(path: Path) -> Path:
@@ -61,8 +74,7 @@ def check_directory(path: Path) -> Path:
         if pickled:
             raise CheckpointError(
                 f"{path}: the weights are pickled ({pickled[0]}), and loading a pickle can run any code",
-                hint='Convert it where you trust it: python -c "from transformers import AutoModel as M; '
-                f"M.from_pretrained('{path}').save_pretrained('{path}-safe')\" and give {path}-safe",
+                hint=_conversion(str(path), f"{path}-safe"),
             )
         raise CheckpointError(f"{path}: no *.safetensors file", hint="Download the model again; is it complete?")
     if not any((path / name).is_file() for name in TOKENIZER_FILES):

@@ -8,7 +8,7 @@ as they were, loads with plain `transformers`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from edge_ptf.tasks.base import Task, TaskSpec
 
 INFO_FILE = "edge_ptf.json"
 WEIGHTS_FILE = "model.safetensors"
+UNLIMITED = 1 << 30
+"""Tokens of a model without position embeddings."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -97,8 +99,22 @@ def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> 
             for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
                 if hasattr(config, name):
                     setattr(config, name, dropout)
-        model = _loaded(path, lambda: task.auto_model().from_pretrained(path, **_loading(config)))
+        options = {"ignore_mismatched_sizes": True, "output_loading_info": True, **_loading(config)}
+        model, found = _loaded(path, lambda: task.auto_model().from_pretrained(path, **options))
+    _check_encoder(path, model, found)
     return _encoder_only(path, model)
+
+
+def _check_encoder(path: Path, model: Any, found: Mapping[str, Any]) -> None:
+    """A head is drawn anew, whatever the checkpoint has; every weight of the encoder must be there."""
+    names = [*found["missing_keys"], *(key if isinstance(key, str) else key[0] for key in found["mismatched_keys"])]
+    encoder = f"{model.base_model_prefix}."
+    drawn = [name for name in names if name.startswith(encoder) and not name.startswith(f"{encoder}pooler")]
+    if drawn:
+        raise CheckpointError(
+            f"{path}: {len(drawn)} weights of the encoder are missing or of another shape (first: {min(drawn)})",
+            hint="Give a pretrained model as save_pretrained writes it; what prune has cut is for distill",
+        )
 
 
 def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> CheckpointInfo:
@@ -113,8 +129,11 @@ def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> Check
 
 
 def longest_sequence(config: Any) -> int:
-    """The most tokens the position embeddings permit (RoBERTa's and its kin's begin after the padding id)."""
-    limit = int(config.max_position_embeddings)
+    """The most tokens the position embeddings permit (RoBERTa's and its kin's begin after the padding id); models that
+    know relative positions only have no limit."""
+    limit = int(getattr(config, "max_position_embeddings", None) or 0)
+    if limit < 1:
+        return UNLIMITED
     shifted = any(name in config.model_type for name in ("roberta", "camembert", "mpnet", "longformer"))
     return limit - config.pad_token_id - 1 if shifted else limit
 

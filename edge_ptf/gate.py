@@ -129,7 +129,9 @@ class _Judge:
         more = drop.needed - drop.examples if drop.needed else None
         return found.replace(
             reason=f"{counted:,} examples do not prove it",
-            settle=f"about {_rounded(more)} more test examples" if more and more > 0 else "a smaller drop",
+            settle=f"about {_rounded(more)} more test examples that count for {metric.title}"
+            if more and more > 0
+            else "a smaller drop",
         )
 
     def _pair(self) -> tuple[AccuracyEvidence, AccuracyEvidence] | None:
@@ -187,7 +189,7 @@ class _Judge:
         else:
             ratios = [statistics.speedup([a], [b])[0] for a, b in zip(slow, quick, strict=True)]
             more = statistics.launches_to_decide(ratios, limit, self.confidence)
-            settle = _more_launches("launches", more, "a larger speed-up")
+            settle = _more_launches("launches", more, "a larger speed-up", " --baseline TEACHER.eptf")
             yield found.replace(reason=f"{len(ratios)} launches do not prove it", settle=settle)
 
     # Size and memory
@@ -228,6 +230,8 @@ class _Judge:
             wrong = profiles.mismatches(self.profile, record.machine)
             if wrong:
                 reason = f"measured on another machine than {self.profile.title}: {wrong[0]}"
+            elif record.runtime.threads != (threads := self.payload.manifest.engine.threads):
+                reason = f"measured with {record.runtime.threads} threads, the package runs with {threads}"
             elif record.flags:
                 reason = f"the measurement does not count: {record.flags[0]}"
             else:
@@ -258,9 +262,9 @@ def _judged(found: Judgement, value: float, bound: float | None, settle: str) ->
     return found.replace(status=Status.UNPROVEN, reason=reason, settle=settle)
 
 
-def _more_launches(option: str, count: int | None, otherwise: str) -> str:
+def _more_launches(option: str, count: int | None, otherwise: str, beside: str = "") -> str:
     """The command that takes as many launches, or what else helps where no number of them is foreseen to."""
-    return f"edge-ptf bench --{option} {count}" if count else otherwise
+    return f"edge-ptf bench --{option} {count}{beside}" if count else otherwise
 
 
 def _rounded(count: int) -> str:

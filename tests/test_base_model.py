@@ -11,7 +11,7 @@ import pytest
 
 from edge_ptf import base_model
 from edge_ptf.base_model import MINILM, MINILM_PACKAGE, check_directory, resolve_base
-from edge_ptf.checkpoint import load_base_model, load_tokenizer
+from edge_ptf.checkpoint import UNLIMITED, load_base_model, load_tokenizer, longest_sequence
 from edge_ptf.errors import CheckpointError, EdgePtfError, EnvironmentFault, ExitCode, MissingExtraError
 from edge_ptf.tasks.text_classification import TextClassification
 
@@ -135,7 +135,9 @@ def test_what_the_hub_gives_is_checked_as_any_directory(monkeypatch: pytest.Monk
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(copied))
     assert resolve_base("someone/model") == copied
     (copied / "model.safetensors").unlink()
-    failure(CheckpointError, "someone/model")
+    error = failure(CheckpointError, "someone/model")
+    assert "the hub has no safetensors of it" in error.message
+    assert "from_pretrained('someone/model').save_pretrained('model-safe')" in error.hint
 
 
 def test_only_files_that_can_run_no_code_are_asked_for(monkeypatch: pytest.MonkeyPatch, copied: Path) -> None:
@@ -183,3 +185,38 @@ def test_an_unreadable_configuration_is_refused(copied: Path, content: bytes) ->
     (copied / "config.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"config\.json: not readable JSON"):
         resolve_base(str(copied))
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "electra", "albert"])
+def test_a_head_of_another_size_is_drawn_anew(tiny_base: Callable[[str], Path], family: str, tmp_path: Path) -> None:
+    def fresh(source: Path, labels: str) -> Any:
+        return load_base_model(source, TextClassification(TextClassification.spec_for(tuple(labels))))
+
+    first = fresh(tiny_base(family), "abc")
+    first.save_pretrained(tmp_path)
+    second = fresh(tmp_path, "ab")
+    prefix, before, after = f"{first.base_model_prefix}.", first.state_dict(), second.state_dict()
+    assert second.config.num_labels == 2
+    assert [name for name in before if before[name].shape != after[name].shape]
+    for name, value in before.items():
+        if name.startswith(prefix):
+            assert (after[name] == value).all(), name
+
+
+@pytest.mark.parametrize("change", [lambda value: None, lambda value: value[:16].clone()], ids=["absent", "narrower"])
+def test_a_weight_that_the_encoder_lacks_is_named_and_not_drawn(copied: Path, change: Callable[[Any], Any]) -> None:
+    from safetensors.torch import load_file, save_file
+
+    name = "encoder.layer.1.output.dense.weight"
+    state = load_file(copied / "model.safetensors")
+    changed = change(state.pop(name))
+    save_file(state if changed is None else {**state, name: changed}, copied / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match=rf"1 weights of the encoder .* \(first: bert\.{name}\)"):
+        load_base_model(copied, TextClassification(TextClassification.spec_for(("a", "b"))))
+
+
+def test_a_model_without_position_embeddings_has_no_longest_sequence() -> None:
+    from transformers import BertConfig, XLNetConfig
+
+    assert longest_sequence(BertConfig()) == 512
+    assert longest_sequence(XLNetConfig()) == UNLIMITED

@@ -184,7 +184,7 @@ def test_unproven_says_how_many_examples_would_do() -> None:
         return judged([accuracy(count * 948 // 1000, count)], teacher, max_drop={"accuracy": 0.4}).judgements[0]
 
     found = drop(1000)
-    match = re.fullmatch(r"about ([\d,]+) more test examples", found.settle)
+    match = re.fullmatch(r"about ([\d,]+) more test examples that count for accuracy", found.settle)
     assert match
     more = int(match[1].replace(",", ""))
     assert drop(1000 + -(-more // 500) * 500).status is Status.PASS  # in steps that keep the drop at 0.2 points
@@ -247,10 +247,17 @@ def test_a_speedup_within_the_noise_is_unproven() -> None:
 
     item = judged([uneven(8, 0.2)], [], min_speedup=3.7).judgements[0]
     assert item.status is Status.UNPROVEN
-    match = re.fullmatch(r"edge-ptf bench --launches (\d+)", item.settle)
+    match = re.fullmatch(r"edge-ptf bench --launches (\d+) --baseline TEACHER\.eptf", item.settle)
     assert match
     assert judged([uneven(int(match[1]) // 2 * 2 + 4, 0.2)], [], min_speedup=3.7).status is Status.PASS
     assert judged([uneven(2, 0.0)], [], min_speedup=3.8).status is Status.UNPROVEN
+
+
+def test_a_measurement_with_other_threads_than_the_packages_does_not_count() -> None:
+    two = latency(1.0, 6.0).replace(runtime=RUNTIME.replace(threads=2).model_dump())
+    verdict = judged([two], [], min_speedup=2)
+    assert verdict.status is Status.UNPROVEN
+    assert verdict.judgements[0].reason == "measured with 2 threads, the package runs with 1"
 
 
 def test_a_speedup_without_samples_of_the_teacher_is_unproven() -> None:

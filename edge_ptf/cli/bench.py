@@ -31,7 +31,6 @@ from edge_ptf.report import terminal
 if TYPE_CHECKING:
     from edge_ptf.measure.devices import Device
     from edge_ptf.package import Payload
-    from edge_ptf.package.evidence import Evidence, LatencyEvidence, MemoryEvidence
 
 LOCAL = "local"
 
@@ -78,6 +77,7 @@ def bench_command(
     """
     from edge_ptf import stages
     from edge_ptf.package import open_payload
+    from edge_ptf.package.evidence import with_earlier
 
     chosen = Settings(project_file, settings, flags)
     judging = flags.get("profile") is not None or sealed is not None
@@ -85,6 +85,8 @@ def bench_command(
     payload = open_payload(package)
     other = baseline or against
     beside = open_payload(other) if other else None
+    if beside is not None and against is None:
+        _check_teacher(payload, beside)
     own = {"bench": {"threads": payload.manifest.engine.threads}}  # as it runs where the application says nothing
     chosen.sources.insert(0, Source("the package", own))
     config = stage_config(BenchConfig, payload.manifest.task, chosen, flags)
@@ -105,7 +107,7 @@ def bench_command(
     console.print(terminal.latency_table(*outcome.artifact))
     if not judging:
         return ExitCode.OK
-    evidence = _with_earlier(payload, outcome.artifact)
+    evidence = with_earlier(outcome.artifact, payload.evidence())
     verdict = judged(payload, evidence, chosen)
     console.print(terminal.verdict_table(verdict, warnings=False))
     if sealed is not None:
@@ -121,6 +123,20 @@ def _check(package: Path, baseline: Path | None, against: Path | None, sealed: P
         raise BadInputError("--against compares two packages", hint="Leave out --baseline, --profile and --seal")
     if sealed and sealed.exists() and sealed.resolve() == package.resolve():
         raise BadInputError(f"{sealed}: would replace the package it is made from", hint="Choose another --seal")
+
+
+def _check_teacher(payload: Payload, teacher: Payload) -> None:
+    """A speed-up is over the full-precision model, and over one that answers the same question."""
+    precision, theirs = teacher.manifest.graph.scheme.precision, teacher.manifest.task
+    if precision != "fp32":
+        raise BadInputError(
+            f"{teacher.path}: {precision.upper()}, and a speed-up is over the FP32 teacher",
+            hint="Give its package, or --against to compare any two",
+        )
+    if (theirs.name, theirs.labels) != (payload.manifest.task.name, payload.manifest.task.labels):
+        raise BadInputError(
+            f"{teacher.path}: has another task or other labels than {payload.path}", hint="Give its teacher's package"
+        )
 
 
 @contextmanager
@@ -153,19 +169,3 @@ def _proof(device: Device, payload: Payload) -> str:
             hint="Measure on the device itself: edge-ptf bench --device ssh://user@host",
         )
     return said
-
-
-def _with_earlier(payload: Payload, new: tuple[LatencyEvidence, MemoryEvidence]) -> list[Evidence]:
-    """New records first, then the package's own, but for earlier ones of the same kind from the same machine."""
-
-    def replaced(record: Evidence) -> bool:
-        return any(
-            record.kind == other.kind and record.payload == other.payload and _same(record.machine, other.machine)
-            for other in new
-        )
-
-    return [*new, *(record for record in payload.evidence() if not replaced(record))]
-
-
-def _same(machine: Any, other: Any) -> bool:
-    return bool(machine.replace(governor="") == other.replace(governor=""))

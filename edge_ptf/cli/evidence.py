@@ -30,7 +30,7 @@ from edge_ptf.report.junit import junit
 
 if TYPE_CHECKING:
     from edge_ptf.package import Payload
-    from edge_ptf.package.evidence import Evidence, Verdict
+    from edge_ptf.package.evidence import AccuracyEvidence, Evidence, Verdict
 
 evidence_folders = click.option(
     "--evidence",
@@ -127,9 +127,10 @@ def seal_command(
 
 def _judge(package: Path, folders: tuple[Path, ...], chosen: Settings) -> tuple[Verdict, list[Evidence]]:
     from edge_ptf.package import open_payload
+    from edge_ptf.package.evidence import with_earlier
 
     payload = open_payload(package)
-    evidence = [*payload.evidence(), *(record for folder in folders for record in _records(folder))]
+    evidence = with_earlier([record for folder in folders for record in _records(folder)], payload.evidence())
     if not evidence:
         raise BadInputError(
             f"{package}: nothing has been measured about it",
@@ -148,9 +149,24 @@ def judged(payload: Payload, evidence: list[Evidence], chosen: Settings) -> Verd
     baseline = [
         record for record in evidence if isinstance(record, AccuracyEvidence) and record.payload != payload.digest
     ]
+    if len({record.payload for record in baseline}) > 1:
+        baseline = _teacher(payload, evidence, baseline)
     profile = profiles.load(chosen.need("profile"))
     targets = resolve_recipe(profile, tasks.get(payload.manifest.task.name), chosen.sources).targets
     return gate(payload, evidence, baseline, profile, targets)
+
+
+def _teacher(payload: Payload, evidence: list[Evidence], others: list[AccuracyEvidence]) -> list[AccuracyEvidence]:
+    """Of several other packages that were evaluated the one that this one was timed beside."""
+    timed = {getattr(record, "baseline", None) for record in evidence if record.payload == payload.digest}
+    found = [record for record in others if record.payload in timed]
+    if len({record.payload for record in found}) != 1:
+        digests = ", ".join(sorted({record.payload[:12] for record in others}))
+        raise BadInputError(
+            f"{payload.path}: any of {digests} could be its teacher, and the evidence does not say which",
+            hint="Give --evidence of one of them, or of a bench beside it",
+        )
+    return found
 
 
 def _records(folder: Path) -> list[Evidence]:

@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from edge_ptf.data import hub
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, SplitReport
-from edge_ptf.data.readers import READERS, Columns, Findings, Row, read_file
-from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, crossing
+from edge_ptf.data.readers import READERS, Columns, Findings, Row, check_text, read_file
+from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, content, crossing
 from edge_ptf.data.unlabelled import read_unlabelled
 from edge_ptf.digests import value_digest
 from edge_ptf.errors import BadInputError, DataError
@@ -63,7 +63,11 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         splits={name: _split_report(splits[name], task) for name in SPLITS},
         split_by=split_by,
         duplicates_removed=removed,
-        notes=(*_notes(findings, given, removed, conflicts(splits[TRAIN])), *_further(len(unlabelled), left_out)),
+        notes=(
+            *_notes(findings, given, removed, conflicts(splits[TRAIN])),
+            *_repeated(splits[TEST]),
+            *_further(len(unlabelled), left_out),
+        ),
     )
     fingerprint = _fingerprint(splits, labels)
     return LabelledData(splits[TRAIN], splits[VALIDATION], splits[TEST], labels, report, fingerprint, unlabelled)
@@ -112,10 +116,7 @@ def _read(
 def _example(task: type[Task], row: Row) -> Example:
     example = task.example(row.values)
     labels = (example.label,) if isinstance(example.label, str) else example.label
-    try:
-        "".join((example.text, example.text_pair or "", *labels)).encode()
-    except UnicodeEncodeError as error:
-        raise RowError(f"half of a surrogate pair ({error.object[error.start]!a}) is no text") from None
+    check_text(example.text, example.text_pair or "", *labels)
     return example
 
 
@@ -185,6 +186,13 @@ def _check_labels(
             f"{source}: no row has the out-of-scope label '{outside}'",
             hint=f"Did you mean '{close[0]}'?" if close else f"Labels: {_listed(labels)}",
         )
+    if outside is not None and not any(
+        outside in task.class_names(example) for name in (TRAIN, VALIDATION) for example, _ in rows[name]
+    ):
+        raise DataError(
+            f"{source}: the out-of-scope label '{outside}' stands in test alone, so nothing can learn to give it",
+            hint="Put some such rows into validation, where the threshold is chosen, or into train",
+        )
     findings = Findings()
     for example, place in _all(rows):
         if why := whole.check_label(example):
@@ -221,6 +229,15 @@ def _notes(findings: Findings, given: Sequence[str], removed: Mapping[str, int],
         yield f"Words dropped because they are only white space: {findings.dropped_words}."
     if findings.dropped_sentences:
         yield f"Sentences dropped because they have no words: {findings.dropped_sentences}."
+
+
+def _repeated(test: Sequence[Example]) -> Iterable[str]:
+    copies = len(test) - len({content(example) for example in test})
+    if copies:
+        yield (
+            f"Rows of test that repeat another one: {copies}. Each counts as an example of its own, so that intervals "
+            "are narrower than the texts alone would make them."
+        )
 
 
 def _further(kept: int, counts: Mapping[str, int]) -> Iterable[str]:

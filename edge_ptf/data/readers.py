@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_ptf.errors import BadInputError, DataError
-from edge_ptf.tasks.base import Task
+from edge_ptf.tasks.base import RowError, Task
 from edge_ptf.tasks.token_classification import OUTSIDE
 
 SHOWN_PROBLEMS = 50
@@ -367,3 +367,15 @@ def _long_fields() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(before)
+
+
+def check_text(*texts: str) -> None:
+    """What JSON can hold and UTF-8 cannot is no text.
+
+    Raises:
+        RowError: half of a surrogate pair.
+    """
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError as error:
+        raise RowError(f"half of a surrogate pair ({error.object[error.start]!a}) is no text") from None

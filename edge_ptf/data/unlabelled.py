@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge_ptf.data.dataset import DataConfig
-from edge_ptf.data.readers import Columns, Findings, Row, read_file, text_lines
+from edge_ptf.data.readers import Columns, Findings, Row, check_text, read_file, text_lines
 from edge_ptf.data.splits import content
 from edge_ptf.errors import DataError
-from edge_ptf.tasks.base import Example, Task
+from edge_ptf.tasks.base import Example, RowError, Task
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl")
 
@@ -41,6 +41,11 @@ def read_unlabelled(
         texts = [row.values.get(name) for name in ("text", "text_pair")[: 1 if form.text_pair is None else 2]]
         if not all(isinstance(text, str) and text.strip() for text in texts):
             findings.problem(row.place(), "the text is empty")
+            continue
+        try:
+            check_text(*map(str, texts))
+        except RowError as error:
+            findings.problem(row.place(), str(error))
             continue
         example = Example(str(texts[0]), form.label, None if form.text_pair is None else str(texts[1]))
         key = content(example)

@@ -66,7 +66,8 @@ def _slower_clock(records: Sequence[LaunchRecord]) -> Iterator[str]:
         if record.before.frequency_khz and record.after.frequency_khz
     ]
     pairs += [(max(ends), min(ends))] if ends else []
-    high, low = min(pairs, key=lambda pair: pair[1] / pair[0], default=(1.0, 1.0))
+    known = [pair for pair in pairs if pair[0] > 0]
+    high, low = min(known, key=lambda pair: pair[1] / pair[0], default=(1.0, 1.0))
     if low < (1 - FREQUENCY_LIMIT) * high:
         yield f"frequency: it fell from {high / 1e6:.2f} to {low / 1e6:.2f} GHz"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Annotated, Any, Literal
 
@@ -101,6 +102,19 @@ class MemoryEvidence(StrictModel):
 
 
 Evidence = Annotated[AccuracyEvidence | LatencyEvidence | MemoryEvidence, Field(discriminator="kind")]
+
+
+def with_earlier(new: Sequence[Evidence], earlier: Sequence[Evidence]) -> list[Evidence]:
+    """New records first, then earlier ones, but for those that a new one stands for: of the same kind, about the same
+    payload and data, from the same machine, and beside a teacher if that was."""
+    return [*new, *(record for record in earlier if not any(_stands_for(other, record) for other in new))]
+
+
+def _stands_for(new: Evidence, record: Evidence) -> bool:
+    subjects = [(one.kind, one.payload, getattr(one, "data", None)) for one in (new, record)]
+    machines = [one.machine.replace(governor="") for one in (new, record)]
+    loses_the_teacher = getattr(record, "baseline", None) is not None and getattr(new, "baseline", None) is None
+    return subjects[0] == subjects[1] and machines[0] == machines[1] and not loses_the_teacher
 
 
 class Status(str, Enum):

@@ -62,9 +62,10 @@ class Payload:
         return PackageTokenizer(self.read(entry.huggingface), inputs, entry.truncation)
 
     def evidence(self) -> list[Evidence]:
-        """What was measured about this payload and its baseline; empty before sealing."""
+        """What was measured about this payload and its baseline, in the order it was sealed in within each kind; empty
+        before sealing."""
         reader = Archive(self.path)
-        names = sorted(name for name in reader.sizes if name.startswith(EVIDENCE))
+        names = sorted((name for name in reader.sizes if name.startswith(EVIDENCE)), key=_place)
         adapter: TypeAdapter[Evidence] = TypeAdapter(Evidence)
         try:
             return [adapter.validate_json(reader.read(name)) for name in names]
@@ -173,6 +174,12 @@ def _named(payload: Payload, evidence: Sequence[Evidence]) -> dict[str, Evidence
         count = sum(1 for name in named if name.startswith(stem))
         named[f"{stem}{f'-{count + 1}' if count else ''}.json"] = record
     return named
+
+
+def _place(name: str) -> tuple[str, int]:
+    """Where a record's file stands among the others: as they were sealed, kind by kind."""
+    stem, _, number = name.removesuffix(".json").rpartition("-")
+    return (stem, int(number)) if number.isdecimal() else (name.removesuffix(".json"), 1)
 
 
 def _gap(manifest: Manifest) -> str:

@@ -95,6 +95,7 @@ def test_an_emulated_device_proves_answers_and_is_refused_as_a_place_for_times(
     [
         (("--device", "toaster"), "'toaster' names no device"),
         (("--against", "{package}", "--baseline", "{package}"), "--against compares two packages"),
+        (("--baseline", "{package}"), "INT8, and a speed-up is over the FP32 teacher"),
         (("--seal", "{package}"), "would replace the package"),
         (("--seal", "new.eptf"), "--profile is missing"),
         (("--mode", "quick"), "--mode"),

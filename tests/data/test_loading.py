@@ -166,10 +166,25 @@ def test_a_label_lost_by_removing_duplicates_is_explained(tmp_path: Path) -> Non
 
 
 def test_the_out_of_scope_label_may_be_absent_from_train(tmp_path: Path) -> None:
-    source = folder_of(tmp_path, {**GIVEN, "test": [*GIVEN["test"], ("what is love", "oos")]})
+    outside = {"validation": [("who are you", "oos")], "test": [("what is love", "oos")]}
+    source = folder_of(tmp_path, {name: [*rows, *outside.get(name, [])] for name, rows in GIVEN.items()})
     data = load(source, TextClassification, DataConfig(out_of_scope_label="oos"))
     assert data.labels == ("off", "on")
     assert data.report.splits["test"].classes["oos"] == 1
+
+
+def test_an_out_of_scope_label_that_nothing_could_learn_to_give_is_refused(tmp_path: Path) -> None:
+    source = folder_of(tmp_path, {**GIVEN, "test": [*GIVEN["test"], ("what is love", "oos")]})
+    error = fails(source, config=DataConfig(out_of_scope_label="oos"))
+    assert "'oos' stands in test alone" in error.message
+    assert "validation" in error.hint
+
+
+def test_texts_that_test_repeats_are_counted(tmp_path: Path) -> None:
+    source = folder_of(tmp_path, {**GIVEN, "test": [*GIVEN["test"], ("turn on", "on"), ("Turn on", "on")]})
+    notes = " ".join(load(source, TextClassification).report.notes)
+    assert "Rows of test that repeat another one: 2." in notes
+    assert "repeat" not in " ".join(load(folder_of(tmp_path / "b", GIVEN), TextClassification).report.notes)
 
 
 def test_an_out_of_scope_label_that_no_row_has_is_refused(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_what_cannot_be_used_is_said_with_its_place(source: str, tmp_path: Path)
     with pytest.raises(DataError, match="no file of unlabelled texts"):
         reading(str(Path(__file__)))
     bad = tmp_path / "logs" / "bad.jsonl"
-    bad.write_text('{"text": "fine"}\n{"text": ""}\n{"text": 3}\n', encoding="utf-8")
+    bad.write_text('{"text": "fine"}\n{"text": ""}\n{"text": 3}\n{"text": "on \\ud83d"}\n', encoding="utf-8")
     with pytest.raises(DataError) as caught:
         reading(str(bad))
-    assert [problem.rsplit(":", 2)[1] for problem in caught.value.problems] == ["2", "3"]
+    assert [problem.rsplit(":", 2)[1] for problem in caught.value.problems] == ["2", "3", "4"]

@@ -18,7 +18,7 @@ from edge_ptf.errors import EdgePtfError, PackageError, VerificationError
 from edge_ptf.machine import Machine
 from edge_ptf.package import Manifest, Payload, archive, open_payload, seal, unpack
 from edge_ptf.package.archive import ALIGNMENT, Archive
-from edge_ptf.package.evidence import MemoryEvidence, RuntimeInfo, Verdict
+from edge_ptf.package.evidence import LatencyEvidence, Launch, MemoryEvidence, RuntimeInfo, Verdict, with_earlier
 from edge_ptf.package.manifest import MANIFEST, json_schema
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "package.schema.json"
@@ -239,7 +239,8 @@ def test_sealing_adds_and_changes_nothing(make_payload: MakePayload, verdict_for
     assert (sealed.digest, sealed.size_bytes) == (payload.digest, payload.size_bytes)
     assert sealed.path.stat().st_size > sealed.size_bytes
     assert sealed.verdict() == verdict_for(payload)
-    assert sorted(map(repr, sealed.evidence())) == sorted(map(repr, evidence))
+    assert [item for item in sealed.evidence() if item.payload == payload.digest] == [evidence[0], evidence[2]]
+    assert [item for item in sealed.evidence() if item.payload != payload.digest] == [evidence[1]]
     for entry in payload.manifest.files:
         assert sealed.read(entry.path) == payload.read(entry.path)
     added = set(Archive(sealed.path).sizes) - set(Archive(payload.path).sizes)
@@ -249,6 +250,26 @@ def test_sealing_adds_and_changes_nothing(make_payload: MakePayload, verdict_for
     }
     assert payload.verdict() is None
     assert payload.evidence() == []
+
+
+def test_evidence_comes_back_in_the_order_it_was_sealed_in(
+    make_payload: MakePayload, verdict_for: VerdictFor, tmp_path: Path
+) -> None:
+    payload = make_payload()
+    evidence = [memory(payload.digest, float(number)) for number in range(1, 13)]
+    sealed = seal(payload, evidence, verdict_for(payload), tmp_path / "sealed.eptf")
+    assert sealed.evidence() == evidence
+
+
+def test_a_new_record_stands_for_an_earlier_one_from_the_same_machine() -> None:
+    first, again, other = memory("p", 1.0), memory("p", 2.0), memory("teacher", 3.0)
+    elsewhere = first.replace(machine=first.machine.replace(cpu="another"))
+    assert with_earlier([again], [first, other, elsewhere]) == [again, other, elsewhere]
+    launch = Launch(load_ms=1, first_ms=1, warmup_calls=1, end_to_end_ms=(1.0,), engine_ms=(1.0,), tokens=(3,))
+    known = {"payload": "p", "data": "d", "machine": first.machine, "runtime": first.runtime, "launches": (launch,)}
+    alone, beside = LatencyEvidence(**known), LatencyEvidence(**known, baseline="teacher")
+    assert with_earlier([alone], [beside]) == [alone, beside]  # or else the speed-up would be lost
+    assert with_earlier([beside], [alone]) == [beside]
 
 
 def test_the_payloads_part_of_a_sealed_file_is_the_payload_byte_for_byte(
