@@ -101,8 +101,9 @@ def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> 
                     setattr(config, name, dropout)
         options = {"ignore_mismatched_sizes": True, "output_loading_info": True, **_loading(config)}
         model, found = _loaded(path, lambda: task.auto_model().from_pretrained(path, **options))
+    _encoder_only(path, model)
     _check_encoder(path, model, found)
-    return _encoder_only(path, model)
+    return model
 
 
 def _check_encoder(path: Path, model: Any, found: Mapping[str, Any]) -> None:

@@ -394,6 +394,7 @@ edge_ptf_status edge_ptf_verify(const char* path, const edge_ptf_options* option
     for (const edge_ptf::FileEntry& entry : package->manifest().files) {
       package->read(entry.path, /*check=*/true);
     }
+    package->check_verdict();
     const Runner runner(std::move(package), chosen);
     write_report(runner, runner.selftest(), files, report);
   });

@@ -71,21 +71,16 @@ void check_name(std::string_view name) {
   }
 }
 
-// The position of the end record: the last one whose comment ends with the file.
+// The position of the end record. It has no comment: one could hold a second directory, and readers would differ.
 size_t find_end(Bytes content) {
-  constexpr size_t kLongestComment = 65535;
   if (content.size < kEndRecord) {
     refuse("not a package, or cut short");
   }
-  const size_t last = content.size - kEndRecord;
-  const size_t first = last > kLongestComment ? last - kLongestComment : 0;
-  for (size_t at = last + 1; at-- > first;) {
-    if (content.number<uint32_t>(at, "end record") == kEndMagic &&
-        at + kEndRecord + content.number<uint16_t>(at + 20, "end record") == content.size) {
-      return at;
-    }
+  const size_t at = content.size - kEndRecord;
+  if (content.number<uint32_t>(at, "end record") != kEndMagic || content.number<uint16_t>(at + 20, "end record") != 0) {
+    refuse("not a package, or cut short");
   }
-  refuse("not a package, or cut short");
+  return at;
 }
 
 std::vector<unsigned char> inflated(Bytes packed, uint64_t size, const std::string& name) {

@@ -25,6 +25,10 @@ Input input_named(const std::string& name) {
 }
 
 const Ort::Env& environment() {
+  if (OrtGetApiBase()->GetApi(ORT_API_VERSION) == nullptr) {
+    throw Error(EDGE_PTF_ENVIRONMENT, std::string("ONNX Runtime ") + OrtGetApiBase()->GetVersionString() +
+                                          " is older than the one this runner was built with");
+  }
   static const Ort::Env shared(ORT_LOGGING_LEVEL_FATAL, "edge-ptf");
   return shared;
 }

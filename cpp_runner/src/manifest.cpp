@@ -47,6 +47,17 @@ class Field {
     return found;
   }
 
+  // The values of fields that may be absent.
+  std::string text_or(const char* name, const char* otherwise) const {
+    const auto found = maybe(name);
+    return found ? found->text() : otherwise;
+  }
+
+  bool flag_or(const char* name, bool otherwise) const {
+    const auto found = maybe(name);
+    return found ? found->flag() : otherwise;
+  }
+
   std::string text() const {
     if (!value_.is_string()) {
       wrong("a text");
@@ -106,8 +117,9 @@ Graph graph(const Field& field) {
   found.inputs = names(field["inputs"]);
   found.outputs = names(field["outputs"]);
   const Field scheme = field["scheme"];
-  found.scheme = {scheme["precision"].text(), scheme["activation"].text(), scheme["weight"].text(),
-                  scheme["reduce_range"].flag()};
+  found.scheme = {scheme.text_or("precision", "fp32"), scheme.text_or("mode", "none"),
+                  scheme.text_or("activation", "none"), scheme.text_or("weight", "none"),
+                  scheme.flag_or("reduce_range", false)};
   return found;
 }
 
@@ -134,9 +146,7 @@ Head head(const Field& field) {
   found.name = field["name"].text();
   found.graph = field["graph"].text();
   found.output = field["output"].text();
-  if (const auto pairs = field.maybe("text_pairs")) {
-    found.takes_pairs = pairs->flag();
-  }
+  found.takes_pairs = field.flag_or("text_pairs", false);
   found.task = task(field["task"]);
   return found;
 }
@@ -144,7 +154,7 @@ Head head(const Field& field) {
 TokenizerEntry tokenizer(const Field& field) {
   TokenizerEntry found;
   found.max_length = field["max_length"].whole(1, kLongestSequence);
-  const std::string strategy = field["truncation"].text();
+  const std::string strategy = field.text_or("truncation", "longest_first");
   if (strategy == "longest_first") {
     found.truncation = Truncation::kLongestFirst;
   } else if (strategy == "only_first") {
@@ -165,10 +175,12 @@ TokenizerEntry tokenizer(const Field& field) {
 
 EngineSettings engine(const Field& field) {
   EngineSettings found;
-  found.threads = static_cast<int>(field["threads"].whole(1, 64));
-  found.spinning = field["spinning"].flag();
-  found.arena = field["arena"].flag();
-  found.affinity = field["affinity"].text();
+  if (const auto threads = field.maybe("threads")) {
+    found.threads = static_cast<int>(threads->whole(1, 64));
+  }
+  found.spinning = field.flag_or("spinning", found.spinning);
+  found.arena = field.flag_or("arena", found.arena);
+  found.affinity = field.text_or("affinity", "");
   return found;
 }
 
@@ -217,13 +229,17 @@ void check_references(const Manifest& manifest) {
     if (graphs.count(each.graph) == 0) {
       refuse("manifest.json: heads: there is no graph '" + each.graph + "'");
     }
+    const std::vector<std::string>& outputs = manifest.graph_of(each).outputs;
+    if (std::find(outputs.begin(), outputs.end(), each.output) == outputs.end()) {
+      refuse("manifest.json: heads: the graph '" + each.graph + "' has no output '" + each.output + "'");
+    }
   }
 }
 
 }  // namespace
 
-const Graph& Manifest::graph() const {
-  return *std::find_if(graphs.begin(), graphs.end(), [this](const Graph& each) { return each.name == head().graph; });
+const Graph& Manifest::graph_of(const Head& head) const {
+  return *std::find_if(graphs.begin(), graphs.end(), [&](const Graph& each) { return each.name == head.graph; });
 }
 
 const FileEntry& Manifest::file(const std::string& path) const {
@@ -250,7 +266,7 @@ Manifest parse_manifest(Bytes document) {
   }
   manifest.tokenizer = tokenizer(root["tokenizer"]);
   const Field golden = root["golden"];
-  manifest.golden_file = golden["file"].text();
+  manifest.golden_file = golden.text_or("file", "golden.jsonl");
   manifest.golden_count = golden["count"].whole(0, 1 << 20);
   manifest.golden_tolerance = golden["tolerance"].number();
   if (const auto settings = root.maybe("engine")) {

@@ -17,7 +17,7 @@ struct FileEntry {
 };
 
 struct Scheme {
-  std::string precision, activation, weight;
+  std::string precision, mode, activation, weight;
   bool reduce_range = false;
 };
 
@@ -68,7 +68,8 @@ struct Manifest {
   std::vector<FileEntry> files;
 
   const Head& head() const { return heads.front(); }
-  const Graph& graph() const;
+  const Graph& graph() const { return graph_of(head()); }
+  const Graph& graph_of(const Head& head) const;
   const FileEntry& file(const std::string& path) const;
 };
 

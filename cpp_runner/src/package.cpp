@@ -1,12 +1,17 @@
 #include "package.h"
 
+#include <nlohmann/json.hpp>
+
 #include "sha256.h"
 
 namespace edge_ptf {
 namespace {
 
+using nlohmann::json;
+
 constexpr uint64_t kManifestLimit = 16 << 20;
 constexpr const char* kManifest = "manifest.json";
+constexpr const char* kVerdict = "verdict.json";
 
 // Adds which package it was to what went wrong.
 template <typename Work>
@@ -58,6 +63,22 @@ Content Package::read(const std::string& name, bool check) const {
       fail("'" + name + "' is not what the manifest says (size or sha256 differs)");
     }
     return content;
+  });
+}
+
+void Package::check_verdict() const {
+  if (!archive_.has(kVerdict)) {
+    return;
+  }
+  about(archive_.path(), [&] {
+    const Content content = archive_.read(kVerdict, kManifestLimit);
+    const json verdict = json::parse(content.bytes().text(), nullptr, /*allow_exceptions=*/false);
+    if (!verdict.is_object() || !verdict.contains("payload")) {
+      refuse("verdict.json is damaged");
+    }
+    if (verdict["payload"] != digest()) {
+      fail("the verdict inside is about another payload");
+    }
   });
 }
 

@@ -18,6 +18,8 @@ class Package {
   std::string digest() const;                                // of the payload
   // One file of the payload; with `check` its sha256 is compared.
   Content read(const std::string& name, bool check) const;
+  // Fails where there is a verdict about another payload.
+  void check_verdict() const;
 
  private:
   void open();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 
 namespace edge_ptf {
 namespace {
@@ -73,8 +74,8 @@ Tables::Tables(Bytes content) {
   read_trie(sections[kTrie]);
   read_characters(sections[kBlockIndex], sections[kBlocks], sections[kSequenceStarts], sections[kSequences]);
   read_added(sections[kAddedTokens]);
-  single_ = read_template(sections[kSingleTemplate]);
-  pair_ = read_template(sections[kPairTemplate]);
+  single_ = read_template(sections[kSingleTemplate], 0);
+  pair_ = read_template(sections[kPairTemplate], 1);
 }
 
 void Tables::read_trie(Bytes content) {
@@ -83,7 +84,10 @@ void Tables::read_trie(Bytes content) {
   if (count == 0 || count % kUnitBlock != 0) {
     damaged("trie");
   }
-  if (continuation_ != kNoState && (continuation_ >= count || (units_[continuation_] & kLeaf) != 0)) {
+  const auto walkable = [&](uint32_t place) {
+    return place < count && (units_[place] & kLeaf) == 0 && units_[place] >> kBaseShift < count;
+  };
+  if (continuation_ != kNoState && !walkable(continuation_)) {
     damaged("continuation state");
   }
   for (size_t i = 0; i < count; ++i) {
@@ -141,7 +145,8 @@ void Tables::read_added(Bytes content) {
   }
 }
 
-std::vector<TemplateItem> Tables::read_template(Bytes content) {
+// Each text of the template stands in it once: answers are looked for where the text is.
+std::vector<TemplateItem> Tables::read_template(Bytes content, std::ptrdiff_t pairs) {
   constexpr const char* kWhat = "tokenizer tables: template";
   std::vector<TemplateItem> found;
   for (size_t at = 0; at < content.size; at += 12) {
@@ -151,6 +156,12 @@ std::vector<TemplateItem> Tables::read_template(Bytes content) {
     }
     found.push_back({static_cast<TemplateItem::Role>(role), content.number<uint32_t>(at + 4, kWhat),
                      content.number<uint32_t>(at + 8, kWhat)});
+  }
+  const auto times = [&](TemplateItem::Role role) {
+    return std::count_if(found.begin(), found.end(), [=](const TemplateItem& item) { return item.role == role; });
+  };
+  if (times(TemplateItem::kText) != 1 || times(TemplateItem::kTextPair) != pairs) {
+    damaged("template");
   }
   return found;
 }

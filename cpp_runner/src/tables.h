@@ -76,7 +76,7 @@ class Tables {
   void read_trie(Bytes content);
   void read_characters(Bytes index, Bytes blocks, Bytes starts, Bytes sequences);
   void read_added(Bytes content);
-  static std::vector<TemplateItem> read_template(Bytes content);
+  static std::vector<TemplateItem> read_template(Bytes content, std::ptrdiff_t pairs);
 
   const uint32_t* units_ = nullptr;
   const uint16_t* index_ = nullptr;

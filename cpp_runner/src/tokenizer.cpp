@@ -250,7 +250,8 @@ class Cutter {
           id = units[unit >> Tables::kBaseShift] >> Tables::kBaseShift;
         }
       }
-      if (end == begin) {
+      const bool inside = end < size_ && (static_cast<unsigned char>(word_[end]) & 0xC0) == 0x80;
+      if (end == begin || inside) {  // a piece that ends inside a character is no piece
         return false;
       }
       uint32_t last = character;

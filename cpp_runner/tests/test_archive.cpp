@@ -106,7 +106,10 @@ TEST_CASE("headers that contradict each other are refused") {
   CHECK_FALSE(reason(changed(directory + 42, 1)).empty());     // elsewhere
   CHECK_FALSE(reason(changed(30, 'z')).empty());               // another name in the local header
   CHECK_FALSE(reason(changed(0, 'Q')).empty());
-  CHECK_FALSE(reason(changed(28, 1)).empty());  // overlaps the next one
+  CHECK_FALSE(reason(file + "x").empty());                                          // something behind the end record
+  CHECK_FALSE(reason(changed(file.size() - 2, 1) + "x").empty());                   // a comment
+  CHECK_FALSE(reason(changed(file.size() - 2, file.size() % 256) + file).empty());  // one that is a zip itself
+  CHECK_FALSE(reason(changed(28, 1)).empty());                                      // overlaps the next one
 }
 
 TEST_CASE("a package cut at any place is refused") {

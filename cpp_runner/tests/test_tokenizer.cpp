@@ -83,3 +83,60 @@ TEST_CASE("damaged tables are refused, or cut texts into something, without harm
     CHECK_THROWS_AS(edge_ptf::Tables({copy.data(), size}), edge_ptf::Error);
   }
 }
+
+namespace {
+
+uint32_t number(const unsigned char* bytes, size_t at) {
+  uint32_t value = 0;
+  std::memcpy(&value, bytes + at, sizeof value);
+  return value;
+}
+
+void put(unsigned char* bytes, size_t at, uint32_t value) {
+  std::memcpy(bytes + at, &value, sizeof value);
+}
+
+// Where a section of the tables begins, and its size.
+std::pair<size_t, size_t> section(const unsigned char* bytes, uint32_t kind) {
+  for (uint32_t entry = 0; entry < number(bytes, 28); ++entry) {
+    const size_t at = 32 + 12 * entry;
+    if (number(bytes, at) == kind) {
+      return {number(bytes, at + 4), number(bytes, at + 8)};
+    }
+  }
+  return {0, 0};
+}
+
+}  // namespace
+
+TEST_CASE("a template in which a text does not stand once is refused") {
+  const std::string content = read_file(fixture("uncased.bin"));
+  for (const uint32_t kind : {7U, 8U}) {
+    for (const uint32_t role : {0U, 1U, 2U}) {
+      auto copy = aligned(content);
+      auto* bytes = reinterpret_cast<unsigned char*>(copy.data());
+      const auto [begin, size] = section(bytes, kind);
+      REQUIRE(size % 12 == 0);
+      const edge_ptf::Tables sound({bytes, content.size()});
+      bool changed = false;
+      for (size_t at = begin; at < begin + size; at += 12) {
+        changed = changed || number(bytes, at) != role;
+        put(bytes, at, role);  // no text, too many, or the second text in place of the first
+      }
+      REQUIRE(changed);
+      CHECK_THROWS_AS(edge_ptf::Tables({bytes, content.size()}), edge_ptf::Error);
+    }
+  }
+}
+
+TEST_CASE("a continuation that leads out of the trie is refused") {
+  const std::string content = read_file(fixture("uncased.bin"));
+  auto copy = aligned(content);
+  auto* bytes = reinterpret_cast<unsigned char*>(copy.data());
+  const auto [begin, size] = section(bytes, 1);
+  const auto last = static_cast<uint32_t>(size / 4 - 1);
+  put(bytes, begin + 4 * size_t{last}, 0x3FFFFFU << edge_ptf::Tables::kBaseShift);  // byte 0: an id, as far as it knows
+  CHECK_NOTHROW(edge_ptf::Tables({bytes, content.size()}));
+  put(bytes, 24, last);
+  CHECK_THROWS_AS(edge_ptf::Tables({bytes, content.size()}), edge_ptf::Error);
+}

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -130,8 +131,11 @@ int info_command(const std::vector<std::string>& words) {
     std::cout << document.dump(2) << '\n';
     return EDGE_PTF_OK;
   }
-  const json& task = manifest["heads"][0]["task"];
-  const json& scheme = manifest["graphs"][0]["scheme"];
+  const json& head = manifest["heads"][0];
+  const json& task = head["task"];
+  const auto answering = [&](const json& graph) { return graph["name"] == head["graph"]; };
+  const json& graphs = manifest["graphs"];
+  const json& scheme = (*std::find_if(graphs.begin(), graphs.end(), answering))["scheme"];
   std::cout << "name       " << runner.name() << '\n'
             << "payload    " << runner.payload() << '\n'
             << "task       " << task["name"].get<std::string>() << ", " << runner.labels().size() << " labels"
@@ -143,8 +147,7 @@ int info_command(const std::vector<std::string>& words) {
     }
     std::cout << '\n';
   }
-  std::cout << "scheme     " << scheme["precision"].get<std::string>() << ", " << scheme["mode"].get<std::string>()
-            << '\n'
+  std::cout << "scheme     " << scheme.value("precision", "fp32") << ", " << scheme.value("mode", "none") << '\n'
             << "tokenizer  " << (runner.has_tokenizer() ? "yes" : "none: token ids only") << ", at most "
             << runner.max_length() << " tokens\n"
             << "threads    " << runner.threads() << '\n'

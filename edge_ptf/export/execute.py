@@ -25,8 +25,12 @@ class GraphSession:
     One thread a graph by default, threads do not spin while they wait, and nothing is padded.
     """
 
-    def __init__(self, model: Path | bytes, threads: int = 1) -> None:
-        """Raises PackageError where ONNX Runtime cannot read the model."""
+    def __init__(self, model: Path | bytes, threads: int = 1, output: str | None = None) -> None:
+        """Raises PackageError where ONNX Runtime cannot read the model.
+
+        Args:
+            output: which one the answer is; None: the first.
+        """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -41,6 +45,7 @@ class GraphSession:
             first = str(error).strip().splitlines()[0][:200]
             raise PackageError(f"the model cannot be loaded by ONNX Runtime ({first})") from None
         self.inputs = tuple(item.name for item in self.session.get_inputs())
+        self._outputs = [output or self.session.get_outputs()[0].name]
 
     def feeds(self, encoding: Encoding) -> dict[str, Any]:
         """The graph's inputs for one text, each int64 [1, length]."""
@@ -48,7 +53,7 @@ class GraphSession:
 
     def run(self, feeds: dict[str, Any]) -> Logits:
         """One call of the engine; the answer without its batch axis."""
-        logits: Logits = self.session.run(None, feeds)[0][0]
+        logits: Logits = self.session.run(self._outputs, feeds)[0][0]
         return logits
 
     def logits(self, encoding: Encoding) -> Logits:

@@ -24,6 +24,7 @@ MOST_ENTRIES = 4096
 MOST_BYTES = 8 << 30
 MOST_RATIO = 1000
 LOCAL_HEADER, CENTRAL_HEADER, END_RECORD = 30, 46, 22
+END_MAGIC = b"PK\5\6"
 DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError)
 """What `zipfile` raises, in one Python or another, for a file that is damaged or was made to mislead."""
 
@@ -98,6 +99,7 @@ class Archive:
 
     def _list(self) -> Mapping[str, int]:
         try:
+            self._check_end()
             with zipfile.ZipFile(self.path) as archive:
                 infos = archive.infolist()
         except FileNotFoundError:
@@ -114,6 +116,18 @@ class Archive:
             if info.file_size > MOST_RATIO * max(info.compress_size, 1):
                 raise PackageError(f"{self.path}: '{info.filename}' unpacks to more than {MOST_RATIO} times its size")
         return self._checked([(info.filename, info.file_size) for info in infos])
+
+    def _check_end(self) -> None:
+        """The directory ends where the end record begins, and that ends the file: there is one way to read it."""
+        with self.path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - END_RECORD, 0))
+            record = file.read()
+        if len(record) < END_RECORD or record[:4] != END_MAGIC or record[20:] != b"\0\0":
+            raise PackageError(f"{self.path}: not a package, or cut short")
+        length, start = struct.unpack("<2L", record[12:20])
+        if start + length != size - END_RECORD:
+            raise PackageError(f"{self.path}: the zip's directory is not where it must be")
 
     def _walk(self) -> Mapping[str, int]:
         found = []

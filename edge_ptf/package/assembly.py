@@ -172,7 +172,7 @@ def _following(
     ask: Ask,
 ) -> tuple[Task, NDArray[np.float32] | None]:
     """The task, and what to add to the logits, such that the baseline's operating point is kept."""
-    manifest, full = baseline.manifest, GraphSession(baseline.model())
+    manifest, full = baseline.manifest, GraphSession(baseline.model(), output=baseline.manifest.heads[0].output)
     theirs = tasks.create(manifest.task)
     if theirs.spec.replace(threshold=None) != task.spec.replace(threshold=None):
         raise BadInputError(

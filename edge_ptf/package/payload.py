@@ -188,10 +188,12 @@ def _gap(manifest: Manifest) -> str:
     for number, name in enumerate(names):
         if name in names[:number] or name == MANIFEST:
             return f"files: '{name}' is named twice"
-    graphs = [graph.name for graph in manifest.graphs]
+    outputs = {graph.name: [tensor.name for tensor in graph.outputs] for graph in manifest.graphs}
     for head in manifest.heads:
-        if head.graph not in graphs:
+        if head.graph not in outputs:
             return f"heads: there is no graph '{head.graph}'"
+        if head.output not in outputs[head.graph]:
+            return f"heads: the graph '{head.graph}' has no output '{head.output}'"
     needed = [*(graph.file for graph in manifest.graphs), manifest.tokenizer.huggingface, manifest.golden.file]
     needed += [manifest.tokenizer.tables] if manifest.tokenizer.tables else []
     return next((f"files: '{name}' is not among them" for name in needed if name not in names), "")

@@ -78,7 +78,7 @@ def _check_graphs(payload: Payload) -> None:
 def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) -> tuple[int, float]:
     """Runs the golden vectors; returns their number and the largest difference, as a share of the largest logit."""
     manifest, path = payload.manifest, payload.path
-    session = GraphSession(payload.model(), threads)
+    session = GraphSession(payload.model(), threads, payload.manifest.heads[0].output)
     tokenizer = payload.tokenizer(session.inputs)
     task, worst = tasks.create(manifest.task), 0.0
     cases = golden_cases(payload.read(manifest.golden.file))

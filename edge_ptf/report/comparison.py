@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from edge_ptf.package.evidence import Status
+from edge_ptf.package.evidence import LatencyEvidence, MemoryEvidence, Status
 from edge_ptf.report import figures
-from edge_ptf.report.figures import Figure
+from edge_ptf.report.figures import SIZE, Figure
 from edge_ptf.report.study import Study
 
 
@@ -68,16 +68,34 @@ def _figures(left: Study, right: Study) -> Iterator[Row]:
     mine = {figure.name: figure for figure in figures.figures(left)}
     others = {figure.name: figure for figure in figures.figures(right)}
     for name in dict.fromkeys([*mine, *others]):
-        yield _figure_row(name, mine.get(name), others.get(name))
+        unit = (mine.get(name) or others[name]).unit
+        compares = _same_answers(left, right) if unit == "%" else name == SIZE or _measured_alike(left, right)
+        yield _figure_row(name, mine.get(name), others.get(name), compares)
 
 
-def _figure_row(name: str, left: Figure | None, right: Figure | None) -> Row:
+def _same_answers(left: Study, right: Study) -> bool:
+    """Whether both answered the same texts."""
+    before, after = left.accuracy, right.accuracy
+    return bool(before and after and before.data == after.data and len(before.rows) == len(after.rows))
+
+
+def _measured_alike(left: Study, right: Study) -> bool:
+    """Whether times and memory are from one kind of machine, with as many threads, and count."""
+    records: list[LatencyEvidence | MemoryEvidence] = []
+    for study in (left, right):
+        records += [*study.latencies[:1], *study.memories[:1]]
+    machines = {record.machine.replace(governor="") for record in records}
+    threads = {record.runtime.threads for record in records}
+    return len(machines) <= 1 and len(threads) <= 1 and not any(record.flags for record in records)
+
+
+def _figure_row(name: str, left: Figure | None, right: Figure | None, compares: bool) -> Row:
     before, after = ("–" if figure is None else figure.text for figure in (left, right))
     if left is None or right is None or left.value is None or right.value is None:
         return Row(name, before, after)
     change = right.value - left.value
     shown = f"{change:+.2f} points" if left.unit == "%" else f"{100 * change / left.value:+.1f} %"
-    better = 0 if abs(change) < 1e-9 else (1 if change * left.better > 0 else -1)
+    better = 0 if abs(change) < 1e-9 or not compares else (1 if change * left.better > 0 else -1)
     return Row(name, before, after, difference=shown, better=better)
 
 

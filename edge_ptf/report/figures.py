@@ -11,6 +11,7 @@ from edge_ptf.report.study import Study
 from edge_ptf.report.wording import figure_text, metric_words
 from edge_ptf.tasks import create
 
+SIZE = "package size"
 SHARES = (0.5, 0.9, 0.95, 0.99)
 
 
@@ -51,7 +52,7 @@ def figures(study: Study) -> list[Figure]:
     found = [*_accuracy(study)]
     for latency in study.latencies[:1]:
         found += _latency(latency)
-    found.append(Figure("package size", study.payload.size_bytes / 1e6, "MB", -1))
+    found.append(Figure(SIZE, study.payload.size_bytes / 1e6, "MB", -1))
     found += [Figure("peak memory", max(item.peak_memory_mb), "MB", -1) for item in study.memories[:1]]
     return found
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.package import open_payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
 from edge_ptf.package.payload import Payload
+from edge_ptf.profiles import load, mismatches, names
 from edge_ptf.tasks.base import Example
 
 RECORD = "run.json"
 Record = Mapping[str, Any]
+Measured = TypeVar("Measured", LatencyEvidence, MemoryEvidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +89,27 @@ def read_study(payload: Payload, record: Record | None = None, teacher: Payload 
         verdict=payload.verdict(),
         accuracy=accuracy,
         baseline=teachers[0] if teachers else None,
-        latencies=tuple(
-            item for item in evidence if isinstance(item, LatencyEvidence) and item.payload == payload.digest
+        latencies=_counting_first(
+            [item for item in evidence if isinstance(item, LatencyEvidence) and item.payload == payload.digest], payload
         ),
-        memories=tuple(
-            item for item in evidence if isinstance(item, MemoryEvidence) and item.payload == payload.digest
+        memories=_counting_first(
+            [item for item in evidence if isinstance(item, MemoryEvidence) and item.payload == payload.digest], payload
         ),
         record=record or {},
         baseline_bytes=teacher.size_bytes if teacher else None,
     )
+
+
+def _counting_first(records: Sequence[Measured], payload: Payload) -> tuple[Measured, ...]:
+    """What the verdict was drawn from comes first: from the profile's device, with the package's threads, unflagged."""
+    verdict = payload.verdict()
+    profile = load(verdict.profile) if verdict and verdict.profile in names() else None
+
+    def wrong(record: Measured) -> tuple[bool, bool, bool]:
+        elsewhere = profile is not None and bool(mismatches(profile, record.machine))
+        return elsewhere, record.runtime.threads != payload.manifest.engine.threads, bool(record.flags)
+
+    return tuple(sorted(records, key=lambda record: any(wrong(record))))
 
 
 def _same_rows(left: AccuracyEvidence, right: AccuracyEvidence) -> bool:

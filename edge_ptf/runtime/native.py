@@ -128,12 +128,17 @@ class Library:
             self._handle = ctypes.CDLL(path)
         except OSError as error:
             raise EnvironmentFault(f"{path}: the runner cannot be loaded ({error})") from None
-        for name, (result, arguments) in SIGNATURES.items():
-            function = getattr(self._handle, f"edge_ptf_{name}")
-            function.restype, function.argtypes = result, arguments
-            setattr(self, name, function)
-        if (found := self._handle.edge_ptf_abi_version()) != ABI_VERSION:
-            raise EnvironmentFault(f"{path}: ABI version {found} of the runner; this edge-ptf uses {ABI_VERSION}")
+        try:
+            if (found := self._handle.edge_ptf_abi_version()) != ABI_VERSION:
+                raise EnvironmentFault(f"{path}: ABI version {found} of the runner; this edge-ptf uses {ABI_VERSION}")
+            for name, (result, arguments) in SIGNATURES.items():
+                function = getattr(self._handle, f"edge_ptf_{name}")
+                function.restype, function.argtypes = result, arguments
+                setattr(self, name, function)
+        except AttributeError as error:
+            raise EnvironmentFault(
+                f"{path}: not the runner of this edge-ptf ({error})", hint="Build it anew: make runner"
+            ) from None
         self.path = Path(path)
 
     def __getattr__(self, name: str) -> Any:

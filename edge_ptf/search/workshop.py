@@ -161,7 +161,7 @@ class Workshop:
         latency, memory = tell(stages.run_bench(payload, self.baseline, self.tried, timing, self.place))
         if (latency.flags or memory.flags) and not mismatches(self.profile, latency.machine):
             latency, memory = tell(stages.run_bench(payload, self.baseline, self.tried, timing, self.place))
-        return latency.replace(flags=(), warnings=()), memory.replace(flags=(), warnings=())
+        return latency.replace(flags=(), warnings=()), memory.replace(flags=())
 
     def _tell(self, subject: str, outcome: Outcome[Artifact]) -> Artifact:
         self.work[outcome.key] = outcome.work

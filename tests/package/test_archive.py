@@ -52,6 +52,18 @@ def test_equal_entries_give_equal_bytes_and_read_back(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*draft"))
 
 
+def test_a_file_that_could_be_read_in_two_ways_is_refused(tmp_path: Path) -> None:
+    """Readers look for the end record in different ways, so only one that ends the file is taken."""
+    one, other = tmp_path / "one.eptf", tmp_path / "other.eptf"
+    archive.write(one, ENTRIES)
+    archive.write(other, ENTRIES[:2])
+    hidden = one.read_bytes()[:-2] + struct.pack("<H", other.stat().st_size + 1) + other.read_bytes() + b"x"
+    for content in (one.read_bytes() + b"x", b"x" + one.read_bytes(), hidden, one.read_bytes()[:-2] + b"\1\0x"):
+        (tmp_path / "made.eptf").write_bytes(content)
+        with pytest.raises(PackageError, match=r"not a package, or cut short|not where it must be"):
+            Archive(tmp_path / "made.eptf")
+
+
 def test_stored_entries_can_be_mapped_at_a_page(tmp_path: Path) -> None:
     path = tmp_path / "one.eptf"
     archive.write(path, ENTRIES)

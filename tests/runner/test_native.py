@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from edge_ptf.errors import BadInputError, EnvironmentFault, PackageError, VerificationError
-from edge_ptf.package import unpack
+from edge_ptf.package import open_payload, unpack, verify
+from edge_ptf.package.archive import Archive
 from edge_ptf.package.golden import TEXTS
 from edge_ptf.package.payload import write_payload
 from edge_ptf.package.tables.proof import random_texts
@@ -97,6 +100,78 @@ def test_a_golden_text_may_have_a_tolerance_of_its_own(
                 verify_native(path, library)
         else:
             assert 0.05 < verify_native(path, library).largest_difference < tolerance
+
+
+@pytest.mark.parametrize("task", ["text-classification", "token-classification"])
+def test_a_logit_that_is_no_number_fails(
+    library: Library, make_payload: Callable[..., Any], tmp_path: Path, task: str
+) -> None:
+    """The first of several, so that later ones which are right do not hide it."""
+    payload = make_payload(kind=task, mode="fp32")
+    files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
+    model = onnx.load_model_from_string(files["model.onnx"])
+    width = len(payload.manifest.task.labels)
+    changed = 0
+    for item in model.graph.initializer:
+        values = numpy_helper.to_array(item).copy()
+        if values.shape == (width,):
+            values[0] = np.nan
+            item.CopyFrom(numpy_helper.from_array(values, item.name))
+            changed += 1
+    assert changed == 1
+    files["model.onnx"] = model.SerializeToString()
+    path = write_payload(payload.manifest, files, tmp_path / "nan.eptf").path
+    with pytest.raises(VerificationError, match=r"golden text 1: a logit is off by -?nan"):
+        verify_native(path, library)
+    with pytest.raises(VerificationError):
+        verify(path)
+
+
+def test_a_verdict_about_another_payload_fails(
+    library: Library, make_payload: Callable[..., Any], changed: Callable[..., Path], verdict_for: Callable[..., Any]
+) -> None:
+    payload = make_payload()
+    verdict = verdict_for(payload).model_dump(mode="json")
+    right, wrong, broken = (
+        {"verdict.json": content.encode()}
+        for content in (json.dumps(verdict), json.dumps({**verdict, "payload": "0" * 64}), "{")
+    )
+    assert verify_native(changed(payload, right), library).golden
+    with pytest.raises(VerificationError, match="verdict inside is about another payload"):
+        verify_native(changed(payload, wrong), library)
+    with pytest.raises(PackageError, match=r"verdict\.json is damaged"):
+        verify_native(changed(payload, broken), library)
+
+
+def test_what_the_schema_lets_out_has_its_default(
+    library: Library, tool: Callable[..., Any], make_payload: Callable[..., Any], changed: Callable[..., Path]
+) -> None:
+    payload = make_payload(mode="fp32")
+    document = json.loads(Archive(payload.path).read("manifest.json"))
+    document["engine"] = {}
+    document["graphs"][0]["scheme"] = {}
+    del document["tokenizer"]["truncation"], document["golden"]["file"]
+    path = changed(payload, {"manifest.json": json.dumps(document).encode()})
+    with NativeRunner(path, 1, library) as runner, NativeRunner(payload.path, 1, library) as whole:
+        assert runner.answer("turn on the lights") == whole.answer("turn on the lights")
+    shown = tool("info", path)
+    assert shown.returncode == 0
+    assert "fp32, none" in shown.stdout
+    document["heads"][0]["output"] = "pooled"
+    path = changed(payload, {"manifest.json": json.dumps(document).encode()})
+    for opened in (lambda: NativeRunner(path, 1, library), lambda: open_payload(path)):
+        with pytest.raises(PackageError, match="the graph 'main' has no output 'pooled'"):
+            opened()
+
+
+def test_a_library_that_is_not_the_runner_is_said_to_be_none() -> None:
+    import ctypes.util
+
+    other = ctypes.util.find_library("z")
+    if other is None:
+        pytest.skip("needs a shared library that is not the runner")
+    with pytest.raises(EnvironmentFault, match="not the runner of this edge-ptf"):
+        Library(other)
 
 
 def test_golden_vectors_and_checksums(library: Library, make_payload: Callable[..., Any]) -> None:
