@@ -131,7 +131,7 @@ def test_a_raspberry_pi() -> None:
     assert found.frequency_mhz == (2400, 1500)
     assert found.temperature_c == {"cpu-thermal": 54.321, "cpu-thermal 2": -1.0}
     assert found.throttled == ("under-voltage now", "throttled now", "under-voltage since boot", "throttled since boot")
-    assert profiles.fitting(found.machine) == ["raspberry-pi-5"]
+    assert profiles.fitting(found.machine) == ["raspberry-pi-5", "arm64-generic"]
 
 
 def test_a_jetson() -> None:
@@ -140,7 +140,7 @@ def test_a_jetson() -> None:
     assert found.machine.cores == 2
     assert found.machine.cpu == "ARMv8 Processor rev 1 (v8l)"
     assert found.throttled is None
-    assert profiles.fitting(found.machine) == ["jetson"]
+    assert profiles.fitting(found.machine) == ["jetson", "arm64-generic"]
 
 
 def test_a_phone() -> None:
@@ -148,7 +148,7 @@ def test_a_phone() -> None:
     assert (found.system, found.machine.os, found.abi) == ("Android 14", "Android 14", "arm64-v8a")
     assert found.machine.device_model == "Google Pixel 8"
     assert found.machine.cpu == "Tensor G3"
-    assert profiles.fitting(found.machine) == ["android-arm64"]
+    assert profiles.fitting(found.machine) == ["android-arm64", "arm64-generic"]
     assert not found.machine.emulated
     assert parse(PHONE.replace("ro.boot.qemu=", "ro.boot.qemu=1")).machine.emulated
 
