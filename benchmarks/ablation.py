@@ -4,11 +4,12 @@
     python benchmarks/ablation.py --data ../shared/data/clinc150 --out build/ablation --rows all "one teacher"
 
 Every row is a student of the same size, made, packed and measured by edge-ptf's own stages; only the named options
-differ from the recipe of the profile. Drops are those of the INT8 package from the FP32 teacher, on validation and on
-test, in points; speed is the interleaved comparison with the teacher's package. Nothing is chosen by these figures.
-Students are taught for few epochs, all alike, so that the table takes hours and not days; what is taught longer loses
-less in every row. Finished stages in --out are reused, and the table so far is written after each row; rows that it had
-before, of the same teacher and size, stay in it.
+differ from the recipe of the profile. Narrower hidden states and fewer heads are paid back in units, as many as keep
+the time that is predicted for the first row. Drops are those of the INT8 package from the FP32 teacher, on validation
+and on test, in points; speed is the interleaved comparison with the teacher's package. Nothing is chosen by these
+figures. Students are taught for few epochs, all alike, so that the table takes hours and not days; what is taught
+longer loses less in every row. Finished stages in --out are reused, and the table so far is written after each row;
+rows that it had before, of the same teacher and size, stay in it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from typing import Any
 
 from edge_ptf import data as data_room
 from edge_ptf import profiles, stages, statistics, tasks
+from edge_ptf.architecture import LayerShape
 from edge_ptf.base_model import resolve_base
 from edge_ptf.checkpoint import Checkpoint
+from edge_ptf.compression import PruneConfig
+from edge_ptf.compression.pruning import UNITS_STEP
 from edge_ptf.config import Source
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.package import Payload
@@ -38,17 +42,16 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "all": {},
     "one teacher": {"ensemble": {"teachers": 1}},
     "replaced words too": {"distill": {"substituted_texts": 1.0}},
-    "no mixed texts": {"distill": {"mixed_texts": 0.0}},
-    "no foreign words": {"distill": {"foreign_words": 0.0}},
     "no further texts": {"distill": NO_FURTHER_TEXTS},
+    "no foreign words": {"distill": {"foreign_words": 0.0}},
     "no hidden states": {"distill": {"hidden_weight": 0.0}},
     "divergence at T = 2 for the logits' distance": {"distill": {"logit_loss": "kl"}},
     "hidden states of the nearest layers": {"distill": {"layer_map": "nearest"}},
     "relations of queries, keys and values too": {"distill": {"relation_weight": 1.0}},
     "units by magnitude, nothing refitted": {"prune": {"importance": "magnitude", "rearrange": False, "refit": "none"}},
-    "hidden states of 288": {"prune": {"hidden": 288}},
-    "half of the heads": {"prune": {"heads": (0.5,)}},
-    "in two steps, as many epochs in all": {"gradual": {"steps": 2, "epochs": 1}, "distill": {"epochs": 2}},
+    "hidden states of 288, as many units as keep the time": {"prune": {"hidden": 288}},
+    "half of the heads, as many units as keep the time": {"prune": {"heads": (0.5,)}},
+    "in two steps, as many epochs in all": {"gradual": {"steps": 2, "epochs": 1}},
     "whole vocabulary": {"prune": {"vocabulary": False}},
     "FP32": {"quantize": {"mode": "none"}},
     "labels alone": {"ensemble": {"teachers": 1}, "distill": {**LABELS_ALONE, **NO_FURTHER_TEXTS}},
@@ -67,7 +70,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/ablation"))
     parser.add_argument("--layers", type=int, default=5)
     parser.add_argument("--ffn", type=int, default=352)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--teachers", type=int, default=3)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
     given = parser.parse_args()
@@ -98,6 +101,12 @@ def main() -> None:
     figures["rows"] = _rows_so_far(file, figures)
     for row in given.rows:
         plan = {section: {**values} for section, values in ROWS[row].items()}
+        if "prune" in plan:
+            shape = LayerShape(heads=teachers[0].info.layers[0].heads, ffn=given.ffn)
+            plan["prune"] |= _as_quick([shape] * given.layers, teachers[0], data, recipe, plan["prune"], place)
+        if "gradual" in plan:
+            between = (plan["gradual"]["steps"] - 1) * plan["gradual"]["epochs"]
+            plan["distill"] = {"epochs": given.epochs - between}
         payload = _student(teachers, baseline, data, planned(recipe, plan), profile, place)
         found = _metrics(payload, baseline, data.tried_on_validation(), recipe, place, names)
         tested = _metrics(payload, baseline, data, recipe, place, names)
@@ -121,6 +130,31 @@ def _rows_so_far(file: Path, figures: dict[str, Any]) -> dict[str, Any]:
     earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     same = earlier and all(earlier[name] == value for name, value in figures.items())
     return dict(earlier["rows"]) if same else {}
+
+
+def _as_quick(
+    whole: list[LayerShape],
+    teacher: Checkpoint,
+    data: LabelledData,
+    recipe: Recipe,
+    options: dict[str, Any],
+    place: Place,
+) -> dict[str, Any]:
+    """Units that narrower hidden states or fewer heads leave time for; nothing where neither is asked for."""
+    if not options.keys() & {"hidden", "heads"}:
+        return {}
+    narrow = teacher
+    if "hidden" in options:
+        only = PruneConfig(hidden=options["hidden"], vocabulary=False)
+        narrow = stages.run_prune(teacher, data, only, place).artifact
+    before, after = (
+        stages.run_costs(each, data, recipe.quantize, recipe.costs, place).artifact for each in (teacher, narrow)
+    )
+    heads = round(whole[0].heads * options.get("heads", (1.0,))[0])
+    widths = range(UNITS_STEP, teacher.info.layers[0].ffn + 1, UNITS_STEP)
+    shapes = (LayerShape(heads=heads, ffn=width) for width in widths)
+    quick = (shape.ffn for shape in shapes if after.predict([shape] * len(whole)) <= before.predict(whole))
+    return {"ffn": (max(quick),)}
 
 
 def _student(
