@@ -48,6 +48,7 @@ def report_command(
     Evidence numbers the rows of the test split. Their texts come from --data; about a run, without it, from the data
     that the run was made with, where it is still there.
     """
+    from edge_ptf.data import is_at_hand
     from edge_ptf.report.page import REPORT, report_page, write_page
     from edge_ptf.report.study import open_study
 
@@ -58,6 +59,8 @@ def report_command(
         study = _with_texts(study, settings, project_file, flags)
     elif source := study.record.get("data", {}).get("source"):
         try:
+            if not is_at_hand(source):
+                raise BadInputError(f"{source} is not here")
             study = _with_texts(study, settings, project_file, {**flags, "data": source})
         except EdgePtfError as error:
             console.print(f"  The data of the run cannot be shown: {error.message}", soft_wrap=True)

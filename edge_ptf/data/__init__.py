@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from edge_ptf.data.dataset import DataConfig, LabelledData
-from edge_ptf.data.loading import load
+from edge_ptf.data.loading import is_at_hand, load
 
-__all__ = ["DataConfig", "LabelledData", "load"]
+__all__ = ["DataConfig", "LabelledData", "is_at_hand", "load"]

@@ -73,6 +73,11 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
     return LabelledData(splits[TRAIN], splits[VALIDATION], splits[TEST], labels, report, fingerprint, unlabelled)
 
 
+def is_at_hand(source: str) -> bool:
+    """Whether the source can be read without asking the hub, to which a path that is gone may look like a name."""
+    return source in DEMO_COLUMNS or Path(source).expanduser().exists()
+
+
 def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findings) -> dict[str, Iterator[Row]]:
     """The rows of each split the source has; what is in no split counts as train."""
     columns = Columns.of(task, config)

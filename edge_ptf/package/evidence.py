@@ -106,15 +106,24 @@ Evidence = Annotated[AccuracyEvidence | LatencyEvidence | MemoryEvidence, Field(
 
 def with_earlier(new: Sequence[Evidence], earlier: Sequence[Evidence]) -> list[Evidence]:
     """New records first, then earlier ones, but for those that a new one stands for: of the same kind, about the same
-    payload and data, from the same machine, and beside a teacher if that was."""
+    payload and data, from the same machine, measured in the same way, and beside a teacher, or fit to count, if that
+    was."""
     return [*new, *(record for record in earlier if not any(_stands_for(other, record) for other in new))]
 
 
 def _stands_for(new: Evidence, record: Evidence) -> bool:
-    subjects = [(one.kind, one.payload, getattr(one, "data", None)) for one in (new, record)]
+    subjects = [(one.kind, one.payload, getattr(one, "data", None), *_manner(one)) for one in (new, record)]
     machines = [one.machine.replace(governor="") for one in (new, record)]
     loses_the_teacher = getattr(record, "baseline", None) is not None and getattr(new, "baseline", None) is None
-    return subjects[0] == subjects[1] and machines[0] == machines[1] and not loses_the_teacher
+    loses_its_count = bool(getattr(new, "flags", ())) and not getattr(record, "flags", ())
+    return subjects[0] == subjects[1] and machines[0] == machines[1] and not (loses_the_teacher or loses_its_count)
+
+
+def _manner(record: Evidence) -> tuple[Any, ...]:
+    """How time and memory were measured; answers are the same however they are asked for."""
+    if isinstance(record, AccuracyEvidence):
+        return ()
+    return record.runtime.threads, getattr(record, "mode", None), getattr(record, "rate", None)
 
 
 class Status(str, Enum):

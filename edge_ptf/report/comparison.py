@@ -83,7 +83,7 @@ def _measured_alike(left: Study, right: Study) -> bool:
     """Whether times and memory are from one kind of machine, with as many threads, and count."""
     records: list[LatencyEvidence | MemoryEvidence] = []
     for study in (left, right):
-        records += [*study.latencies[:1], *study.memories[:1]]
+        records += [*study.latencies[:1], *([study.compared] if study.compared else []), *study.memories[:1]]
     machines = {record.machine.replace(governor="") for record in records}
     threads = {record.runtime.threads for record in records}
     return len(machines) <= 1 and len(threads) <= 1 and not any(record.flags for record in records)

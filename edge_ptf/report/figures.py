@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_ptf import statistics
@@ -50,8 +51,7 @@ def gated(study: Study) -> list[str]:
 def figures(study: Study) -> list[Figure]:
     """The figures that matter, of the package; notes say what the teacher's were."""
     found = [*_accuracy(study)]
-    for latency in study.latencies[:1]:
-        found += _latency(latency)
+    found += _times(study)
     found.append(Figure(SIZE, study.payload.size_bytes / 1e6, "MB", -1))
     found += [Figure("peak memory", max(item.peak_memory_mb), "MB", -1) for item in study.memories[:1]]
     return found
@@ -85,7 +85,7 @@ def percentiles(latency: LatencyEvidence) -> list[Percentile]:
 def points(study: Study) -> list[Point]:
     """Teacher, package and every other variant that the run record holds; empty where speed or accuracy is unknown."""
     steering = gated(study)[0]
-    ratio = speedup(study.latencies[0]) if study.latencies else None
+    ratio = speedup(study.compared) if study.compared else None
     if study.accuracy is None or study.baseline is None or ratio is None or steering not in study.accuracy.metrics:
         return []
     teacher_mb = study.baseline_bytes / 1e6 if study.baseline_bytes else None
@@ -112,11 +112,11 @@ def _accuracy(study: Study) -> list[Figure]:
     return rows
 
 
-def _latency(latency: LatencyEvidence) -> list[Figure]:
-    rows = []
-    if ratio := speedup(latency):
+def _times(study: Study) -> Iterator[Figure]:
+    if study.compared and (ratio := speedup(study.compared)):
         bound = f"at least {ratio[1]:.2f}×, 95 % bound" if ratio[1] is not None else "no bound"
-        rows.append(Figure("speed-up", ratio[0], "×", 1, bound))
-    calls = [ms for launch in latency.launches for ms in launch.end_to_end_ms]
-    slow = f"p95 {statistics.percentile(calls, 0.95):.2f} ms"
-    return [*rows, Figure("latency, p50", statistics.percentile(calls, 0.5), "ms", -1, slow)]
+        yield Figure("speed-up", ratio[0], "×", 1, bound)
+    for latency in study.latencies[:1]:
+        calls = [ms for launch in latency.launches for ms in launch.end_to_end_ms]
+        slow = f"p95 {statistics.percentile(calls, 0.95):.2f} ms"
+        yield Figure("latency, p50", statistics.percentile(calls, 0.5), "ms", -1, slow)

@@ -38,6 +38,11 @@ class Study:
     examples: tuple[Example, ...] = ()
     """The test split; empty where the data was not given."""
 
+    @property
+    def compared(self) -> LatencyEvidence | None:
+        """The latency that speed-up is read from: the first that was measured beside a teacher."""
+        return next((record for record in self.latencies if record.baseline is not None), None)
+
     def with_examples(self, data: LabelledData, source: str) -> Study:
         """The same study with the texts that the evidence only numbers.
 
@@ -81,17 +86,18 @@ def read_study(payload: Payload, record: Record | None = None, teacher: Payload 
     answers = [item for item in evidence if isinstance(item, AccuracyEvidence)]
     own = sorted((item for item in answers if item.payload == payload.digest), key=lambda item: not item.faithful)
     accuracy = own[0] if own else None
+    latencies = [item for item in evidence if isinstance(item, LatencyEvidence) and item.payload == payload.digest]
+    timed = {item.baseline for item in latencies}
     teachers = [item for item in answers if item.payload != payload.digest]
     if accuracy is not None:
         teachers = [item for item in teachers if _same_rows(item, accuracy)]
+    teachers.sort(key=lambda item: item.payload not in timed)
     return Study(
         payload=payload,
         verdict=payload.verdict(),
         accuracy=accuracy,
         baseline=teachers[0] if teachers else None,
-        latencies=_counting_first(
-            [item for item in evidence if isinstance(item, LatencyEvidence) and item.payload == payload.digest], payload
-        ),
+        latencies=_counting_first(latencies, payload),
         memories=_counting_first(
             [item for item in evidence if isinstance(item, MemoryEvidence) and item.payload == payload.digest], payload
         ),

@@ -272,6 +272,18 @@ def test_a_new_record_stands_for_an_earlier_one_from_the_same_machine() -> None:
     assert with_earlier([beside], [alone]) == [beside]
 
 
+def test_a_record_that_cannot_count_does_not_stand_for_one_that_does() -> None:
+    good = memory("p", 1.0)
+    crowded, wide = good.replace(flags=("crowded",)), good.replace(runtime=good.runtime.replace(threads=4))
+    assert with_earlier([crowded], [good]) == [crowded, good]
+    assert with_earlier([wide], [good]) == [wide, good]
+    assert with_earlier([good], [crowded]) == [good]
+    launch = Launch(load_ms=1, first_ms=1, warmup_calls=1, end_to_end_ms=(1.0,), engine_ms=(1.0,), tokens=(3,))
+    burst = LatencyEvidence(payload="p", data="d", machine=good.machine, runtime=good.runtime, launches=(launch,))
+    paced = burst.replace(mode="paced", rate=10.0)
+    assert with_earlier([paced], [burst]) == [paced, burst]
+
+
 def test_the_payloads_part_of_a_sealed_file_is_the_payload_byte_for_byte(
     make_payload: MakePayload, verdict_for: VerdictFor, tmp_path: Path
 ) -> None:

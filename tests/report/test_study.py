@@ -12,6 +12,7 @@ import pytest
 
 from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.package import seal
+from edge_ptf.report.figures import figures, points
 from edge_ptf.report.study import open_study, read_study
 
 from .conftest import accuracy_of, latency_of, verdict_of
@@ -41,6 +42,26 @@ def test_a_sealed_package_is_a_study(sealed: Path) -> None:
     assert len(study.baseline.rows) == 2, "the teacher's answers are those on the same test split"
     assert len(study.latencies) == 1
     assert study.baseline_bytes is None
+
+
+def test_speed_up_is_read_from_what_was_measured_beside_a_teacher(
+    make_payload: Callable[..., Any], tmp_path: Path
+) -> None:
+    payload = make_payload()
+    spec, rows = payload.manifest.task, [("a", "a"), ("b", "b")]
+    beside = latency_of(payload.digest, launches=5, calls=20)
+    unlike = [each.replace(baseline_engine_ms=()) for each in beside.launches]
+    alone = beside.replace(baseline=None, launches=unlike)
+    teachers = [accuracy_of(who, spec, rows) for who in ("c" * 64, beside.baseline)]
+    evidence = [accuracy_of(payload.digest, spec, rows), *teachers, alone, beside]
+    seal(payload, evidence, verdict_of(payload.digest), tmp_path / "package.eptf")
+    study = open_study(tmp_path / "package.eptf")
+    assert study.latencies == (alone, beside)
+    assert study.compared == beside
+    assert study.baseline == teachers[1]
+    names = [figure.name for figure in figures(study)]
+    assert "speed-up" in names
+    assert [point.kind for point in points(study)][-1] == "package"
 
 
 def test_a_run_directory_adds_its_record_and_the_teachers_size(sealed: Path, make_payload: Callable[..., Any]) -> None:
