@@ -54,6 +54,8 @@ class Job:
     recipe: Recipe
     out_of_scope_label: str | None = None
     name: str = "package"
+    limited: frozenset[str] = frozenset()
+    """Metrics whose drop the user himself set a limit for."""
 
 
 @dataclass(slots=True)
@@ -115,7 +117,7 @@ def begin(
     recipe = job.recipe
     base = resolve_base(job.model)
     _check_output(job.out)
-    prunable = _check_family(base, recipe.prune.skip_unsupported and not searching)
+    prunable = _check_family(base, recipe.prune.skip_unsupported, searching)
     reading = recipe.data.replace(out_of_scope_label=job.out_of_scope_label)
     data = data_room.load(job.data, job.task, reading, progress)
     on_data(data.report)
@@ -330,22 +332,23 @@ def _check_output(out: Path) -> None:
         raise environment_fault(error, out) from error
 
 
-def _check_family(base: Path, allowed: bool) -> bool:
-    """Whether the model can be pruned; one that cannot is refused before it is trained, unless that is allowed."""
+def _check_family(base: Path, allowed: bool, searching: bool) -> bool:
+    """Whether the model can be pruned; one that cannot is refused before it is trained, unless that is allowed and
+    there is nothing to search."""
     family = json.loads((base / "config.json").read_text(encoding="utf-8")).get("model_type", "")
-    if family not in FAMILIES and not allowed:
+    if family not in FAMILIES and (searching or not allowed):
+        leave = "compress it with" if searching else "or give"
         raise CheckpointError(
             f"the model family '{family}' cannot be pruned (supported: {', '.join(FAMILIES)})",
-            hint="Take a model of one of these, or --set prune.skip_unsupported=true to leave its structure as it is",
+            hint=f"Take a model of one of these, {leave} --set prune.skip_unsupported=true: it stays whole",
         )
     return family in FAMILIES
 
 
 def _check_targets(job: Job, task: Task) -> None:
     """A limit that the user set himself must be one that this task is judged by with these labels."""
-    known, profiled = [metric.name for metric in task.gated_metrics], job.profile.targets.max_drop
-    own = {name for name, points in job.recipe.targets.max_drop.items() if profiled.get(name) != points}
-    for name in sorted(own - set(known)):
+    known = [metric.name for metric in task.gated_metrics]
+    for name in sorted(job.limited - set(known)):
         scope = task.spec.out_of_scope_label
         how = f" with the out-of-scope label '{scope}'" if scope else ""
         raise BadInputError(

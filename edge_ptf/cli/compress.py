@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,8 +133,15 @@ def make_job(chosen: Settings, own: dict[str, Any]) -> tuple[Job, list[Source]]:
         recipe=recipe,
         out_of_scope_label=recipe.data.out_of_scope_label,
         name=_file_name(chosen.get("name") or "package"),
+        limited=_limited(sources),
     )
     return job, sources
+
+
+def _limited(sources: Sequence[Source]) -> frozenset[str]:
+    """The metrics whose drop these sources limit."""
+    limits = [(source.values.get("targets") or {}).get("max_drop") or {} for source in sources]
+    return frozenset(name for each in limits for name, points in each.items() if points is not None)
 
 
 def _file_name(name: str) -> str:

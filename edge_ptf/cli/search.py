@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
@@ -17,6 +17,9 @@ from edge_ptf.compression import Attempt
 from edge_ptf.config import Source, merge
 from edge_ptf.errors import ExitCode
 from edge_ptf.report import attempts, terminal
+
+if TYPE_CHECKING:
+    from edge_ptf.pipeline import Job
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -48,8 +51,7 @@ def search_command(
 
     Students are sized by what they are predicted to cost; a training that a smaller and quicker one is surely ahead of
     is stopped. The same command again goes on; several processes with one --out and one --storage share the work.
-    The recipe holds the limits and every option that were given. Exit code: 0, or 4 where no trial was finished.
-    The recipe holds the limits and every option that were given. Exit code: 0, or 4 where no trial was finished.
+    The recipe holds the limits and every option that was given. Exit code: 0, or 4 where no trial was finished.
     """
     from edge_ptf.pipeline import begin, workshop
     from edge_ptf.search import search
@@ -75,24 +77,23 @@ def search_command(
     if found.winning is None:
         return ExitCode.UNPROVEN
     file = job.out / RECIPE_FILE
-    content = {**_asked(chosen), **_sections([*sources, Source("the winner", _plan(found.winning))])}
+    content = {**_asked(chosen, job), **_sections([*sources, Source("the winner", _plan(found.winning))])}
     file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     console.print(f"\nRecipe: {file}", soft_wrap=True)
     console.print(f"  edge-ptf compress --config {file}", soft_wrap=True)
     return ExitCode.OK
 
 
-def _asked(chosen: Settings) -> dict[str, str]:
+def _asked(chosen: Settings, job: Job) -> dict[str, str]:
     """What the job is, as the project file holds it."""
-    return {name: str(chosen.get(name)) for name in JOB_FIELDS if chosen.get(name) is not None}
+    given = {name: chosen.get(name) for name in JOB_FIELDS} | {"out_of_scope_label": job.out_of_scope_label}
+    return {name: str(value) for name, value in given.items() if value is not None}
 
 
 def _plan(winner: Attempt) -> dict[str, Any]:
-    """The winner's options without what was not set; a trial is short, and the winner is taught in full."""
-    plan = {
-        section: {name: value for name, value in values.items() if value is not None}
-        for section, values in winner.plan.items()
-    }
+    """The winner's options, with those it unsets, for what was given must not come back; a trial is short, and the
+    winner is taught in full."""
+    plan = {section: {**values} for section, values in winner.plan.items()}
     plan.get("distill", {}).pop("epochs", None)
     return plan
 

@@ -87,7 +87,8 @@ class Predictor:
         table = count * (self._row * NUMBER_BYTES[self.form] + scale + TABLE_BYTES)
         biases = sum(self._biases(shape) for shape in layers)
         size = self._weight_bytes * weights + table + self._rest_bytes * biases
-        full = self.costs.full_precision_ms or ASSUMED_INT8_GAIN * self.costs.unpruned_ms
+        gain = 1.0 if self.costs.quantize.mode == "none" else ASSUMED_INT8_GAIN
+        full = self.costs.full_precision_ms or gain * self.costs.unpruned_ms
         return Prediction(speedup=round(full / self.costs.predict(layers), 3), size_mb=round(size / 1e6, 3))
 
     def leaner(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:

@@ -109,8 +109,9 @@ def _table(predictor: Predictor, limits: Limits) -> tuple[Plan, Predictor]:
 
 
 def structure_plan(layers: Sequence[LayerShape]) -> dict[str, Any]:
-    """Options of `prune` that give layers of one shape with all their heads."""
-    return {"layers": len(layers), "ffn": (layers[0].ffn,), "heads": None, "keep_layers": None, "speedup": None}
+    """Options of `prune` that give layers of one shape with all their heads, in the teacher's width."""
+    others = dict.fromkeys(("heads", "hidden", "keep_layers", "speedup"))
+    return {"layers": len(layers), "ffn": (layers[0].ffn,), **others}
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,12 +117,13 @@ class Workshop:
         try:
             student = taught_student(self.teacher, assistants, self.data, recipe, self.place, heard, watch=watch)
             graph = int8_graph(student, self.data, recipe, self.profile, self.place, heard)
+            packed = stages.run_assemble(graph, self.baseline, self.data, recipe.assemble, self.place)
         except TrainingStopped as stop:
             return stopped(stop.reason, stop.history)
         except (RefusedError, ParityError) as error:
             self.refusal = error
             return stopped(error.message)
-        payload = tell("attempt", stages.run_assemble(graph, self.baseline, self.data, recipe.assemble, self.place))
+        payload = tell("attempt", packed)
         answers = tell("attempt", stages.run_evaluate(payload, self.tried, recipe.evaluate, self.place))
         latency, memory = self._measured(payload, recipe, lambda outcome: tell("attempt", outcome))
         verdict = gate(payload, [answers, latency, memory], [self.expected], self.profile, recipe.targets)

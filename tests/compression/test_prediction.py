@@ -98,8 +98,12 @@ def test_a_speed_up_is_over_full_precision(predictor: Predictor) -> None:
 def test_without_a_measurement_int8_is_assumed_to_win_something(
     tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]
 ) -> None:
+    whole = (LayerShape(heads=HEADS, ffn=UNITS),) * 3
     found = Predictor(tiny_teacher(), tiny_data(), table(full_ms=None), PruneConfig())
-    assert found.of((LayerShape(heads=HEADS, ffn=UNITS),) * 3).speedup == pytest.approx(ASSUMED_INT8_GAIN, abs=1e-3)
+    assert found.of(whole).speedup == pytest.approx(ASSUMED_INT8_GAIN, abs=1e-3)
+    costs = table(full_ms=None, quantize=QuantizeConfig(mode="none"))
+    full = Predictor(tiny_teacher(), tiny_data(), costs, PruneConfig())
+    assert full.of(whole).speedup == pytest.approx(1, abs=1e-3)
 
 
 def test_the_deepest_is_deep_first_and_then_wide(predictor: Predictor) -> None:

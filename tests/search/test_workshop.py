@@ -12,7 +12,7 @@ from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.compression import Prediction
 from edge_ptf.config import Source
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import RefusedError
+from edge_ptf.errors import ParityError, RefusedError
 from edge_ptf.recipe import resolve_recipe
 from edge_ptf.search import workshop as room
 from edge_ptf.search.workshop import Workshop, larger_on_test
@@ -84,14 +84,21 @@ def test_a_measurement_that_does_not_count_is_made_again_and_meets_no_target(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("where", "name", "refusal"),
+    [
+        (room, "int8_graph", RefusedError("INT8 is slower than FP32")),
+        (stages, "run_assemble", ParityError("the tokenizer's tables do not say the same")),
+    ],
+)
 def test_a_student_that_is_refused_is_an_attempt_that_was_stopped(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, refusal: Any
 ) -> None:
-    def slower(*_: Any) -> Any:
-        raise RefusedError("INT8 is slower than FP32")
+    def refuse(*_: Any) -> Any:
+        raise refusal
 
-    monkeypatch.setattr(room, "int8_graph", slower)
+    monkeypatch.setattr(where, name, refuse)
     found = shop.attempt("attempt 1", "a test", SMALL, PREDICTED)
-    assert (found.state, found.reason) == ("stopped", "INT8 is slower than FP32")
+    assert (found.state, found.reason) == ("stopped", refusal.message)
     assert found.seconds > 0
-    assert isinstance(shop.refusal, RefusedError)
+    assert shop.refusal is refusal
