@@ -99,11 +99,20 @@ def magnitude_hidden(model: Any) -> NDArray[np.float64]:
     return found
 
 
+def has_label(items: Sequence[Item]) -> bool:
+    """Whether there is anything that importance can be taken from."""
+    return any(_labelled(item) for item in items)
+
+
+def _labelled(item: Item) -> bool:
+    return item.target not in (None, -100)
+
+
 def _labelled_batches(
     model: Any, items: Sequence[Item], inputs: Sequence[str], pad: int, title: str, progress: Progress
 ) -> Iterator[tuple[dict[str, Any], int]]:
     """Batches of the examples that have a label, and how many are in each; meanwhile no weight has a gradient."""
-    labelled = [item for item in items if item.target not in (None, -100)]
+    labelled = [item for item in items if _labelled(item)]
     progress.start(title, len(labelled))
     model.eval().requires_grad_(False)
     for batch in by_length(labelled, BATCH):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from edge_ptf import architecture, tasks
@@ -25,6 +27,7 @@ from edge_ptf.compression.importance import (
     LayerImportance,
     fisher,
     fisher_hidden,
+    has_label,
     magnitude,
     magnitude_hidden,
     strongest,
@@ -72,7 +75,7 @@ class PruneConfig(StageConfig):
     refit: Literal["weights", "scales", "none"] = Field(
         "weights", description="Fit what is left to the unpruned model: all output weights, or one factor a part."
     )
-    refit_tokens: int = Field(32_768, ge=1, description="Tokens of training texts to fit to.")
+    refit_tokens: int = Field(32_768, ge=1, description="Tokens of training texts to fit to, at most.")
     vocabulary: bool = Field(True, description="Drop token pieces that the training texts do not use.")
     vocabulary_min_count: int = Field(1, ge=1, description="Fewest uses in train and validation that keep a piece.")
     vocabulary_size: int | None = Field(
@@ -242,8 +245,7 @@ def _refit_items(
     task = tasks.create(checkpoint.info.task)
     items = labelled_items(tokenizer, task, data.train, checkpoint.info.max_length)
     tokens = sum(len(item.encoding.input_ids) for item in items)
-    step = max(tokens // config.refit_tokens, 1)
-    return items[::step], not any(isinstance(item.target, list) for item in items)
+    return items[:: ceil(tokens / config.refit_tokens)], not any(isinstance(item.target, list) for item in items)
 
 
 def _scores(
@@ -257,11 +259,20 @@ def _scores(
 def _scored(
     model: Any, tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig
 ) -> tuple[list[Item], tuple[str, ...], int]:
-    """The validation texts that the Fisher information is taken over, what the model is fed, and the padding id."""
+    """The validation texts that the Fisher information is taken over, what the model is fed, and the padding id.
+
+    Raises:
+        BadInputError: there is no label to take it from.
+    """
     task = tasks.create(checkpoint.info.task)
-    step = max(len(data.validation) // config.samples, 1)
-    examples = data.validation[::step][: config.samples]
-    items = labelled_items(tokenizer, task, examples, checkpoint.info.max_length)
+    count = len(data.validation)
+    places = np.linspace(0, count - 1, min(config.samples, count)).round().astype(int)
+    items = labelled_items(tokenizer, task, [data.validation[place] for place in places], checkpoint.info.max_length)
+    if not has_label(items):
+        raise BadInputError(
+            f"none of the {len(items)} validation texts that say what matters has a label of a class",
+            hint="Give more validation texts, raise prune.samples, or set prune.importance to magnitude",
+        )
     return items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
 
 

@@ -24,6 +24,8 @@ RIDGE = 1e-2
 """Pull towards the weights as they were, relative to the mean square of what enters the projection."""
 ROUNDING = 1e-6
 """A squared error of this share is the rounding of the FP16 in which targets are kept: nothing is missing."""
+HELD_OUT = 10
+"""One token of so many says whether what is fitted to the others holds for it, before all are fitted to."""
 LARGEST_SCALE = 10.0
 """A layer whose scales would change by more is left as it is: its problem is ill-conditioned (Kwon et al. 2022)."""
 
@@ -65,14 +67,15 @@ def reconstruct(
     Each half of a layer adds its output to what came in, and a LayerNorm follows. The sum before it is fitted to the
     teacher's in the least-squares sense, given what the student, fitted so far, computes up to there: errors of earlier
     layers are corrected too. "weights" refits every weight of the projection, "scales" one factor for each head and
-    unit (mask tuning of Kwon et al. 2022, folded into the weights); both refit the bias.
+    unit (mask tuning of Kwon et al. 2022, folded into the weights); both refit the bias. Where too few tokens are there
+    for it, so that the error of some held out does not fall, the bias alone is refitted, or nothing.
 
     Args:
         origins: for each layer of the student the teacher's layer it was cut from.
         first_token: the answer is read from the first token, so the last layer is fitted there alone.
 
     Returns:
-        For each half of each layer, the share of the squared error that is left.
+        For each half of each layer, the share of the squared error that is left of tokens held out.
     """
     texts = _Texts(items, inputs, pad)
     wanted = architecture.parts(teacher)
@@ -133,14 +136,13 @@ class _EnoughError(Exception):
 def _refit(
     model: Any, part: LayerParts, half: Half, form: str, texts: _Texts, targets: Sequence[Any], first_only: bool
 ) -> float:
-    """Fits one output projection; returns the share of the squared error that is left."""
+    """Fits one output projection; returns the share of the squared error that is left of tokens held out."""
     import torch
 
     output = part.get(part.family.attention_output if half == "attention" else part.family.ffn_output)
     width = getattr(output, "in_features", 0)
-    squares, products, error = torch.zeros(width + 1, width + 1), torch.zeros(width + 1, len(output.bias)), 0.0
-    energy = 0.0
-    squares, products = squares.double(), products.double()
+    fitted, held = _Sums.empty(width + 1, len(output.bias)), _Sums.empty(width + 1, len(output.bias))
+    energy, seen = 0.0, 0
     entered: list[Any] = []
     summed: list[Any] = []
     with ExitStack() as hooks, torch.no_grad():
@@ -155,22 +157,70 @@ def _refit(
             missing = target.float() - summed[0][tokens]
             ones = torch.ones(len(missing), 1)
             rows = torch.cat([entered[0][tokens][:, :width], ones], dim=1) if width else ones
-            squares += (rows.T @ rows).double()
-            products += (rows.T @ missing).double()
-            error += float(missing.double().square().sum())
+            aside = torch.arange(seen, seen + len(rows)) % HELD_OUT == HELD_OUT - 1
+            seen += len(rows)
+            fitted.add(rows[~aside], missing[~aside])
+            held.add(rows[aside], missing[aside])
             energy += float(target.double().square().sum())
-    if error <= ROUNDING * energy:
+    everything = fitted.joined(held)
+    if everything.error <= ROUNDING * energy:
         return 0.0
     size = int(part.get(part.family.attention).attention_head_size) if half == "attention" else 1
-    change = _changes(squares.numpy(), products.numpy(), output, size if form == "scales" else 0)
-    if change is None:
+    proof = held if held.error else fitted
+
+    def whole(sums: _Sums) -> Matrix | None:
+        return _changes(sums.squares, sums.products, output, size if form == "scales" else 0)
+
+    for solve_for in (whole, _bias_alone):
+        tried = solve_for(fitted)
+        gained = proof.gained(tried) if tried is not None else 0.0
+        change = solve_for(everything) if gained > 0 else None
+        if change is not None:
+            break
+    else:
         return 1.0
     with torch.no_grad():
         if width:
             output.weight += torch.from_numpy(change[:-1].T).float()
         output.bias += torch.from_numpy(change[-1]).float()
-    gained = 2 * float((change * products.numpy()).sum()) - float((change * (squares.numpy() @ change)).sum())
-    return round(1 - gained / error, 4)
+    return round(1 - gained / proof.error, 4)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What a least-squares problem needs to know of its tokens."""
+
+    squares: Matrix
+    """The projection's inputs with a one appended, times themselves: [width + 1, width + 1]."""
+    products: Matrix
+    """The same times what is missing in the sum: [width + 1, out]."""
+    error: float = 0.0
+    """What is missing, squared."""
+
+    @classmethod
+    def empty(cls, width: int, out: int) -> _Sums:
+        return cls(np.zeros((width, width)), np.zeros((width, out)))
+
+    def add(self, rows: Any, missing: Any) -> None:
+        """Counts tokens in: rows [tokens, width + 1] and what is missing [tokens, out]."""
+        self.squares += (rows.T @ rows).double().numpy()
+        self.products += (rows.T @ missing).double().numpy()
+        self.error += float(missing.double().square().sum())
+
+    def joined(self, other: _Sums) -> _Sums:
+        """Of the tokens of both."""
+        return _Sums(self.squares + other.squares, self.products + other.products, self.error + other.error)
+
+    def gained(self, change: Matrix) -> float:
+        """By how much the squared error falls."""
+        return 2 * float((change * self.products).sum()) - float((change * (self.squares @ change)).sum())
+
+
+def _bias_alone(sums: _Sums) -> Matrix:
+    """What is added where the weights stay as they are, [width + 1, out]."""
+    change = np.zeros_like(sums.products)
+    change[-1] = sums.products[-1] / sums.squares[-1, -1]
+    return change
 
 
 def _changes(squares: Matrix, products: Matrix, output: Any, group: int) -> Matrix | None:

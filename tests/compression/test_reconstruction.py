@@ -10,7 +10,7 @@ import torch
 
 from edge_ptf import architecture, tasks
 from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
-from edge_ptf.compression.reconstruction import RIDGE, reconstruct
+from edge_ptf.compression.reconstruction import RIDGE, _bias_alone, _changes, _Sums, reconstruct
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.progress import SILENT
 from edge_ptf.training.batching import Item
@@ -147,6 +147,26 @@ def test_the_first_refit_is_the_ridge_solution(case: Callable[..., Case]) -> Non
     change = (outer.weight - part.get(part.family.ffn_output).weight).detach().numpy().T
     assert np.allclose(change, wanted[:-1], atol=2e-3)
     assert np.allclose((outer.bias - part.get(part.family.ffn_output).bias).detach().numpy(), wanted[-1], atol=2e-3)
+
+
+@pytest.mark.parametrize("count", [30, 3000])
+def test_what_does_not_hold_for_others_is_not_fitted(count: int) -> None:
+    """Sixty inputs that say a little about what is missing: some tokens are too few to learn it from."""
+    draw = np.random.default_rng(0)
+    truth = draw.normal(size=(60, 8)) / 60**0.5
+    sums = []
+    for number in (count, 1000):
+        rows = torch.from_numpy(np.hstack([draw.normal(size=(number, 60)), np.ones((number, 1))]))
+        missing = rows[:, :-1] @ torch.from_numpy(truth) + torch.from_numpy(draw.normal(size=(number, 8)))
+        sums.append(_Sums.empty(61, 8))
+        sums[-1].add(rows, missing)
+    fitted, others = sums
+    change = _changes(fitted.squares, fitted.products, None, 0)
+    assert change is not None
+    assert fitted.gained(change) > 0.3 * fitted.error
+    assert (others.gained(change) > 0) == (count == 3000)
+    assert others.gained(_bias_alone(others)) >= 0
+    assert fitted.joined(others).error == fitted.error + others.error
 
 
 def test_scales_change_whole_heads_and_units_by_one_factor(case: Callable[..., Case]) -> None:
