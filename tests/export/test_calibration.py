@@ -43,6 +43,22 @@ def test_other_ways_leave_values_out_and_take_none_in(graph: Graph, encodings: l
     assert any(high - low < 0.95 * (everything[name][1] - everything[name][0]) for name, (low, high) in found.items())
 
 
+def test_entropy_searches_a_histogram_that_leaves_it_something_to_search(
+    graph: Graph, encodings: list[Encoding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With as many bins as steps there is no range to try but the whole one."""
+    seen = []
+    make = onnxruntime.quantization.create_calibrator
+
+    def made(*arguments: Any, **options: Any) -> Any:
+        seen.append(make(*arguments, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(onnxruntime.quantization, "create_calibrator", made)
+    calibrate(graph.model, encodings[:2], Way("entropy"))
+    assert seen[0].num_bins >= 4 * seen[0].num_quantized_bins
+
+
 def test_calibrators_see_one_text_at_a_time(
     graph: Graph, encodings: list[Encoding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
