@@ -57,7 +57,18 @@ from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
-from edge_ptf.training import DistillConfig, FinetuneConfig, Watch, distill, finetune, placement
+from edge_ptf.training import (
+    DistillConfig,
+    FinetuneConfig,
+    KeptAnswers,
+    Precision,
+    TeacherOutputs,
+    Watch,
+    distill,
+    finetune,
+    placement,
+)
+from edge_ptf.training.batching import Item
 
 TRAINING = ("torch", "transformers", "tokenizers")
 GRAPH = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
@@ -141,7 +152,7 @@ def run_prune(
         "prune",
         config,
         TRAINING,
-        version=4,
+        version=5,
         checkpoint=checkpoint.digest,
         data=data.fingerprint,
         placement=placement("fp32"),
@@ -175,18 +186,32 @@ def run_distill(
         "distill",
         config,
         TRAINING,
-        version=2,
+        version=3,
         teacher=teacher.digest,
         student=student.digest,
         data=data.fingerprint,
         placement=placement(config.precision),
         **further,
     )
+    kept = _kept_answers(config.precision, place)
     return place.run(
         key,
-        lambda out: distill(teacher, student, data, config, out, place.progress, watch, assistants, flavour),
+        lambda out: distill(teacher, student, data, config, out, place.progress, watch, assistants, flavour, kept),
         open_checkpoint,
     )
+
+
+def _kept_answers(precision: Precision, place: Place) -> KeptAnswers | None:
+    """Further teachers' logits in a folder of their own, beside the students that are taught by them."""
+    if not place.keyed:
+        return None
+
+    def kept(teacher: Checkpoint, texts: Sequence[Item], ask: Callable[[Path], TeacherOutputs]) -> TeacherOutputs:
+        read = value_digest([[item.encoding.input_ids, item.encoding.token_type_ids] for item in texts])
+        parts = {"teacher": teacher.digest, "texts": read, "placement": placement(precision)}
+        return place.run(Key("answers", 1, parts, TRAINING), ask, TeacherOutputs).artifact
+
+    return kept
 
 
 def run_export(checkpoint: Checkpoint, data: LabelledData, config: ExportConfig, place: Place) -> Outcome[Graph]:
@@ -217,7 +242,7 @@ def run_quantize(
 ) -> Outcome[Graph]:
     """The graph in INT8; `ranges` are what `run_calibrate` found."""
     further = {"ranges": ranges.model_dump(mode="json")} if ranges else {}
-    key = _key("quantize", config, GRAPH, version=2, graph=graph.digest, data=data.fingerprint, isa=_isa(), **further)
+    key = _key("quantize", config, GRAPH, version=3, graph=graph.digest, data=data.fingerprint, isa=_isa(), **further)
     return place.run(key, lambda out: quantize(graph, data, config, out, place.progress, ranges), open_graph)
 
 
@@ -236,6 +261,7 @@ def run_sensitivity(
         "sensitivity",
         config,
         GRAPH,
+        version=2,
         flavour=flavour.replace(keep_fp32=()).model_dump(mode="json"),
         graph=graph.digest,
         data=data.fingerprint,

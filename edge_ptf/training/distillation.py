@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from math import gcd
 from pathlib import Path
@@ -74,6 +75,10 @@ class DistillConfig(OptimizationConfig):
     )
 
 
+KeptAnswers = Callable[[Checkpoint, Sequence[Item], Callable[[Path], TeacherOutputs]], TeacherOutputs]
+"""What a teacher says to some texts: from an earlier student, or worked out in a folder by what is given."""
+
+
 class EnsembleConfig(StageConfig):
     """Several teachers."""
 
@@ -92,12 +97,14 @@ def distill(
     watch: Watch | None = None,
     assistants: Sequence[Checkpoint] = (),
     flavour: QuantizeConfig | None = None,
+    kept: KeptAnswers | None = None,
 ) -> Checkpoint:
     """Trains `student` on the teacher's logits and hidden states over `train`, texts made from it, and `unlabelled`.
 
     Each student layer is held against the teacher layer it was cut from (or, where that is not known, against layers
-    spread evenly), or in each batch against the nearest that keep the order (Xia et al. 2022, "CoFi", section 2.2). Of
-    the epochs whose first gated metric on `validation` is within noise of the best, the last one is kept.
+    spread evenly), or in each batch against the nearest that keep the order (after Xia et al. 2022, "CoFi", section
+    2.2, where it is the teacher's layers that choose). Of the epochs whose first gated metric on `validation` is within
+    noise of the best, the last one is kept.
 
     Args:
         watch: may stop a training that is not worth its time.
@@ -105,6 +112,8 @@ def distill(
             agree in is what the data says, where they differ is chance, and a student need not learn it.
         flavour: the INT8 that quantization-aware distillation teaches for. Then validation scores are those of the
             rounded student too; what is kept are its FP32 weights.
+        kept: where the assistants' logits may be found, and stay for other students; without it they are worked out
+            for this one.
 
     Raises:
         BadInputError: teachers and student do not belong together, or there is no such flavour.
@@ -138,28 +147,31 @@ def distill(
     near = _near_words(teaching, teacher_tokenizer, data.train) if config.substituted_texts else {}
     extra += substituted(data.train, int(config.substituted_texts * len(data.train)), config.seed, near)
     extra += data.unlabelled
-    asked = _items(teacher_tokenizer, task, data.train, extra, min(info.max_length, teacher.info.max_length))
-    items = _items(tokenizer, task, data.train, extra, info.max_length)
+    asked, items, alike = _as_both_cut_them((teacher, teacher_tokenizer), (student, tokenizer), task, data.train, extra)
     layers = _compared_layers(teacher, student, config)
     relates = config.relation_weight > 0
     tap = Tap(architecture.projections(taught) if relates else ())
 
-    def ask(model: Any, name: str, states: Sequence[int] = (), *, projections: bool = False) -> TeacherOutputs:
+    def ask(model: Any, folder: Path, states: Sequence[int] = (), *, projections: bool = False) -> TeacherOutputs:
         fed, padding = model_inputs(model, teacher_tokenizer), int(teacher_tokenizer.pad_token_id)
-        folder = out / STATE / name
         return compute(model, asked, states, fed, padding, folder, progress, config.precision, projections=projections)
 
-    outputs = ask(teaching, "teacher", layers, projections=relates)
+    def help_out(number: int, assistant: Checkpoint) -> TeacherOutputs:
+        if kept:
+            return kept(assistant, asked, lambda folder: ask(load_model(assistant), folder))
+        return ask(load_model(assistant), out / STATE / f"assistant-{number}")
+
+    outputs = ask(teaching, out / STATE / "teacher", layers, projections=relates)
     del teaching
     if assistants:
-        others = [ask(load_model(each), f"assistant-{number}") for number, each in enumerate(assistants)]
+        others = [help_out(number, each) for number, each in enumerate(assistants)]
         outputs = outputs.joined(others, out / STATE / "mean.bin")
 
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
     small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)
     items, validation = renumbered(items, small), renumbered(validation, small)
     full = small.shrink(taught)
-    lesson = _Lesson(config, outputs, (items, asked), axes, tap)
+    lesson = _Lesson(config, outputs, (items, asked), alike, axes, tap)
     predict = predictor(taught, task, validation, data.validation, inputs, pad)
     setup = Setup(
         taught,
@@ -182,10 +194,12 @@ def distill(
         "foreign_words": len(foreign),
         **({"flavour": rounded.model_dump(mode="json")} if rounded else {}),
         "matched_layers": list(layers),
-        "texts_cut_differently": lesson.alike.count(False),
+        "texts_cut_differently": alike.count(False),
     }
     step = LineageStep(stage="distill", config=config.model_dump(mode="json"), notes=notes)
-    return save_checkpoint(taught, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+    found = save_checkpoint(taught, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+    shutil.rmtree(out / STATE)
+    return found
 
 
 def _near_words(teacher: Any, tokenizer: Any, examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
@@ -256,18 +270,20 @@ class _Lesson:
         config: DistillConfig,
         outputs: TeacherOutputs,
         items: tuple[Sequence[Item], Sequence[Item]],
+        alike: Sequence[bool],
         axes: Sequence[int],
         tap: Tap,
     ) -> None:
         """Args:
         items: the texts as the student and as the teacher cut them.
+        alike: of each text, whether they cut it alike.
         axes: the teacher's numbers that the student's hidden states have.
         tap: of the student's last query, key and value, where relations count.
         """
         self.config = config
         self.outputs = outputs
         self.items = items
-        self.alike = [_alike(own, theirs) for own, theirs in zip(*items, strict=True)]
+        self.alike = alike
         self.axes = list(axes)
         self.tap = tap
 
@@ -278,7 +294,7 @@ class _Lesson:
         config, rows = self.config, batch["rows"].tolist()
         logits, mask = outputs.logits.float(), batch["attention_mask"].bool()
         usable = [place for place, row in enumerate(rows) if self.alike[row]]
-        tokens = self.outputs.rows([rows[place] for place in usable])
+        texts = [rows[place] for place in usable]
         if self.outputs.per_token:
             answered, asked = self._word_answers(logits, rows)
             wanted = torch.from_numpy(self.outputs.logits[asked]).to(logits.device)
@@ -292,11 +308,11 @@ class _Lesson:
                 else losses.logit_distance(answered, wanted)
             )
         if config.label_weight:
-            total = total + config.label_weight * _label_loss(logits, batch["targets"])
+            total = total + config.label_weight * losses.label_loss(logits, batch["targets"])
         if config.hidden_weight and usable:
-            total = total + config.hidden_weight * self._states_apart(outputs.hidden_states, mask, usable, tokens)
+            total = total + config.hidden_weight * self._states_apart(outputs.hidden_states, mask, usable, texts)
         if config.relation_weight and usable:
-            total = total + config.relation_weight * self._relations_apart(mask, usable, tokens)
+            total = total + config.relation_weight * self._relations_apart(mask, usable, texts)
         return total
 
     def _word_answers(self, logits: Any, rows: Sequence[int]) -> tuple[Any, NDArray[np.int64]]:
@@ -315,12 +331,12 @@ class _Lesson:
             places.append(np.full(int(known.sum()), place))
         return logits[np.concatenate(places), np.concatenate(positions)], np.concatenate(asked)
 
-    def _states_apart(self, states: Any, mask: Any, usable: list[int], tokens: NDArray[np.int64]) -> Any:
+    def _states_apart(self, states: Any, mask: Any, usable: list[int], texts: list[int]) -> Any:
         """Distance of hidden states, mean over the student's layers."""
         import torch
 
         assert self.outputs.hidden is not None
-        wanted = torch.from_numpy(self.outputs.hidden[tokens]).to(mask.device).float()
+        wanted = torch.from_numpy(self.outputs.hidden.of(texts)).to(mask.device).float()
         if len(self.axes) < wanted.shape[-1]:
             wanted = wanted[..., self.axes]
         real = mask[usable]
@@ -333,12 +349,12 @@ class _Lesson:
         pairs = zip(own, chosen, strict=True)
         return torch.stack([losses.hidden_distance(state, wanted[:, index]) for state, index in pairs]).mean()
 
-    def _relations_apart(self, mask: Any, usable: list[int], tokens: NDArray[np.int64]) -> Any:
+    def _relations_apart(self, mask: Any, usable: list[int], texts: list[int]) -> Any:
         """Divergence of the relations within queries, within keys and within values, mean of the three."""
         import torch
 
         assert self.outputs.projections is not None
-        wanted = torch.from_numpy(self.outputs.projections[tokens]).to(mask.device).float()
+        wanted = torch.from_numpy(self.outputs.projections.of(texts)).to(mask.device).float()
         real, found = mask[usable], []
         for number, given in enumerate(self.tap.given):
             own = given[usable].float()
@@ -349,12 +365,23 @@ class _Lesson:
         return torch.stack(found).mean()
 
 
-def _label_loss(logits: Any, targets: Any) -> Any:
-    from torch.nn.functional import cross_entropy
+def _as_both_cut_them(
+    teacher: tuple[Checkpoint, Any],
+    student: tuple[Checkpoint, Any],
+    task: Task,
+    examples: Sequence[Example],
+    extra: Sequence[Example],
+) -> tuple[list[Item], list[Item], list[bool]]:
+    """Training texts with their targets, then further texts with none: as the teacher and as the student cuts them, and
+    whether both do it alike.
 
-    if not bool((targets != -100).any()):
-        return logits.new_zeros(())
-    return cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
+    Args:
+        teacher, student: with its tokenizer.
+    """
+    longest = min(each.info.max_length for each, _ in (teacher, student))
+    asked = _items(teacher[1], task, examples, extra, longest)
+    items = _items(student[1], task, examples, extra, student[0].info.max_length)
+    return asked, items, _alike(asked, items, (teacher[1], student[1]), longest)
 
 
 def _items(
@@ -369,9 +396,21 @@ def _items(
     return items
 
 
-def _alike(asked: Item, item: Item) -> bool:
-    """Whether teacher and student cut a text into as many tokens, so that states can be held against each other."""
-    return len(asked.encoding.input_ids) == len(item.encoding.input_ids)
+def _alike(asked: Sequence[Item], items: Sequence[Item], tokenizers: Sequence[Any], longest: int) -> list[bool]:
+    """Whether teacher and student cut each text into as many tokens, so that states can be held against each other.
+
+    Of a text that both cut off at `longest` tokens their number says nothing: there the pieces must be the same.
+    """
+
+    def pieces(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+        return list(tokenizer.convert_ids_to_tokens(list(ids)))
+
+    found = []
+    for each in zip(asked, items, strict=True):
+        theirs, own = (item.encoding.input_ids for item in each)
+        names = (pieces(tokenizer, ids) for tokenizer, ids in zip(tokenizers, (theirs, own), strict=True))
+        found.append(len(theirs) == len(own) and (len(own) < longest or next(names) == next(names)))
+    return found
 
 
 def _set_dropout(model: Any, share: float) -> None:

@@ -193,7 +193,7 @@ class _Rounding:
 
         weight, bias = round_weights(linear.weight, self.flavour), linear.bias
         rounded = self.inputs(inputs, rows)
-        if not self.static:
+        if not self.static or not self.flavour.outputs:
             return multiply(rounded, weight, bias)
         if bias is None or inputs.ndim == 2:  # a Gemm, which has its bias in it
             return self.inputs(multiply(rounded, weight, bias), rows)

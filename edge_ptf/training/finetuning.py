@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example, Task
+from edge_ptf.training import losses
 from edge_ptf.training.batching import Item
-from edge_ptf.training.trainer import OptimizationConfig, Setup, freeze, predictor, train
+from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, freeze, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary
 
 
@@ -54,7 +56,6 @@ def finetune(
     Raises:
         BadInputError: options that do not fit the model.
     """
-    import torch
     from transformers import set_seed
 
     set_seed(config.seed)
@@ -79,10 +80,7 @@ def finetune(
     full = small.shrink(model)
 
     def loss(outputs: Any, batch: dict[str, Any]) -> Any:
-        logits = outputs.logits.float()
-        return torch.nn.functional.cross_entropy(
-            logits.reshape(-1, logits.shape[-1]), batch["targets"].reshape(-1), label_smoothing=config.label_smoothing
-        )
+        return losses.label_loss(outputs.logits.float(), batch["targets"], config.label_smoothing)
 
     predict = predictor(model, task, validation, data.validation, inputs, pad)
     setup = Setup(
@@ -91,7 +89,9 @@ def finetune(
     notes = train(setup, config, out, "Fine-tune", progress)
     small.restore(model, full)
     step = LineageStep(stage="finetune", config=config.model_dump(mode="json"), notes=notes)
-    return save_checkpoint(model, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+    found = save_checkpoint(model, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+    shutil.rmtree(out / STATE)
+    return found
 
 
 def labelled_items(tokenizer: Any, task: Task, examples: Sequence[Example], max_length: int) -> list[Item]:

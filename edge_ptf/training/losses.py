@@ -38,6 +38,16 @@ def hidden_distance(student: Tensor, teacher: Tensor) -> Tensor:
     return (student - teacher).square().mean() / teacher.var().clamp_min(1e-6)
 
 
+def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy of logits [texts, classes] or [texts, tokens, classes] over the targets other than -100; 0 where
+    there are none."""
+    from torch.nn.functional import cross_entropy
+
+    if not bool((targets != -100).any()):
+        return logits.sum() * 0.0  # has a gradient all the same
+    return cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), label_smoothing=smoothing)
+
+
 def nearest_in_order(apart: NDArray[np.float64]) -> list[int]:
     """For each student layer a teacher layer, such that the order is kept and the sum of distances is least.
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,34 @@ BATCH = 64
 JOINED_ROWS = 4096
 
 
-class TeacherOutputs:
-    """Logits (FP32), hidden states and projections (FP16), row by row, as memory maps: flat in memory.
+class Stored:
+    """FP16 numbers in a file, a row for each token, read text by text: flat in memory.
 
-    `logits` is [texts, classes], or [tokens, classes] for a task on tokens; `hidden` is [tokens, layers, width],
-    `projections` is [tokens, 3, width]: query, key and value of the last layer. The tokens of text i are rows
-    offsets[i] to offsets[i + 1].
+    A memory map would be the process's own memory as far as anyone can see, and these files take gigabytes.
+    """
+
+    def __init__(self, file: Path, shape: Sequence[int], offsets: NDArray[np.int64]) -> None:
+        self.file, self.row, self.offsets = file.open("rb", buffering=0), tuple(shape[1:]), offsets
+
+    def of(self, texts: Sequence[int]) -> NDArray[np.float16]:
+        """The rows of some texts, one text after the other: [tokens, *row]."""
+        lengths = [int(self.offsets[text + 1] - self.offsets[text]) for text in texts]
+        found = np.empty((sum(lengths), *self.row), np.float16)
+        size, filled = found.itemsize * int(np.prod(self.row)), 0
+        for text, length in zip(texts, lengths, strict=True):
+            self.file.seek(size * int(self.offsets[text]))
+            if self.file.readinto(found[filled : filled + length]) != size * length:  # type: ignore[arg-type]
+                raise OSError(f"{self.file.name} is shorter than it was")
+            filled += length
+        return found
+
+
+class TeacherOutputs:
+    """Logits (FP32, a memory map), hidden states and projections (FP16, in files): flat in memory.
+
+    `logits` is [texts, classes], or [tokens, classes] for a task on tokens; a row of `hidden` is [layers, width], one
+    of `projections` [3, width]: query, key and value of the last layer. The tokens of text i are rows offsets[i] to
+    offsets[i + 1].
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,7 +58,7 @@ class TeacherOutputs:
         self.offsets: NDArray[np.int64] = np.load(folder / "offsets.npy")
         self.logits = np.memmap(folder / "logits.bin", np.float32, "r", shape=tuple(shapes["logits"]))
         self.hidden, self.projections = (
-            np.memmap(folder / f"{name}.bin", np.float16, "r", shape=tuple(shapes[name])) if shapes[name][1] else None
+            Stored(folder / f"{name}.bin", shapes[name], self.offsets) if shapes[name][1] else None
             for name in ("hidden", "projections")
         )
         self.per_token = bool(shapes["per_token"])
@@ -56,19 +78,20 @@ class TeacherOutputs:
         joined.logits = mean
         return joined
 
-    def rows(self, texts: Sequence[int]) -> NDArray[np.int64]:
-        """The token rows of some texts, one text after the other."""
-        found = [np.arange(self.offsets[text], self.offsets[text + 1]) for text in texts]
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
-
 
 def _mapped(file: Path, kind: type[np.generic], shape: tuple[int, ...]) -> Any:
     """A new array in a file, whose space is taken at once: a full disk is an error then, and no bus error later."""
+    with _allocated(file, kind, shape):
+        return np.memmap(file, kind, "r+", shape=shape)
+
+
+def _allocated(file: Path, kind: type[np.generic], shape: tuple[int, ...]) -> BinaryIO:
+    """A new file for such an array, open for writing."""
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    with file.open("wb") as opened:
-        if size and hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(opened.fileno(), 0, size)
-    return np.memmap(file, kind, "r+", shape=shape)
+    opened = file.open("wb", buffering=0)
+    if size and hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(opened.fileno(), 0, size)
+    return opened
 
 
 def compute(
@@ -111,7 +134,7 @@ def compute(
     }
     shapes = {"logits": logits_shape, **kept, "per_token": per_token}
     logits = _mapped(folder / "logits.bin", np.float32, logits_shape)
-    files = {name: _mapped(folder / f"{name}.bin", np.float16, shape) for name, shape in kept.items() if shape[1]}
+    files = {name: _allocated(folder / f"{name}.bin", np.float16, shape) for name, shape in kept.items() if shape[1]}
     device = next(teacher.parameters()).device
     quick = placement(precision)["precision"] == "bf16"
     progress.start("Ask the teacher", len(items))
@@ -133,13 +156,14 @@ def compute(
                 else:
                     logits[index] = answers[place]
                 for name, file in files.items():
-                    for number, state in enumerate(inner[name]):
-                        file[begin:end, number] = state[place][: end - begin]
+                    rows = np.stack([state[place][: end - begin] for state in inner[name]], axis=1)
+                    file.seek(int(begin) * rows[0].nbytes)
+                    file.write(rows.tobytes())
             progress.advance(len(batch))
     progress.finish()
     logits.flush()
     for file in files.values():
-        file.flush()
+        file.close()
     np.save(folder / "offsets.npy", offsets)
     draft = folder / "shapes.draft"
     draft.write_text(json.dumps(shapes), encoding="utf-8")

@@ -80,6 +80,8 @@ class Setup:
 def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progress: Progress) -> dict[str, Any]:
     """Trains `setup.model` in place and leaves in it the weights of the last epoch that is no worse than noise.
 
+    The state in `out`, from which a killed training goes on, is the caller's to remove once the weights are written.
+
     A score within one standard error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3)
     does not tell two epochs apart; of those the last had the smallest steps.
 
@@ -147,6 +149,7 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
             draft.write_text(json.dumps(document), encoding="utf-8")
             draft.replace(state / "whole.json")
             if setup.watch and len(history) < config.epochs and (reason := setup.watch(history)):
+                shutil.rmtree(out / STATE)  # nobody will go on with it, and a search stops many
                 raise TrainingStopped(reason, history)
 
     latest, history = _whole_state(state)
@@ -183,7 +186,6 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
         progress.finish()
     _load_weights(model, state / "kept.safetensors")
     model.cpu().eval()
-    shutil.rmtree(state)
     return {
         "validation": [round(100 * score, 2) for score in history],
         "kept_epoch": kept_epoch(history, setup.scored),

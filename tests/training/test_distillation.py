@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,15 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.export import QuantizeConfig
 from edge_ptf.progress import SILENT, Silent
-from edge_ptf.tasks.base import Example
-from edge_ptf.training import DistillConfig, TrainingStopped, distill, teacher_outputs
+from edge_ptf.tasks.base import Encoding, Example
+from edge_ptf.training import DistillConfig, TrainingStopped, distill, distillation, teacher_outputs
+from edge_ptf.training.batching import Item
 from edge_ptf.training.distillation import matched_axes, matched_layers
 from edge_ptf.training.fake_quantization import fake_quantized
 from edge_ptf.training.finetuning import labelled_items
 from edge_ptf.training.losses import relation_divergence
 from edge_ptf.training.tap import Tap
-from edge_ptf.training.teacher_outputs import compute
+from edge_ptf.training.teacher_outputs import Stored, compute
 from edge_ptf.training.trainer import STATE
 
 TEXT, TOKEN = "text-classification", "token-classification"
@@ -286,9 +288,41 @@ def test_whoever_watches_may_stop_it_and_it_can_be_taken_up_again(
     with pytest.raises(TrainingStopped, match="hopeless") as caught:
         distill(tiny_teacher(), student(), tiny_data(), QUICK, tmp_path / "out", watch=watch)
     assert len(caught.value.history) == 2
+    assert not (tmp_path / "out" / STATE).exists()  # a search stops many, and nobody goes on with them
     again = distill(tiny_teacher(), student(), tiny_data(), QUICK, tmp_path / "out", watch=lambda _: seen.append(0))
-    assert seen == [1, 2]  # the last epoch is done anyway, so nobody is asked
+    assert seen == [1, 2, 0, 0]  # the last epoch is done anyway, so nobody is asked
     assert contents(again.path) == contents(taught().path)
+
+
+def test_what_was_taught_is_not_lost_before_it_is_written(
+    tiny_teacher: Callable[..., Checkpoint],
+    student: Callable[..., Checkpoint],
+    taught: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: Any) -> Any:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="no space left"):
+        patched.setattr(distillation, "save_checkpoint", full)
+        distill(tiny_teacher(), student(), tiny_data(), QUICK, tmp_path / "out")
+    seen = Interrupted("nothing", 0)
+    again = distill(tiny_teacher(), student(), tiny_data(), QUICK, tmp_path / "out", progress=seen)
+    assert seen.begun["Distill"] == QUICK.epochs * STEPS
+    assert contents(again.path) == contents(taught().path)
+
+
+def test_texts_that_were_cut_off_are_alike_only_where_their_pieces_are() -> None:
+    names = {5: "un", 6: "##cut", 7: "uncut", 8: "word"}
+    tokenizer = SimpleNamespace(convert_ids_to_tokens=lambda ids: [names[number] for number in ids])
+
+    def items(*texts: list[int]) -> list[Item]:
+        return [Item(Encoding(ids, None), None, row) for row, ids in enumerate(texts)]
+
+    theirs, own = items([7, 8], [7, 8, 8], [7, 8, 8], [8, 8, 8]), items([7, 8], [5, 6, 8], [5, 6, 8, 8], [8, 8, 8])
+    assert distillation._alike(theirs, own, (tokenizer, tokenizer), 3) == [True, False, False, True]
 
 
 def test_the_same_seed_gives_the_same_bytes_and_no_path_is_stored(
@@ -447,9 +481,7 @@ def test_a_student_that_cuts_every_text_differently_is_taught(
     task: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from edge_ptf.training import distillation
-
-    monkeypatch.setattr(distillation, "_alike", lambda *_: False)
+    monkeypatch.setattr(distillation, "_alike", lambda asked, *_: [False] * len(asked))
     config = QUICK.replace(relation_weight=1.0, label_weight=1.0, epochs=1)
     after = distill(tiny_teacher("bert", task), tiny_teacher("bert", task), tiny_data(task), config, tmp_path / "out")
     assert notes(after)["texts_cut_differently"] == notes(after)["texts"]
@@ -581,16 +613,25 @@ def test_kept_teacher_outputs_are_those_of_each_text_alone(
         batch = tokenizer(example.text, return_tensors="pt")
         with torch.no_grad():
             direct = model(**{name: batch[name] for name in inputs}, output_hidden_states=True)
-        rows = outputs.rows([row])
+        rows = slice(*outputs.offsets[row : row + 2])
         kept = outputs.logits[rows] if task == TOKEN else outputs.logits[row]
         assert np.allclose(kept, direct.logits[0].numpy(), atol=1e-5)
-        assert len(rows) == batch["input_ids"].shape[1]
+        hidden = outputs.hidden.of([row])
+        assert len(hidden) == batch["input_ids"].shape[1]
         for place, layer in enumerate((3, 1)):
-            assert np.allclose(
-                outputs.hidden[rows, place], direct.hidden_states[layer][0].numpy(), rtol=2e-3, atol=2e-3
-            )
-    assert outputs.rows([2, 0]).tolist() == [*outputs.rows([2]), *outputs.rows([0])]
-    assert outputs.rows([]).tolist() == []
+            assert np.allclose(hidden[:, place], direct.hidden_states[layer][0].numpy(), rtol=2e-3, atol=2e-3)
+    both = [outputs.hidden.of([row]) for row in (2, 0)]
+    assert np.array_equal(outputs.hidden.of([2, 0]), np.concatenate(both))
+    assert outputs.hidden.of([]).shape == (0, 2, 32)
+
+
+def test_a_file_of_teacher_outputs_that_was_cut_short_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "hidden.bin"
+    file.write_bytes(np.zeros((3, 2, 4), np.float16).tobytes())
+    stored = Stored(file, (4, 2, 4), np.array([0, 2, 4]))
+    assert stored.of([0]).shape == (2, 2, 4)
+    with pytest.raises(OSError, match=r"hidden\.bin is shorter than it was"):
+        stored.of([1])
 
 
 def test_teacher_outputs_are_opened_again_and_hidden_states_left_out_where_not_asked(
@@ -634,13 +675,12 @@ def test_teacher_outputs_hold_query_key_and_value_of_the_last_layer(
     items = labelled_items(tokenizer, tasks.create(teacher.info.task), tiny_data().train, 32)
     kept = compute(model, items, (), model_inputs(model, tokenizer), 0, tmp_path, SILENT, projections=True)
     assert kept.projections is not None
-    assert kept.projections.shape == (kept.offsets[-1], 3, 32)
     ids = torch.tensor([items[5].encoding.input_ids])
     part = architecture.parts(model)[-1]
     with torch.no_grad():
         before = model(input_ids=ids, output_hidden_states=True).hidden_states[-2]
         wanted = torch.stack([part.get(path)(before)[0] for path in part.family.projections], 1)
-    assert np.allclose(kept.projections[kept.rows([5])], wanted, atol=0.01)
+    assert np.allclose(kept.projections.of([5]), wanted, atol=0.01)
 
 
 def test_joined_outputs_hold_the_mean_of_all_logits_and_the_states_of_the_first(
@@ -662,7 +702,6 @@ def test_joined_outputs_hold_the_mean_of_all_logits_and_the_states_of_the_first(
     assert np.allclose(joined.logits, np.mean([outputs.logits for outputs in found], axis=0), atol=1e-6)
     assert not np.allclose(joined.logits, found[0].logits, atol=1e-3)
     assert joined.hidden is found[0].hidden
-    assert joined.rows([3]).tolist() == found[0].rows([3]).tolist()
 
 
 @pytest.mark.parametrize("task", [TEXT, TOKEN])

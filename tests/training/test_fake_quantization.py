@@ -217,7 +217,10 @@ def test_where_details_are_left_out_it_is_still_much_nearer_than_full_precision(
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"weight": "uint8"}, {"activation": "int8"}, {"activation": "int8", "symmetric_activation": True}],
+    [
+        *({}, {"outputs": False}, {"weight": "uint8"}, {"activation": "int8"}),
+        {"activation": "int8", "symmetric_activation": True},
+    ],
 )
 def test_static_roundings_are_about_as_large_as_the_graphs(
     student: Callable[..., Student], options: dict[str, Any]

@@ -53,6 +53,17 @@ def test_logit_distance_takes_out_a_common_shift(pair: tuple[np.ndarray, np.ndar
     assert value(losses.logit_distance(shifted, torch.from_numpy(teacher))) == pytest.approx(found, rel=1e-9)
 
 
+def test_label_loss_is_the_mean_over_what_has_a_label() -> None:
+    logits = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    targets = torch.tensor([[1, -100, 2], [-100, -100, 0]])
+    chances = logits.log_softmax(-1)
+    wanted = -(chances[0, 0, 1] + chances[0, 2, 2] + chances[1, 2, 0]) / 3
+    assert torch.allclose(losses.label_loss(logits, targets), wanted)
+    nothing = losses.label_loss(logits, torch.full_like(targets, -100))
+    assert nothing.item() == 0
+    assert torch.equal(torch.autograd.grad(nothing, logits)[0], torch.zeros_like(logits))
+
+
 def test_hidden_distance_is_in_units_of_the_teachers_variance() -> None:
     draw = np.random.default_rng(0)
     student, teacher = draw.normal(size=(11, 8)), draw.normal(size=(11, 8)) * 5
