@@ -49,11 +49,9 @@ def check_name(name: str) -> None:
     parts = name.split("/")
     if (
         not name
-        or len(name.encode(errors="surrogatepass")) > 255
-        or "\\" in name
-        or ":" in name
+        or len(name) > 255
+        or any(not " " <= character <= "~" or character in "\\:" for character in name)
         or any(part in ("", ".", "..") or part.endswith((" ", ".")) for part in parts)
-        or any(ord(character) < 32 or ord(character) == 127 or 0xD800 <= ord(character) < 0xE000 for character in name)
     ):
         raise PackageError(f"entry name {name!r} is not a plain relative path")
 

@@ -28,7 +28,7 @@ ENTRIES = [
 
 BAD_NAMES = [
     *("/etc/passwd", "../up", "a/../b", "a\\b", "C:/x", "a//b", "./a", "a/.", "", "dir/"),
-    *("tab\tname", "dot.", "space ", "x" * 300),
+    *("tab\tname", "dot.", "space ", "x" * 300, "straße", "\ud800"),
 ]
 
 
@@ -81,7 +81,7 @@ def test_stored_entries_can_be_mapped_at_a_page(tmp_path: Path) -> None:
 
 def test_the_packed_size_is_that_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "one.eptf"
-    archive.write(path, [*ENTRIES, ("straße/ö.txt", b"umlauts", False)])
+    archive.write(path, [*ENTRIES, ("a folder/b.txt", b"text", False)])
     reader = Archive(path)
     assert reader.packed_bytes(reader.sizes) == path.stat().st_size
     archive.write(tmp_path / "less.eptf", ENTRIES[:2])
@@ -97,7 +97,7 @@ def test_names_that_are_no_plain_paths_are_refused(tmp_path: Path, name: str) ->
             Archive(zipped(tmp_path / "bad.eptf", name))
 
 
-@pytest.mark.parametrize("names", [("a", "a"), ("Model", "model"), ("a", "a/b"), ("STRASSE", "straße")])
+@pytest.mark.parametrize("names", [("a", "a"), ("Model", "model"), ("a", "a/b"), ("A/b", "a/B")])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_names_that_collide_somewhere_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
     with pytest.raises(PackageError):
