@@ -231,7 +231,7 @@ def test_a_search_ends_in_a_recipe_that_compress_takes(
 ) -> None:
     out = tmp_path / "build"
     command = targets_only(tiny_base("bert"), csv_data, "search", out, "--trials", "2", "--all-trials")
-    command += ["--seed", "3", "--set", "data.label_column=label"]
+    command += ["--seed", "3", "--set", "data.label_column=label", "--set", "prune.keep_layers=[0]"]
     done = run(*command, "--set", "search.epochs=1")
     assert done.returncode == 0, done.stderr
     found = json.loads((out / "search.json").read_text(encoding="utf-8"))
@@ -244,12 +244,14 @@ def test_a_search_ends_in_a_recipe_that_compress_takes(
     assert asked["targets"] == {"min_speedup": 0.1, "max_drop": {"accuracy": 100.0}}  # limits and all else that was set
     assert asked["reading"] == {"label_column": "label"}
     assert asked["finetune"]["seed"] == 3
+    assert asked["prune"]["keep_layers"] is None  # what was given must not come back beside the winner's count
     assert "search" not in asked
     made = run("compress", "--config", out / "recipe.yaml")
     assert made.returncode in (0, 3, 4), made.stderr
     winner = next(attempt for attempt in found["attempts"] if attempt["name"] == found["winner"])
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert record["recipe"]["prune"]["layers"] == winner["plan"]["prune"]["layers"]
+    assert len(open_payload(out / "package.eptf").manifest.graph.layers) == winner["plan"]["prune"]["layers"]
     assert "search" not in record
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,14 @@ from edge_ptf.checkpoint import (
     open_checkpoint,
     save_checkpoint,
 )
-from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.compression import PruneConfig, prune, pruning
 from edge_ptf.compression.costs import CostConfig, CostTable, find_costs
 from edge_ptf.compression.pruning import spread_layers
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.export import QuantizeConfig
 from edge_ptf.tasks.base import Example
-from edge_ptf.training.batching import collate
+from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.finetuning import labelled_items
 
 FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra")
@@ -225,6 +226,41 @@ def test_few_samples_are_enough_for_fisher(
 ) -> None:
     student = prune(tiny_teacher("bert"), tiny_data(), PruneConfig(heads=(1,), samples=1), tmp_path / "out")
     assert shapes(student) == [(1, 64)] * 3
+
+
+def test_importance_is_taken_from_all_over_validation(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Example] = []
+
+    def shown(tokenizer: Any, task: Any, examples: list[Example], longest: int) -> list[Item]:
+        seen.extend(examples)
+        return labelled_items(tokenizer, task, examples, longest)
+
+    monkeypatch.setattr(pruning, "labelled_items", shown)
+    teacher, data = tiny_teacher("bert"), tiny_data()
+    count = len(data.validation) - 1
+    prune(teacher, data, PruneConfig(heads=(1,), samples=count, refit="none"), tmp_path / "out")
+    assert len(seen) == len({id(example) for example in seen}) == count
+    assert seen[0] is data.validation[0]
+    assert seen[-1] is data.validation[-1]
+
+
+def test_texts_without_a_label_say_nothing_about_importance(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unlabelled(*arguments: Any) -> list[Item]:
+        return [replace(item, target=-100) for item in labelled_items(*arguments)]
+
+    monkeypatch.setattr(pruning, "labelled_items", unlabelled)
+    with pytest.raises(BadInputError, match=r"none of the .* has a label of a class"):
+        prune(tiny_teacher("bert"), tiny_data(), PruneConfig(heads=(1,)), tmp_path / "out")
 
 
 def test_the_vocabulary_is_filled_to_the_size_asked_for(

@@ -28,7 +28,7 @@ ENTRIES = [
 
 BAD_NAMES = [
     *("/etc/passwd", "../up", "a/../b", "a\\b", "C:/x", "a//b", "./a", "a/.", "", "dir/"),
-    *("tab\tname", "dot.", "space ", "x" * 300, "straße", "\ud800"),
+    *("tab\tname", "dot.", "space ", "x" * 300, "straße"),
 ]
 
 
