@@ -123,6 +123,27 @@ def main() -> None:
         }
         print(f"{row:<48}{json.dumps(figures['rows'][row])}", flush=True)
         file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        file.with_suffix(".md").write_text(table(figures), encoding="utf-8")
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as a Markdown table, in the order of `ROWS`."""
+    size, rows = figures["size"], figures["rows"]
+    names = list(figures["teacher, % on test"])
+    head = ["recipe", *(f"{name.replace('_', ' ')}, {split}" for name in names for split in ("validation", "test"))]
+    lines = [
+        f"A student of {size['layers']} layers and {size['ffn']} units, taught for {size['epochs']} epochs, by "
+        f"{size['teachers']} teachers where nothing else is said: drops in points from the FP32 teacher.",
+        "",
+        f"| {' | '.join([*head, 'speed-up', 'MB'])} |",
+        f"| --- |{' ---: |' * (len(head) + 1)}",
+    ]
+    for row in (row for row in ROWS if row in rows):
+        found = rows[row]
+        drops = [f"{found[f'drop on {split}'][name]:.2f}" for name in names for split in ("validation", "test")]
+        cells = [row, *drops, f"{found['speed-up'][0]:.2f} ×", f"{found['size, MB']:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _rows_so_far(file: Path, figures: dict[str, Any]) -> dict[str, Any]:
