@@ -116,6 +116,7 @@ def main() -> None:
             [launch.engine_ms for launch in latency.launches],
         )
         figures["rows"][row] = {
+            "units": payload.manifest.graph.layers[0].ffn,
             "drop on validation": found["drops"],
             "drop on test": tested["drops"],
             "size, MB": round(payload.size_bytes / 1e6, 2),
@@ -130,9 +131,13 @@ def table(figures: dict[str, Any]) -> str:
     """The figures as a Markdown table, in the order of `ROWS`."""
     size, rows = figures["size"], figures["rows"]
     names = list(figures["teacher, % on test"])
-    head = ["recipe", *(f"{name.replace('_', ' ')}, {split}" for name in names for split in ("validation", "test"))]
+    head = [
+        "recipe",
+        "units",
+        *(f"{name.replace('_', ' ')}, {split}" for name in names for split in ("validation", "test")),
+    ]
     lines = [
-        f"A student of {size['layers']} layers and {size['ffn']} units, taught for {size['epochs']} epochs, by "
+        f"A student of {size['layers']} layers, taught for {size['epochs']} epochs, by "
         f"{size['teachers']} teachers where nothing else is said: drops in points from the FP32 teacher.",
         "",
         f"| {' | '.join([*head, 'speed-up', 'MB'])} |",
@@ -141,7 +146,7 @@ def table(figures: dict[str, Any]) -> str:
     for row in (row for row in ROWS if row in rows):
         found = rows[row]
         drops = [f"{found[f'drop on {split}'][name]:.2f}" for name in names for split in ("validation", "test")]
-        cells = [row, *drops, f"{found['speed-up'][0]:.2f} ×", f"{found['size, MB']:.2f}"]
+        cells = [row, str(found["units"]), *drops, f"{found['speed-up'][0]:.2f} ×", f"{found['size, MB']:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
