@@ -39,7 +39,7 @@ class Stored:
         size, filled = found.itemsize * int(np.prod(self.row)), 0
         for text, length in zip(texts, lengths, strict=True):
             self.file.seek(size * int(self.offsets[text]))
-            if self.file.readinto(found[filled : filled + length]) != size * length:  # type: ignore[arg-type]
+            if self.file.readinto(found[filled : filled + length].data) != size * length:
                 raise OSError(f"{self.file.name} is shorter than it was")
             filled += length
         return found
