@@ -12,6 +12,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ from edge_ptf.architecture import FAMILIES
 from edge_ptf.base_model import resolve_base
 from edge_ptf.cache import Outcome, environment_fault
 from edge_ptf.checkpoint import Checkpoint
-from edge_ptf.compression import Attempt, CostTable, Predictor, Search, settled
+from edge_ptf.compression import Attempt, CostTable, Predictor, PruneConfig, Search, settled
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.gate import gate
@@ -32,7 +33,7 @@ from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryE
 from edge_ptf.profiles import Profile
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
-from edge_ptf.search import Workshop, climb, planned
+from edge_ptf.search import WHOLE, Predictors, Workshop, climb, planned
 from edge_ptf.stages import Place
 from edge_ptf.students import int8_graph, taught_student
 from edge_ptf.tasks.base import Task
@@ -183,7 +184,7 @@ def compress(
         found = climb(*workshop(job, start), on_attempt)
         recipe = planned(recipe, found.winning.plan) if found.winning else recipe
     if recipe.prune.speedup is not None and start.prunable:
-        costs = told("teacher", _costs(job, start, recipe))
+        costs = told("teacher", _costs(job, start, recipe, teacher))
     assistants = (told("assistant", outcome) for outcome in start.assistants(recipe.ensemble.teachers - 1))
     student = taught_student(teacher, assistants, data, recipe, place, noted, costs)
     graph = int8_graph(student, data, recipe, job.profile, place, noted)
@@ -253,20 +254,33 @@ def record(result: Result) -> dict[str, Any]:
     }
 
 
-def workshop(job: Job, start: Start) -> tuple[Workshop, Predictor]:
+def workshop(job: Job, start: Start) -> tuple[Workshop, Predictors]:
     """Where attempts at a job are made, and what predicts their cost."""
     recipe = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name))
-    costs = _costs(job, start, recipe)
-    start.told(costs, "teacher")
     shop = Workshop(
         job.profile, recipe, start.data, start.teacher, start.baseline, start.place, start.assistants, start.told
     )
-    return shop, Predictor(start.teacher, start.data, costs.artifact, recipe.prune)
+
+    def measured(checkpoint: Checkpoint, whole: Predictor | None = None) -> Predictor:
+        costs = _costs(job, start, recipe, checkpoint)
+        start.told(costs, "narrower" if whole else "teacher")
+        return Predictor(checkpoint, start.data, costs.artifact, recipe.prune, whole)
+
+    whole = measured(start.teacher)
+
+    @cache
+    def predictor(share: float) -> Predictor:
+        if share == WHOLE:
+            return whole
+        cut = PruneConfig(hidden=share, importance="magnitude", vocabulary=False)  # costs do not look at weights
+        return measured(stages.run_prune(start.teacher, start.data, cut, start.place).artifact, whole)
+
+    return shop, predictor
 
 
-def _costs(job: Job, start: Start, recipe: Recipe) -> Outcome[CostTable]:
+def _costs(job: Job, start: Start, recipe: Recipe, checkpoint: Checkpoint) -> Outcome[CostTable]:
     config = settled(recipe.costs, job.profile)
-    return stages.run_costs(start.teacher, start.data, recipe.quantize, config, start.place)
+    return stages.run_costs(checkpoint, start.data, recipe.quantize, config, start.place)
 
 
 def _tried(result: Result) -> dict[str, Any]:

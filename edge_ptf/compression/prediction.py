@@ -54,26 +54,39 @@ class Limits:
 class Predictor:
     """Predicts students of one teacher, in the form that the cost table is for."""
 
-    def __init__(self, teacher: Checkpoint, data: LabelledData, costs: CostTable, config: PruneConfig) -> None:
+    def __init__(
+        self,
+        teacher: Checkpoint,
+        data: LabelledData,
+        costs: CostTable,
+        config: PruneConfig,
+        whole: Predictor | None = None,
+    ) -> None:
         """Args:
+        costs: those of `teacher`'s parts.
         config: says which token pieces stay.
+        whole: predicts students of the teacher's own width, where `teacher` stands for one of narrower hidden states.
         """
         model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
         table = architecture.word_embeddings(model).weight
         self.costs = costs
+        gain = 1.0 if costs.quantize.mode == "none" else ASSUMED_INT8_GAIN
+        full_ms = costs.full_precision_ms or gain * costs.unpruned_ms
+        self.full_ms: float = whole.full_ms if whole else full_ms
         self.shapes = architecture.shapes(model)
         self.pieces = len(kept_pieces(tokenizer, len(table), data, config))
-        whole = "fp16" if costs.quantize.remainder == "fp16" else "fp32"
-        self.form = costs.quantize.embeddings if costs.quantize.mode != "none" else whole
-        self._rest_bytes = NUMBER_BYTES[whole]
+        rest = "fp16" if costs.quantize.remainder == "fp16" else "fp32"
+        self.form = costs.quantize.embeddings if costs.quantize.mode != "none" else rest
+        self._rest_bytes = NUMBER_BYTES[rest]
         self._weight_bytes = NUMBER_BYTES["int8"] if costs.quantize.mode != "none" else self._rest_bytes
         used = config.replace(vocabulary_size=None)
         self._used = len(kept_pieces(tokenizer, len(table), data, used)) if config.vocabulary else self.pieces
-        self._width, self._head = architecture.hidden_width(model), architecture.head_size(model)
+        self.hidden, self._head = architecture.hidden_width(model), architecture.head_size(model)
         self._row = int(table.shape[1])
         layers = sum(self.weights(shape) for shape in self.shapes)
-        whole = sum(value.numel() for value in model.parameters())
-        self._rest = whole - layers - sum(self._biases(shape) for shape in self.shapes) - table.numel()
+        self.full_weights: int = whole.full_weights if whole else layers
+        numbers = sum(value.numel() for value in model.parameters())
+        self._rest = numbers - layers - sum(self._biases(shape) for shape in self.shapes) - table.numel()
 
     def of(self, layers: Sequence[LayerShape], pieces: int | None = None) -> Prediction:
         """Of a student with these layers.
@@ -87,9 +100,7 @@ class Predictor:
         table = count * (self._row * NUMBER_BYTES[self.form] + scale + TABLE_BYTES)
         biases = sum(self._biases(shape) for shape in layers)
         size = self._weight_bytes * weights + table + self._rest_bytes * biases
-        gain = 1.0 if self.costs.quantize.mode == "none" else ASSUMED_INT8_GAIN
-        full = self.costs.full_precision_ms or gain * self.costs.unpruned_ms
-        return Prediction(speedup=round(full / self.costs.predict(layers), 3), size_mb=round(size / 1e6, 3))
+        return Prediction(speedup=round(self.full_ms / self.costs.predict(layers), 3), size_mb=round(size / 1e6, 3))
 
     def leaner(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
         """Further forms of the embedding table, ever smaller: the options that make them, and what predicts with them.
@@ -138,8 +149,8 @@ class Predictor:
 
     def weights(self, shape: LayerShape) -> int:
         """Numbers of a layer that INT8 makes a byte each: the weights of its products."""
-        return 4 * self._width * shape.heads * self._head + 2 * self._width * shape.ffn
+        return 4 * self.hidden * shape.heads * self._head + 2 * self.hidden * shape.ffn
 
     def _biases(self, shape: LayerShape) -> int:
         """Numbers that never become INT8: biases, LayerNorm."""
-        return 3 * shape.heads * self._head + shape.ffn + 6 * self._width
+        return 3 * shape.heads * self._head + shape.ffn + 6 * self.hidden

@@ -55,6 +55,8 @@ def options(attempt: Attempt) -> str:
     prune = plan.get("prune", {})
     if prune.get("layers"):
         said.append(f"{prune['layers']} layer{'s' if prune['layers'] > 1 else ''}")
+    if prune.get("hidden"):
+        said.append(f"hidden states of {prune['hidden']}")
     if prune.get("heads"):
         said.append(f"{prune['heads'][0]} heads")
     if prune.get("ffn"):

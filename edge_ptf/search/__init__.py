@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from edge_ptf.search.ladder import climb
 from edge_ptf.search.trials import search
-from edge_ptf.search.workshop import Plan, Workshop, planned
+from edge_ptf.search.workshop import WHOLE, Plan, Predictors, Workshop, planned
 
-__all__ = ["Plan", "Workshop", "climb", "planned", "search"]
+__all__ = ["WHOLE", "Plan", "Predictors", "Workshop", "climb", "planned", "search"]

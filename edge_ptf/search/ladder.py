@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,14 +10,17 @@ from edge_ptf.architecture import LayerShape
 from edge_ptf.compression import Attempt, Limits, Predictor, Search, best, conclude
 from edge_ptf.profiles import Targets
 from edge_ptf.recipe import Recipe
-from edge_ptf.search.workshop import Plan, Workshop
+from edge_ptf.search.workshop import WHOLE, Plan, Predictors, Workshop
 
 MARGIN = {"speedup": 1.05, "size_mb": 1.005}
 """Between prediction and limit: the table of costs is right within a few percent, the count of bytes closer."""
 CORRECTED = 1.02
 """The same once a measurement has corrected the prediction."""
 ENOUGH = 0.5
-"""Share of the teacher's layers below which pieces that only the language uses are not worth their bytes."""
+"""Share of the teacher's layers below which wide hidden states, and then pieces that only the language uses, are not
+worth their bytes."""
+NARROW = 0.75
+"""Share of the hidden states' width that narrower students keep."""
 TEACHERS = 3
 """Teachers of a student whose accuracy is not proven."""
 LONGER = 2
@@ -41,7 +44,7 @@ def limits_of(targets: Targets, predictor: Predictor) -> Limits:
 
 def climb(
     workshop: Workshop,
-    predictor: Predictor,
+    predictors: Predictors,
     on_attempt: Callable[[Attempt], None] = lambda _: None,
 ) -> Search:
     """Tries candidates until one meets the targets on validation, or attempts or time are used up.
@@ -56,13 +59,13 @@ def climb(
         RefusedError, ParityError: every attempt was refused so; the last one's.
     """
     config = workshop.recipe.search
-    wanted = limits_of(workshop.recipe.targets, predictor)
-    table, predictor = _table(predictor, wanted)
+    wanted = limits_of(workshop.recipe.targets, predictors(WHOLE))
+    form, predictor = _form(predictors, wanted)
     limits, unreachable = predictor.reachable(wanted)
     attempts: list[Attempt] = []
     why_stopped = f"{config.attempts} attempts were made"
     while len(attempts) < config.attempts:
-        step = _next(workshop, predictor, limits, attempts, table)
+        step = _next(workshop, predictor, limits, attempts, form)
         if step is None:
             why_stopped = "the ladder knows nothing further to try; `edge-ptf search` looks wider"
             break
@@ -89,29 +92,48 @@ def climb(
     )
 
 
-def _table(predictor: Predictor, limits: Limits) -> tuple[Plan, Predictor]:
-    """The embedding table: the recipe's own, or a leaner one that leaves room for more layers.
+def _form(predictors: Predictors, limits: Limits) -> tuple[Plan, Predictor]:
+    """Embedding table and hidden states: the recipe's own table in the teacher's width, or what leaves room for more
+    layers.
 
-    Pieces that only the language uses are given up last, where fewer than `ENOUGH` of the layers fit beside them. A
-    speed-up that no structure reaches says nothing about tables.
+    Hidden states get narrower where fewer than `ENOUGH` of the layers fit beside a leaner table; if that does not make
+    room for so many, pieces that only the language uses go too. A speed-up that no structure reaches says nothing about
+    bytes.
     """
-    if predictor.deepest(Limits(speedup=limits.speedup)) is None:
+    whole = predictors(WHOLE)
+    if whole.deepest(Limits(speedup=limits.speedup)) is None:
         limits = replace(limits, speedup=None)
-    chosen: tuple[Plan, Predictor] = ({}, predictor)
+    chosen: tuple[Plan, Predictor] = ({}, whole)
     most = -1
-    for plan, each in (chosen, *predictor.leaner()):
-        if "prune" in plan and most >= ENOUGH * len(predictor.shapes):
+    for forms in _forms(predictors):
+        for form in forms:
+            depth = len(form[1].deepest(limits) or ())
+            if depth > most:
+                chosen, most = form, depth
+        if most >= ENOUGH * len(whole.shapes):
             break
-        depth = len(each.deepest(limits) or ())
-        if depth > most:
-            chosen, most = (plan, each), depth
     return chosen
 
 
-def structure_plan(layers: Sequence[LayerShape]) -> dict[str, Any]:
-    """Options of `prune` that give layers of one shape with all their heads, in the teacher's width."""
-    others = dict.fromkeys(("heads", "hidden", "keep_layers", "speedup"))
-    return {"layers": len(layers), "ffn": (layers[0].ffn,), **others}
+def _forms(predictors: Predictors) -> Iterator[Sequence[tuple[Plan, Predictor]]]:
+    """What may be taken, in groups: each is looked at where those before it leave too few layers."""
+    whole = predictors(WHOLE)
+    tables = [({}, whole), *whole.leaner()]
+    yield tables[:2]
+    narrow = predictors(NARROW)
+    hidden = {"hidden": narrow.hidden}
+    narrowed = [
+        ({**plan, "prune": {**plan.get("prune", {}), **hidden}}, each)
+        for plan, each in (({}, narrow), *narrow.leaner())
+    ]
+    yield narrowed[:2]
+    yield [*tables[2:], *narrowed[2:]]
+
+
+def structure_plan(layers: Sequence[LayerShape], hidden: int | None = None) -> dict[str, Any]:
+    """Options of `prune` that give layers of one shape with all their heads, in the teacher's width or another."""
+    others = dict.fromkeys(("heads", "keep_layers", "speedup"))
+    return {"layers": len(layers), "ffn": (layers[0].ffn,), "hidden": hidden, **others}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,35 +166,35 @@ def _lessons(recipe: Recipe, predictor: Predictor, layers: Sequence[LayerShape])
 
 def _share_of_a_teacher(recipe: Recipe, predictor: Predictor, layers: Sequence[LayerShape]) -> float:
     """The work of fine-tuning one more teacher, as a multiple of teaching the student."""
-    whole, small = (sum(map(predictor.weights, shapes)) for shapes in (predictor.shapes, layers))
+    small = sum(map(predictor.weights, layers))
     texts = 1 + recipe.distill.mixed_texts + recipe.distill.substituted_texts
-    return recipe.finetune.epochs * whole / (recipe.distill.epochs * texts * small)
+    return recipe.finetune.epochs * predictor.full_weights / (recipe.distill.epochs * texts * small)
 
 
 def _next(
-    workshop: Workshop, predictor: Predictor, limits: Limits, attempts: Sequence[Attempt], table: Plan
+    workshop: Workshop, predictor: Predictor, limits: Limits, attempts: Sequence[Attempt], form: Plan
 ) -> tuple[str, Plan, tuple[LayerShape, ...], float] | None:
     """Why, with which options, of which structure, and how many times the work of the last attempt.
 
     Args:
-        table: options of the embedding table, which every plan has.
+        form: options of the embedding table and of the hidden states, which every plan has.
     """
     layers = predictor.deepest(_tightened(limits, attempts))
     if not attempts:
         layers = layers or predictor.deepest(limits)  # the margin alone may leave nothing
         if layers is None:
             return None
-        return FIRST, {**table, "prune": _prune_options(table, layers)}, layers, 1.0
+        return FIRST, {**form, "prune": _prune_options(form, layers)}, layers, 1.0
     last = attempts[-1]
     prune: Mapping[str, Any] = last.plan["prune"]
     if layers and last.misses(*COSTS):
-        prune = _prune_options(table, layers)
+        prune = _prune_options(form, layers)
     smaller = prune != last.plan["prune"]
     if layers is None or not smaller:
         shape = LayerShape(heads=max(each.heads for each in predictor.shapes), ffn=prune["ffn"][0])
         layers = (shape,) * prune["layers"]
     lessons = _lessons(workshop.recipe, predictor, layers)
-    taught: Plan = {name: options for name, options in last.plan.items() if name not in {*table, "prune"}}
+    taught: Plan = {name: options for name, options in last.plan.items() if name not in {*form, "prune"}}
     given = [lesson.plan for lesson in lessons].index(taught)
     better = last.misses("max_drop") and given + 1 < len(lessons)
     if not better and not smaller:
@@ -181,11 +203,11 @@ def _next(
     lesson = lessons[given + 1 if better else given]
     if better:
         why.append(lesson.why)
-    return "; ".join(why), {**table, "prune": prune, **lesson.plan}, layers, lesson.work / lessons[given].work
+    return "; ".join(why), {**form, "prune": prune, **lesson.plan}, layers, lesson.work / lessons[given].work
 
 
-def _prune_options(table: Plan, layers: Sequence[LayerShape]) -> dict[str, Any]:
-    return {**table.get("prune", {}), **structure_plan(layers)}
+def _prune_options(form: Plan, layers: Sequence[LayerShape]) -> dict[str, Any]:
+    return {**structure_plan(layers), **form.get("prune", {})}
 
 
 def _tightened(limits: Limits, attempts: Sequence[Attempt]) -> Limits:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from edge_ptf.architecture import LayerShape
-from edge_ptf.compression import UNITS_STEP, Attempt, Prediction, Predictor, Search, best, conclude, drop_of
+from edge_ptf.compression import UNITS_STEP, Attempt, Prediction, Search, best, conclude, drop_of
 from edge_ptf.digests import value_digest
 from edge_ptf.errors import EnvironmentFault, MissingExtraError
 from edge_ptf.search.ladder import limits_of, structure_plan
-from edge_ptf.search.workshop import Plan, Workshop
+from edge_ptf.search.workshop import WHOLE, Plan, Predictors, Workshop
 
 ATTEMPT, AGAIN = "attempt", "again"
 HEARTBEAT_S = 60
@@ -27,6 +27,8 @@ TOO_FAR = 1.3
 """A candidate that is predicted to miss a limit by more than this factor is not trained."""
 PATIENCE = 50
 """Proposals left out for each trial that is wanted, after which the search ends."""
+WIDTHS = (WHOLE, 0.75, 0.5)
+"""Of the hidden states, as shares of the teacher's."""
 LEAST_HEADS = 3
 """A layer keeps one head of so many at least."""
 SURE = 2.0
@@ -35,7 +37,7 @@ SURE = 2.0
 
 def search(
     workshop: Workshop,
-    predictor: Predictor,
+    predictors: Predictors,
     folder: Path,
     on_attempt: Callable[[Attempt], None] = lambda _: None,
 ) -> Search:
@@ -55,7 +57,7 @@ def search(
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # heartbeats, since 2021
     config = workshop.recipe.search
     study = _open_study(workshop, config.storage or f"sqlite:///{(folder / 'search.db').resolve()}")
-    space = _Space(workshop, predictor)
+    space = _Space(workshop, predictors)
     if not study.trials:
         for start in space.starts():
             study.enqueue_trial(start)
@@ -71,8 +73,7 @@ def search(
         return f"{left_out:,} proposals were left out as too dear" if left_out >= config.trials * PATIENCE else ""
 
     def make(trial: Any) -> tuple[float, float, float]:
-        plan, layers, pieces = space.propose(trial)
-        predicted = predictor.of(layers, pieces)
+        plan, predicted = space.propose(trial)
         if reason := space.hopeless(predicted):
             raise optuna.TrialPruned(reason)
         others = [attempt for attempt in attempts_of(study) if attempt.history]
@@ -162,41 +163,43 @@ def _study_name(workshop: Workshop) -> str:
 
 
 class _Space:
-    """What is searched: layers, heads, units, token pieces, learning rate, mixed texts."""
+    """What is searched: layers, hidden states, heads, units, token pieces, learning rate, mixed texts."""
 
-    def __init__(self, workshop: Workshop, predictor: Predictor) -> None:
-        self.recipe, self.predictor = workshop.recipe, predictor
+    def __init__(self, workshop: Workshop, predictors: Predictors) -> None:
+        self.recipe, self.predictors = workshop.recipe, predictors
+        predictor = predictors(WHOLE)
         self.limits, self.unreachable = predictor.reachable(limits_of(workshop.recipe.targets, predictor))
+        self.depth = len(predictor.shapes)
         self.most = max(shape.ffn for shape in predictor.shapes)
         self.heads = max(shape.heads for shape in predictor.shapes)
         self.step = min(UNITS_STEP, self.most)
 
     def starts(self) -> list[dict[str, Any]]:
-        """First candidates: what the ladder would take, and a layer less and more of the widest that still fits."""
-        layers = self.predictor.deepest(self.limits)
-        if layers is None:
-            return []
-        usual = {"learning_rate": self.recipe.distill.learning_rate, "mixed_texts": self.recipe.distill.mixed_texts}
-        counts = [len(layers), max(len(layers) - 1, 1)]
-        return [
-            {
-                "layers": count,
-                "heads": self.heads,
-                "units": max(layers[0].ffn // self.step, 1),
-                "vocabulary": 1.0,
-                **usual,
-            }
-            for count in dict.fromkeys(counts)
-        ]
+        """First candidates: the deepest structure within the limits in each width, and in the first a layer less."""
+        usual = {
+            "heads": self.heads,
+            "vocabulary": 1.0,
+            "learning_rate": self.recipe.distill.learning_rate,
+            "mixed_texts": self.recipe.distill.mixed_texts,
+        }
+        found = list[dict[str, Any]]()
+        for width in WIDTHS:
+            if layers := self.predictors(width).deepest(self.limits):
+                size = {"hidden": width, "layers": len(layers), "units": max(layers[0].ffn // self.step, 1)}
+                found.append({**size, **usual})
+                if width == WHOLE and len(layers) > 1:
+                    found.append({**size, "layers": len(layers) - 1, **usual})
+        return found
 
-    def propose(self, trial: Any) -> tuple[Plan, tuple[LayerShape, ...], int]:
-        """The options of a trial, its structure and its token pieces."""
+    def propose(self, trial: Any) -> tuple[Plan, Prediction]:
+        """The options of a trial, and what is predicted of it."""
         config = self.recipe.prune
-        count = trial.suggest_int("layers", 1, len(self.predictor.shapes))
+        width = trial.suggest_categorical("hidden", WIDTHS)
+        count = trial.suggest_int("layers", 1, self.depth)
         heads = trial.suggest_int("heads", max(self.heads // LEAST_HEADS, 1), self.heads)
         units = self.step * trial.suggest_int("units", 1, self.most // self.step)
-        layers = (LayerShape(heads=heads, ffn=units),) * count
-        prune, pieces = structure_plan(layers), self.predictor.pieces
+        layers, predictor = (LayerShape(heads=heads, ffn=units),) * count, self.predictors(width)
+        prune, pieces = structure_plan(layers, None if width == WHOLE else predictor.hidden), predictor.pieces
         if heads < self.heads:
             prune["heads"] = (heads,)
         if config.vocabulary and config.vocabulary_size:
@@ -208,7 +211,7 @@ class _Space:
             "mixed_texts": trial.suggest_float("mixed_texts", 0.0, 3.0, step=0.5),
             "epochs": self.recipe.search.epochs,
         }
-        return {"prune": prune, "distill": distill}, layers, pieces
+        return {"prune": prune, "distill": distill}, predictor.of(layers, pieces)
 
     def hopeless(self, predicted: Prediction) -> str:
         """Why a candidate is not worth training; empty where it may be."""

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 from edge_ptf import stages, statistics, tasks
 from edge_ptf.cache import Outcome
 from edge_ptf.checkpoint import Checkpoint
-from edge_ptf.compression import Attempt, Prediction, shortfall
+from edge_ptf.compression import Attempt, Prediction, Predictor, shortfall
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import ParityError, RefusedError
 from edge_ptf.gate import gate
@@ -31,6 +31,10 @@ Artifact = TypeVar("Artifact")
 Measured: TypeAlias = tuple[LatencyEvidence, MemoryEvidence]
 Plan = Mapping[str, Mapping[str, Any]]
 """Options that differ from the recipe's, by section."""
+Predictors: TypeAlias = Callable[[float], Predictor]
+"""Gives what predicts students whose hidden states have this share of the teacher's width."""
+WHOLE = 1.0
+"""The share of those that keep it."""
 QUICK_LAUNCHES = 5
 """Launches that time an attempt. The winner is measured anew, by the recipe's own protocol."""
 

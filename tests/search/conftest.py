@@ -18,18 +18,20 @@ from edge_ptf.errors import RefusedError
 from edge_ptf.export import QuantizeConfig
 from edge_ptf.machine import this_machine
 from edge_ptf.recipe import Recipe, resolve_recipe
+from edge_ptf.search import WHOLE, Predictors
 from edge_ptf.training import TrainingStopped
 
-LAYERS, HEADS, UNITS = 6, 12, 1536
+LAYERS, HEADS, UNITS, HIDDEN = 6, 12, 1536, 384
 
 
 class Sums(Predictor):
-    """Predictions of a six-layer encoder: a millisecond a layer half, a megabyte a layer."""
+    """Predictions of a six-layer encoder: half a millisecond a layer half, a megabyte a layer; less where narrower."""
 
-    def __init__(self, source: str = "measured") -> None:
-        costs = LayerCosts(
-            attention=Curve(widths=(0, HEADS), ms=(0.0, 0.5)), ffn=Curve(widths=(0, UNITS), ms=(0.0, 0.5))
-        )
+    def __init__(self, source: str = "measured", share: float = WHOLE) -> None:
+        ms = (0.0, 0.5 * share)
+        costs = LayerCosts(attention=Curve(widths=(0, HEADS), ms=ms), ffn=Curve(widths=(0, UNITS), ms=ms))
+        self.share, self.hidden = share, round(share * HIDDEN)
+        self.full_weights = LAYERS * (5 * HEADS + UNITS)
         self.shapes = (LayerShape(heads=HEADS, ffn=UNITS),) * LAYERS
         self.pieces = 12_000
         self.costs = CostTable(
@@ -41,7 +43,7 @@ class Sums(Predictor):
             fixed_ms=0.5,
             inner=costs,
             last=costs,
-            unpruned_ms=6.5,
+            unpruned_ms=0.5 + LAYERS * share,
             full_precision_ms=13.0,
             machine=this_machine(),
         )
@@ -51,7 +53,7 @@ class Sums(Predictor):
 
     def leaner(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
         """Half the pieces' bytes, then a quarter."""
-        half, quarter = Sums(), Sums()
+        half, quarter = Sums(share=self.share), Sums(share=self.share)
         half.pieces, quarter.pieces = 6_000, 3_000
         return [
             ({"quantize": {"embeddings": "int4"}}, half),
@@ -61,7 +63,7 @@ class Sums(Predictor):
     def of(self, layers: Sequence[LayerShape], pieces: int | None = None) -> Prediction:
         count = self.pieces if pieces is None else pieces
         size = sum(0.5 + 1.2 * shape.ffn / UNITS for shape in layers) + count / 2500
-        return Prediction(speedup=13.0 / self.costs.predict(layers), size_mb=size)
+        return Prediction(speedup=13.0 / self.costs.predict(layers), size_mb=self.share * size)
 
 
 Made = Callable[[dict[str, dict[str, Any]], Prediction], dict[str, Any]]
@@ -106,6 +108,11 @@ class Shop:
 @pytest.fixture
 def predictor() -> Sums:
     return Sums()
+
+
+@pytest.fixture
+def predictors(predictor: Sums) -> Predictors:
+    return lambda share: predictor if share == WHOLE else Sums(share=share)
 
 
 @pytest.fixture

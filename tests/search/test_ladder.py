@@ -10,16 +10,17 @@ import pytest
 from edge_ptf.compression import Limits
 from edge_ptf.errors import RefusedError
 from edge_ptf.profiles import LatencyLimit, Targets
+from edge_ptf.search import WHOLE
 from edge_ptf.search.ladder import LONGER, ROUNDING, TEACHERS, climb, limits_of
 
 SLOW, LARGE, INACCURATE = {"min_speedup": 0.1}, {"package_mb": 0.1}, {"max_drop.accuracy": 0.3}
 
 
 def test_the_first_is_the_deepest_that_is_predicted_to_meet_the_costs(
-    make_shop: Callable[..., Any], predictor: Any, limits: Limits
+    make_shop: Callable[..., Any], predictor: Any, predictors: Any, limits: Limits
 ) -> None:
     shop = make_shop()
-    found = climb(shop, predictor)
+    found = climb(shop, predictors)
     assert len(found.attempts) == 1
     first = found.attempts[0]
     assert limits.kept_by(first.predicted)
@@ -30,13 +31,13 @@ def test_the_first_is_the_deepest_that_is_predicted_to_meet_the_costs(
     assert "nothing further was tried" in found.conclusion
 
 
-def test_one_that_is_too_slow_is_followed_by_a_smaller_one(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_one_that_is_too_slow_is_followed_by_a_smaller_one(make_shop: Callable[..., Any], predictors: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         measured = predicted.speedup / 1.2
         return {"speedup": measured, "short": {} if measured >= 4 else SLOW}
 
     shop = make_shop(made)
-    found = climb(shop, predictor)
+    found = climb(shop, predictors)
     assert len(found.attempts) == 2
     first, second = found.attempts
     assert second.predicted.speedup > first.predicted.speedup
@@ -45,23 +46,23 @@ def test_one_that_is_too_slow_is_followed_by_a_smaller_one(make_shop: Callable[.
     assert "too slow or too large" in second.why
 
 
-def test_one_that_is_too_large_is_followed_by_a_smaller_one(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_one_that_is_too_large_is_followed_by_a_smaller_one(make_shop: Callable[..., Any], predictors: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         size = predicted.size_mb * 1.2
         return {"size_mb": size, "short": {} if size <= 10 else LARGE}
 
-    found = climb(make_shop(made, targets={"min_speedup": 1.0, "package_mb": 10.0}), predictor)
+    found = climb(make_shop(made, targets={"min_speedup": 1.0, "package_mb": 10.0}), predictors)
     assert [attempt.met for attempt in found.attempts] == [False, True]
 
 
 def test_one_that_loses_too_much_is_taught_by_several_teachers_and_then_longer(
-    make_shop: Callable[..., Any], predictor: Any
+    make_shop: Callable[..., Any], predictors: Any
 ) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": {}} if "distill" in plan else {"short": INACCURATE, "drops": {"accuracy": 1.4}}
 
     shop = make_shop(made)
-    found = climb(shop, predictor)
+    found = climb(shop, predictors)
     first, second, third = found.attempts
     assert first.plan["prune"] == second.plan["prune"] == third.plan["prune"]
     assert "ensemble" not in first.plan
@@ -71,12 +72,12 @@ def test_one_that_loses_too_much_is_taught_by_several_teachers_and_then_longer(
     assert found.winning is third
 
 
-def test_at_last_it_is_taught_with_the_rounding_of_int8(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_at_last_it_is_taught_with_the_rounding_of_int8(make_shop: Callable[..., Any], predictors: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": {} if plan.get("distill", {}).get("quantization_aware") else INACCURATE}
 
     shop = make_shop(made, search={"attempts": 9})
-    found = climb(shop, predictor)
+    found = climb(shop, predictors)
     *_, longer, last = found.attempts
     assert len(found.attempts) == 4
     assert last.plan["distill"] == {**longer.plan["distill"], "quantization_aware": True}
@@ -84,7 +85,7 @@ def test_at_last_it_is_taught_with_the_rounding_of_int8(make_shop: Callable[...,
     assert "taught with INT8's rounding" in last.why
     assert found.winning is last
     brief = make_shop(made, search={"attempts": 9, "minutes": (3 + ROUNDING - 0.01) / 60})
-    assert len(climb(brief, predictor).attempts) == 3  # each attempt here takes a second, and this one ROUNDING
+    assert len(climb(brief, predictors).attempts) == 3  # each attempt here takes a second, and this one ROUNDING
 
 
 @pytest.mark.parametrize(
@@ -93,113 +94,122 @@ def test_at_last_it_is_taught_with_the_rounding_of_int8(make_shop: Callable[...,
     ids=["FP32", "from the first"],
 )
 def test_there_is_no_such_lesson_where_nothing_becomes_int8_or_all_is_taught_so(
-    make_shop: Callable[..., Any], predictor: Any, sections: Any
+    make_shop: Callable[..., Any], predictors: Any, sections: Any
 ) -> None:
     shop = make_shop(lambda *_: {"short": INACCURATE}, search={"attempts": 9}, **sections)
-    plans = [attempt.plan.get("distill", {}) for attempt in climb(shop, predictor).attempts]
+    plans = [attempt.plan.get("distill", {}) for attempt in climb(shop, predictors).attempts]
     assert plans == [{}, {}, {"epochs": LONGER * shop.recipe.distill.epochs}]
 
 
-def test_a_recipe_with_several_teachers_begins_with_them(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_a_recipe_with_several_teachers_begins_with_them(make_shop: Callable[..., Any], predictors: Any) -> None:
     shop = make_shop(lambda *_: {"short": INACCURATE}, ensemble={"teachers": TEACHERS})
-    first, second, third = climb(shop, predictor).attempts
+    first, second, third = climb(shop, predictors).attempts
     assert all("ensemble" not in attempt.plan for attempt in (first, second, third))  # the recipe's own
     assert second.plan["distill"] == {"epochs": LONGER * shop.recipe.distill.epochs}
 
 
 def test_what_is_too_slow_and_loses_too_much_gets_smaller_and_is_taught_better(
-    make_shop: Callable[..., Any], predictor: Any
+    make_shop: Callable[..., Any], predictors: Any
 ) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         measured = predicted.speedup / 1.2
         short = {} if measured >= 4 else dict(SLOW)
         return {"speedup": measured, "short": short if "ensemble" in plan else {**short, **INACCURATE}}
 
-    found = climb(make_shop(made), predictor)
+    found = climb(make_shop(made), predictors)
     assert [("ensemble" in item.plan, item.met) for item in found.attempts] == [(False, False), (True, True)]
     first, second = found.attempts
     assert first.plan["prune"] != second.plan["prune"]
     assert "smaller" in second.why and "teachers" in second.why
 
 
-def test_a_smaller_one_is_taught_as_the_last_one_was(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_a_smaller_one_is_taught_as_the_last_one_was(make_shop: Callable[..., Any], predictors: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         if "ensemble" not in plan:
             return {"short": INACCURATE}
         measured = predicted.speedup / 1.5
         return {"speedup": measured, "short": {} if measured >= 4 else SLOW}
 
-    _, before, last = climb(make_shop(made, search={"attempts": 5}), predictor).attempts
+    _, before, last = climb(make_shop(made, search={"attempts": 5}), predictors).attempts
     assert last.plan["ensemble"] == before.plan["ensemble"]
     assert last.plan["prune"] != before.plan["prune"]
 
 
-def test_what_can_get_no_smaller_is_still_taught_better(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_what_can_get_no_smaller_is_still_taught_better(
+    make_shop: Callable[..., Any], predictor: Any, predictors: Any
+) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"speedup": predicted.speedup / 1.5, "short": {**SLOW, **INACCURATE}}
 
     tight = {"min_speedup": 13.0, "max_drop": {"accuracy": 1.0}}
-    first, second, *_ = climb(make_shop(made, targets=tight), predictor).attempts
+    first, second, *_ = climb(make_shop(made, targets=tight), predictors).attempts
     assert predictor.deepest(Limits(speedup=13.0 * 1.5)) is None
     assert second.plan["prune"] == first.plan["prune"]
     assert second.predicted == first.predicted
     assert second.plan["ensemble"] == {"teachers": TEACHERS}
 
 
-def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable[..., Any], predictors: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": {"max_drop.accuracy": 0.2 if "distill" in plan else 0.5}}
 
-    found = climb(make_shop(made, search={"attempts": 5}), predictor)
+    found = climb(make_shop(made, search={"attempts": 5}), predictors)
     assert [item.name for item in found.attempts] == ["attempt 1", "attempt 2", "attempt 3", "attempt 4"]
     assert found.winner == "attempt 3"
     assert "edge-ptf search" in found.conclusion
 
 
 @pytest.mark.parametrize(
-    ("size", "sections", "vocabulary"),
+    ("size", "sections", "hidden", "vocabulary"),
     [
-        (10.0, {"prune"}, False),
-        (8.0, {"prune", "quantize"}, False),
-        (5.4, {"prune", "quantize"}, False),
-        (3.0, {"prune", "quantize"}, True),
+        (10.0, {"prune"}, None, False),
+        (8.0, {"prune", "quantize"}, None, False),
+        (5.4, {"prune", "quantize"}, None, False),
+        (4.0, {"prune", "quantize"}, 288, False),
+        (3.0, {"prune", "quantize"}, 288, True),
     ],
 )
-def test_a_small_package_gets_a_leaner_table_before_it_loses_its_layers(
-    make_shop: Callable[..., Any], predictor: Any, size: float, sections: set[str], vocabulary: bool
+def test_a_small_package_gets_a_leaner_table_and_narrower_states_before_it_loses_its_layers(
+    make_shop: Callable[..., Any],
+    predictors: Any,
+    size: float,
+    sections: set[str],
+    hidden: int | None,
+    vocabulary: bool,
 ) -> None:
     targets = {"min_speedup": 1.0, "package_mb": size, "max_drop": {"accuracy": 1.0}}
-    found = climb(make_shop(lambda *_: {"short": INACCURATE}, targets=targets), predictor)
+    found = climb(make_shop(lambda *_: {"short": INACCURATE}, targets=targets), predictors)
     first, second, _ = found.attempts
     assert set(first.plan) == sections
+    assert first.plan["prune"]["hidden"] == hidden
     assert ("vocabulary_size" in first.plan["prune"]) == vocabulary
     assert first.plan["prune"]["layers"] >= 2
     assert {section: second.plan[section] for section in sections} == first.plan
     assert second.plan["ensemble"] == {"teachers": TEACHERS}
 
 
-def test_attempts_and_minutes_are_limits(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_attempts_and_minutes_are_limits(make_shop: Callable[..., Any], predictors: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": INACCURATE}
 
-    one = climb(make_shop(made, search={"attempts": 1}), predictor)
+    one = climb(make_shop(made, search={"attempts": 1}), predictors)
     assert len(one.attempts) == 1
     assert "1 attempts" in one.conclusion
-    brief = climb(make_shop(made, search={"minutes": 0.01}), predictor)
+    brief = climb(make_shop(made, search={"minutes": 0.01}), predictors)
     assert len(brief.attempts) == 1
     assert "within 0.01 minutes" in brief.conclusion
 
 
-def test_a_limit_that_nothing_keeps_does_not_end_the_ladder(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_a_limit_that_nothing_keeps_does_not_end_the_ladder(make_shop: Callable[..., Any], predictors: Any) -> None:
     targets = {"min_speedup": 4.0, "package_mb": 0.5, "max_drop": {"accuracy": 1.0}}
-    found = climb(make_shop(lambda *_: {"short": LARGE}, targets=targets), predictor)
+    found = climb(make_shop(lambda *_: {"short": LARGE}, targets=targets), predictors)
     assert found.unreachable == ("size_mb",)
     assert found.attempts[0].predicted.speedup >= 4
 
 
-def test_every_attempt_is_told(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_every_attempt_is_told(make_shop: Callable[..., Any], predictors: Any) -> None:
     told: list[str] = []
-    climb(make_shop(lambda *_: {"short": INACCURATE}), predictor, lambda attempt: told.append(attempt.name))
+    climb(make_shop(lambda *_: {"short": INACCURATE}), predictors, lambda attempt: told.append(attempt.name))
     assert told == ["attempt 1", "attempt 2", "attempt 3"]
 
 
@@ -211,7 +221,7 @@ def test_a_latency_is_a_limit_where_costs_were_measured(source: str, speedup: fl
 
 
 def test_one_that_is_too_slow_in_milliseconds_is_followed_by_a_smaller_one(
-    make_shop: Callable[..., Any], predictor: Any
+    make_shop: Callable[..., Any], predictors: Any
 ) -> None:
     """13 ms in full precision; what is measured takes a fifth longer than predicted, and 4 ms are the limit."""
 
@@ -220,37 +230,48 @@ def test_one_that_is_too_slow_in_milliseconds_is_followed_by_a_smaller_one(
         return {"short": {"latency_ms.p95": late} if late > 0 else {}}
 
     targets = {"min_speedup": None, "package_mb": None, "latency_ms": {"p95": 4.0}}
-    found = climb(make_shop(made, targets=targets), predictor)
+    found = climb(make_shop(made, targets=targets), predictors)
     first, second = found.attempts
     assert first.predicted.speedup < 13.0 / 4.0 * 1.2 < second.predicted.speedup
     assert second.met
 
 
-def test_an_attempt_that_is_refused_does_not_lose_the_others(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_an_attempt_that_is_refused_does_not_lose_the_others(make_shop: Callable[..., Any], predictors: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         if "ensemble" in plan:
             raise RefusedError("INT8 is slower than FP32")
         return {"short": INACCURATE}
 
-    found = climb(make_shop(made), predictor)
+    found = climb(make_shop(made), predictors)
     assert [attempt.state for attempt in found.attempts] == ["finished", "stopped"]
     assert found.attempts[1].reason == "INT8 is slower than FP32"
     assert found.winner == "attempt 1"
 
 
-def test_where_every_attempt_is_refused_that_is_said(make_shop: Callable[..., Any], predictor: Any) -> None:
+def test_where_every_attempt_is_refused_that_is_said(make_shop: Callable[..., Any], predictors: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         raise RefusedError("INT8 is slower than FP32")
 
     with pytest.raises(RefusedError, match="INT8 is slower"):
-        climb(make_shop(made), predictor)
+        climb(make_shop(made), predictors)
 
 
 def test_a_speed_up_out_of_reach_does_not_hide_the_table_that_fits(
-    make_shop: Callable[..., Any], predictor: Any
+    make_shop: Callable[..., Any], predictor: Any, predictors: Any
 ) -> None:
     targets = {"min_speedup": 1000.0, "package_mb": 5.0}
     assert predictor.deepest(Limits(size_mb=5.0)) is None  # 12,000 pieces alone take 4.8 MB
-    found = climb(make_shop(lambda *_: {"short": SLOW}, targets=targets, search={"attempts": 1}), predictor)
+    found = climb(make_shop(lambda *_: {"short": SLOW}, targets=targets, search={"attempts": 1}), predictors)
     assert found.unreachable == ("speedup",)
     assert found.attempts[0].plan["quantize"] == {"embeddings": "int4"}
+
+
+def test_other_widths_are_measured_only_where_they_are_needed(make_shop: Callable[..., Any], predictors: Any) -> None:
+    asked: list[float] = []
+
+    def counted(share: float) -> Any:
+        asked.append(share)
+        return predictors(share)
+
+    climb(make_shop(), counted)
+    assert set(asked) == {WHOLE}

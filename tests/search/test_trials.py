@@ -23,25 +23,25 @@ def losing(plan: Any, predicted: Any) -> dict[str, Any]:
 
 
 def test_it_makes_as_many_trials_as_asked_and_goes_on_where_it_was(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path
 ) -> None:
     shop = make_shop(losing, search={"trials": 4})
-    found = search(shop, predictor, tmp_path)
+    found = search(shop, predictors, tmp_path)
     assert len(found.attempts) == len(shop.tried) == 4
     assert (tmp_path / "search.db").exists()
-    again = search(shop, predictor, tmp_path)
+    again = search(shop, predictors, tmp_path)
     assert again.attempts == found.attempts
     assert len(shop.tried) == 4
     more = make_shop(losing, search={"trials": 6})
-    assert len(search(more, predictor, tmp_path).attempts) == 6
+    assert len(search(more, predictors, tmp_path).attempts) == 6
     assert len(more.tried) == 2
 
 
 def test_the_first_trial_is_what_the_ladder_would_take(
-    make_shop: Callable[..., Any], predictor: Any, limits: Any, tmp_path: Path
+    make_shop: Callable[..., Any], predictor: Any, predictors: Any, limits: Any, tmp_path: Path
 ) -> None:
     shop = make_shop(losing, search={"trials": 1})
-    search(shop, predictor, tmp_path)
+    search(shop, predictors, tmp_path)
     deepest = predictor.deepest(limits)
     assert shop.tried[0]["prune"]["layers"] == len(deepest)
     assert shop.tried[0]["prune"]["ffn"] == (deepest[0].ffn,)
@@ -49,64 +49,74 @@ def test_the_first_trial_is_what_the_ladder_would_take(
     assert shop.tried[0]["distill"]["epochs"] == shop.recipe.search.epochs
 
 
-def test_heads_are_searched_too_and_predicted_with(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+def test_heads_and_hidden_states_are_searched_too_and_predicted_with(
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path
 ) -> None:
     shop = make_shop(losing, search={"trials": 8})
-    for attempt in search(shop, predictor, tmp_path).attempts:
+    for attempt in search(shop, predictors, tmp_path).attempts:
         prune = attempt.plan["prune"]
         heads = prune["heads"][0] if prune["heads"] else 12
         assert 4 <= heads <= 12
         layers = (LayerShape(heads=heads, ffn=prune["ffn"][0]),) * prune["layers"]
-        assert attempt.predicted.speedup == pytest.approx(13.0 / predictor.costs.predict(layers))
+        of_width = {each.hidden: each for each in map(predictors, trials.WIDTHS)}[prune["hidden"] or 384]
+        assert attempt.predicted.speedup == pytest.approx(13.0 / of_width.costs.predict(layers))
     assert any(plan["prune"]["heads"] for plan in shop.tried)
+    assert {plan["prune"]["hidden"] for plan in shop.tried} == {None, 288, 192}
+
+
+def test_every_width_has_its_start(make_shop: Callable[..., Any], predictors: Any, limits: Any, tmp_path: Path) -> None:
+    shop = make_shop(losing, search={"trials": 4})
+    search(shop, predictors, tmp_path)
+    starts = [(plan["prune"]["hidden"], plan["prune"]["layers"]) for plan in shop.tried]
+    deepest = [len(predictors(width).deepest(limits)) for width in trials.WIDTHS]
+    assert starts == [(None, deepest[0]), (None, deepest[0] - 1), (288, deepest[1]), (192, deepest[2])]
 
 
 def test_it_ends_when_the_targets_are_met_unless_all_trials_are_wanted(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path
 ) -> None:
-    found = search(make_shop(search={"trials": 5}), predictor, tmp_path)
+    found = search(make_shop(search={"trials": 5}), predictors, tmp_path)
     assert len(found.attempts) == 1
     assert "the targets are met" in found.conclusion
-    whole = search(make_shop(search={"trials": 5, "all_trials": True}), predictor, tmp_path)
+    whole = search(make_shop(search={"trials": 5, "all_trials": True}), predictors, tmp_path)
     assert len(whole.attempts) == 5
 
 
 def test_candidates_far_beyond_the_costs_are_not_trained(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path
 ) -> None:
     shop = make_shop(losing, search={"trials": 8})
-    for attempt in search(shop, predictor, tmp_path).attempts:
+    for attempt in search(shop, predictors, tmp_path).attempts:
         assert attempt.predicted.speedup * 1.3 >= 4
         assert attempt.predicted.size_mb <= 13
 
 
 def test_a_limit_that_nothing_keeps_is_left_out_of_account(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path
 ) -> None:
     shop = make_shop(losing, search={"trials": 2}, targets={"min_speedup": 4.0, "package_mb": 0.5})
-    found = search(shop, predictor, tmp_path)
+    found = search(shop, predictors, tmp_path)
     assert len(found.attempts) == 2
     assert found.unreachable == ("size_mb",)
 
 
 def test_it_ends_where_hardly_anything_is_cheap_enough(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trials._Space, "hopeless", lambda *_: "too dear")
     monkeypatch.setattr(trials, "PATIENCE", 3)
-    found = search(make_shop(losing, search={"trials": 2}), predictor, tmp_path)
+    found = search(make_shop(losing, search={"trials": 2}), predictors, tmp_path)
     assert found.attempts == ()
     assert found.winner is None
     assert "6 proposals were left out" in found.conclusion
 
 
 def test_a_training_that_a_cheaper_one_is_surely_ahead_of_is_stopped(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path
 ) -> None:
     shop = make_shop(losing, search={"trials": 8, "seed": 3})
     shop.scores = lambda plan: (0.9, 0.95, 0.96) if len(shop.tried) == 1 else (0.2, 0.3, 0.4)
-    found = search(shop, predictor, tmp_path)
+    found = search(shop, predictors, tmp_path)
     first, *others = found.attempts
     dearer = [
         item
@@ -122,42 +132,42 @@ def test_a_training_that_a_cheaper_one_is_surely_ahead_of_is_stopped(
     assert found.winner == "trial 0" or found.winning in front(found.attempts)
 
 
-def test_an_interrupted_trial_is_proposed_again(make_shop: Callable[..., Any], predictor: Any, tmp_path: Path) -> None:
+def test_an_interrupted_trial_is_proposed_again(make_shop: Callable[..., Any], predictors: Any, tmp_path: Path) -> None:
     def interrupted(plan: Any, predicted: Any) -> dict[str, Any]:
         raise KeyboardInterrupt
 
     shop = make_shop(interrupted, search={"trials": 1})
     with pytest.raises(KeyboardInterrupt):
-        search(shop, predictor, tmp_path)
-    after = make_shop(losing, search={"trials": 2})
-    found = search(after, predictor, tmp_path)
-    assert len(found.attempts) == 2
+        search(shop, predictors, tmp_path)
+    after = make_shop(losing, search={"trials": 4})
+    found = search(after, predictors, tmp_path)
+    assert len(found.attempts) == 4
     assert shop.tried[0] in after.tried
-    assert len(search(after, predictor, tmp_path).attempts) == 2
+    assert len(search(after, predictors, tmp_path).attempts) == 4
 
 
 def test_another_job_on_the_same_storage_has_trials_of_its_own(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'shared.db'}"
     for teacher in ("one", "two"):
         shop = make_shop(losing, search={"trials": 2, "storage": url})
         shop.teacher.digest = teacher
-        assert len(search(shop, predictor, tmp_path).attempts) == 2
+        assert len(search(shop, predictors, tmp_path).attempts) == 2
         assert len(shop.tried) == 2
 
 
 def test_a_storage_that_cannot_be_used_is_one_clear_line(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path
 ) -> None:
     for url in ("nonsense", f"sqlite:///{tmp_path / 'no' / 'folder' / 'x.db'}"):
         with pytest.raises(EnvironmentFault, match="cannot be used"):
-            search(make_shop(losing, search={"storage": url}), predictor, tmp_path)
+            search(make_shop(losing, search={"storage": url}), predictors, tmp_path)
 
 
 def test_without_optuna_the_extra_is_named(
-    make_shop: Callable[..., Any], predictor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtraError, match=r"edge-ptf\[search\]"):
-        search(make_shop(losing), predictor, tmp_path)
+        search(make_shop(losing), predictors, tmp_path)
