@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +17,8 @@ MARGIN = {"speedup": 1.05, "size_mb": 1.005}
 CORRECTED = 1.02
 """The same once a measurement has corrected the prediction."""
 ENOUGH = 0.5
-"""Share of the teacher's layers below which wide hidden states, and then pieces that only the language uses, are not
-worth their bytes."""
+"""Share of the teacher's layers below which pieces that only the language uses, and wide hidden states, are not worth
+their bytes."""
 NARROW = 0.75
 """Share of the hidden states' width that narrower students keep."""
 TEACHERS = 3
@@ -96,38 +96,31 @@ def _form(predictors: Predictors, limits: Limits) -> tuple[Plan, Predictor]:
     """Embedding table and hidden states: the recipe's own table in the teacher's width, or what leaves room for more
     layers.
 
-    Hidden states get narrower where fewer than `ENOUGH` of the layers fit beside a leaner table; if that does not make
-    room for so many, pieces that only the language uses go too. A speed-up that no structure reaches says nothing about
-    bytes.
+    Pieces that only the language uses and a quarter of the hidden states are given up last, where fewer than `ENOUGH`
+    of the layers fit beside a leaner table. A speed-up that no structure reaches says nothing about bytes.
     """
     whole = predictors(WHOLE)
     if whole.deepest(Limits(speedup=limits.speedup)) is None:
         limits = replace(limits, speedup=None)
-    chosen: tuple[Plan, Predictor] = ({}, whole)
-    most = -1
-    for forms in _forms(predictors):
-        for form in forms:
-            depth = len(form[1].deepest(limits) or ())
+    own: tuple[Plan, Predictor] = ({}, whole)
+    chosen, most = own, -1
+
+    def look(forms: Sequence[tuple[Plan, Predictor]]) -> None:
+        nonlocal chosen, most
+        for plan, predictor in forms:
+            depth = len(predictor.deepest(limits) or ())
             if depth > most:
-                chosen, most = form, depth
-        if most >= ENOUGH * len(whole.shapes):
-            break
+                chosen, most = (plan, predictor), depth
+
+    tables = [own, *whole.leaner()]
+    look(tables[:2])
+    if most < ENOUGH * len(whole.shapes):
+        narrow = predictors(NARROW)
+        cut = {"hidden": narrow.hidden}
+        narrowed = [({}, narrow), *narrow.leaner()]
+        look(tables[2:])
+        look([({**plan, "prune": {**plan.get("prune", {}), **cut}}, each) for plan, each in narrowed])
     return chosen
-
-
-def _forms(predictors: Predictors) -> Iterator[Sequence[tuple[Plan, Predictor]]]:
-    """What may be taken, in groups: each is looked at where those before it leave too few layers."""
-    whole = predictors(WHOLE)
-    tables = [({}, whole), *whole.leaner()]
-    yield tables[:2]
-    narrow = predictors(NARROW)
-    hidden = {"hidden": narrow.hidden}
-    narrowed = [
-        ({**plan, "prune": {**plan.get("prune", {}), **hidden}}, each)
-        for plan, each in (({}, narrow), *narrow.leaner())
-    ]
-    yield narrowed[:2]
-    yield [*tables[2:], *narrowed[2:]]
 
 
 def structure_plan(layers: Sequence[LayerShape], hidden: int | None = None) -> dict[str, Any]:

@@ -160,29 +160,24 @@ def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable
 
 
 @pytest.mark.parametrize(
-    ("size", "sections", "hidden", "vocabulary"),
+    ("size", "sections", "last"),
     [
-        (10.0, {"prune"}, None, False),
-        (8.0, {"prune", "quantize"}, None, False),
-        (5.4, {"prune", "quantize"}, None, False),
-        (4.0, {"prune", "quantize"}, 288, False),
-        (3.0, {"prune", "quantize"}, 288, True),
+        (10.0, {"prune"}, False),
+        (8.0, {"prune", "quantize"}, False),
+        (5.4, {"prune", "quantize"}, False),
+        (4.0, {"prune", "quantize"}, True),
+        (3.0, {"prune", "quantize"}, True),
     ],
 )
 def test_a_small_package_gets_a_leaner_table_and_narrower_states_before_it_loses_its_layers(
-    make_shop: Callable[..., Any],
-    predictors: Any,
-    size: float,
-    sections: set[str],
-    hidden: int | None,
-    vocabulary: bool,
+    make_shop: Callable[..., Any], predictors: Any, size: float, sections: set[str], last: bool
 ) -> None:
     targets = {"min_speedup": 1.0, "package_mb": size, "max_drop": {"accuracy": 1.0}}
     found = climb(make_shop(lambda *_: {"short": INACCURATE}, targets=targets), predictors)
     first, second, _ = found.attempts
     assert set(first.plan) == sections
-    assert first.plan["prune"]["hidden"] == hidden
-    assert ("vocabulary_size" in first.plan["prune"]) == vocabulary
+    assert first.plan["prune"]["hidden"] == (288 if last else None)
+    assert ("vocabulary_size" in first.plan["prune"]) == last
     assert first.plan["prune"]["layers"] >= 2
     assert {section: second.plan[section] for section in sections} == first.plan
     assert second.plan["ensemble"] == {"teachers": TEACHERS}
