@@ -10,7 +10,7 @@ import pytest
 
 from edge_ptf import architecture
 from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import load_model, load_tokenizer
+from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer
 from edge_ptf.compression import CostConfig, CostTable, Limits, Prediction, Predictor, PruneConfig, prune
 from edge_ptf.compression.costs import Curve, LayerCosts
 from edge_ptf.compression.prediction import ASSUMED_INT8_GAIN, TABLE_BYTES
@@ -42,6 +42,14 @@ def predictor(tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]) -
     return Predictor(tiny_teacher(), tiny_data(), table(), PruneConfig())
 
 
+def bytes_of(small: Checkpoint) -> float:
+    """Of a student in INT8 as its predictions count them."""
+    model, pieces = load_model(small), len(load_tokenizer(small.path))
+    kept = sum(value.numel() for part in architecture.layers(model) for value in part.parameters() if value.ndim < 2)
+    weights = sum(value.numel() for value in model.parameters()) - kept
+    return weights + 4 * kept + pieces * (TABLE_BYTES + 4)
+
+
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "electra"])
 @pytest.mark.parametrize(("layers", "units"), [(2, 32), (1, 64)])
 def test_bytes_are_those_of_the_model_that_pruning_makes(
@@ -54,13 +62,28 @@ def test_bytes_are_those_of_the_model_that_pruning_makes(
 ) -> None:
     config = PruneConfig(layers=layers, ffn=(units,), refit="none")
     small = prune(tiny_teacher(family), tiny_data(), config, tmp_path / "small")
-    model, pieces = load_model(small), len(load_tokenizer(small.path))
-    kept = sum(value.numel() for part in architecture.layers(model) for value in part.parameters() if value.ndim < 2)
-    weights = sum(value.numel() for value in model.parameters()) - kept
     found = Predictor(tiny_teacher(family), tiny_data(), table(), config)
-    assert found.pieces == pieces
-    expected = weights + 4 * kept + pieces * (TABLE_BYTES + 4)
-    assert found.of((LayerShape(heads=HEADS, ffn=units),) * layers).size_mb == pytest.approx(expected / 1e6, abs=6e-4)
+    assert found.pieces == len(load_tokenizer(small.path))
+    predicted = found.of((LayerShape(heads=HEADS, ffn=units),) * layers).size_mb
+    assert predicted == pytest.approx(bytes_of(small) / 1e6, abs=6e-4)
+
+
+@pytest.mark.parametrize("family", ["bert", "electra"])
+def test_narrower_hidden_states_are_fewer_bytes_and_held_against_the_same_teacher(
+    tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any], family: str, tmp_path: Path
+) -> None:
+    teacher, data = tiny_teacher(family), tiny_data()
+    cut = PruneConfig(hidden=16, importance="magnitude", vocabulary=False)
+    narrow = prune(teacher, data, cut, tmp_path / "narrow")
+    whole = Predictor(teacher, data, table(), PruneConfig())
+    found = Predictor(narrow, data, table(full_ms=1.0), PruneConfig(), whole)
+    assert (whole.hidden, found.hidden) == (32, 16)
+    assert found.full_ms == whole.full_ms == 4.0
+    assert found.full_weights == whole.full_weights
+    small = prune(teacher, data, PruneConfig(layers=2, ffn=(32,), hidden=16, refit="none"), tmp_path / "small")
+    predicted = found.of((LayerShape(heads=HEADS, ffn=32),) * 2)
+    assert predicted.size_mb == pytest.approx(bytes_of(small) / 1e6, abs=6e-4)
+    assert predicted.speedup == whole.of((LayerShape(heads=HEADS, ffn=32),) * 2).speedup  # of the same table of costs
 
 
 @pytest.mark.parametrize(("form", "more"), [("int4", 0.625 - 1), ("fp16", 1.0), ("fp32", 3.0)])
