@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any, Literal
@@ -282,10 +282,26 @@ def kept_pieces(tokenizer: Any, rows: int, data: LabelledData, config: PruneConf
     Args:
         rows: of the model's embedding table.
     """
+    return _pieces_of(tokenizer, rows, (data.train, data.validation), config)
+
+
+def unseen_length(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> float:
+    """How many times as many tokens a text has once only the kept pieces are left, where the choice has not seen it:
+    that of train alone, over the texts of validation."""
+    if not config.vocabulary:
+        return 1.0
+    small = vocabulary.rewritten(tokenizer, _pieces_of(tokenizer, rows, (data.train,), config))
+    validation = [text for example in data.validation for text in _texts(example)]
+    found = vocabulary.differences(tokenizer, small, validation)
+    return found["mean_tokens_after"] / max(found["mean_tokens_before"], 1.0)
+
+
+def _pieces_of(tokenizer: Any, rows: int, splits: Iterable[Sequence[Example]], config: PruneConfig) -> list[int]:
     if not config.vocabulary:
         return list(range(rows))
-    texts = [text for split in (data.train, data.validation) for example in split for text in _texts(example)]
-    counts = vocabulary.count_pieces(tokenizer, texts)
+    counts = vocabulary.count_pieces(
+        tokenizer, [text for split in splits for example in split for text in _texts(example)]
+    )
     kept = vocabulary.kept_ids(tokenizer, counts, config.vocabulary_min_count, config.vocabulary_size)
     # RoBERTa counts positions from the padding id, so what stands before it stays too
     return sorted({*range(int(tokenizer.pad_token_id) + 1), *(number for number in kept if number < rows)})

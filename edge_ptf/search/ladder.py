@@ -12,8 +12,9 @@ from edge_ptf.profiles import Targets
 from edge_ptf.recipe import Recipe
 from edge_ptf.search.workshop import WHOLE, Plan, Predictors, Workshop
 
-MARGIN = {"speedup": 1.05, "size_mb": 1.005}
-"""Between prediction and limit: the table of costs is right within a few percent, the count of bytes closer."""
+MARGIN = {"speedup": 1.08, "size_mb": 1.005}
+"""Between prediction and limit: what is proven lies some 2 % below what is measured, and the same package an hour later
+is measured up to 6 % slower; the count of bytes is closer."""
 CORRECTED = 1.02
 """The same once a measurement has corrected the prediction."""
 ENOUGH = 0.5

@@ -13,7 +13,7 @@ from edge_ptf.architecture import LayerShape
 from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer
 from edge_ptf.compression import CostConfig, CostTable, Limits, Prediction, Predictor, PruneConfig, prune
 from edge_ptf.compression.costs import Curve, LayerCosts
-from edge_ptf.compression.prediction import ASSUMED_INT8_GAIN, TABLE_BYTES
+from edge_ptf.compression.prediction import ASSUMED_INT8_GAIN, CALL, TABLE_BYTES
 from edge_ptf.export import QuantizeConfig
 from edge_ptf.machine import this_machine
 
@@ -114,19 +114,33 @@ def test_a_graph_in_fp16_knows_no_leaner_table(tiny_teacher: Callable[..., Any],
     assert Predictor(tiny_teacher(), tiny_data(), table(quantize=quantize), PruneConfig()).leaner() == []
 
 
-def test_a_speed_up_is_over_full_precision(predictor: Predictor) -> None:
-    assert predictor.of((LayerShape(heads=HEADS, ffn=UNITS),)).speedup == pytest.approx(4.0 / 0.8, abs=1e-3)
+def test_a_speed_up_is_over_full_precision_and_counts_the_call(predictor: Predictor) -> None:
+    expected = 4.0 / (0.8 * predictor.length + CALL * 4.0)
+    assert predictor.of((LayerShape(heads=HEADS, ffn=UNITS),)).speedup == pytest.approx(expected, abs=1e-3)
+
+
+def test_texts_that_the_vocabulary_has_not_seen_take_longer(
+    tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]
+) -> None:
+    teacher, data = tiny_teacher(), tiny_data()
+    whole, some, few = (
+        Predictor(teacher, data, table(), PruneConfig(**options)).length
+        for options in ({"vocabulary": False}, {"vocabulary_size": 60}, {"vocabulary_size": None})
+    )
+    assert whole == 1.0 <= some <= few
+    assert few > 1.0
 
 
 def test_without_a_measurement_int8_is_assumed_to_win_something(
     tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]
 ) -> None:
     whole = (LayerShape(heads=HEADS, ffn=UNITS),) * 3
-    found = Predictor(tiny_teacher(), tiny_data(), table(full_ms=None), PruneConfig())
-    assert found.of(whole).speedup == pytest.approx(ASSUMED_INT8_GAIN, abs=1e-3)
+    config = PruneConfig(vocabulary=False)
+    found = Predictor(tiny_teacher(), tiny_data(), table(full_ms=None), config)
+    assert found.of(whole).speedup == pytest.approx(1 / (1 / ASSUMED_INT8_GAIN + CALL), abs=1e-3)
     costs = table(full_ms=None, quantize=QuantizeConfig(mode="none"))
-    full = Predictor(tiny_teacher(), tiny_data(), costs, PruneConfig())
-    assert full.of(whole).speedup == pytest.approx(1, abs=1e-3)
+    full = Predictor(tiny_teacher(), tiny_data(), costs, config)
+    assert full.of(whole).speedup == pytest.approx(1 / (1 + CALL), abs=1e-3)
 
 
 def test_the_deepest_is_deep_first_and_then_wide(predictor: Predictor) -> None:
