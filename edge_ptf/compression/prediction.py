@@ -98,7 +98,8 @@ class Predictor:
         """Of a student with these layers.
 
         Args:
-            pieces: of its vocabulary, where that is not what the configuration says.
+            pieces: of its vocabulary, where that is not what the configuration says; their bytes count, and texts are
+                taken to be as long as with the configuration's.
         """
         count = self.pieces if pieces is None else pieces
         weights = sum(self.weights(shape) for shape in layers) + self._rest
