@@ -88,6 +88,8 @@ class Predictor:
         self._used = len(kept_pieces(tokenizer, len(table), data, used)) if config.vocabulary else self.pieces
         self._used_length = unseen_length(tokenizer, len(table), data, used)
         self.hidden, self._head = architecture.hidden_width(model), architecture.head_size(model)
+        self.cut: int | None = self.hidden if whole else None
+        self.heads = max(shape.heads for shape in self.shapes)
         self._row = int(table.shape[1])
         layers = sum(self.weights(shape) for shape in self.shapes)
         self.full_weights: int = whole.full_weights if whole else layers
@@ -126,6 +128,12 @@ class Predictor:
             found.append(({"quantize": {"embeddings": "int4"}, "prune": {"vocabulary_size": None}}, fewest))
         return found
 
+    def of_heads(self, share: float) -> Predictor:
+        """One that proposes layers with this share of their attention heads."""
+        fewer = copy(self)
+        fewer.heads = max(round(share * self.heads), 1)
+        return fewer
+
     def deepest(self, limits: Limits) -> tuple[LayerShape, ...] | None:
         """The structure with the most layers within the limits, and of those the widest; None: there is none.
 
@@ -133,12 +141,11 @@ class Predictor:
         and of 1,536 units lost the same, and four layers less than either.
         """
         most = max(shape.ffn for shape in self.shapes)
-        heads = max(shape.heads for shape in self.shapes)
         least = max(int(LEAST_UNITS * most), 1)
         widths = sorted({most, *range(UNITS_STEP, most, UNITS_STEP)} - set(range(least)), reverse=True)
         for count in range(len(self.shapes), 0, -1):
             for width in widths:
-                layers = (LayerShape(heads=heads, ffn=width),) * count
+                layers = (LayerShape(heads=self.heads, ffn=width),) * count
                 if limits.kept_by(self.of(layers)):
                     return layers
         return None

@@ -22,6 +22,8 @@ ENOUGH = 0.5
 their bytes."""
 NARROW = 0.75
 """Share of the hidden states' width that narrower students keep."""
+FEW_HEADS = 0.5
+"""Share of the attention heads that they keep where that is still not enough."""
 TEACHERS = 3
 """Teachers of a student whose accuracy is not proven."""
 LONGER = 2
@@ -61,7 +63,7 @@ def climb(
     """
     config = workshop.recipe.search
     wanted = limits_of(workshop.recipe.targets, predictors(WHOLE))
-    form, predictor = _form(predictors, wanted)
+    form, predictor = _form(predictors, _tightened(wanted, ()))
     limits, unreachable = predictor.reachable(wanted)
     attempts: list[Attempt] = []
     why_stopped = f"{config.attempts} attempts were made"
@@ -94,11 +96,12 @@ def climb(
 
 
 def _form(predictors: Predictors, limits: Limits) -> tuple[Plan, Predictor]:
-    """Embedding table and hidden states: the recipe's own table in the teacher's width, or what leaves room for more
-    layers.
+    """Embedding table, hidden states and heads: the recipe's own table in the teacher's width, or what leaves room for
+    more layers.
 
-    Pieces that only the language uses and a quarter of the hidden states are given up last, where fewer than `ENOUGH`
-    of the layers fit beside a leaner table. A speed-up that no structure reaches says nothing about bytes.
+    Pieces that only the language uses and a quarter of the hidden states are given up late, where fewer than `ENOUGH`
+    of the layers fit beside a leaner table, and half of the heads last, where no more than that fit even so. A speed-up
+    that no structure reaches says nothing about bytes.
     """
     whole = predictors(WHOLE)
     if whole.deepest(Limits(speedup=limits.speedup)) is None:
@@ -113,21 +116,25 @@ def _form(predictors: Predictors, limits: Limits) -> tuple[Plan, Predictor]:
             if depth > most:
                 chosen, most = (plan, predictor), depth
 
+    half = ENOUGH * len(whole.shapes)
     tables = [own, *whole.leaner()]
     look(tables[:2])
-    if most < ENOUGH * len(whole.shapes):
-        narrow = predictors(NARROW)
-        cut = {"hidden": narrow.hidden}
-        narrowed = [({}, narrow), *narrow.leaner()]
+    if most < half:
         look(tables[2:])
-        look([({**plan, "prune": {**plan.get("prune", {}), **cut}}, each) for plan, each in narrowed])
+        narrow = predictors(NARROW)
+        look([({}, narrow), *narrow.leaner()])
+        if most <= half:
+            few = narrow.of_heads(FEW_HEADS)
+            look([({}, few), *few.leaner()])
     return chosen
 
 
-def structure_plan(layers: Sequence[LayerShape], hidden: int | None = None) -> dict[str, Any]:
-    """Options of `prune` that give layers of one shape with all their heads, in the teacher's width or another."""
-    others = dict.fromkeys(("heads", "keep_layers", "speedup"))
-    return {"layers": len(layers), "ffn": (layers[0].ffn,), "hidden": hidden, **others}
+def structure_plan(layers: Sequence[LayerShape], predictor: Predictor) -> dict[str, Any]:
+    """Options of `prune` that give such layers, all of one shape, in the width that the predictor is for."""
+    shape = layers[0]
+    heads = None if shape.heads == max(each.heads for each in predictor.shapes) else (shape.heads,)
+    sizes = {"layers": len(layers), "heads": heads, "ffn": (shape.ffn,), "hidden": predictor.cut}
+    return {**sizes, "keep_layers": None, "speedup": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,21 +178,21 @@ def _next(
     """Why, with which options, of which structure, and how many times the work of the last attempt.
 
     Args:
-        form: options of the embedding table and of the hidden states, which every plan has.
+        form: options of the embedding table, which every plan has.
     """
     layers = predictor.deepest(_tightened(limits, attempts))
     if not attempts:
         layers = layers or predictor.deepest(limits)  # the margin alone may leave nothing
         if layers is None:
             return None
-        return FIRST, {**form, "prune": _prune_options(form, layers)}, layers, 1.0
+        return FIRST, {**form, "prune": _prune_options(form, layers, predictor)}, layers, 1.0
     last = attempts[-1]
     prune: Mapping[str, Any] = last.plan["prune"]
     if layers and last.misses(*COSTS):
-        prune = _prune_options(form, layers)
+        prune = _prune_options(form, layers, predictor)
     smaller = prune != last.plan["prune"]
     if layers is None or not smaller:
-        shape = LayerShape(heads=max(each.heads for each in predictor.shapes), ffn=prune["ffn"][0])
+        shape = LayerShape(heads=predictor.heads, ffn=prune["ffn"][0])
         layers = (shape,) * prune["layers"]
     lessons = _lessons(workshop.recipe, predictor, layers)
     taught: Plan = {name: options for name, options in last.plan.items() if name not in {*form, "prune"}}
@@ -200,8 +207,8 @@ def _next(
     return "; ".join(why), {**form, "prune": prune, **lesson.plan}, layers, lesson.work / lessons[given].work
 
 
-def _prune_options(form: Plan, layers: Sequence[LayerShape]) -> dict[str, Any]:
-    return {**structure_plan(layers), **form.get("prune", {})}
+def _prune_options(form: Plan, layers: Sequence[LayerShape], predictor: Predictor) -> dict[str, Any]:
+    return {**structure_plan(layers, predictor), **form.get("prune", {})}
 
 
 def _tightened(limits: Limits, attempts: Sequence[Attempt]) -> Limits:

@@ -199,9 +199,7 @@ class _Space:
         heads = trial.suggest_int("heads", max(self.heads // LEAST_HEADS, 1), self.heads)
         units = self.step * trial.suggest_int("units", 1, self.most // self.step)
         layers, predictor = (LayerShape(heads=heads, ffn=units),) * count, self.predictors(width)
-        prune, pieces = structure_plan(layers, None if width == WHOLE else predictor.hidden), predictor.pieces
-        if heads < self.heads:
-            prune["heads"] = (heads,)
+        prune, pieces = structure_plan(layers, predictor), predictor.pieces
         if config.vocabulary and config.vocabulary_size:
             share = trial.suggest_float("vocabulary", 0.6, 1.2, step=0.2)
             prune["vocabulary_size"] = round(share * config.vocabulary_size)

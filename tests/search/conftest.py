@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,8 @@ class Sums(Predictor):
     def __init__(self, source: str = "measured", share: float = WHOLE) -> None:
         ms = (0.0, 0.5 * share)
         costs = LayerCosts(attention=Curve(widths=(0, HEADS), ms=ms), ffn=Curve(widths=(0, UNITS), ms=ms))
-        self.share, self.hidden = share, round(share * HIDDEN)
+        self.share, self.hidden, self.heads = share, round(share * HIDDEN), HEADS
+        self.cut = None if share == WHOLE else self.hidden
         self.full_weights = LAYERS * (5 * HEADS + UNITS)
         self.shapes = (LayerShape(heads=HEADS, ffn=UNITS),) * LAYERS
         self.pieces = 12_000
@@ -53,7 +55,7 @@ class Sums(Predictor):
 
     def leaner(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
         """Half the pieces' bytes, then a quarter."""
-        half, quarter = Sums(share=self.share), Sums(share=self.share)
+        half, quarter = copy(self), copy(self)
         half.pieces, quarter.pieces = 6_000, 3_000
         return [
             ({"quantize": {"embeddings": "int4"}}, half),
@@ -62,7 +64,7 @@ class Sums(Predictor):
 
     def of(self, layers: Sequence[LayerShape], pieces: int | None = None) -> Prediction:
         count = self.pieces if pieces is None else pieces
-        size = sum(0.5 + 1.2 * shape.ffn / UNITS for shape in layers) + count / 2500
+        size = sum(0.5 * shape.heads / HEADS + 1.2 * shape.ffn / UNITS for shape in layers) + count / 2500
         return Prediction(speedup=13.0 / self.costs.predict(layers), size_mb=self.share * size)
 
 

@@ -184,6 +184,17 @@ def test_a_small_package_gets_a_leaner_table_and_narrower_states_before_it_loses
     assert second.plan["ensemble"] == {"teachers": TEACHERS}
 
 
+@pytest.mark.parametrize(("speedup", "heads"), [(4.0, None), (6.0, (6,))])
+def test_half_of_the_heads_go_where_narrower_states_keep_too_few_layers(
+    make_shop: Callable[..., Any], predictors: Any, speedup: float, heads: tuple[int, ...] | None
+) -> None:
+    targets = {"min_speedup": speedup, "package_mb": 3.2}
+    shop = make_shop(lambda *_: {"short": {"speedup": 0.1}, "speedup": 3.0}, targets=targets, search={"attempts": 2})
+    for attempt in climb(shop, predictors).attempts:
+        assert attempt.plan["prune"]["heads"] == heads
+        assert attempt.plan["prune"]["hidden"] == 288
+
+
 def test_attempts_and_minutes_are_limits(make_shop: Callable[..., Any], predictors: Any) -> None:
     def made(plan: Any, predicted: Any) -> dict[str, Any]:
         return {"short": INACCURATE}
