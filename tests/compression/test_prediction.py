@@ -154,6 +154,17 @@ def test_the_deepest_is_deep_first_and_then_wide(predictor: Predictor) -> None:
     assert predictor.deepest(Limits(size_mb=narrow.size_mb)) == (LayerShape(heads=HEADS, ffn=32),) * 3
 
 
+def test_fewer_heads_leave_time_for_more_layers(predictor: Predictor) -> None:
+    few = predictor.of_heads(0.5)
+    assert few.deepest(Limits()) == (LayerShape(heads=HEADS // 2, ffn=UNITS),) * 3
+    limits = Limits(speedup=1.01 * predictor.of((LayerShape(heads=HEADS, ffn=32),) * 3).speedup)
+    fewer, all_heads = few.deepest(limits), predictor.deepest(limits)
+    assert fewer and all_heads
+    assert len(fewer) > len(all_heads)
+    assert predictor.of_heads(0.01).heads == 1
+    assert predictor.heads == HEADS
+
+
 def test_limits_that_nothing_keeps_are_named_and_left_out(predictor: Predictor) -> None:
     assert predictor.deepest(Limits(speedup=1000.0)) is None
     kept, lost = predictor.reachable(Limits(speedup=1000.0, size_mb=50.0))
