@@ -22,8 +22,8 @@ ENOUGH = 0.5
 their bytes."""
 NARROW = 0.75
 """Share of the hidden states' width that narrower students keep."""
-FEW_HEADS = 0.5
-"""Share of the attention heads that they keep where that is still not enough."""
+FEW_HEADS = (1 / 2, 1 / 3)
+"""Shares of the attention heads that they keep, one after the other, where that is still not enough."""
 TEACHERS = 3
 """Teachers of a student whose accuracy is not proven."""
 LONGER = 2
@@ -100,8 +100,8 @@ def _form(predictors: Predictors, limits: Limits) -> tuple[Plan, Predictor]:
     more layers.
 
     Pieces that only the language uses and a quarter of the hidden states are given up late, where fewer than `ENOUGH`
-    of the layers fit beside a leaner table, and half of the heads last, where no more than that fit even so. A speed-up
-    that no structure reaches says nothing about bytes.
+    of the layers fit beside a leaner table, and half or two thirds of the heads last, where no more than that fit even
+    so. A speed-up that no structure reaches says nothing about bytes.
     """
     whole = predictors(WHOLE)
     if whole.deepest(Limits(speedup=limits.speedup)) is None:
@@ -123,9 +123,9 @@ def _form(predictors: Predictors, limits: Limits) -> tuple[Plan, Predictor]:
         look(tables[2:])
         narrow = predictors(NARROW)
         look([({}, narrow), *narrow.leaner()])
-        if most <= half:
-            few = narrow.of_heads(FEW_HEADS)
-            look([({}, few), *few.leaner()])
+        for few in map(narrow.of_heads, FEW_HEADS):
+            if most <= half:
+                look([({}, few), *few.leaner()])
     return chosen
 
 
