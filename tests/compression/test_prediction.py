@@ -161,6 +161,7 @@ def test_fewer_heads_leave_time_for_more_layers(predictor: Predictor) -> None:
     fewer, all_heads = few.deepest(limits), predictor.deepest(limits)
     assert fewer and all_heads
     assert len(fewer) > len(all_heads)
+    assert min(layer.ffn for layer in fewer) >= UNITS / 4
     assert predictor.of_heads(0.01).heads == 1
     assert predictor.heads == HEADS
 

@@ -14,6 +14,7 @@ from edge_ptf import profiles, tasks
 from edge_ptf.architecture import LayerShape
 from edge_ptf.compression import Attempt, CostConfig, CostTable, Limits, Prediction, Predictor
 from edge_ptf.compression.costs import Curve, LayerCosts
+from edge_ptf.compression.prediction import LEAST_UNITS
 from edge_ptf.config import Source
 from edge_ptf.errors import RefusedError
 from edge_ptf.export import QuantizeConfig
@@ -33,6 +34,7 @@ class Sums(Predictor):
         costs = LayerCosts(attention=Curve(widths=(0, HEADS), ms=ms), ffn=Curve(widths=(0, UNITS), ms=ms))
         self.share, self.hidden, self.heads = share, round(share * HIDDEN), HEADS
         self.cut = None if share == WHOLE else self.hidden
+        self.least_units = LEAST_UNITS
         self.full_weights = LAYERS * (5 * HEADS + UNITS)
         self.shapes = (LayerShape(heads=HEADS, ffn=UNITS),) * LAYERS
         self.pieces = 12_000

@@ -184,8 +184,8 @@ def test_a_small_package_gets_a_leaner_table_and_narrower_states_before_it_loses
     assert second.plan["ensemble"] == {"teachers": TEACHERS}
 
 
-@pytest.mark.parametrize(("speedup", "heads"), [(4.0, None), (6.0, (6,))])
-def test_half_of_the_heads_go_where_narrower_states_keep_too_few_layers(
+@pytest.mark.parametrize(("speedup", "heads"), [(4.0, None), (6.0, (6,)), (9.0, (4,))])
+def test_heads_go_where_narrower_states_keep_too_few_layers(
     make_shop: Callable[..., Any], predictors: Any, speedup: float, heads: tuple[int, ...] | None
 ) -> None:
     targets = {"min_speedup": speedup, "package_mb": 3.2}
