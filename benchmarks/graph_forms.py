@@ -1,5 +1,6 @@
 """Latency of the forms a graph can take under ONNX Runtime, beside each other: the reasons in docs/architecture.md.
 
+    pip install -c constraints.txt onnxscript    # for the graph by dynamo=True alone
     python benchmarks/graph_forms.py
 
 all-MiniLM-L6-v2 with an untrained head of 151 classes, one thread, batch 1, random tokens of several lengths; the
@@ -10,8 +11,10 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +34,8 @@ ROUNDS, CALLS = 60, 5
 
 
 def main() -> None:
+    if find_spec("onnxscript") is None:
+        sys.exit("graph_forms.py: the graph by dynamo=True needs onnxscript: pip install -c constraints.txt onnxscript")
     with tempfile.TemporaryDirectory() as name:
         groups = _graphs(Path(name))
         figures: dict[str, dict[str, float]] = {}
@@ -69,6 +74,7 @@ def _graphs(folder: Path) -> dict[str, dict[str, Path]]:
         if node.op_type == "Sum":
             node.op_type = "Add"
     onnx.save(joined, folder / "joined.onnx")
+    onnx.save(_one_node(onnx.load(int8.model)), folder / "skip.onnx")
     forms = {
         "U8S8": QuantizeConfig(mode="static"),
         "S8S8": QuantizeConfig(mode="static", activation="int8", symmetric_activation=True),
@@ -76,8 +82,28 @@ def _graphs(folder: Path) -> dict[str, dict[str, Path]]:
     static = {f"static {name}": quantize(plain, data, config, folder / name).model for name, config in forms.items()}
     return {
         "FP32": {"plain": plain.model, "fused ahead of time": fused, "dynamo=True": dynamo},
-        "INT8": {"Add before LayerNorm": folder / "joined.onnx", "Sum (shipped)": int8.model, **static},
+        "INT8": {
+            "Add before LayerNorm": folder / "joined.onnx",
+            "Sum (shipped)": int8.model,
+            "SkipLayerNormalization": folder / "skip.onnx",
+            **static,
+        },
     }
+
+
+def _one_node(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Residual sum and LayerNorm as one node from the start, so that products keep their bias beside it."""
+    made = {name: node for node in model.graph.node for name in node.output}
+    for norm in [node for node in model.graph.node if node.op_type == "LayerNormalization"]:
+        residual = made[norm.input[0]]
+        epsilon = next(item.f for item in norm.attribute if item.name == "epsilon")
+        inputs = [*residual.input, *norm.input[1:]]
+        joined = onnx.helper.make_node(
+            "SkipLayerNormalization", inputs, norm.output, norm.name, domain="com.microsoft", epsilon=epsilon
+        )
+        norm.CopyFrom(joined)
+        model.graph.node.remove(residual)
+    return model
 
 
 def _dynamo(model: torch.nn.Module, path: Path) -> None:

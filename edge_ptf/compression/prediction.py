@@ -59,7 +59,11 @@ class Limits:
 
 
 class Predictor:
-    """Predicts students of one teacher, in the form that the cost table is for."""
+    """Predicts students of one teacher, in the form that the cost table is for.
+
+    `hidden` is the width of their hidden states, `cut` the same where it is not the teacher's, else None; `heads` are
+    the attention heads of each layer that `deepest` proposes.
+    """
 
     def __init__(
         self,
