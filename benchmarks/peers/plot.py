@@ -58,14 +58,17 @@ def plot(rows: Sequence[Row], metric: str, title: str, threads: str) -> str:
         colour = COLOURS[toolkits.index(row.toolkit) % len(COLOURS)]
         found, value = row.speed[threads], row.metrics[metric].value
         across, down, radius = marks[id(row)]
+        reach = radius
         if row.best and found.low and found.high:
-            parts.append(_line(x(found.low), down, x(found.high), down, colour, 2))
+            begin, end = x(found.low), x(found.high)
+            parts.append(_line(begin, down, end, down, colour, 2))
+            reach = max(radius, across - begin, end - across)
         fill = f'fill="{colour}" fill-opacity="0.55"' if row.best else 'fill="none" stroke-opacity="0.45"'
         about = escape(f"{row.toolkit} {row.variant}: {value:.2f} %, {found.ratio:.2f} ×, {row.model_mb:.1f} MB")
         mark = f'<circle cx="{across:.1f}" cy="{down:.1f}" r="{radius:.1f}" stroke="{colour}" {fill}>'
         parts.append(f"{mark}<title>{about}</title></circle>")
         if row.best:
-            parts += _label(across, down, radius, f"{row.toolkit}, {row.model_mb:.0f} MB", colour, taken)
+            parts += _label(across, down, reach, f"{row.toolkit}, {row.model_mb:.0f} MB", colour, taken)
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -73,10 +76,10 @@ def _radius(row: Row) -> float:
     return sqrt(AREA_PER_MB * row.model_mb / np.pi)
 
 
-def _label(across: float, down: float, radius: float, label: str, colour: str, taken: list[Box]) -> list[str]:
+def _label(across: float, down: float, reach: float, label: str, colour: str, taken: list[Box]) -> list[str]:
     """Beside the mark, moved until no other label or mark is in the way, and then joined to it by a line."""
     width, moves = 7.4 * len(label), [step * sign * 9 for step in range(24) for sign in (1, -1)]
-    sides = [("start", across + radius + 6, 0.0), ("end", across - radius - 6, -width)]
+    sides = [("start", across + reach + 6, 0.0), ("end", across - reach - 6, -width)]
 
     def box(start: float, left: float, move: float) -> Box:
         return start + left, down + move - 8, start + left + width, down + move + 8
