@@ -45,10 +45,10 @@ def in_steps(config: PruneConfig, shapes: Sequence[LayerShape], steps: int) -> l
         widths = [_between(shapes[layer], final.get(layer, shapes[layer]), step / steps) for layer in left]
         found.append(
             config.replace(
-                layers=None,
+                num_layers=None,
                 keep_layers=tuple(present.index(layer) for layer in left),
-                heads=tuple(shape.num_heads for shape in widths),
-                ffn=tuple(shape.intermediate_size for shape in widths),
+                num_heads=tuple(shape.num_heads for shape in widths),
+                intermediate_size=tuple(shape.intermediate_size for shape in widths),
             )
         )
         present = left

@@ -19,7 +19,7 @@ ROLES = (
     (r"attention(\.self|\.attn)?(\.(query|key|value|q|k|v|q_lin|k_lin|v_lin))?", "attention.qkv"),
     (r"attention\.(output(\.dense)?|attn\.o|out_lin|dense)", "attention.output"),
     (r"intermediate\.dense|ffn\.lin1|ffn", "feed_forward.input"),
-    (r"output\.dense|ffn\.lin2|feed_forward_output", "feed_forward.output"),
+    (r"output\.dense|ffn\.lin2|ffn_output", "feed_forward.output"),
 )
 """Paths within a layer, and the role of what is found there."""
 

@@ -66,8 +66,8 @@ def heuristic_search(
     form, predictor = _form(predictors, _tightened(wanted, ()))
     limits, unreachable = predictor.reachable(wanted)
     trials: list[Trial] = []
-    why_stopped = f"{config.trials} trials were made"
-    while len(trials) < config.trials:
+    why_stopped = f"{config.heuristic_trials} trials were made"
+    while len(trials) < config.heuristic_trials:
         step = _next(trial_runner, predictor, limits, trials, form)
         if step is None:
             why_stopped = "the ladder knows nothing further to try; `edge-ptf search` looks wider"

@@ -43,7 +43,7 @@ def test_the_steps_shrink_and_end_where_one_cut_would(layers: int, neurons: int,
     for before, after in pairwise(found):
         assert set(after) <= set(before)
         for layer, shape in after.items():
-            assert shape.num_heads <= before[layer].heads
+            assert shape.num_heads <= before[layer].num_heads
             assert shape.intermediate_size <= before[layer].intermediate_size
 
 
@@ -56,7 +56,7 @@ def test_half_of_the_way_is_cut_in_the_first_of_two_steps() -> None:
 def test_the_vocabulary_is_cut_first_and_the_hidden_states_last() -> None:
     cuts = in_steps(PruneConfig(num_layers=3, hidden_size=256, vocabulary=True), MINILM, 3)
     assert [cut.vocabulary for cut in cuts] == [True, False, False]
-    assert [cut.hidden for cut in cuts] == [None, None, 256]
+    assert [cut.hidden_size for cut in cuts] == [None, None, 256]
 
 
 def test_one_step_is_the_cut_itself() -> None:

@@ -85,7 +85,7 @@ def test_fisher_equals_one_text_at_a_time(
     for got, wanted, (heads, neurons) in zip(found, one_by_one(model, items, inputs), SHAPES, strict=True):
         assert got.heads.shape == (len(heads),)
         assert got.neurons.shape == (len(neurons),)
-        assert np.allclose(got.heads, wanted.num_heads, rtol=1e-3, atol=1e-12)
+        assert np.allclose(got.heads, wanted.heads, rtol=1e-3, atol=1e-12)
         assert np.allclose(got.neurons, wanted.neurons, rtol=1e-3, atol=1e-12)
         assert (got.heads > 0).all()
 
@@ -181,7 +181,7 @@ def test_fisher_keeps_the_gradients_it_is_made_of(
     for layer in fisher(model, items, inputs, 0, SILENT):
         assert layer.head_gradients is not None
         assert layer.neuron_gradients is not None
-        assert layer.head_gradients.shape == (len(items), len(layer.num_heads))
+        assert layer.head_gradients.shape == (len(items), len(layer.heads))
         assert np.allclose(np.square(layer.neuron_gradients).mean(axis=0), layer.neurons, rtol=1e-4)
 
 

@@ -55,7 +55,7 @@ def loss_of(importance: list[LayerImportance], shapes: Sequence[LayerShape]) -> 
     return sum(
         float(np.sort(values)[: len(values) - width].sum())
         for layer, shape in zip(importance, shapes, strict=True)
-        for values, width in ((layer.num_heads, shape.num_heads), (layer.neurons, shape.intermediate_size))
+        for values, width in ((layer.heads, shape.num_heads), (layer.neurons, shape.intermediate_size))
     )
 
 

@@ -16,7 +16,7 @@ from edge_ptf.package.evidence import Status, TargetVerdict
 
 
 def trial(name: str = "trial 1", **values: Any) -> Trial:
-    known = {"why": "a test", "plan": {}, "state": "finished", "seconds": 1.0, "speedup": 5.0, "size_mb": 8.0}
+    known = {"why": "a test", "overrides": {}, "state": "finished", "seconds": 1.0, "speedup": 5.0, "size_mb": 8.0}
     return Trial(name=name, predicted=Prediction(speedup=5.0, size_mb=8.0), **{**known, **values})
 
 

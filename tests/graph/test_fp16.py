@@ -191,7 +191,7 @@ def test_scales_that_fp16_cannot_tell_apart_stay_fp32() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "shown"),
     [
         ({"mode": "dynamic"}, "dynamic INT8 operators take FP32 only"),
         ({"mode": "static", "embeddings": "int4"}, "no int4 embeddings"),

@@ -14,7 +14,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import BadInputError
 from edge_ptf.graph import Graph, QuantizeConfig, quantize, rewrite
-from edge_ptf.graph.linear_ops import nodes_of, products, readable
+from edge_ptf.graph.linear_ops import linear_ops, nodes_of, readable
 from edge_ptf.models.checkpoint import load_tokenizer
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "albert")
@@ -34,7 +34,7 @@ torch.set_num_threads(1)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_products_keep_their_names_when_the_graph_is_fused(exported: Callable[..., Graph], family: str) -> None:
     graph = exported(family)
-    plain, fused = products(onnx.load(graph.model)), products(rewrite.fuse(graph.model))
+    plain, fused = linear_ops(onnx.load(graph.model)), linear_ops(rewrite.fuse(graph.model))
     layers = range(1 if family == "albert" else 3)  # ALBERT's layers are one
     prefix = "albert_layers" if family == "albert" else "layer"
     wanted = [f"{prefix}.{layer}.{role}" for layer in layers for role in LAYER]
@@ -48,7 +48,7 @@ def test_products_keep_their_names_when_the_graph_is_fused(exported: Callable[..
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_weighted_product_belongs_to_one_name(exported: Callable[..., Graph], family: str) -> None:
     model = onnx.load(exported(family).model)
-    found = [node for nodes in products(model).values() for node in nodes]
+    found = [node for nodes in linear_ops(model).values() for node in nodes]
     assert sorted(found) == sorted(rewrite.weighted_linear_ops(model))
 
 
@@ -69,8 +69,8 @@ def test_names_are_made_from_paths(module: str, name: str) -> None:
 
 def test_an_unknown_product_is_answered_with_near_ones(exported: Callable[..., Graph]) -> None:
     model = onnx.load(exported("bert").model)
-    with pytest.raises(BadInputError, match=r"'layer.1.fnn.output'.* Did you mean layer.1.feed_forward.output"):
-        nodes_of(model, ["classifier", "layer.1.fnn.output"])
+    with pytest.raises(BadInputError, match=r"'layer.1.feed_forwards.output'.* Did you mean layer.1.feed_forward.output"):
+        nodes_of(model, ["classifier", "layer.1.feed_forwards.output"])
 
 
 def counts(graph: Graph, *kinds: str) -> list[int]:
@@ -109,7 +109,7 @@ def test_with_every_product_in_fp32_the_answers_are_those_of_fp32(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str, mode: str
 ) -> None:
     full, data = exported(family), tiny_data()
-    names = tuple(products(onnx.load(full.model)))
+    names = tuple(linear_ops(onnx.load(full.model)))
     small = quantize(full, data, QuantizeConfig(mode=mode, keep_fp32=names), tmp_path / "out")
     before, after = GraphSession(full.model), GraphSession(small.model)
     for encoding in tasks.create(full.info.task).encode(load_tokenizer(full.path), data.validation, 32):

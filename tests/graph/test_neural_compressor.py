@@ -54,7 +54,7 @@ def test_scales_are_found_by_the_names_that_the_graph_has() -> None:
         program(
             linear("model.bert.encoder.layer.1.attention.self.query", pair(0.5, 3)),
             linear("model.bert.encoder.layer.1.output.dense", pair(0.25, 0)),
-            linear("model.distilbert.transformer.layer.0.feed_forward.lin1", pair(0.125, 1)),
+            linear("model.distilbert.transformer.layer.0.ffn.lin1", pair(0.125, 1)),
             linear("model.classifier", pair(1.0, 2)),
             linear("model.bert.pooler.dense", SimpleNamespace(target="relu", args=())),  # left in FP32
             SimpleNamespace(target="add", args=()),

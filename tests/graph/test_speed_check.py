@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_ptf.errors import ExitCode, RefusedError
-from edge_ptf.graph import SpeedCheck, SpeedCheckConfig, check_speed, gain, open_speed_check
+from edge_ptf.graph import SpeedCheck, SpeedCheckConfig, check_speed, open_speed_check, speed_check
 
 
 def test_only_what_is_surely_slower_is_refused() -> None:
@@ -32,7 +32,7 @@ def test_the_ratio_is_that_of_the_repeats(
     def timed(sessions: Any, encodings: Any) -> Any:
         return np.array([[next(ratios)] * len(encodings), [1.0] * len(encodings)])
 
-    monkeypatch.setattr(gain, "interleaved_ms", timed)
+    monkeypatch.setattr(speed_check, "interleaved_ms", timed)
     graph = make_graph()
     found = check_speed(graph, graph, tiny_labelled(), SpeedCheckConfig(repeats=3), tmp_path / "out")
     assert found.ratio == pytest.approx(4.0, abs=1e-3)

@@ -76,7 +76,7 @@ def test_at_last_it_is_taught_with_the_rounding_of_int8(make_shop: Callable[...,
     def made(overrides: Any, predicted: Any) -> dict[str, Any]:
         return {"short": {} if overrides.get("distill", {}).get("quantization_aware") else INACCURATE}
 
-    shop = make_shop(made, search={"trials": 9})
+    shop = make_shop(made, search={"heuristic_trials": 9})
     found = heuristic_search(shop, predictors)
     *_, longer, last = found.trials
     assert len(found.trials) == 4
@@ -85,7 +85,7 @@ def test_at_last_it_is_taught_with_the_rounding_of_int8(make_shop: Callable[...,
     assert "taught with INT8's rounding" in last.why
     assert found.winning is last
     minutes = (2 + ROUNDING - 0.01) / 60  # each trial here takes a second, and this one ROUNDING
-    brief = make_shop(made, search={"trials": 9, "minutes": minutes}, ensemble={"teachers": TEACHERS})
+    brief = make_shop(made, search={"heuristic_trials": 9, "minutes": minutes}, ensemble={"teachers": TEACHERS})
     assert len(heuristic_search(brief, predictors).trials) == 2
 
 
@@ -97,7 +97,7 @@ def test_at_last_it_is_taught_with_the_rounding_of_int8(make_shop: Callable[...,
 def test_there_is_no_such_lesson_where_nothing_becomes_int8_or_all_is_taught_so(
     make_shop: Callable[..., Any], predictors: Any, sections: Any
 ) -> None:
-    shop = make_shop(lambda *_: {"short": INACCURATE}, search={"trials": 9}, **sections)
+    shop = make_shop(lambda *_: {"short": INACCURATE}, search={"heuristic_trials": 9}, **sections)
     given = [trial.overrides.get("distill", {}) for trial in heuristic_search(shop, predictors).trials]
     assert given == [{}, {}, {"epochs": LONGER * shop.recipe.distill.epochs}]
 
@@ -131,7 +131,7 @@ def test_a_smaller_one_is_taught_as_the_last_one_was(make_shop: Callable[..., An
         measured = predicted.speedup / 1.5
         return {"speedup": measured, "short": {} if measured >= 4 else SLOW}
 
-    _, before, last = heuristic_search(make_shop(made, search={"trials": 5}), predictors).trials
+    _, before, last = heuristic_search(make_shop(made, search={"heuristic_trials": 5}), predictors).trials
     assert last.overrides["ensemble"] == before.overrides["ensemble"]
     assert last.overrides["prune"] != before.overrides["prune"]
 
@@ -154,7 +154,7 @@ def test_where_nothing_helps_the_nearest_wins_and_it_says_so(make_shop: Callable
     def made(overrides: Any, predicted: Any) -> dict[str, Any]:
         return {"short": {"max_drop.accuracy": 0.2 if "distill" in overrides else 0.5}}
 
-    found = heuristic_search(make_shop(made, search={"trials": 5}), predictors)
+    found = heuristic_search(make_shop(made, search={"heuristic_trials": 5}), predictors)
     assert [item.name for item in found.trials] == ["trial 1", "trial 2", "trial 3", "trial 4"]
     assert found.winner == "trial 3"
     assert "edge-ptf search" in found.conclusion
@@ -189,7 +189,7 @@ def test_heads_go_where_narrower_states_keep_too_few_layers(
     make_shop: Callable[..., Any], predictors: Any, speedup: float, heads: tuple[int, ...] | None
 ) -> None:
     targets = {"min_speedup": speedup, "package_mb": 3.2}
-    shop = make_shop(lambda *_: {"short": {"speedup": 0.1}, "speedup": 3.0}, targets=targets, search={"trials": 2})
+    shop = make_shop(lambda *_: {"short": {"speedup": 0.1}, "speedup": 3.0}, targets=targets, search={"heuristic_trials": 2})
     for trial in heuristic_search(shop, predictors).trials:
         assert trial.overrides["prune"]["num_heads"] == heads
         assert trial.overrides["prune"]["hidden_size"] == 288
@@ -199,7 +199,7 @@ def test_attempts_and_minutes_are_limits(make_shop: Callable[..., Any], predicto
     def made(overrides: Any, predicted: Any) -> dict[str, Any]:
         return {"short": INACCURATE}
 
-    one = heuristic_search(make_shop(made, search={"trials": 1}), predictors)
+    one = heuristic_search(make_shop(made, search={"heuristic_trials": 1}), predictors)
     assert len(one.trials) == 1
     assert "1 trials" in one.conclusion
     brief = heuristic_search(make_shop(made, search={"minutes": 0.01}), predictors)
@@ -268,7 +268,7 @@ def test_a_speed_up_out_of_reach_does_not_hide_the_table_that_fits(
 ) -> None:
     targets = {"min_speedup": 1000.0, "package_mb": 5.0}
     assert predictor.deepest(Limits(size_mb=5.0)) is None  # 12,000 subwords alone take 4.8 MB
-    found = heuristic_search(make_shop(lambda *_: {"short": SLOW}, targets=targets, search={"trials": 1}), predictors)
+    found = heuristic_search(make_shop(lambda *_: {"short": SLOW}, targets=targets, search={"heuristic_trials": 1}), predictors)
     assert found.unreachable == ("speedup",)
     assert found.trials[0].overrides["quantize"] == {"embeddings": "int4"}
 

@@ -23,7 +23,7 @@ PREDICTED = Prediction(speedup=2.0, size_mb=1.0)
 QUICK = {
     "distill": {"epochs": 1, "spliced_texts": 0.0},
     "bench": {"texts": 100, "seconds": 0, "memory_launches": 2},
-    "gain": {"allow_slower": True},
+    "speed_check": {"allow_slower": True},
     "targets": {"min_speedup": 1000.0, "package_mb": None, "peak_memory_mb": None},
 }
 SMALL = {"prune": {"num_layers": 2, "intermediate_size": (32,)}}
