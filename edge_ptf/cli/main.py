@@ -20,14 +20,14 @@ COMMANDS = {
     "init": ("project", "Write a commented edge-ptf.yaml; later commands read it."),
     "profiles": ("profiles", "List, show and validate hardware profiles."),
     "finetune": ("training", "Fine-tune a pretrained model: the teacher."),
-    "costs": ("training", "Measure what each part of a checkpoint's layers costs here."),
+    "latency-table": ("training", "Measure what each part of a checkpoint's layers costs here."),
     "prune": ("training", "Make a checkpoint physically smaller: the untrained student."),
     "distill": ("training", "Teach the student what the teacher knows."),
     "export": ("graphs", "Turn a checkpoint into ONNX, proven to answer alike."),
     "calibrate": ("graphs", "Find ranges for static INT8 with Neural Compressor (extra inc)."),
     "quantize": ("graphs", "Turn an ONNX graph into INT8."),
-    "sensitivity": ("graphs", "Find the products that INT8 hurts, and the fewest to keep in FP32."),
-    "assemble": ("graphs", "Make the payload: model, tokenizer, labels, golden vectors, papers."),
+    "sensitivity": ("graphs", "Find the linear ops that INT8 hurts, and the fewest to keep in FP32."),
+    "assemble": ("graphs", "Make the payload: model, tokenizer, labels, golden vectors, model card, SBOM."),
     "evaluate": ("evidence", "Run a package over the test split."),
     "bench": ("bench", "Measure latency and memory, here or on a device."),
     "gate": ("evidence", "Judge a package's evidence against targets."),
@@ -54,7 +54,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"edge_ptf.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def resolve_command(

@@ -1,4 +1,4 @@
-"""`edge-ptf finetune`, `costs`, `prune` and `distill`: the stages that make checkpoints."""
+"""`edge-ptf finetune`, `latency-table`, `prune` and `distill`: the stages that make checkpoints."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def finetune_command(settings: tuple[str, ...], project_file: Path | None, overw
         return print_outcome(stages.run_finetune(base, name, data, task, config, place))
 
 
-@click.command("costs")
+@click.command("latency-table")
 @click.option("--checkpoint", required=True, type=checkpoint_path, help="A fine-tuned checkpoint.")
 @job_options
 @out_option
@@ -77,7 +77,7 @@ def latency_table_command(
     "--latency-table",
     "latency_table",
     type=click.Path(path_type=Path, exists=True),
-    help="What each width costs, as `costs` writes it; --speedup needs it.",
+    help="What each width costs, as `latency-table` writes it; --speedup needs it.",
 )
 @job_options
 @out_option
@@ -94,7 +94,7 @@ def prune_command(
     """Remove layers, heads, feed-forward neurons and vocabulary: a physically smaller model.
 
     \b
-    edge-ptf latency-table --checkpoint teacher/ --data demo --out costs/
+    edge-ptf latency-table --checkpoint teacher/ --data demo --out latency/
     edge-ptf prune --checkpoint teacher/ --data demo --costs costs/ --speedup 1.5 --out small/
 
     What stays is refitted to the unpruned model, so a small cut needs no training; `distill` recovers a large one.
@@ -115,7 +115,7 @@ def prune_command(
 @click.option("--teacher", required=True, type=checkpoint_path, help="The fine-tuned checkpoint to learn from.")
 @click.option("--student", required=True, type=checkpoint_path, help="The smaller checkpoint, as `prune` writes it.")
 @click.option(
-    "--extra_teacher",
+    "--extra-teacher",
     "extra_teachers",
     multiple=True,
     type=checkpoint_path,

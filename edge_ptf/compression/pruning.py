@@ -183,7 +183,7 @@ def _cut_structure(
         found = best_structure(scores, costs, budget, NEURONS_STEP)
         kept, wanted = list(found.kept), list(found.layers)
         notes = {
-            "costs": costs.source,
+            "latency_table": costs.source,
             "predicted_ms": round(found.ms, 4),
             "predicted_unpruned_ms": round(costs.unpruned_predicted_ms, 4),
         }

@@ -41,7 +41,7 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     assert first.returncode == {"PASS": 0, "FAIL": 3, "UNPROVEN": 4}[verdict["status"]]
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert [stage["stage"] for stage in record["stages"]][:8] == [
-        *("finetune", "export", "assemble", "prune", "distill", "export", "quantize", "gain"),
+        *("finetune", "export", "assemble", "prune", "distill", "export", "quantize", "speed_check"),
     ]
     assert not any(stage["reused"] for stage in record["stages"])
     suite = ElementTree.parse(out / "ci" / "gate.xml").getroot()[0]
@@ -107,7 +107,7 @@ def test_another_device_is_judged_where_it_can_be(
     assert status["max_drop.accuracy"] == "PASS"
     assert status["latency_ms.p50"] == status["peak_memory_mb"] == "UNPROVEN"
     assert (tmp_path / "out" / "package.eptf").exists()
-    (costs,) = (tmp_path / "out" / "stages").glob("costs-*/costs.json")
+    (costs,) = (tmp_path / "out" / "stages").glob("latency_table-*/latency_table.json")
     assert json.loads(costs.read_text(encoding="utf-8"))["source"] == "estimated"
 
 
@@ -193,7 +193,7 @@ def targets_only(base: Path, data: Path, command: str, out: Path, *more: str) ->
     """A job that names no size."""
     return [
         *(command, "--profile", "x86-generic", "--model", str(base), "--data", str(data)),
-        *("--task", "text-classification", "--out", str(out), "--set", "costs.rounds=3"),
+        *("--task", "text-classification", "--out", str(out), "--set", "latency_table.rounds=3"),
         *UNSIZED,
         *("--min-speedup", "0.1", "--max-drop", "accuracy=100", *more),
     ]

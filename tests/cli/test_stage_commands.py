@@ -131,7 +131,7 @@ def test_a_stage_is_reused_and_never_written_over_by_another(work: tuple[Path, d
 def test_a_checkpoint_is_made_as_fast_as_asked(work: tuple[Path, dict[str, str]], csv_data: Path) -> None:
     folder, _ = work
     data = ("--checkpoint", "teacher", "--data", csv_data)
-    measured = edge_ptf(folder, "costs", *data, "--texts", 2, "--rounds", 3, "--out", "costs")
+    measured = edge_ptf(folder, "latency-table", *data, "--texts", 2, "--rounds", 3, "--out", "costs")
     assert measured.returncode == 0, measured.stderr
     assert "heads" in measured.stdout
     assert "last layer" in measured.stdout

@@ -385,7 +385,7 @@ def test_a_speedup_is_met_by_the_widths_that_are_found(
     costs = latency_table(teacher, data, tmp_path / "costs")
     student = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", costs=costs)
     notes = student.info.lineage[-1].notes
-    assert notes["costs"] == "estimated"
+    assert notes["latency_table"] == "estimated"
     assert notes["predicted_ms"] == pytest.approx(costs.predict(student.info.layers), abs=1e-4)
     assert costs.predict(student.info.layers) <= costs.unpruned_predicted_ms / 1.3
     assert len(notes["refit_error_left"]) == 2 * len(notes["kept_layers"])
