@@ -165,7 +165,7 @@ def _refit(
     everything = fitted.joined(held)
     if everything.error <= ROUNDING * energy:
         return 0.0
-    size = int(part.get(part.family.attention).attention_head_size) if half == "attention" else 1
+    size = part.head_size if half == "attention" else 1
     proof = held if held.error else fitted
 
     def whole(sums: _Sums) -> Matrix | None:

@@ -186,12 +186,13 @@ def traceable(model: Any, inputs: tuple[str, ...]) -> Any:
     class PlainAttention(nn.Module):
         """Scaled dot-product attention written out, over an additive mask [batch, 1, 1, length]."""
 
-        def __init__(self, old: Any, names: tuple[str, str, str]) -> None:
+        def __init__(self, part: models.LayerParts) -> None:
             super().__init__()
-            self.query, self.key, self.value = (getattr(old, name) for name in names)
-            self.size = int(old.attention_head_size)
+            family = part.family
+            self.query, self.key, self.value = (part.get(path) for path in family.projections)
+            self.size = part.head_size
             self.heads = self.query.out_features // self.size
-            self.output = getattr(old, "out_lin", None)
+            self.output = part.get(family.attention_output) if family.output_inside_attention else None
 
         def forward(
             self, hidden_states: torch.Tensor, attention_mask: torch.Tensor, **_: Any
@@ -226,7 +227,5 @@ def traceable(model: Any, inputs: tuple[str, ...]) -> Any:
         model.set_attn_implementation("eager")
     for part in models.parts(model) if known else ():
         if part.num_heads:
-            names = tuple(path.rpartition(".")[2] for path in part.family.projections)
-            plain = PlainAttention(part.get(part.family.attention), names)  # type: ignore[arg-type]
-            part.set(part.family.attention, plain)
+            part.set(part.family.attention, PlainAttention(part))
     return Traceable().eval()

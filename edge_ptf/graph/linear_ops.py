@@ -1,8 +1,9 @@
-"""The products of a graph that have a weight, under names that people read and that outlive a fusion.
+"""The linear ops of a graph that have a weight, under readable names that stay the same after a fusion.
 
-A node is named by the path of the module it was traced from, `/model/bert/encoder/layer.1/output/dense/MatMul`; its
-product is called `layer.1.feed_forward.output`. Query, key and value are one product, `layer.1.attention.qkv`, because they have
-one input and ONNX Runtime fuses them into one node. So the exported graph and the fused one have the same names.
+A node has the path of the module that it was traced from, `/model/bert/encoder/layer.1/output/dense/MatMul`. Its
+linear op is called `layer.1.feed_forward.output`. Query, key and value are one linear op, `layer.1.attention.qkv`,
+because they have one input and ONNX Runtime fuses them into one node. So the exported graph and the fused one have the
+same names.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from edge_ptf.errors import BadInputError, near_matches
 from edge_ptf.models import FAMILIES
 
 ATTENTION = "Attention"
-ROLES = (
-    (r"attention(\.self|\.attn)?(\.(query|key|value|q|k|v|q_lin|k_lin|v_lin))?", "attention.qkv"),
-    (r"attention\.(output(\.dense)?|attn\.o|out_lin|dense)", "attention.output"),
-    (r"intermediate\.dense|ffn\.lin1|ffn", "feed_forward.input"),
-    (r"output\.dense|ffn\.lin2|ffn_output", "feed_forward.output"),
+OTHER_ROLES = (
+    (r"attention(\.self|\.attn)?(\.(query|key|value|q|k|v))?", "attention.qkv"),
+    (r"attention\.(output(\.dense)?|attn\.o|dense)", "attention.output"),
+    (r"intermediate\.dense|ffn", "feed_forward.input"),
+    (r"output\.dense|ffn_output", "feed_forward.output"),
 )
-"""Paths within a layer, and the role of what is found there."""
+"""Paths within a layer and their roles, for exported plain attention and for families that are not registered."""
 
 
 def linear_ops(model: Any) -> dict[str, tuple[str, ...]]:
-    """The name of each product with a weight, and the nodes that work it out, in graph order.
+    """The name of each linear op with a weight, and the nodes that compute it, in graph order.
 
-    A weight that layers share (ALBERT) makes one product, named after its first use.
+    A weight that layers share (ALBERT) makes one linear op, named after its first use.
     """
     weights = {item.name for item in model.graph.initializer}
     by_weight: dict[str, str] = {}
@@ -42,10 +43,10 @@ def linear_ops(model: Any) -> dict[str, tuple[str, ...]]:
 
 
 def nodes_of(model: Any, names: Collection[str]) -> list[str]:
-    """The nodes of the named products.
+    """The nodes of the named linear ops.
 
     Raises:
-        BadInputError: the graph has no product of that name.
+        BadInputError: the graph has no linear op of that name.
     """
     known = linear_ops(model)
     check_known(names, known)
@@ -53,10 +54,10 @@ def nodes_of(model: Any, names: Collection[str]) -> list[str]:
 
 
 def check_known(names: Collection[str], known: Collection[str]) -> None:
-    """Refuses a name that no product has.
+    """Refuses a name that no linear op has.
 
     Raises:
-        BadInputError: says which.
+        BadInputError: names it.
     """
     for name in names:
         if name not in known:
@@ -64,16 +65,27 @@ def check_known(names: Collection[str], known: Collection[str]) -> None:
 
 
 def readable(module: str) -> str:
-    """The product's name from the path of its module, such as `/model/bert/encoder/layer.1/output/dense`."""
+    """The name of a linear op from the path of its module, such as `/model/bert/encoder/layer.1/output/dense`."""
     parts = [part for part in module.split("/") if part]
     layer = next((place for place, part in enumerate(parts) if re.fullmatch(r".*layers?\.\d+", part)), None)
     if layer is None:
-        kept = [part for part in parts if part not in _UNTOLD]
+        kept = [part for part in parts if part not in _OMITTED]
         return ".".join(kept or parts)
     inside = ".".join(parts[layer + 1 :])
-    role = next((role for pattern, role in ROLES if re.fullmatch(pattern, inside)), inside)
+    role = _roles().get(inside) or next((role for path, role in OTHER_ROLES if re.fullmatch(path, inside)), inside)
     return f"{parts[layer]}.{role}"
 
 
-_UNTOLD = {"model", "encoder", *FAMILIES}
-"""Parts of a path that say nothing."""
+def _roles() -> dict[str, str]:
+    """Paths within a layer and their roles, as the registered families say."""
+    roles: dict[str, str] = {}
+    for family in FAMILIES.values():
+        roles |= dict.fromkeys((family.attention, *family.projections), "attention.qkv")
+        roles[family.attention_output] = "attention.output"
+        roles[family.feed_forward_input] = "feed_forward.input"
+        roles[family.feed_forward_output] = "feed_forward.output"
+    return roles
+
+
+_OMITTED = {"model", "encoder", *FAMILIES}
+"""Parts of a path that a readable name leaves out."""

@@ -1,15 +1,13 @@
-"""Which parts of an encoder can be made smaller, family by family, and how to cut them."""
+"""The parts of an encoder that can be made smaller, family by family, and how to prune them."""
 
 from __future__ import annotations
 
-from edge_ptf.models.families import (
-    FAMILIES,
-    Family,
+from edge_ptf.models.families import FAMILIES, Family, family_named, positions_after_padding
+from edge_ptf.models.structure import (
     LayerParts,
     LayerShape,
     embedded,
     encoder,
-    family_named,
     family_of,
     head_size,
     hidden_size,
@@ -48,6 +46,7 @@ __all__ = [
     "keep_subwords",
     "layers",
     "parts",
+    "positions_after_padding",
     "projections",
     "reshape",
     "set_layers",

@@ -114,7 +114,7 @@ def _check_encoder(path: Path, model: Any, found: Mapping[str, Any]) -> None:
     if drawn:
         raise CheckpointError(
             f"{path}: {len(drawn)} weights of the encoder are missing or of another shape (first: {min(drawn)})",
-            hint="Give a pretrained model as save_pretrained writes it; what prune has cut is for distill",
+            hint="Give a pretrained model as save_pretrained writes it; a pruned checkpoint is for distill",
         )
 
 
@@ -130,23 +130,21 @@ def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> Check
 
 
 def longest_sequence(config: Any) -> int:
-    """The most tokens the position embeddings permit (RoBERTa's and its kin's begin after the padding id); models that
-    know relative positions only have no limit."""
+    """The most tokens that the position embeddings permit; models with only relative positions have no limit."""
     limit = int(getattr(config, "max_position_embeddings", None) or 0)
     if limit < 1:
         return UNLIMITED
-    shifted = any(name in config.model_type for name in ("roberta", "camembert", "mpnet", "longformer"))
-    return limit - config.pad_token_id - 1 if shifted else limit
+    return limit - config.pad_token_id - 1 if models.positions_after_padding(config.model_type) else limit
 
 
 def model_inputs(model: Any, tokenizer: Any) -> tuple[str, ...]:
-    """Which of `INPUTS` the tokenizer gives and the model looks at (DistilBERT, for one, has no token types)."""
+    """Which of `INPUTS` the tokenizer gives and the model reads (DistilBERT, for example, has no token types)."""
     from inspect import signature
 
-    looked_at = set(signature(model.forward).parameters)
+    read = set(signature(model.forward).parameters)
     if getattr(model.config, "type_vocab_size", 2) < 2:
-        looked_at.discard("token_type_ids")
-    return tuple(name for name in INPUTS if name in tokenizer.model_input_names and name in looked_at)
+        read.discard("token_type_ids")
+    return tuple(name for name in INPUTS if name in tokenizer.model_input_names and name in read)
 
 
 def save_checkpoint(model: Any, tokenizer: Any, info: CheckpointInfo, out: Path) -> Checkpoint:

@@ -1,12 +1,12 @@
-"""Cutting an encoder's parts: layers, heads, feed-forward neurons, hidden states, rows of the embedding table."""
+"""Removal of parts of an encoder: layers, heads, feed-forward neurons, hidden states, rows of the embedding table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from edge_ptf.models.families import (
-    HEADS,
+from edge_ptf.models.families import Family
+from edge_ptf.models.structure import (
     LayerParts,
     LayerShape,
     encoder,
@@ -42,7 +42,7 @@ def slice_layer(part: LayerParts, heads: Sequence[int], neurons: Sequence[int]) 
     import torch
 
     family = part.family
-    size = int(part.get(family.attention).attention_head_size)
+    size = part.head_size
     rows = torch.tensor([head * size + offset for head in heads for offset in range(size)], dtype=torch.long)
     if 0 < len(heads) != part.num_heads:
         for path in family.projections:
@@ -56,11 +56,11 @@ def slice_layer(part: LayerParts, heads: Sequence[int], neurons: Sequence[int]) 
 
 
 def fill_layer(part: LayerParts, shape: LayerShape) -> None:
-    """Gives one layer, which has heads and neurons, other widths and random weights, in place: for measuring its cost."""
+    """Gives one layer, which has heads and neurons, other widths and random weights, in place, to measure latency."""
     from torch import nn
 
     family = part.family
-    size, width = int(part.get(family.attention).attention_head_size), part.get(family.feed_forward_input).in_features
+    size, width = part.head_size, part.get(family.feed_forward_input).in_features
     if shape.num_heads:
         for path in family.projections:
             part.set(path, nn.Linear(width, shape.num_heads * size))
@@ -72,25 +72,27 @@ def fill_layer(part: LayerParts, shape: LayerShape) -> None:
 
 
 def keep_hidden(model: Any, kept: Sequence[int]) -> None:
-    """Keeps only these numbers of the hidden states, in place, wherever they are written or read.
+    """Keeps only these dimensions of the hidden states, in place, in every module that writes or reads them.
 
-    Attention's heads, feed-forward neurons and what a head makes of the hidden states stay as they are.
+    Attention heads, feed-forward neurons and the output of the task's head stay as they are.
     """
     import torch
 
     if len(kept) == hidden_size(model):
         return
     rows = torch.tensor(list(kept), dtype=torch.long)
-    _keep_embedded(encoder(model), rows)
+    family = family_of(model)
+    _keep_embedded(encoder(model), family, rows)
     for part in parts(model):
-        family = part.family
         for path in (*family.projections, family.feed_forward_input):
             _reads(part.layer, path, rows)
         for path in (family.attention_output, family.feed_forward_output):
             _writes(part.layer, path, rows)
         for path in family.norms:
             _narrow_norm(part.get(path), rows)
-    for path in (f"{model.base_model_prefix}.pooler.dense", *HEADS):
+    if family.pooler and _reads(encoder(model), family.pooler, rows):
+        return
+    for path in family.heads:
         if _reads(model, path, rows):
             return
 
@@ -113,9 +115,10 @@ def keep_subwords(model: Any, kept: Sequence[int]) -> None:
 
 
 def reshape(model: Any, shape: Iterable[LayerShape], hidden: int | None = None) -> None:
-    """Gives every layer the widths of `shape`, and hidden states theirs, in place, before a state is loaded.
+    """Gives every layer the widths of `shape`, and the hidden states the size `hidden`, before a state is loaded.
 
-    Which numbers, heads and neurons stay is arbitrary. A model of a family that cannot be pruned stays as it is.
+    It changes the model in place. It keeps any heads, neurons and dimensions, because the state replaces their weights.
+    A model of a family that cannot be pruned stays as it is.
     """
     if not is_known(model):
         return
@@ -129,17 +132,17 @@ def reshape(model: Any, shape: Iterable[LayerShape], hidden: int | None = None) 
         )
 
 
-def _keep_embedded(encoder: Any, kept: Any) -> None:
-    """Narrows what the embeddings give: the projection where there is one (ELECTRA), else the tables themselves."""
+def _keep_embedded(encoder: Any, family: Family, kept: Any) -> None:
+    """Narrows the output of the embeddings: the projection where the model has one, else the tables themselves."""
     from torch import nn
 
-    if _writes(encoder, "embeddings_project", kept):
+    if family.embeddings_projection and _writes(encoder, family.embeddings_projection, kept):
         return
-    for module in encoder.embeddings.modules():
+    for module in encoder.get_submodule(family.embeddings).modules():
         if isinstance(module, nn.Embedding):
             module.weight = nn.Parameter(module.weight.detach()[:, kept].clone())
             module.embedding_dim = len(kept)
-    _narrow_norm(encoder.embeddings.LayerNorm, kept)
+    _narrow_norm(encoder.get_submodule(family.embeddings_norm), kept)
 
 
 def _module(root: Any, path: str) -> Any:
@@ -199,17 +202,16 @@ def _linear(weight: Any, bias: Any) -> Any:
 
 
 def _drop_empty(part: LayerParts, heads: int, neurons: int) -> None:
-    """A half without heads or neurons keeps only its output bias, and no product of width zero."""
+    """A half without heads or neurons keeps only its output bias, and no linear op of width zero."""
     family = part.family
     if heads == 0:
-        output = part.get(family.attention_output)
-        if family.name == "distilbert":
-            part.set(family.attention, _bias_attention(output, part.get(family.attention)))
-        else:
-            part.set(family.attention, _bias_attention(None, part.get(family.attention)))
-            part.set(family.attention_output, _bias_only(output))
+        bias = _bias_only(part.get(family.attention_output))
+        part.set(family.attention, _no_attention(part))
+        part.set(family.attention_output, bias)
     if neurons == 0:
-        part.set(family.feed_forward_input, _passing())
+        from torch import nn
+
+        part.set(family.feed_forward_input, nn.Identity())
         part.set(family.feed_forward_output, _bias_only(part.get(family.feed_forward_output)))
 
 
@@ -230,26 +232,22 @@ def _bias_only(linear: Any) -> Any:
     return BiasOnly()
 
 
-def _passing() -> Any:
+def _no_attention(part: LayerParts) -> Any:
     from torch import nn
 
-    return nn.Identity()
-
-
-def _bias_attention(output: Any, old: Any) -> Any:
-    from torch import nn
-
-    bias = _bias_only(output) if output is not None else nn.Identity()
+    family, size = part.family, part.head_size
+    inside = family.output_inside_attention
 
     class NoAttention(nn.Module):
-        """Attention without heads: nothing is mixed between tokens."""
+        """Attention without heads: it mixes no tokens."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.attention_head_size = old.attention_head_size
-            self.out_lin = bias
+            setattr(self, family.head_size, size)
+            if inside:
+                self.add_module(inside, nn.Identity())
 
         def forward(self, hidden_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, None]:
-            return self.out_lin(hidden_states), None
+            return (self.get_submodule(inside)(hidden_states) if inside else hidden_states), None
 
     return NoAttention()

@@ -68,7 +68,7 @@ def test_every_stage_says_what_it_did(work: tuple[Path, dict[str, str]]) -> None
     _, said = work
     for stage, word in {
         "finetune": "validation",
-        "prune": "num_layers",
+        "prune": "layers",
         "distill": "validation",
         "export": "largest difference to PyTorch",
         "sensitivity": "layer.1.feed_forward.output",
