@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize, signal, stats
 
-from edge_ptf import profiles, statistics
+from edge_ptf import profiles, statistics, tasks
 from edge_ptf.bench import BenchConfig, compare_latency
 from edge_ptf.bench.devices import open_device
 from edge_ptf.bench.launching import Text
@@ -58,7 +58,6 @@ from edge_ptf.package.manifest import (
 )
 from edge_ptf.package.payload import Payload
 from edge_ptf.profiles import Targets
-from edge_ptf.tasks.base import TaskSpec
 
 RESULTS = Path(__file__).parent / "results" / "gate_error_rates.json"
 NOMINAL, COVERAGE = 0.05, (0.93, 0.97)
@@ -290,19 +289,27 @@ def _means(found: Sequence[tuple[bool, bool, bool]]) -> tuple[float, float, floa
 
 def _payload(task: str) -> Payload:
     """A package that was never built: the gate looks at its task and its size."""
-    tensor = TensorEntry(name="logits", dtype="float32", shape=("batch", 2))
     labels = ("a", "b") if task == "text-classification" else ("O", "B-x")
+    head = tasks.create(tasks.get(task).spec_for(labels)).head
+    tensor = TensorEntry(name="logits", dtype="float32", shape=("batch", *["length"] * head.per_token, 2))
     manifest = Manifest(
         name="simulated",
         graphs=(
             GraphEntry(
-                name="main", file="model.onnx", inputs=(), outputs=(tensor,), opset=17, scheme=Scheme(), layers=()
+                name="main",
+                format="onnx",
+                file="model.onnx",
+                inputs=(),
+                outputs=(tensor,),
+                opset=17,
+                scheme=Scheme(),
+                layers=(),
             ),
         ),
-        heads=(HeadEntry(name="h", graph="main", output="logits", task=TaskSpec(name=task, labels=labels)),),
+        heads=(HeadEntry(**head.model_dump(), graph="main"),),
         tokenizer=TokenizerEntry(max_length=128),
         golden=GoldenEntry(count=0, tolerance=0.1),
-        requires=Requirements(onnxruntime="1.23"),
+        requires=Requirements(engines={"onnxruntime": "1.23"}),
         lineage=Lineage(base_model="m", data="d", steps=(), tools={}),
         files=(),
     )

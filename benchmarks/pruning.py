@@ -80,7 +80,15 @@ def _structures(teacher: Checkpoint, data: LabelledData, costs: LatencyTable) ->
     texts = spread(data.validation, costs.config.texts)
     encodings = tasks.create(teacher.info.task).encode(tokenizer, texts, teacher.info.max_length)
     inputs = model_inputs(model, tokenizer)
-    builder = GraphBuilder(model, inputs, teacher.info.max_length, encodings, costs.quantize, costs.config)
+    builder = GraphBuilder(
+        model,
+        tasks.create(teacher.info.task).head,
+        inputs,
+        teacher.info.max_length,
+        encodings,
+        costs.quantize,
+        costs.config,
+    )
     draw, whole = random.Random(0), costs.unpruned
     structures = [whole]
     while len(structures) <= STRUCTURES:

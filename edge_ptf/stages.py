@@ -116,6 +116,7 @@ def run_finetune(
         "finetune",
         config,
         TRAINING,
+        version=2,
         base=tree_digest(base),
         base_name=base_name,
         data=data.fingerprint,
@@ -163,7 +164,7 @@ def run_prune(
         "prune",
         config,
         TRAINING,
-        version=5,
+        version=6,
         checkpoint=checkpoint.digest,
         data=data.fingerprint,
         device_and_precision=device_and_precision("fp32"),
@@ -197,7 +198,7 @@ def run_distill(
         "distill",
         config,
         TRAINING,
-        version=3,
+        version=4,
         teacher=teacher.digest,
         student=student.digest,
         data=data.fingerprint,
@@ -229,7 +230,7 @@ def _kept_answers(precision: Precision, place: Place) -> KeptAnswers | None:
 
 def run_export(checkpoint: Checkpoint, data: LabelledData, config: ExportConfig, place: Place) -> Outcome[Graph]:
     """The checkpoint as an ONNX graph, proven to answer alike."""
-    key = _key("export", config, GRAPH, checkpoint=checkpoint.digest, data=data.fingerprint)
+    key = _key("export", config, GRAPH, version=2, checkpoint=checkpoint.digest, data=data.fingerprint)
     return place.run(key, lambda out: export(checkpoint, data, config, out, place.progress), open_graph)
 
 
@@ -257,7 +258,7 @@ def run_quantize(
 ) -> Outcome[Graph]:
     """The graph in INT8; `ranges` are what `run_calibrate` found."""
     further = {"ranges": ranges.model_dump(mode="json")} if ranges else {}
-    key = _key("quantize", config, GRAPH, version=3, graph=graph.digest, data=data.fingerprint, isa=_isa(), **further)
+    key = _key("quantize", config, GRAPH, version=4, graph=graph.digest, data=data.fingerprint, isa=_isa(), **further)
     return place.run(key, lambda out: quantize(graph, data, config, out, place.progress, ranges), open_graph)
 
 
@@ -301,7 +302,7 @@ def run_assemble(
         "assemble",
         config,
         RUNNING,
-        version=6,
+        version=7,
         graph=graph.digest,
         baseline=baseline.digest if baseline else None,
         data=data.fingerprint,

@@ -311,6 +311,19 @@ def make_payload(make_graph: Callable[..., Any], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
+def with_spec() -> Callable[..., Any]:
+    """A manifest whose first head has another spec: `with_spec(manifest, spec)`."""
+
+    def change(manifest: Any, spec: Any) -> Any:
+        from edge_ptf import tasks
+
+        head = manifest.heads[0].model_copy(update=dict(tasks.create(spec).head))
+        return manifest.model_copy(update={"heads": (head,)})
+
+    return change
+
+
+@pytest.fixture(scope="session")
 def verdict_for() -> Callable[..., Any]:
     """A verdict without targets about a payload."""
     from edge_ptf.package.evidence import Verdict

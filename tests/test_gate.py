@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge_ptf import profiles
+from edge_ptf import profiles, tasks
 from edge_ptf.gate import gate
 from edge_ptf.graph.artifact import Scheme
 from edge_ptf.machine import Machine
@@ -39,7 +39,6 @@ from edge_ptf.package.manifest import (
 )
 from edge_ptf.package.payload import Payload
 from edge_ptf.profiles import Targets
-from edge_ptf.tasks.base import TaskSpec
 
 VNNI = Machine(arch="x86_64", cpu="test", isa=("avx2", "avx512_vnni"), cores=2, memory_mb=8000, os="Linux 6")
 BOARD = Machine(
@@ -55,25 +54,26 @@ RUNTIME = RuntimeInfo(version="1.32.0", threads=1)
 
 
 def payload(size: int = 8_000_000, scope: str | None = None) -> Payload:
+    head = tasks.create(tasks.get("text-classification").spec_for(("a", "b"), scope)).head
     tensor = TensorEntry(name="logits", dtype="float32", shape=("batch", 2))
     manifest = Manifest(
         name="test",
         graphs=(
             GraphEntry(
-                name="main", file="model.onnx", inputs=(), outputs=(tensor,), opset=17, scheme=Scheme(), layers=()
+                name="main",
+                format="onnx",
+                file="model.onnx",
+                inputs=(),
+                outputs=(tensor,),
+                opset=17,
+                scheme=Scheme(),
+                layers=(),
             ),
         ),
-        heads=(
-            HeadEntry(
-                name="h",
-                graph="main",
-                output="logits",
-                task=TaskSpec(name="text-classification", labels=("a", "b"), out_of_scope_label=scope),
-            ),
-        ),
+        heads=(HeadEntry(**head.model_dump(), graph="main"),),
         tokenizer=TokenizerEntry(max_length=128),
         golden=GoldenEntry(count=0, tolerance=0.1),
-        requires=Requirements(onnxruntime="1.23"),
+        requires=Requirements(engines={"onnxruntime": "1.23"}),
         lineage=Lineage(base_model="m", data="d", steps=(), tools={}),
         files=(),
     )

@@ -25,6 +25,7 @@ from edge_ptf.errors import BadInputError
 from edge_ptf.graph import ExportConfig, QuantizeConfig
 from edge_ptf.graph.exporting import spread, trace
 from edge_ptf.graph.forms import Quantizer
+from edge_ptf.heads import HeadSpec
 from edge_ptf.machine import Machine, this_machine
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
@@ -162,7 +163,7 @@ def measure_latency_table(
         table = _estimated(model, encodings, quantize, config)
     else:
         inputs, longest = model_inputs(model, tokenizer), checkpoint.info.max_length
-        table = GraphBuilder(model, inputs, longest, encodings, quantize, config).table(progress)
+        table = GraphBuilder(model, task.head, inputs, longest, encodings, quantize, config).table(progress)
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return table
@@ -248,6 +249,7 @@ class GraphBuilder:
     def __init__(
         self,
         model: Any,
+        head: HeadSpec,
         inputs: tuple[str, ...],
         max_length: int,
         encodings: Sequence[Encoding],
@@ -263,7 +265,7 @@ class GraphBuilder:
                 "no layer has both heads and feed-forward neurons: their cost cannot be measured",
                 hint="Give prune the wanted sizes instead of a speed-up",
             )
-        self.shapes = models.shapes(model)
+        self.shapes, self.head = models.shapes(model), head
         self.inputs, self.max_length, self.quantize, self.config = inputs, max_length, quantize, config
         self.layer = copy.deepcopy(whole[0])
         subwords = min(SUBWORDS, len(models.word_embeddings(model).weight))
@@ -325,7 +327,7 @@ class GraphBuilder:
             models.fill_layer(part, shape)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "full.onnx"
-            onnx.save(trace(model.eval(), self.inputs, ExportConfig().opset), file)
+            onnx.save(trace(model.eval(), self.inputs, ExportConfig().opset, self.head), file)
             found = Quantizer(file, self.max_length, quantize, self.encodings).shipped()
         return GraphSession(found.SerializeToString(), self.config.threads)
 

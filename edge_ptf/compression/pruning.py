@@ -120,21 +120,21 @@ def prune(
         CheckpointError: the model's family cannot be pruned.
     """
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
-    info, notes = checkpoint.info, dict[str, Any]()
+    info, facts = checkpoint.info, dict[str, Any]()
     if config.skip_unsupported and not models.is_known(model):
-        notes["skipped"] = f"family {model.config.model_type}"
+        facts["skipped"] = f"family {model.config.model_type}"
     else:
         models.family_of(model)
-        notes |= _cut_structure(model, tokenizer, checkpoint, data, config, costs, progress)
+        facts |= _cut_structure(model, tokenizer, checkpoint, data, config, costs, progress)
         if config.hidden_size is not None:
             cut = _cut_hidden(model, tokenizer, checkpoint, data, config, progress)
             if cut:
-                info, notes = info.replace(hidden=models.hidden_size(model)), notes | cut
+                info, facts = info.replace(hidden=models.hidden_size(model)), facts | cut
         if config.vocabulary:
             tokenizer, found = _cut_vocabulary(model, tokenizer, data, config)
-            notes |= found
+            facts |= found
         info = info.replace(layers=models.shapes(model))
-    step = LineageStep(stage="prune", config=config.model_dump(mode="json"), notes=notes)
+    step = LineageStep(stage="prune", config=config.model_dump(mode="json"), facts=facts)
     return save_checkpoint(model, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
 
 
@@ -173,7 +173,7 @@ def _cut_structure(
 ) -> dict[str, Any]:
     before = models.shapes(model)
     scores: list[LayerImportance] = []
-    notes: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     if config.speedup is not None:
         if costs is None:
             raise BadInputError("a speed-up needs the cost of each width", hint="Measure it: edge-ptf latency-table")
@@ -182,7 +182,7 @@ def _cut_structure(
         budget = costs.unpruned_predicted_ms / config.speedup
         found = best_structure(scores, costs, budget, NEURONS_STEP)
         kept, wanted = list(found.kept), list(found.layers)
-        notes = {
+        facts = {
             "latency_table": costs.source,
             "predicted_ms": round(found.ms, 4),
             "predicted_unpruned_ms": round(costs.unpruned_predicted_ms, 4),
@@ -200,7 +200,7 @@ def _cut_structure(
             models.slice_layer(part, *_strongest(scores[layer], shape, config.rearrange))
     if unpruned is not None and config.refit != "none":
         items, first_token = _refit_items(tokenizer, checkpoint, data, config)
-        notes["refit_error_left"] = reconstruct(
+        facts["refit_error_left"] = reconstruct(
             model,
             unpruned,
             kept,
@@ -211,7 +211,7 @@ def _cut_structure(
             first_token,
             progress,
         )
-    return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted], **notes}
+    return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted], **facts}
 
 
 def _check_latency_table(costs: LatencyTable, shapes: Sequence[LayerShape]) -> None:
@@ -258,7 +258,7 @@ def _refit_items(
     task = tasks.create(checkpoint.info.task)
     items = labelled_items(tokenizer, task, data.train, checkpoint.info.max_length)
     tokens = sum(len(item.encoding.input_ids) for item in items)
-    return items[:: ceil(tokens / config.refit_tokens)], not any(isinstance(item.target, list) for item in items)
+    return items[:: ceil(tokens / config.refit_tokens)], not task.head.per_token
 
 
 def _scores(

@@ -16,6 +16,7 @@ from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, confli
 from edge_ptf.data.unlabelled import read_unlabelled
 from edge_ptf.digests import value_digest
 from edge_ptf.errors import BadInputError, DataError
+from edge_ptf.heads import is_per_token
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example, RowError, Task
 
@@ -120,7 +121,7 @@ def _read(
 
 def _example(task: type[Task], row: Row) -> Example:
     example = task.example(row.values)
-    labels = (example.label,) if isinstance(example.label, str) else example.label
+    labels = example.label if is_per_token(task.kind) else (str(example.label),)
     check_text(example.text, example.text_pair or "", *labels)
     return example
 

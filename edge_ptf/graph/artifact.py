@@ -46,14 +46,13 @@ class Scheme(StrictModel):
 class GraphInfo(StrictModel):
     """Content of `graph.json`, beside `model.onnx` and the tokenizer's files."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     task: TaskSpec
     max_length: int
     base_model: str
     layers: tuple[LayerShape, ...]
     opset: int
     inputs: tuple[str, ...]
-    output: str = "logits"
     scheme: Scheme = Scheme()
     nodes: dict[str, int] = Field(default_factory=dict, description="Operator counts, fused operators included.")
     parity_max_difference: float = Field(description="Largest logit difference to PyTorch (FP32) on real texts.")

@@ -17,6 +17,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import ParityError
 from edge_ptf.graph.artifact import MODEL_FILE, Graph, GraphInfo, save_graph
+from edge_ptf.heads import HeadSpec
 from edge_ptf.models.checkpoint import INPUTS, Checkpoint, LineageStep, load_model, load_tokenizer, model_inputs
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Encoding
@@ -50,7 +51,7 @@ def export(
     model = load_model(checkpoint)
     tokenizer = load_tokenizer(checkpoint.path)
     task = tasks.create(checkpoint.info.task)
-    traced = trace(model, model_inputs(model, tokenizer), config.opset)
+    traced = trace(model, model_inputs(model, tokenizer), config.opset, task.head)
     inputs = tuple(item.name for item in traced.graph.input)  # without attention nothing looks at its mask
     progress.advance()
     onnx.checker.check_model(traced, full_check=True)
@@ -68,7 +69,7 @@ def export(
     progress.advance()
     examples = spread(data.validation, config.parity_texts)
     encodings = task.encode(tokenizer, examples, info.max_length)
-    difference = largest_difference(model, graph.path / MODEL_FILE, encodings, inputs)
+    difference = largest_difference(model, graph.path / MODEL_FILE, encodings, inputs, task.head)
     if not difference <= config.parity_tolerance:
         raise ParityError(
             f"the exported graph differs from PyTorch by {difference:.2g} in a logit (allowed: "
@@ -78,7 +79,7 @@ def export(
     step = LineageStep(
         stage="export",
         config=config.model_dump(mode="json"),
-        notes={"parity_max_difference": float(f"{difference:.1e}"), "parity_texts": len(encodings)},
+        facts={"parity_max_difference": float(f"{difference:.1e}"), "parity_texts": len(encodings)},
     )
     info = info.replace(parity_max_difference=float(f"{difference:.1e}"), lineage=(*info.lineage, step))
     progress.advance()
@@ -93,7 +94,9 @@ def spread(examples: Sequence[Any], count: int) -> list[Any]:
     return [ordered[place] for place in places]
 
 
-def largest_difference(model: Any, graph: Path, encodings: Sequence[Encoding], inputs: Sequence[str]) -> float:
+def largest_difference(
+    model: Any, graph: Path, encodings: Sequence[Encoding], inputs: Sequence[str], head: HeadSpec
+) -> float:
     """Largest absolute difference of a logit, PyTorch against ONNX Runtime: each text alone, then all in one batch."""
     import torch
 
@@ -108,7 +111,7 @@ def largest_difference(model: Any, graph: Path, encodings: Sequence[Encoding], i
         batch = {name: padded[name] for name in inputs}
         expected = model(**{name: torch.from_numpy(value) for name, value in batch.items()}).logits.numpy()
         answers = session.session.run(None, batch)[0]
-    real = padded["attention_mask"].astype(bool) if answers.ndim == 3 else slice(None)
+    real = padded["attention_mask"].astype(bool) if head.per_token else slice(None)
     differences.append(np.abs(expected - answers)[real].max())
     return float(np.max(differences))  # is NaN where one of them is
 
@@ -124,7 +127,7 @@ def _padded(encodings: Sequence[Encoding], pad: int) -> dict[str, Any]:
     return {name: np.asarray(values, dtype=np.int64) for name, values in rows.items()}
 
 
-def trace(model: Any, inputs: tuple[str, ...], opset: int) -> Any:
+def trace(model: Any, inputs: tuple[str, ...], opset: int, head: HeadSpec) -> Any:
     """A PyTorch model as `onnx.ModelProto`, batch and length dynamic; the model stays as it is.
 
     `dynamo=False`: its graph is the one ONNX Runtime fuses best (see docs/architecture.md for the measurement).
@@ -140,9 +143,9 @@ def trace(model: Any, inputs: tuple[str, ...], opset: int) -> Any:
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0
     known = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
-    tokens = model.config.architectures and "Token" in model.config.architectures[0]
     axes = {name: {0: "batch", 1: "length"} for name in inputs}
-    axes["logits"] = {0: "batch", 1: "length"} if tokens else {0: "batch"}
+    logits = head.logits.tensor
+    axes[logits] = {0: "batch", 1: "length"} if head.per_token else {0: "batch"}
     stream = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -151,7 +154,7 @@ def trace(model: Any, inputs: tuple[str, ...], opset: int) -> Any:
             tuple(known[name] for name in inputs),
             stream,  # type: ignore[arg-type]
             input_names=list(inputs),
-            output_names=["logits"],
+            output_names=[logits],
             dynamic_axes=axes,
             opset_version=opset,
             dynamo=False,

@@ -40,7 +40,7 @@ class Quantizer:
         self.config = config
         self.encodings = encodings
         self.given = given
-        self.notes: dict[str, Any] = {}  # what was found out on the way, for the lineage
+        self.facts: dict[str, Any] = {}  # what was found out on the way, for the lineage
 
     def shipped(self, keep_fp32: Collection[str] = ()) -> Any:
         """`form` as it ships: its embedding tables stored in fewer bits, what is not INT8 in FP16 where asked for."""
@@ -51,8 +51,8 @@ class Quantizer:
             whole = config.mode == "none" or config.embeddings == "fp16"
             tables = 0 if whole else rewrite.compress_embeddings(model, config.embeddings)
             model, kept = fp16.to_fp16(model, self.large)
-            self.notes |= {"kept_fp32_by_range": list(kept)}
-        self.notes |= {"embedding_tables": tables}
+            self.facts |= {"kept_fp32_by_range": list(kept)}
+        self.facts |= {"embedding_tables": tables}
         return model
 
     def form(self, keep_fp32: Collection[str] = ()) -> Any:
@@ -80,7 +80,7 @@ class Quantizer:
         if dynamic:
             optimizations.slice_positions(model, self.max_length)
         if self.config.smooth is not None:
-            self.notes["smoothed_inputs"] = smoothing.smooth(model, self.encodings, self.config.smooth)
+            self.facts["smoothed_inputs"] = smoothing.smooth(model, self.encodings, self.config.smooth)
         return model
 
     @cached_property
@@ -103,12 +103,12 @@ class Quantizer:
         if self.given:
             theirs = transferred(self.source, found["minmax"], self.given)
             found = {**(found if best else {}), self.given.source: theirs}
-            self.notes |= {"calibration": self.given.source}
+            self.facts |= {"calibration": self.given.source}
         if len(found) == 1:
             return next(iter(found.values()))
         distances = {name: self._distance(ranges) for name, ranges in found.items()}
         nearest = min(distances, key=lambda name: distances[name])
-        self.notes |= {"calibration": nearest, "calibration_logit_difference": distances}
+        self.facts |= {"calibration": nearest, "calibration_logit_difference": distances}
         return found[nearest]
 
     def _distance(self, ranges: Any) -> float:

@@ -67,10 +67,10 @@ def quantize(
     info = graph.info.replace(scheme=config.scheme(), opset=fp16.opset(model), lineage=(*graph.info.lineage, step))
     quantized = save_graph(model, info, graph.path, out)
     progress.advance()
-    notes = {**_agreement(graph, quantized, encodings), **quantizer.notes}
+    facts = {**_agreement(graph, quantized, encodings), **quantizer.facts}
     if config.scheme().isa:
-        notes["without_vnni"] = saturation(model, encodings[:: max(1, len(encodings) // SATURATION_TEXTS)])
-    step = step.replace(notes=notes)
+        facts["without_vnni"] = saturation(model, encodings[:: max(1, len(encodings) // SATURATION_TEXTS)])
+    step = step.replace(facts=facts)
     progress.advance()
     progress.finish()
     return save_graph(model, info.replace(lineage=(*graph.info.lineage, step)), graph.path, out)

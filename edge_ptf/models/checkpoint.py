@@ -35,13 +35,13 @@ class LineageStep(StrictModel):
 
     stage: str
     config: dict[str, Any] = Field(default_factory=dict)
-    notes: dict[str, Any] = Field(default_factory=dict, description="Figures of the stage, such as validation metrics.")
+    facts: dict[str, Any] = Field(default_factory=dict, description="Figures of the stage, such as validation metrics.")
 
 
 class CheckpointInfo(StrictModel):
     """Content of `edge_ptf.json`."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     task: TaskSpec
     max_length: int = Field(gt=2, description="Longest sequence in tokens, special tokens included.")
     base_model: str = Field(description="Hub id or directory name of the pretrained model.")

@@ -96,10 +96,10 @@ def assemble(
     if baseline is not None:
         task, shift = _following(baseline, task, session, tokenizer, info.max_length, data.validation, ask)
         if shift is not None:
-            model = _shifted(model, info.output, shift)
+            model = _shifted(model, task.head.logits.tensor, shift)
             session = GraphSession(model)
             added = {name: float(value) for name, value in zip(task.spec.labels, shift, strict=True) if value}
-            steps = (*steps, LineageStep(stage="assemble", notes={"added_to_logits": added}))
+            steps = (*steps, LineageStep(stage="assemble", facts={"added_to_logits": added}))
     elif task.tunes:
         logits = ask("Assemble", session, task.encode(tokenizer, data.validation, info.max_length))
         task = tasks.create(task.calibrated(logits, [example.label for example in data.validation]))
@@ -121,11 +121,11 @@ def assemble(
     manifest = Manifest(
         name=config.name or "package",
         graphs=(_graph_entry(graph, session),),
-        heads=(HeadEntry(name=task.name, graph="main", output=info.output, text_pairs=paired, task=task.spec),),
+        heads=(HeadEntry(**task.head.model_dump(), graph="main", text_pairs=paired),),
         tokenizer=entry,
         golden=GoldenEntry(count=len(lines), tolerance=tolerance),
         engine=EngineEntry(**{name: getattr(config, name) for name in EngineEntry.model_fields}),
-        requires=Requirements(onnxruntime=LEAST_ONNXRUNTIME, isa_any=info.scheme.isa),
+        requires=Requirements(engines={"onnxruntime": LEAST_ONNXRUNTIME}, isa_any=info.scheme.isa),
         lineage=Lineage(
             base_model=info.base_model,
             data=data.fingerprint,
@@ -172,7 +172,7 @@ def _following(
     ask: Ask,
 ) -> tuple[Task, NDArray[np.float32] | None]:
     """The task, and what to add to the logits, such that the baseline's operating point is kept."""
-    manifest, full = baseline.manifest, GraphSession(baseline.model(), output=baseline.manifest.heads[0].output)
+    manifest, full = baseline.manifest, GraphSession(baseline.model(), output=baseline.manifest.heads[0].logits.tensor)
     theirs = tasks.create(manifest.task)
     if theirs.spec.replace(threshold=None) != task.spec.replace(threshold=None):
         raise BadInputError(
@@ -233,7 +233,7 @@ def _tables(
         if wanted["input_ids"] != [ids] or wanted.get("token_type_ids") not in (None, [types]):
             raise ParityError(f"the runner's tables cut a text differently when it is shortened: {example.text[:60]!r}")
     counts = TablesProof(code_points=proof.code_points, texts=proof.texts + len(texts))
-    return content, TokenizerEntry(max_length=max_length, tables=TABLES_FILE, proof=counts)
+    return content, TokenizerEntry(kind="wordpiece", max_length=max_length, tables=TABLES_FILE, proof=counts)
 
 
 def _graph_entry(graph: Graph, session: GraphSession) -> GraphEntry:
@@ -243,6 +243,7 @@ def _graph_entry(graph: Graph, session: GraphSession) -> GraphEntry:
 
     return GraphEntry(
         name="main",
+        format="onnx",
         file="model.onnx",
         inputs=tuple(entry(item) for item in session.session.get_inputs()),
         outputs=tuple(entry(item) for item in session.session.get_outputs()),

@@ -1,13 +1,14 @@
-"""Golden vectors: texts with the token ids and logits that every machine must reproduce."""
+"""Golden vectors: texts with the token ids and output tensors that every machine must reproduce."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError, model_validator
 
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import PackageError
@@ -45,6 +46,9 @@ TEXTS = (
 )
 
 
+Row = Annotated[list[FiniteFloat], Field(min_length=1)]
+
+
 class GoldenCase(BaseModel):
     """One line of `golden.jsonl`, read without trust."""
 
@@ -52,9 +56,21 @@ class GoldenCase(BaseModel):
     text_pair: str | None = None
     input_ids: list[int]
     token_type_ids: list[int] | None = None
-    logits: list[list[FiniteFloat]]
+    outputs: dict[str, Row | Annotated[list[Row], Field(min_length=1)]] = Field(min_length=1)
+    """By the name of the tensor, without the batch axis."""
     tolerance: FiniteFloat | None = Field(None, ge=0)
     """Of this text; None: that of the manifest."""
+
+    @model_validator(mode="after")
+    def _rows_are_of_one_length(self) -> GoldenCase:
+        for name, value in self.outputs.items():
+            if len({len(row) for row in value if isinstance(row, list)}) > 1:
+                raise ValueError(f"the rows of '{name}' differ in length")
+        return self
+
+    def tensor(self, name: str) -> NDArray[np.float64] | None:
+        """One output; None: there is no such name."""
+        return np.asarray(self.outputs[name], np.float64) if name in self.outputs else None
 
     @property
     def example(self) -> Example:
@@ -94,7 +110,7 @@ def golden_lines(
     model: bytes | None = None,
     tolerance: float = TOLERANCE["int8"],
 ) -> list[dict[str, Any]]:
-    """One JSON-like line a text: text, text_pair, ids, token types, logits (six digits) and the answer.
+    """One JSON-like line a text: text, text_pair, ids, token types, logits (six digits) and the answer of the head.
 
     A text whose logits move by more than half of `tolerance` when arithmetic rounds otherwise has a tolerance of its
     own, twice as large as that effect.
@@ -116,9 +132,13 @@ def golden_lines(
                 **({"text_pair": pair} if pair is not None else {}),
                 "input_ids": encoding.input_ids,
                 **({"token_type_ids": encoding.token_type_ids} if encoding.token_type_ids is not None else {}),
-                "logits": [[float(f"{value:.6g}") for value in row] for row in np.atleast_2d(logits)],
-                "label": answer,
+                "outputs": {task.head.logits.tensor: _six_digits(logits.tolist())},
                 **({"tolerance": own} if own > tolerance else {}),
+                "answers": {task.head.name: answer},
             }
         )
     return lines
+
+
+def _six_digits(values: Any) -> Any:
+    return [_six_digits(value) for value in values] if isinstance(values, list) else float(f"{values:.6g}")

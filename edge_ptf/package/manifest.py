@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from edge_ptf import tasks
+from edge_ptf.errors import BadInputError
 from edge_ptf.graph.artifact import Scheme
+from edge_ptf.heads import HeadSpec, OutputSpec
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import LineageStep
 from edge_ptf.tasks.base import TaskSpec
 
 FORMAT = "edge-ptf-package"
-MAJOR = 1
-MINOR = 2
+MAJOR = 2
+MINOR = 0
 MANIFEST = "manifest.json"
 
 
@@ -49,9 +52,10 @@ class TensorEntry(Part):
 
 
 class GraphEntry(Part):
-    """One ONNX graph."""
+    """One graph."""
 
     name: str
+    format: Literal["onnx"]
     file: str
     inputs: tuple[TensorEntry, ...]
     outputs: tuple[TensorEntry, ...]
@@ -62,14 +66,24 @@ class GraphEntry(Part):
     )
 
 
-class HeadEntry(Part):
-    """One task that a graph's output answers."""
+class HeadEntry(HeadSpec):
+    """One head: its declaration, and the graph whose outputs it reads."""
 
-    name: str
+    model_config = ConfigDict(extra="ignore")
+
+    outputs: dict[str, Annotated[OutputSpec, _known_fields(OutputSpec)]] = Field(
+        description="By role; the role logits is in every head."
+    )
     graph: str
-    output: str
     text_pairs: bool = Field(False, description="Pairs of texts are answered, not single ones.")
-    task: Annotated[TaskSpec, _known_fields(TaskSpec)]
+
+    @model_validator(mode="after")
+    def _declares_a_task(self) -> HeadEntry:
+        try:
+            tasks.spec_of(self)
+        except BadInputError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class TablesProof(Part):
@@ -87,17 +101,18 @@ class TokenizerEntry(Part):
     truncation: Literal["longest_first", "only_first", "only_second"] = Field(
         "longest_first", description="Which text of a pair is cut."
     )
+    kind: str | None = Field(None, description="The form of the tables, such as wordpiece; null without tables.")
     tables: str | None = Field(None, description="The runner's tables; null: callers tokenize with the form above.")
     unsupported: str = Field("", description="Why there are no tables: the part that the runner cannot execute.")
     proof: TablesProof | None = Field(None, description="What the tables were compared on when they were made.")
 
 
 class GoldenEntry(Part):
-    """Texts with the ids and logits they must give."""
+    """Texts with the ids and output tensors they must give."""
 
     file: str = "golden.jsonl"
     count: int
-    tolerance: float = Field(description="Largest accepted difference of a logit, as a share of the largest one.")
+    tolerance: float = Field(description="Largest accepted difference in a tensor, as a share of its largest value.")
 
 
 class EngineEntry(Part):
@@ -112,7 +127,7 @@ class EngineEntry(Part):
 class Requirements(Part):
     """What a device must have."""
 
-    onnxruntime: str = Field(description="Least version of ONNX Runtime.")
+    engines: dict[str, str] = Field(description="Each engine that may run the package, with its least version.")
     isa_any: tuple[str, ...] = Field((), description="One of these, or the INT8 products are not exact.")
 
 
@@ -145,7 +160,7 @@ class Manifest(Part):
     @property
     def task(self) -> TaskSpec:
         """The first head's task."""
-        return self.heads[0].task
+        return tasks.spec_of(self.heads[0])
 
     @property
     def graph(self) -> GraphEntry:

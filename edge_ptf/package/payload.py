@@ -12,10 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from edge_ptf.digests import bytes_digest, canonical_json
 from edge_ptf.errors import PackageError, VerificationError
+from edge_ptf.heads import OutputSpec
 from edge_ptf.package import archive
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.evidence import AccuracyEvidence, Evidence, LatencyEvidence, MemoryEvidence, Verdict
-from edge_ptf.package.manifest import MAJOR, MANIFEST, FileEntry, Manifest
+from edge_ptf.package.manifest import MAJOR, MANIFEST, FileEntry, GraphEntry, HeadEntry, Manifest
 from edge_ptf.package.tokenizer import PackageTokenizer
 
 MANIFEST_LIMIT = 16 << 20
@@ -188,15 +189,48 @@ def _gap(manifest: Manifest) -> str:
     for number, name in enumerate(names):
         if name in names[:number] or name == MANIFEST:
             return f"files: '{name}' is named twice"
-    outputs = {graph.name: [tensor.name for tensor in graph.outputs] for graph in manifest.graphs}
-    for head in manifest.heads:
-        if head.graph not in outputs:
-            return f"heads: there is no graph '{head.graph}'"
-        if head.output not in outputs[head.graph]:
-            return f"heads: the graph '{head.graph}' has no output '{head.output}'"
+    for place, named in (("graphs", manifest.graphs), ("heads", manifest.heads)):
+        parts = [part.name for part in named]
+        if repeated := next((name for name in parts if parts.count(name) > 1), ""):
+            return f"{place}: '{repeated}' is named twice"
+    if gap := next(filter(None, (_head_gap(manifest, head) for head in manifest.heads)), ""):
+        return f"heads: {gap}"
+    if manifest.tokenizer.tables and not manifest.tokenizer.kind:
+        return "tokenizer: tables without a kind"
     needed = [*(graph.file for graph in manifest.graphs), manifest.tokenizer.huggingface, manifest.golden.file]
     needed += [manifest.tokenizer.tables] if manifest.tokenizer.tables else []
     return next((f"files: '{name}' is not among them" for name in needed if name not in names), "")
+
+
+def _head_gap(manifest: Manifest, head: HeadEntry) -> str:
+    """What a head refers to and its graph does not have."""
+    graph = next((graph for graph in manifest.graphs if graph.name == head.graph), None)
+    if graph is None:
+        return f"there is no graph '{head.graph}'"
+    if head.text_pairs != manifest.heads[0].text_pairs:
+        return "some take pairs of texts, others single texts"
+    elsewhere = [
+        output.tensor for each in manifest.heads if each.graph != graph.name for output in each.outputs.values()
+    ]
+    for output in head.outputs.values():
+        if output.tensor in elsewhere:  # golden vectors name tensors without a graph
+            return f"two graphs have the output '{output.tensor}'"
+        if gap := _output_gap(head, output, graph):
+            return gap
+    return ""
+
+
+def _output_gap(head: HeadEntry, output: OutputSpec, graph: GraphEntry) -> str:
+    """How the tensor of the graph differs from what the head reads."""
+    tensor = next((tensor for tensor in graph.outputs if tensor.name == output.tensor), None)
+    if tensor is None:
+        return f"the graph '{graph.name}' has no output '{output.tensor}'"
+    if tensor.dtype != output.dtype or len(tensor.shape) != len(output.axes):
+        return f"the output '{output.tensor}' is not {output.dtype} with {len(output.axes)} axes"
+    for axis, size in zip(output.axes, tensor.shape, strict=True):
+        if axis == "label" and isinstance(size, int) and size != len(head.labels):
+            return f"'{head.name}' has {len(head.labels)} labels; its output '{output.tensor}' has {size}"
+    return ""
 
 
 def _parsed(path: Path, content: bytes) -> Manifest:
@@ -208,7 +242,8 @@ def _parsed(path: Path, content: bytes) -> Manifest:
         raise PackageError(f"{path}: {MANIFEST} is damaged") from None
     if major != MAJOR:
         raise PackageError(
-            f"{path}: package format {version}; this edge-ptf reads {MAJOR}.x", hint="Use a matching edge-ptf"
+            f"{path}: package format {version}; this edge-ptf reads {MAJOR}.x",
+            hint="Make the package again with this edge-ptf" if major < MAJOR else "Use a newer edge-ptf",
         )
     try:
         return Manifest.model_validate(document)

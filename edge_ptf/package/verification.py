@@ -10,10 +10,12 @@ import numpy as np
 from edge_ptf import tasks
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import VerificationError
+from edge_ptf.heads import HeadSpec, OutputSpec
 from edge_ptf.machine import this_machine
-from edge_ptf.package.golden import golden_cases
+from edge_ptf.package.golden import GoldenCase, golden_cases
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload, open_payload
+from edge_ptf.tasks.base import Encoding, Logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +78,62 @@ def _check_graphs(payload: Payload) -> None:
 
 
 def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) -> tuple[int, float]:
-    """Runs the golden vectors; returns their number and the largest difference, as a share of the largest logit."""
+    """Runs the golden vectors; returns their number and the largest difference, as a share of a tensor's largest value.
+
+    Every output of every head is compared.
+    """
     manifest, path = payload.manifest, payload.path
-    session = GraphSession(payload.model(), threads, payload.manifest.heads[0].output)
-    tokenizer = payload.tokenizer(session.inputs)
-    task, worst = tasks.create(manifest.task), 0.0
     cases = golden_cases(payload.read(manifest.golden.file))
     if len(cases) != manifest.golden.count:
         raise VerificationError(f"{path}: {len(cases)} golden vectors, not {manifest.golden.count}")
+    outputs = [(head, output) for head in manifest.heads for output in head.outputs.values()]
+    models = {graph.name: payload.read(graph.file) for graph in manifest.graphs}
+    sessions = {output.tensor: GraphSession(models[head.graph], threads, output.tensor) for head, output in outputs}
+    tokenizer = payload.tokenizer(sessions[manifest.heads[0].logits.tensor].inputs)
+    task, worst = tasks.create(manifest.task), 0.0
     for number, case in enumerate(cases, 1):
+        place = f"{path}: golden text {number}"
         encoding = task.encode(tokenizer, [case.example], manifest.tokenizer.max_length)[0]
         if (encoding.input_ids, encoding.token_type_ids) != (case.input_ids, case.token_type_ids):
-            raise VerificationError(f"{path}: golden text {number} is cut into other tokens here")
-        try:
-            found = np.atleast_2d(session.logits(encoding))
-        except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-            raise VerificationError(f"{path}: the model does not take golden text {number} ({error!r:.200})") from None
-        if found.shape != (len(case.logits), *{len(row) for row in case.logits}):
-            raise VerificationError(f"{path}: golden text {number}: the logits are of another shape, {found.shape}")
-        expected = np.asarray(case.logits)
-        difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-6))
-        allowed = manifest.golden.tolerance if case.tolerance is None else case.tolerance
-        if compare and not difference <= allowed:  # a NaN is no answer either
-            raise VerificationError(
-                f"{path}: golden text {number}: a logit is off by {100 * difference:.2g} % of the largest "
-                f"(allowed: {100 * allowed:.2g} %)",
-                hint="This machine or its ONNX Runtime does not execute the model as it was made",
-            )
-        worst = max(worst, difference)
+            raise VerificationError(f"{place} is cut into other tokens here")
+        for head, output in outputs:
+            found = _run(sessions[output.tensor], encoding, place)
+            _check_labels(head, output, found, place)
+            difference = _difference(case, output, found, place)
+            allowed = manifest.golden.tolerance if case.tolerance is None else case.tolerance
+            if compare and not difference <= allowed:  # a NaN is no answer either
+                raise VerificationError(
+                    f"{place}: the output '{output.tensor}' is off by {100 * difference:.2g} % of the largest "
+                    f"(allowed: {100 * allowed:.2g} %)",
+                    hint="This machine or its ONNX Runtime does not execute the model as it was made",
+                )
+            worst = max(worst, difference)
     return len(cases), worst
+
+
+def _run(session: GraphSession, encoding: Encoding, place: str) -> Logits:
+    try:
+        return session.logits(encoding)
+    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+        raise VerificationError(f"{place}: the model does not take it ({error!r:.200})") from None
+
+
+def _check_labels(head: HeadSpec, output: OutputSpec, found: Logits, place: str) -> None:
+    """The tensor has the declared axes, and as many labels as the head."""
+    if found.ndim != len(output.axes) - 1:
+        raise VerificationError(f"{place}: the output '{output.tensor}' has other axes than the manifest says")
+    for axis, size in zip(output.axes[1:], found.shape, strict=True):
+        if axis == "label" and size != len(head.labels):
+            raise VerificationError(
+                f"{place}: '{head.name}' has {len(head.labels)} labels; its output '{output.tensor}' has {size}"
+            )
+
+
+def _difference(case: GoldenCase, output: OutputSpec, found: Logits, place: str) -> float:
+    """The largest difference of a value, as a share of the largest expected one."""
+    expected = case.tensor(output.tensor)
+    if expected is None:
+        raise VerificationError(f"{place} has no output '{output.tensor}'")
+    if expected.shape != found.shape:
+        raise VerificationError(f"{place}: the output '{output.tensor}' has another shape, {found.shape}")
+    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-6))

@@ -82,7 +82,7 @@ def lineage(study: Study) -> dict[str, Any]:
             {
                 "stage": step.stage,
                 "options": [(name.replace("_", " "), _plain(value)) for name, value in sorted(step.config.items())],
-                "notes": [(name.replace("_", " "), _plain(value)) for name, value in sorted(step.notes.items())],
+                "facts": [(name.replace("_", " "), _plain(value)) for name, value in sorted(step.facts.items())],
             }
             for step in origin.steps
         ],

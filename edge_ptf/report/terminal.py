@@ -240,7 +240,7 @@ def package_table(payload: Payload) -> RenderableType:
         "payload": payload.digest,
         "task": f"{task.name}, {len(task.labels)} labels{scope}",
         "form": f"{graph.scheme}, opset {graph.opset}, {len(graph.layers)} layers",
-        "needs": f"ONNX Runtime ≥ {manifest.requires.onnxruntime}"
+        "needs": " or ".join(f"{name} ≥ {least}" for name, least in manifest.requires.engines.items())
         + (f", one of {', '.join(manifest.requires.isa_any)} on x86" if manifest.requires.isa_any else ""),
         "longest text": f"{manifest.tokenizer.max_length} tokens",
         "runner": _runner_row(manifest),
@@ -320,21 +320,21 @@ def _setter(sources: Sequence[Source], location: Sequence[str]) -> str:
 def _checkpoint_summary(checkpoint: Checkpoint) -> str:
     info = checkpoint.info
     last = info.lineage[-1] if info.lineage else None
-    notes = last.notes if last else {}
+    facts = last.facts if last else {}
     if last and last.stage == "prune":
-        if "skipped" in notes:
-            return f"not pruned: {notes['skipped']}"
-        text = f"layers {', '.join(map(str, notes['kept_layers']))}; {_widths(info.layers)}"
-        if "kept_hidden" in notes:
-            text += f"; hidden states {len(notes['kept_hidden'])}"
-        if "predicted_ms" in notes:
-            ratio = notes["predicted_unpruned_ms"] / notes["predicted_ms"]
-            text += f"; {notes['predicted_ms']:.2f} ms expected, {ratio:.2f} × as fast"
-        before, after = notes.get("pieces_before"), notes.get("pieces_after")
+        if "skipped" in facts:
+            return f"not pruned: {facts['skipped']}"
+        text = f"layers {', '.join(map(str, facts['kept_layers']))}; {_widths(info.layers)}"
+        if "kept_hidden" in facts:
+            text += f"; hidden states {len(facts['kept_hidden'])}"
+        if "predicted_ms" in facts:
+            ratio = facts["predicted_unpruned_ms"] / facts["predicted_ms"]
+            text += f"; {facts['predicted_ms']:.2f} ms expected, {ratio:.2f} × as fast"
+        before, after = facts.get("pieces_before"), facts.get("pieces_after")
         return f"{text}; vocabulary {before:,} → {after:,}" if before and after else text
-    if notes.get("validation"):
-        scores = notes["validation"]
-        return f"validation {scores[notes['kept_epoch'] - 1]:.2f} % (epoch {notes['kept_epoch']} of {len(scores)})"
+    if facts.get("validation"):
+        scores = facts["validation"]
+        return f"validation {scores[facts['kept_epoch'] - 1]:.2f} % (epoch {facts['kept_epoch']} of {len(scores)})"
     return f"{len(info.layers)} layers"
 
 
@@ -351,9 +351,9 @@ def _graph_summary(graph: Graph) -> str:
     size = graph.model.stat().st_size / 1e6
     if info.scheme.precision == "fp32":
         return f"{size:.1f} MB, largest difference to PyTorch {info.parity_max_difference:.1g}"
-    notes = info.lineage[-1].notes
-    same = f", {notes['same_answer_percent']:.1f} % of answers as in FP32" if "same_answer_percent" in notes else ""
-    ranges = f" ({notes['calibration']})" if "calibration" in notes else ""
+    facts = info.lineage[-1].facts
+    same = f", {facts['same_answer_percent']:.1f} % of answers as in FP32" if "same_answer_percent" in facts else ""
+    ranges = f" ({facts['calibration']})" if "calibration" in facts else ""
     form = f"INT8 {info.scheme.mode}" if info.scheme.precision == "int8" else info.scheme.precision.upper()
     return f"{size:.1f} MB, {form}{ranges}{same}"
 

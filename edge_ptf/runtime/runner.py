@@ -14,7 +14,7 @@ class Runner:
     def __init__(self, payload: Payload, threads: int = 1) -> None:
         manifest = payload.manifest
         self.payload = payload
-        self.session = GraphSession(payload.model(), threads, payload.manifest.heads[0].output)
+        self.session = GraphSession(payload.model(), threads, manifest.heads[0].logits.tensor)
         self.tokenizer = payload.tokenizer(self.session.inputs)
         self.task = tasks.create(manifest.task)
         self.max_length = manifest.tokenizer.max_length

@@ -142,7 +142,7 @@ class TrialRunner:
         return Trial(
             **known,
             state="finished",
-            history=tuple(student.info.lineage[-1].notes.get("validation", ())),
+            history=tuple(student.info.lineage[-1].facts.get("validation", ())),
             target_verdicts=verdict.target_verdicts,
             short={
                 item.target: round(missing, 4)

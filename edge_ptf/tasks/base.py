@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from edge_ptf.config import StrictModel
 from edge_ptf.errors import BadInputError
+from edge_ptf.heads import LOGITS, LOGITS_AXES, HeadSpec, OutputSpec
 
 Logits = NDArray[np.float32]
 
@@ -95,6 +96,10 @@ class Task(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    kind: ClassVar[str]
+    """The kind of head, a key of `LOGITS_AXES`."""
+    options: ClassVar[tuple[str, ...]] = ()
+    """The fields of the spec that are options of the head."""
     columns: ClassVar[tuple[str, ...]]
     """Required columns of a table of examples, in the order they are named in messages."""
     optional_columns: ClassVar[tuple[str, ...]] = ()
@@ -115,6 +120,34 @@ class Task(ABC):
         if out_of_scope_label is not None:
             raise BadInputError(f"the task {cls.name} has no out-of-scope label", hint="Leave out --out-of-scope-label")
         return TaskSpec(name=cls.name, labels=tuple(labels))
+
+    @property
+    def head(self) -> HeadSpec:
+        """The declaration of the task's head."""
+        return HeadSpec(
+            name="main",
+            task=self.name,
+            kind=self.kind,
+            outputs={LOGITS: OutputSpec(tensor="logits", axes=LOGITS_AXES[self.kind])},
+            labels=self.spec.labels,
+            options={name: getattr(self.spec, name) for name in self.options},
+        )
+
+    @classmethod
+    def spec_of(cls, head: HeadSpec) -> TaskSpec:
+        """The spec that a head declares; the inverse of `head`.
+
+        Raises:
+            ValueError: the head is of another kind, or has an option with a wrong value.
+        """
+        if head.kind != cls.kind:
+            raise ValueError(f"the task {cls.name} has a head of the kind '{cls.kind}', not '{head.kind}'")
+        options = {name: head.options[name] for name in cls.options if name in head.options}
+        try:
+            return TaskSpec(name=cls.name, labels=head.labels, **options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
     # Data
 

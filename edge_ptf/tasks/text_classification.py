@@ -27,6 +27,8 @@ class TextClassification(Task):
 
     name = "text-classification"
     title = "Text classification"
+    kind = "text"
+    options = ("out_of_scope_label", "threshold")
     columns = ("text", "label")
     optional_columns = ("text_pair",)
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {

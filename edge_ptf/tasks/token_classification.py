@@ -22,6 +22,7 @@ class TokenClassification(Task):
 
     name = "token-classification"
     title = "Token classification"
+    kind = "token"
     columns = ("tokens", "tags")
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "prune": {"intermediate_size": 0.75, "vocabulary": False},

@@ -17,11 +17,15 @@ POOL_BATCHES = 64
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One text to train on: tokens, target (None for a text without label), and its row in the teacher's outputs."""
+    """One text to train on: tokens, target (None for a text without label), and its row in the teacher's outputs.
+
+    The target is a list with one id for each token where the head's logits are `per_token`.
+    """
 
     encoding: Encoding
     target: int | list[int] | None
     row: int
+    per_token: bool = False
 
 
 class LengthGroupedBatches:
@@ -61,7 +65,7 @@ def collate(items: Sequence[Item], inputs: Sequence[str], pad: int) -> dict[str,
     ids = torch.full((len(items), longest), pad, dtype=torch.long)
     mask = torch.zeros((len(items), longest), dtype=torch.long)
     types = torch.zeros((len(items), longest), dtype=torch.long)
-    per_token = any(isinstance(item.target, list) for item in items)
+    per_token = items[0].per_token
     targets = torch.full((len(items), longest) if per_token else (len(items),), -100, dtype=torch.long)
     for index, item in enumerate(items):
         length = len(item.encoding.input_ids)
@@ -69,10 +73,8 @@ def collate(items: Sequence[Item], inputs: Sequence[str], pad: int) -> dict[str,
         mask[index, :length] = 1
         if item.encoding.token_type_ids:
             types[index, :length] = torch.tensor(item.encoding.token_type_ids)
-        if isinstance(item.target, list):
-            targets[index, :length] = torch.tensor(item.target)
-        elif item.target is not None:
-            targets[index] = item.target
+        if item.target is not None:
+            (targets[index, :length] if per_token else targets[index]).copy_(torch.tensor(item.target))
     known = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     rows = torch.tensor([item.row for item in items])
     return {**{name: known[name] for name in inputs}, "targets": targets, "rows": rows}

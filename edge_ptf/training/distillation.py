@@ -180,9 +180,9 @@ def distill(
     )
     rounding = fake_quantized(taught, rounded, one_token=not outputs.per_token) if rounded else nullcontext()
     with rounding, capture:
-        notes = train(setup, config, out, "Distill", progress)
+        facts = train(setup, config, out, "Distill", progress)
     small.restore(taught, full)
-    notes |= {
+    facts |= {
         **({"teachers": 1 + len(extra_teachers)} if extra_teachers else {}),
         "further_texts": len(extra),
         "split_words": len(foreign),
@@ -190,7 +190,7 @@ def distill(
         "matched_layers": list(layers),
         "texts_cut_differently": alike.count(False),
     }
-    step = LineageStep(stage="distill", config=config.model_dump(mode="json"), notes=notes)
+    step = LineageStep(stage="distill", config=config.model_dump(mode="json"), facts=facts)
     found = save_checkpoint(taught, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
     shutil.rmtree(out / STATE)
     return found
@@ -221,8 +221,8 @@ def matched_layers(teacher: Checkpoint, student: Checkpoint) -> tuple[int, ...]:
     """For each student layer the index of the teacher's hidden state it is held against (0 is the embedding)."""
     origins, count = list(range(len(teacher.info.layers))), len(student.info.layers)
     for step in _since(teacher, student):
-        if "kept_layers" in step.notes:
-            origins = [origins[layer] for layer in step.notes["kept_layers"]]
+        if "kept_layers" in step.facts:
+            origins = [origins[layer] for layer in step.facts["kept_layers"]]
     if len(origins) == count:
         return tuple(layer + 1 for layer in origins)
     return tuple(round((index + 1) * len(teacher.info.layers) / count) for index in range(count))
@@ -245,8 +245,8 @@ def matched_axes(teacher: Checkpoint, student: Checkpoint, width: int) -> tuple[
     """
     axes = tuple(range(width))
     for step in _since(teacher, student):
-        if "kept_hidden" in step.notes:
-            axes = tuple(axes[place] for place in step.notes["kept_hidden"])
+        if "kept_hidden" in step.facts:
+            axes = tuple(axes[place] for place in step.facts["kept_hidden"])
     return axes
 
 
@@ -281,10 +281,10 @@ def _items(
 ) -> list[Item]:
     """Training texts with their targets, then mixed texts with none."""
     items = labelled_items(tokenizer, task, examples, max_length)
-    per_token = bool(items) and isinstance(items[0].target, list)
+    per_token = task.head.per_token
     for encoding in task.encode(tokenizer, extra, max_length):
         nothing = [-100] * len(encoding.input_ids) if per_token else None
-        items.append(Item(encoding, nothing, len(items)))
+        items.append(Item(encoding, nothing, len(items), per_token))
     return items
 
 

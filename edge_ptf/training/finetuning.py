@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,9 @@ def finetune(
     setup = Setup(
         model, training, inputs, pad, loss, lambda: first_metric(task, data.validation, predict()), len(data.validation)
     )
-    notes = train(setup, config, out, "Fine-tune", progress)
+    facts = train(setup, config, out, "Fine-tune", progress)
     small.restore(model, full)
-    step = LineageStep(stage="finetune", config=config.model_dump(mode="json"), notes=notes)
+    step = LineageStep(stage="finetune", config=config.model_dump(mode="json"), facts=facts)
     found = save_checkpoint(model, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
     shutil.rmtree(out / STATE)
     return found
@@ -98,14 +99,14 @@ def labelled_items(tokenizer: Any, task: Task, examples: Sequence[Example], max_
     """Examples with their targets, tokenized once; `row` counts them."""
     encodings = task.encode(tokenizer, examples, max_length)
     return [
-        Item(encoding, task.target(example, encoding), row)
+        Item(encoding, task.target(example, encoding), row, task.head.per_token)
         for row, (example, encoding) in enumerate(zip(examples, encodings, strict=True))
     ]
 
 
 def renumbered(items: Sequence[Item], vocabulary: CompactVocabulary) -> list[Item]:
     """The items with token ids in the small numbering."""
-    return [Item(vocabulary.renumbered(item.encoding), item.target, item.row) for item in items]
+    return [replace(item, encoding=vocabulary.renumbered(item.encoding)) for item in items]
 
 
 def first_metric(task: Task, examples: Sequence[Example], answers: Sequence[Any]) -> float:

@@ -123,7 +123,7 @@ def compute(
     folder.mkdir(parents=True, exist_ok=True)
     lengths = [len(item.encoding.input_ids) for item in items]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    per_token = any(isinstance(item.target, list) for item in items)
+    per_token = any(item.per_token for item in items)
     classes, width = int(teacher.config.num_labels), models.hidden_size(teacher)
     logits_shape = (int(offsets[-1]) if per_token else len(items), classes)
     teacher = teacher.to("cuda" if on_gpu() else "cpu").eval()

@@ -203,7 +203,7 @@ def predictor(
 
     def predict() -> list[Any]:
         answers: list[Any] = [None] * len(items)
-        training = model.training
+        training, per_token = model.training, task.head.per_token
         model.eval()
         device = next(model.parameters()).device
         with torch.no_grad():
@@ -213,7 +213,7 @@ def predictor(
                 logits = model(**feeds, return_dict=True).logits.float().cpu().numpy()
                 for place, index in enumerate(batch):
                     encoding = items[index].encoding
-                    own = logits[place][: len(encoding.input_ids)] if logits.ndim == 3 else logits[place]
+                    own = logits[place][: len(encoding.input_ids)] if per_token else logits[place]
                     answers[index] = task.decode(own, encoding, examples[index].text).label
         model.train(training)
         return answers

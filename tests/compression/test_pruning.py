@@ -66,15 +66,15 @@ def test_a_smaller_vocabulary_changes_no_answer_to_the_texts_it_was_cut_for(
 ) -> None:
     teacher, data = tiny_teacher(family, task), tiny_data(task)
     student = prune(teacher, data, PruneConfig(), tmp_path / "out")
-    notes = student.info.lineage[-1].notes
-    assert notes["pieces_after"] < notes["pieces_before"] == len(load_tokenizer(teacher.path))
+    facts = student.info.lineage[-1].facts
+    assert facts["pieces_after"] < facts["pieces_before"] == len(load_tokenizer(teacher.path))
     model, tokenizer = load_model(student), load_tokenizer(student.path)
     rows = models.word_embeddings(model).weight.shape[0]
-    assert rows == len(tokenizer) == notes["pieces_after"] == model.config.vocab_size
+    assert rows == len(tokenizer) == facts["pieces_after"] == model.config.vocab_size
     assert model.config.pad_token_id == tokenizer.pad_token_id
     assert (logits(student, data.train) - logits(teacher, data.train)).abs().max() < 1e-5
     assert student.info.layers == teacher.info.layers
-    assert notes["mean_tokens_before"] == notes["mean_tokens_after"]
+    assert facts["mean_tokens_before"] == facts["mean_tokens_after"]
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_sizes_are_counts_or_shares(
     options = PruneConfig.model_validate({**config, "importance": "magnitude", "vocabulary": False})
     student = prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "out")
     assert shapes(student) == wanted
-    assert student.info.lineage[-1].notes["kept_layers"] == kept
-    assert [tuple(shape.values()) for shape in student.info.lineage[-1].notes["shapes"]] == wanted
+    assert student.info.lineage[-1].facts["kept_layers"] == kept
+    assert [tuple(shape.values()) for shape in student.info.lineage[-1].facts["shapes"]] == wanted
     assert models.shapes(load_model(student)) == student.info.layers
 
 
@@ -146,7 +146,9 @@ def test_sizes_that_do_not_fit_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("config", [{"num_layers": 0}, {"num_layers": -1}, {"num_heads": "many"}, {"importance": "random"}])
+@pytest.mark.parametrize(
+    "config", [{"num_layers": 0}, {"num_layers": -1}, {"num_heads": "many"}, {"importance": "random"}]
+)
 def test_values_that_are_never_right_are_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PruneConfig.model_validate(config)
@@ -214,7 +216,7 @@ def test_a_student_can_be_pruned_further(
     )
     second = prune(first, tiny_data(), PruneConfig(keep_layers=(0, 2), num_heads=(0.5,)), tmp_path / "2")
     assert shapes(second) == [(2, 64), (1, 0)]
-    assert second.info.lineage[-1].notes["pieces_before"] == second.info.lineage[-1].notes["pieces_after"]
+    assert second.info.lineage[-1].facts["pieces_before"] == second.info.lineage[-1].facts["pieces_after"]
 
 
 def test_a_share_of_an_odd_width_stays_within_it(
@@ -275,7 +277,7 @@ def test_the_vocabulary_is_filled_to_the_size_asked_for(
     assert len(load_tokenizer(student.path)) == 130
     rare = prune(tiny_teacher("bert"), tiny_data(), PruneConfig(vocabulary_min_count=5), tmp_path / "rare")
     assert len(load_tokenizer(rare.path)) < 125
-    assert rare.info.lineage[-1].notes["mean_tokens_after"] > rare.info.lineage[-1].notes["mean_tokens_before"]
+    assert rare.info.lineage[-1].facts["mean_tokens_after"] > rare.info.lineage[-1].facts["mean_tokens_before"]
 
 
 def odd_base(base: Path, out: Path, *, rows: int = 0, extra_tokens: tuple[str, ...] = (), **config: Any) -> Path:
@@ -349,7 +351,7 @@ def test_an_unknown_family_is_refused_or_left_as_it_is(
         prune(teacher, data, options, tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
     student = prune(teacher, data, options.replace(skip_unsupported=True), tmp_path / "out")
-    assert student.info.lineage[-1].notes == {"skipped": "family albert"}
+    assert student.info.lineage[-1].facts == {"skipped": "family albert"}
     assert student.info.layers == teacher.info.layers
     assert torch.equal(logits(student, data.train), logits(teacher, data.train))
     assert open_checkpoint(student.path) == student
@@ -384,11 +386,11 @@ def test_a_speedup_is_met_by_the_widths_that_are_found(
     teacher, data = tiny_teacher(family), tiny_data()
     costs = latency_table(teacher, data, tmp_path / "costs")
     student = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", costs=costs)
-    notes = student.info.lineage[-1].notes
-    assert notes["latency_table"] == "estimated"
-    assert notes["predicted_ms"] == pytest.approx(costs.predict(student.info.layers), abs=1e-4)
+    facts = student.info.lineage[-1].facts
+    assert facts["latency_table"] == "estimated"
+    assert facts["predicted_ms"] == pytest.approx(costs.predict(student.info.layers), abs=1e-4)
     assert costs.predict(student.info.layers) <= costs.unpruned_predicted_ms / 1.3
-    assert len(notes["refit_error_left"]) == 2 * len(notes["kept_layers"])
+    assert len(facts["refit_error_left"]) == 2 * len(facts["kept_layers"])
     assert models.shapes(load_model(student)) == student.info.layers
     again = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "again", costs=costs)
     assert contents(again.path) == contents(student.path)
@@ -427,7 +429,7 @@ def test_layers_that_are_gone_are_made_up_for_where_the_others_stay_whole(
     for refit in ("none", "weights"):
         options = PruneConfig(keep_layers=(0, 2), refit=refit, vocabulary=False)
         student = prune(teacher, data, options, tmp_path / refit)
-        assert ("refit_error_left" in student.info.lineage[-1].notes) == (refit == "weights")
+        assert ("refit_error_left" in student.info.lineage[-1].facts) == (refit == "weights")
         distances[refit] = float((logits(student, data.train) - logits(teacher, data.train)).square().mean())
     assert distances["weights"] < distances["none"]
 
@@ -442,7 +444,9 @@ def test_a_speedup_that_is_out_of_reach_is_refused(
         )
 
 
-@pytest.mark.parametrize("sizes", [{"num_layers": 2}, {"intermediate_size": 0.5}, {"keep_layers": "0,1"}, {"num_heads": 1}])
+@pytest.mark.parametrize(
+    "sizes", [{"num_layers": 2}, {"intermediate_size": 0.5}, {"keep_layers": "0,1"}, {"num_heads": 1}]
+)
 def test_a_speedup_and_sizes_do_not_go_together(sizes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="finds the widths itself"):
         PruneConfig.model_validate({"speedup": 2, **sizes})
@@ -476,7 +480,7 @@ def test_hidden_states_are_cut_to_a_count_or_a_share(
     student = prune(teacher, data, options, tmp_path / "count")
     model = load_model(student)
     assert student.info.hidden == models.hidden_size(model) == 20
-    kept = student.info.lineage[-1].notes["kept_hidden"]
+    kept = student.info.lineage[-1].facts["kept_hidden"]
     assert kept == sorted(set(kept))
     assert len(kept) == 20
     assert logits(student, data.test).isfinite().all()
@@ -485,7 +489,7 @@ def test_hidden_states_are_cut_to_a_count_or_a_share(
     assert open_checkpoint(further.path) == further
     whole = prune(teacher, data, PruneConfig(hidden_size=0.9), tmp_path / "share")  # rounded to a step of 32, so all
     assert whole.info.hidden is None
-    assert "kept_hidden" not in whole.info.lineage[-1].notes
+    assert "kept_hidden" not in whole.info.lineage[-1].facts
 
 
 def test_more_hidden_numbers_than_there_are_cannot_be_kept(

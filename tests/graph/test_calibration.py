@@ -96,23 +96,23 @@ def test_the_best_way_is_kept_and_all_are_noted(
 ) -> None:
     config = QuantizeConfig(mode="static", calibration="best", calibration_texts=16)
     best = quantize(graph, tiny_labelled(), config, tmp_path / "best")
-    notes = best.info.lineage[-1].notes
-    distances = notes["calibration_logit_difference"]
+    facts = best.info.lineage[-1].facts
+    distances = facts["calibration_logit_difference"]
     assert list(distances) == [str(way) for way in ways("best", config.percentile)]
-    assert distances[notes["calibration"]] == min(distances.values())
-    method, _, share = notes["calibration"].partition(" ")
+    assert distances[facts["calibration"]] == min(distances.values())
+    method, _, share = facts["calibration"].partition(" ")
     named = {"calibration": method, **({"percentile": float(share)} if share else {})}
     alone = quantize(graph, tiny_labelled(), config.replace(**named), tmp_path / "alone")
     assert alone.model.read_bytes() == best.model.read_bytes()
-    assert alone.info.lineage[-1].notes["mean_logit_difference"] == pytest.approx(
-        distances[notes["calibration"]], abs=1e-4
+    assert alone.info.lineage[-1].facts["mean_logit_difference"] == pytest.approx(
+        distances[facts["calibration"]], abs=1e-4
     )
-    assert "calibration" not in alone.info.lineage[-1].notes
+    assert "calibration" not in alone.info.lineage[-1].facts
 
 
 def test_dynamic_graphs_are_not_calibrated(
     graph: Graph, tiny_labelled: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     found = quantize(graph, tiny_labelled(), QuantizeConfig(calibration="best"), tmp_path / "out")
-    assert "calibration" not in found.info.lineage[-1].notes
-    assert np.isfinite(found.info.lineage[-1].notes["mean_logit_difference"])
+    assert "calibration" not in found.info.lineage[-1].facts
+    assert np.isfinite(found.info.lineage[-1].facts["mean_logit_difference"])

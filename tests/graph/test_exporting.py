@@ -153,7 +153,7 @@ def test_a_graph_directory_holds_what_is_needed_to_run_it_and_no_weights(
     assert graph.info.task == teacher.info.task
     assert graph.info.max_length == teacher.info.max_length
     assert [step.stage for step in graph.info.lineage] == ["finetune", "export"]
-    assert graph.info.lineage[-1].notes["parity_texts"] == len(tiny_data().validation)
+    assert graph.info.lineage[-1].facts["parity_texts"] == len(tiny_data().validation)
     text = "turn on the light in kitchen"
     assert load_tokenizer(graph.path)(text) == load_tokenizer(teacher.path)(text)
 
@@ -254,7 +254,7 @@ def test_the_tolerance_decides(
     monkeypatch.setattr(GraphSession, "run", lambda self, feeds: right(self, feeds) + np.float32(0.01))
     graph = export(tiny_teacher("bert"), tiny_data(), ExportConfig(parity_tolerance=0.02), tmp_path / "graph")
     assert graph.info.parity_max_difference == 0.01
-    assert graph.info.lineage[-1].notes["parity_max_difference"] == 0.01
+    assert graph.info.lineage[-1].facts["parity_max_difference"] == 0.01
 
 
 def test_texts_to_compare_are_spread_over_the_lengths() -> None:
@@ -296,7 +296,7 @@ def test_a_graph_directory_without_a_file_is_refused(graph: Graph, tmp_path: Pat
         open_graph(copy)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "{}", '{"schema_version": 2}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", "{}", '{"schema_version": 3}'])
 def test_a_damaged_graph_directory_is_refused(graph: Graph, tmp_path: Path, content: str) -> None:
     copy = Path(shutil.copytree(graph.path, tmp_path / "copy"))
     (copy / "graph.json").write_text(content)

@@ -57,7 +57,7 @@ def test_a_graph_without_int8_answers_in_fp16_as_in_fp32(
     assert str(small.info.scheme) == "FP16"
     kinds = {item.data_type for item in onnx.load(small.model).graph.initializer}
     assert TensorProto.FLOAT16 in kinds and TensorProto.FLOAT not in kinds
-    assert small.info.lineage[-1].notes["kept_fp32_by_range"] == []
+    assert small.info.lineage[-1].facts["kept_fp32_by_range"] == []
 
 
 @pytest.mark.parametrize("embeddings", ["fp16", "int8"])

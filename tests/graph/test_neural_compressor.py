@@ -122,5 +122,5 @@ def test_neural_compressor_finds_a_range_for_every_product(
     assert all(item.zero_point == 0 for item in found.linear_ops.values())
     small = quantize(graph, data, JETSON, tmp_path / "int8", ranges=found)
     own = quantize(graph, data, JETSON, tmp_path / "own")
-    notes, own_notes = small.info.lineage[-1].notes, own.info.lineage[-1].notes
-    assert notes["mean_logit_difference"] <= 2 * own_notes["mean_logit_difference"] + 0.02
+    facts, own_notes = small.info.lineage[-1].facts, own.info.lineage[-1].facts
+    assert facts["mean_logit_difference"] <= 2 * own_notes["mean_logit_difference"] + 0.02

@@ -105,7 +105,9 @@ def test_tagging_reads_every_row(exported: Callable[..., Graph], fused: bool) ->
 
 def test_a_graph_that_selects_tokens_twice_stays(exported: Callable[..., Graph]) -> None:
     model = rewrite.fuse(exported(pruning=UNLIKE).model)
-    selection = next(node for node in model.graph.node if optimizations._is_selection(node, optimizations._Graph(model).constants))
+    selection = next(
+        node for node in model.graph.node if optimizations._is_selection(node, optimizations._Graph(model).constants)
+    )
     model.graph.node.add().CopyFrom(selection)
     model.graph.node[-1].output[0] = "another"
     model.graph.output.append(onnx.helper.make_tensor_value_info("another", onnx.TensorProto.FLOAT, None))

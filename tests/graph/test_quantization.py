@@ -117,7 +117,7 @@ def test_results_of_products_become_int8_where_asked(
 
 def test_results_in_fp32_bring_the_answers_nearer(quantization: Callable[[str], Graph]) -> None:
     distances = [
-        quantization(name).info.lineage[-1].notes["mean_logit_difference"]
+        quantization(name).info.lineage[-1].facts["mean_logit_difference"]
         for name in ("static", "static, inputs alone")
     ]
     assert distances[1] < distances[0]
@@ -183,7 +183,7 @@ def test_narrow_hidden_states_keep_the_fused_form(
     graph = export(student, tiny_data(), ExportConfig(), tmp_path / "graph")
     for mode in ("dynamic", "static"):
         small = quantize(graph, tiny_data(), QuantizeConfig(mode=mode), tmp_path / mode)
-        assert small.info.lineage[-1].notes["mean_logit_difference"] < 0.05
+        assert small.info.lineage[-1].facts["mean_logit_difference"] < 0.05
         if mode == "dynamic":
             assert small.info.nodes["QAttention"] == 3
             assert small.info.nodes["MatMulInteger"] == 3 + 2 * 3 + 2  # attention's output, feed-forward; head, pooler
@@ -199,7 +199,7 @@ def test_dynamic_attention_without_any_heads(
     for mode in ("dynamic", "static"):
         small = quantize(graph, tiny_data(), QuantizeConfig(mode=mode), tmp_path / mode)
         assert "QAttention" not in small.info.nodes
-        assert small.info.lineage[-1].notes["mean_logit_difference"] < 0.05
+        assert small.info.lineage[-1].facts["mean_logit_difference"] < 0.05
 
 
 @pytest.mark.parametrize("name", FLAVOURS)
@@ -209,8 +209,8 @@ def test_every_flavour_runs_and_says_what_it_is(quantization: Callable[[str], Gr
     assert graph.info.scheme == wanted.scheme()
     assert [step.stage for step in graph.info.lineage] == ["finetune", "export", "quantize"]
     assert graph.info.lineage[-1].config == wanted.model_dump(mode="json")
-    assert graph.info.lineage[-1].notes["same_answer_percent"] >= 80
-    assert graph.info.lineage[-1].notes["mean_logit_difference"] < 0.2
+    assert graph.info.lineage[-1].facts["same_answer_percent"] >= 80
+    assert graph.info.lineage[-1].facts["mean_logit_difference"] < 0.2
     assert open_graph(graph.path) == graph
     assert set(contents(graph.path)) == {"config.json", "graph.json", "model.onnx", "tokenizer.json"} | {
         name for name in contents(graph.path) if name in ("tokenizer_config.json", "special_tokens_map.json")
@@ -295,7 +295,7 @@ def test_embeddings_are_rows_of_int8_within_half_a_step(
     quantization: Callable[[str], Graph], exported: Callable[..., Graph], name: str
 ) -> None:
     graph = quantization(name)
-    assert graph.info.lineage[-1].notes["embedding_tables"] == 1
+    assert graph.info.lineage[-1].facts["embedding_tables"] == 1
     stored, before = arrays(graph), arrays(exported())
     (table,) = [key for key, value in before.items() if value.shape == (137, 32)]
     assert stored[table].dtype == np.int8
@@ -322,14 +322,14 @@ def test_embeddings_can_stay_wider(
     after = arrays(small)[name]
     assert after.dtype == {"fp16": np.float16, "fp32": np.float32}[form]
     assert np.abs(after - before).max() <= limit
-    assert small.info.lineage[-1].notes["embedding_tables"] == (form == "fp16")
+    assert small.info.lineage[-1].facts["embedding_tables"] == (form == "fp16")
 
 
 def test_small_tables_are_left_alone(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     small = quantize(exported(pruning=MIXED), tiny_data(), QuantizeConfig(), tmp_path / "out")
-    assert small.info.lineage[-1].notes["embedding_tables"] == 0
+    assert small.info.lineage[-1].facts["embedding_tables"] == 0
 
 
 def test_no_quantization_leaves_the_graph_as_it_is(
@@ -340,8 +340,8 @@ def test_no_quantization_leaves_the_graph_as_it_is(
 ) -> None:
     graph = quantization("none")
     assert graph.model.read_bytes() == exported().model.read_bytes()
-    notes = graph.info.lineage[-1].notes
-    assert notes == {
+    facts = graph.info.lineage[-1].facts
+    assert facts == {
         "mean_logit_difference": 0.0,
         "same_answer_percent": 100.0,
         "texts": len(tiny_data().validation),
@@ -381,14 +381,14 @@ def test_agreement_is_that_of_the_two_graphs(
 ) -> None:
     full, data = exported("bert", TOKEN, MIXED), tiny_data(TOKEN)
     small = quantize(full, data, QuantizeConfig(calibration_texts=8), tmp_path / "out")
-    notes = small.info.lineage[-1].notes
+    facts = small.info.lineage[-1].facts
     before, after = GraphSession(full.model), GraphSession(small.model)
     encodings = tasks.create(full.info.task).encode(load_tokenizer(full.path), spread(data.validation, 8), 32)
     pairs = [(before.logits(encoding), after.logits(encoding)) for encoding in encodings]
     same = np.concatenate([left.argmax(-1) == right.argmax(-1) for left, right in pairs])
-    assert notes["texts"] == len(pairs) == 8
-    assert notes["same_answer_percent"] == round(100 * float(same.mean()), 2)
-    assert notes["mean_logit_difference"] == pytest.approx(
+    assert facts["texts"] == len(pairs) == 8
+    assert facts["same_answer_percent"] == round(100 * float(same.mean()), 2)
+    assert facts["mean_logit_difference"] == pytest.approx(
         np.mean([np.abs(left - right).mean() for left, right in pairs]), abs=5e-5
     )
 

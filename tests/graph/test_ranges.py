@@ -86,16 +86,16 @@ def test_scales_and_zero_points_reach_the_graph_as_they_are(
         assert scale == pytest.approx(wanted.scale, rel=1e-6), name
         assert zero_point == wanted.zero_point, name
     assert other_scales(found) == other_scales(own)  # the toolkit says nothing about them
-    assert found.info.lineage[-1].notes["calibration"] == SOURCE
+    assert found.info.lineage[-1].facts["calibration"] == SOURCE
 
 
 def test_given_ranges_are_tried_beside_all_other_ways(
     graph: Graph, tiny_labelled: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     found = quantize(graph, tiny_labelled(), config(calibration="best"), tmp_path / "out", ranges=ranges_of(graph))
-    distances = found.info.lineage[-1].notes["calibration_logit_difference"]
+    distances = found.info.lineage[-1].facts["calibration_logit_difference"]
     assert {"minmax", "entropy", "percentile 99.99", SOURCE} < distances.keys()
-    assert distances[found.info.lineage[-1].notes["calibration"]] == min(distances.values())
+    assert distances[found.info.lineage[-1].facts["calibration"]] == min(distances.values())
     console = Console(width=100, record=True)
     table = calibration_table(found)
     assert table is not None

@@ -74,7 +74,7 @@ def test_a_graph_that_is_not_exact_everywhere_says_what_would_saturate(
 ) -> None:
     config = QuantizeConfig.model_validate({"calibration_texts": 8, **values})
     small = quantize(graph, tiny_labelled(), config, tmp_path / "out")
-    recorded = small.info.lineage[-1].notes["without_vnni"]
+    recorded = small.info.lineage[-1].facts["without_vnni"]
     head = 0 if config.keep_fp32 else 3
     assert recorded["outputs"] == 3 * (3 * 32 + 32 + 64 + 32) + 32 + head
     assert 0 < recorded["can_saturate"] <= recorded["outputs"]
@@ -90,7 +90,7 @@ def test_exact_flavours_have_nothing_to_say(
 ) -> None:
     config = QuantizeConfig.model_validate({"calibration_texts": 8, **values})
     small = quantize(graph, tiny_labelled(), config, tmp_path / "out")
-    assert "without_vnni" not in small.info.lineage[-1].notes
+    assert "without_vnni" not in small.info.lineage[-1].facts
     texts = tasks.create(graph.info.task).encode(load_tokenizer(graph.path), tiny_labelled().validation[:4], 64)
     found = saturation(onnx.load(small.model), texts)
     assert (found["can_saturate"], found["saturated_percent"]) == (0, 0.0)

@@ -87,11 +87,11 @@ def test_the_culprit_is_found_and_explained_by_figures(
 def test_the_culprits_named_mend_the_graph(
     fragile: Graph, tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    notes = [
+    facts = [
         quantize(fragile, tiny_data(), ONE_SCALE.replace(keep_fp32=kept), tmp_path / f"{len(kept)}").info.lineage[-1]
         for kept in ((), ("classifier",))
     ]
-    broken, mended = (step.notes["mean_logit_difference"] for step in notes)
+    broken, mended = (step.facts["mean_logit_difference"] for step in facts)
     assert mended < broken / 5
 
 

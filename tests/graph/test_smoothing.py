@@ -42,7 +42,7 @@ def test_the_smoothed_graph_answers_as_before(
     between = [node for node in after.graph.node if node.output[0].endswith("_smoothed")]
     # what the head reads is nobody's residual, nor are ELECTRA's narrow embeddings
     assert len(between) == 3 * 2 - (family == "electra")
-    assert quantizer.notes["smoothed_inputs"] == 3 * 2 + 1
+    assert quantizer.facts["smoothed_inputs"] == 3 * 2 + 1
     onnx.checker.check_model(after)
     before, session = GraphSession(graph.model), GraphSession(after.SerializeToString())
     for encoding in texts:
@@ -68,9 +68,9 @@ def test_the_flavour_smooths_before_it_quantizes(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, mode: str
 ) -> None:
     small = quantize(exported("bert"), tiny_data(), QuantizeConfig(mode=mode, smooth=0.5), tmp_path / "out")
-    notes = small.info.lineage[-1].notes
-    assert notes["smoothed_inputs"] == 7
-    assert notes["same_answer_percent"] >= 80
+    facts = small.info.lineage[-1].facts
+    assert facts["smoothed_inputs"] == 7
+    assert facts["same_answer_percent"] >= 80
     assert small.info.nodes.get("QAttention", 0) == (3 if mode == "dynamic" else 0)
     stored = [item.name for item in onnx.load(small.model).graph.initializer]
     assert sum(name.endswith("_smoothed_by") for name in stored) == 6

@@ -149,7 +149,7 @@ def test_a_checkpoint_of_alike_layers_loads_with_plain_transformers(
 
 def test_info_travels_unchanged(tiny_base: Callable[[str], Path], tmp_path: Path) -> None:
     model, first = made(tiny_base("bert"), tmp_path / "first")
-    step = LineageStep(stage="prune", config={"share": 0.5}, notes={"übrig": [1, 2]})
+    step = LineageStep(stage="prune", config={"share": 0.5}, facts={"übrig": [1, 2]})
     spec = TextClassification.spec_for(TASK.spec.labels, "oos").replace(threshold=0.25)
     info = first.info.replace(lineage=(step,), task=spec)
     second = save_checkpoint(model, load_tokenizer(first.path), info, tmp_path / "second")

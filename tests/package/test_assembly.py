@@ -143,9 +143,9 @@ def test_a_tagger_names_as_many_words_as_its_baseline(
     )
     (step,) = payload.manifest.lineage.steps[len(graph.info.lineage) :]
     assert step.stage == "assemble"
-    assert step.notes["added_to_logits"].keys() == {"O"}
+    assert step.facts["added_to_logits"].keys() == {"O"}
     if mode == "fp32":
-        assert step.notes["added_to_logits"]["O"] == pytest.approx(-by, abs=0.5)
+        assert step.facts["added_to_logits"]["O"] == pytest.approx(-by, abs=0.5)
 
 
 def test_a_baseline_that_answers_another_question_is_refused(
@@ -164,7 +164,8 @@ def test_golden_lines_are_what_the_package_answers(make_payload: MakePayload) ->
         encoding = runner.encode(case.text, case.text_pair)
         assert (case.input_ids, case.token_type_ids) == (encoding.input_ids, encoding.token_type_ids)
         assert len(case.input_ids) <= 64
-        np.testing.assert_allclose(case.logits, np.atleast_2d(runner.logits(encoding)), rtol=1e-5, atol=1e-9)
+        assert list(case.outputs) == ["logits"]
+        np.testing.assert_allclose(case.outputs["logits"], runner.logits(encoding), rtol=1e-5, atol=1e-9)
 
 
 def test_labels_are_one_a_line_in_class_order(make_payload: MakePayload) -> None:

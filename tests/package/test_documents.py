@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
+from edge_ptf import tasks
 from edge_ptf.digests import bytes_digest
 from edge_ptf.package import Manifest, Payload
 from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
@@ -24,7 +25,7 @@ def based_on(manifest: Manifest, name: str) -> Manifest:
 
 
 def asked(manifest: Manifest, **changes: object) -> Manifest:
-    head = manifest.heads[0].model_copy(update={"task": manifest.task.replace(**changes)})
+    head = manifest.heads[0].model_copy(update=dict(tasks.create(manifest.task.replace(**changes)).head))
     return manifest.model_copy(update={"heads": (head,)})
 
 

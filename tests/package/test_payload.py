@@ -67,25 +67,29 @@ def with_unknown_fields(value: Any) -> Any:
         return [with_unknown_fields(item) for item in value]
     if not isinstance(value, dict):
         return value
-    free = ("config", "notes", "tools")
+    free = ("config", "facts", "tools", "options", "engines")
+    if value and all(
+        isinstance(item, dict) and "tensor" in item for item in value.values()
+    ):  # a head's outputs, by role
+        return {key: with_unknown_fields(item) for key, item in value.items()}
     grown = {key: item if key in free else with_unknown_fields(item) for key, item in value.items()}
     return {**grown, "from_a_later_version": [1]}
 
 
 def test_unknown_fields_are_ignored_at_every_depth(make_payload: MakePayload, rewritten: Rewritten) -> None:
     payload = make_payload()
-    document = with_unknown_fields(manifest_of(payload)) | {"version": "1.7"}
+    document = with_unknown_fields(manifest_of(payload)) | {"version": "2.7"}
     opened = open_payload(rewritten(payload, {MANIFEST: canonical_json(document)}))
-    assert opened.manifest == payload.manifest.model_copy(update={"version": "1.7"})
+    assert opened.manifest == payload.manifest.model_copy(update={"version": "2.7"})
     assert opened.digest != payload.digest
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": "2.0"}, r"format 2\.0"),
-        ({"version": "0.9"}, r"format 0\.9"),
-        ({"version": "1"}, "version"),
+        ({"version": "3.0"}, r"package format 3\.0; this edge-ptf reads 2\.x"),
+        ({"version": "1.2"}, r"package format 1\.2; this edge-ptf reads 2\.x"),
+        ({"version": "2"}, "version"),
         ({"version": None}, "damaged"),
         ({"format": "another"}, "format"),
         ({"heads": []}, "heads"),
@@ -102,6 +106,36 @@ def test_a_manifest_that_breaks_a_rule_is_refused(
         open_payload(rewritten(payload, {MANIFEST: canonical_json(manifest_of(payload) | changes)}))
 
 
+def test_a_package_of_an_earlier_format_must_be_made_again(make_payload: MakePayload, rewritten: Rewritten) -> None:
+    payload = make_payload()
+    for version, hint in (("1.2", "Make the package again with this edge-ptf"), ("3.0", "Use a newer edge-ptf")):
+        path = rewritten(payload, {MANIFEST: canonical_json(manifest_of(payload) | {"version": version})})
+        with pytest.raises(PackageError) as caught:
+            open_payload(path)
+        assert str(caught.value) == f"{path}: package format {version}; this edge-ptf reads 2.x. {hint}"
+
+
+def test_parts_of_one_manifest_must_agree(make_payload: MakePayload, rewritten: Rewritten) -> None:
+    payload = make_payload()
+    whole = manifest_of(payload)
+    graph, head = whole["graphs"][0], whole["heads"][0]
+    for changes, message in [
+        ({"graphs": [graph, graph]}, "graphs: 'main' is named twice"),
+        ({"heads": [head, head]}, "heads: 'main' is named twice"),
+        ({"heads": [head, head | {"name": "b", "text_pairs": True}]}, "some take pairs of texts"),
+        (
+            {"graphs": [graph, graph | {"name": "b"}], "heads": [head, head | {"name": "b", "graph": "b"}]},
+            "two graphs have the output 'logits'",
+        ),
+    ]:
+        with pytest.raises(PackageError, match=message):
+            open_payload(rewritten(payload, {MANIFEST: canonical_json(whole | changes)}))
+    several = open_payload(
+        rewritten(payload, {MANIFEST: canonical_json(whole | {"heads": [head, head | {"name": "b"}]})})
+    )
+    assert [each.name for each in several.manifest.heads] == ["main", "b"]
+
+
 def test_a_manifest_that_refers_to_nothing_is_refused(make_payload: MakePayload, rewritten: Rewritten) -> None:
     payload = make_payload()
     for place, value, message in [
@@ -114,7 +148,21 @@ def test_a_manifest_that_refers_to_nothing_is_refused(make_payload: MakePayload,
         (("files", 0, "path"), MANIFEST, "named twice"),
         (("files", 0, "sha256"), "0", "sha256"),
         (("files", 0, "size"), -1, "size"),
-        (("heads", 0, "task", "threshold"), 2, "threshold"),
+        (("heads", 0, "options", "threshold"), 2, "threshold"),
+        (("heads", 0, "options", "threshold"), "low", "threshold"),
+        (("heads", 0, "task"), "translation", "unknown task 'translation'"),
+        (("heads", 0, "task"), "token-classification", "has a head of the kind 'token', not 'text'"),
+        (("heads", 0, "kind"), "other", "'other' is not a known kind of head"),
+        (("heads", 0, "kind"), "token", "the axes batch, token, label"),
+        (("heads", 0, "outputs"), {}, "no output 'logits'"),
+        (("heads", 0, "outputs", "logits", "tensor"), "other", "no output 'other'"),
+        (("heads", 0, "outputs", "logits", "axes"), ["batch", "colour"], "axes"),
+        (("heads", 0, "outputs", "logits", "dtype"), "int64", "dtype"),
+        (("heads", 0, "labels"), ["a", "b"], "has 2 labels; its output 'logits' has 3"),
+        (("graphs", 0, "outputs", 0, "shape"), ["batch", "length", 3], "not float32 with 2 axes"),
+        (("graphs", 0, "outputs", 0, "dtype"), "int64", "not float32 with 2 axes"),
+        (("graphs", 0, "format"), "other", "format"),
+        (("tokenizer", "kind"), None, "tables without a kind"),
     ]:
         document = manifest_of(payload)
         spot = document
@@ -125,7 +173,7 @@ def test_a_manifest_that_refers_to_nothing_is_refused(make_payload: MakePayload,
             open_payload(rewritten(payload, {MANIFEST: canonical_json(document)}))
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"text"', b"[" * 100_000, b"\xff\xfe", b'{"version":"1.0"}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'"text"', b"[" * 100_000, b"\xff\xfe", b'{"version":"2.0"}'])
 def test_a_manifest_that_is_none_is_refused(make_payload: MakePayload, rewritten: Rewritten, content: bytes) -> None:
     with pytest.raises(PackageError):
         open_payload(rewritten(make_payload(), {MANIFEST: content}))
@@ -383,9 +431,10 @@ def test_an_unpacked_package_needs_none_of_our_code(make_payload: MakePayload, f
         assert found["input_ids"] == case["input_ids"]
         feeds = {name: np.asarray([values]) for name, values in found.items() if name in wanted}
         (logits,) = session.run(None, feeds)
-        assert np.abs(logits - case["logits"]).max() <= 0.05 * np.abs(case["logits"]).max()
-        assert config.id2label[int(logits[0].argmax())] == case["label"]
-    assert all(math.isfinite(value) for case in cases for value in case["logits"][0])
+        expected = case["outputs"]["logits"]
+        assert np.abs(logits[0] - expected).max() <= 0.05 * np.abs(expected).max()
+        assert config.id2label[int(logits[0].argmax())] == case["answers"]["main"]
+    assert all(math.isfinite(value) for case in cases for value in case["outputs"]["logits"])
 
 
 def test_what_nobody_names_is_ignored(make_payload: MakePayload, rewritten: Rewritten, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_tags_and_pairs_are_verified_too(make_payload: MakePayload, kind: str, p
 def test_a_changed_weight_is_found(make_payload: MakePayload, forged: Callable[..., Path], by: float) -> None:
     payload = make_payload(mode="fp32")
     model = with_bias(payload, lambda bias: bias + np.float32([0, by, 0]))
-    with pytest.raises(VerificationError, match="golden text 1: a logit is off"):
+    with pytest.raises(VerificationError, match="golden text 1: the output 'logits' is off"):
         verify(forged(payload, {"model.onnx": model}))
 
 
@@ -93,14 +93,14 @@ def test_a_rounding_difference_is_no_fault(make_payload: MakePayload, forged: Ca
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda line: line["logits"][0].__setitem__(0, line["logits"][0][0] + 1), "golden text 4: a logit is off"),
+        (lambda line: line["outputs"]["logits"].__setitem__(0, 1e3), "golden text 4: the output 'logits' is off"),
         (lambda line: line["input_ids"].insert(1, 7), "other tokens"),
         (lambda line: line["token_type_ids"].__setitem__(0, 1), "other tokens"),
         (lambda line: line.pop("token_type_ids"), "other tokens"),
         (lambda line: line.__setitem__("text", "another text"), "other tokens"),
-        (lambda line: line["logits"].append([0.0, 0.0, 0.0]), "another shape"),
-        (lambda line: line["logits"][0].append(0.0), "another shape"),
-        (lambda line: line.__setitem__("logits", []), "another shape"),
+        (lambda line: line["outputs"].__setitem__("logits", [line["outputs"]["logits"]]), "another shape"),
+        (lambda line: line["outputs"]["logits"].append(0.0), "another shape"),
+        (lambda line: line["outputs"].__setitem__("other", line["outputs"].pop("logits")), "no output 'logits'"),
     ],
 )
 def test_a_changed_golden_line_is_found(
@@ -119,15 +119,28 @@ def test_a_golden_text_may_have_a_tolerance_of_its_own(
 ) -> None:
     payload = make_payload(mode="dynamic")
     lines = golden(payload)
-    largest = max(abs(value) for value in lines[3]["logits"][0])
-    lines[3]["logits"][0][0] += 0.15 * largest
+    largest = max(abs(value) for value in lines[3]["outputs"]["logits"])
+    lines[3]["outputs"]["logits"][0] += 0.15 * largest
     lines[3]["tolerance"] = tolerance
     path = forged(payload, {"golden.jsonl": written(lines)})
     if holds:
         assert 0.05 < verify(path).largest_difference < 0.3
     else:
-        with pytest.raises(VerificationError, match=r"golden text 4: a logit is off .* \(allowed: 5 %\)"):
+        with pytest.raises(VerificationError, match=r"golden text 4: the output 'logits' is off .* \(allowed: 5 %\)"):
             verify(path)
+
+
+def test_labels_are_counted_against_the_logits(make_payload: MakePayload, forged: Callable[..., Path]) -> None:
+    """The manifest leaves the size of the label axis open, and names one label too few."""
+    payload = make_payload(mode="fp32")
+    graph, head = payload.manifest.graph, payload.manifest.heads[0]
+    output = graph.outputs[0].model_copy(update={"shape": ("batch", "label")})
+    parts = {
+        "graphs": (graph.model_copy(update={"outputs": (output,)}),),
+        "heads": (head.model_copy(update={"labels": head.labels[:-1]}),),
+    }
+    with pytest.raises(VerificationError, match="'main' has 2 labels; its output 'logits' has 3"):
+        verify(forged(payload, {}, **parts))
 
 
 def test_golden_lines_may_not_go_missing(make_payload: MakePayload, forged: Callable[..., Path]) -> None:
@@ -140,10 +153,13 @@ def test_golden_lines_may_not_go_missing(make_payload: MakePayload, forged: Call
     "line",
     [
         *(b"", b"{", b"[]", b'{"text": "a"}', b"\xff"),
-        b'{"text": "a", "input_ids": ["x"], "logits": [[1]]}',
-        b'{"text": "a", "input_ids": [1], "logits": [[NaN, 1, 1]]}',
-        b'{"text": "a", "input_ids": [1], "logits": "many"}',
-        b'{"text": "\\ud800", "input_ids": [1], "logits": [[1, 1, 1]]}',
+        b'{"text": "a", "input_ids": ["x"], "outputs": {"logits": [1]}}',
+        b'{"text": "a", "input_ids": [1], "outputs": {"logits": [NaN, 1, 1]}}',
+        b'{"text": "a", "input_ids": [1], "outputs": {"logits": "many"}}',
+        b'{"text": "a", "input_ids": [1], "outputs": {"logits": []}}',
+        b'{"text": "a", "input_ids": [1], "outputs": {"logits": [[1, 1], [1]]}}',
+        b'{"text": "a", "input_ids": [1], "outputs": {}}',
+        b'{"text": "\\ud800", "input_ids": [1], "outputs": {"logits": [1, 1, 1]}}',
     ],
 )
 def test_a_golden_line_that_is_none_is_a_package_error(
@@ -202,7 +218,7 @@ def test_a_tokenizer_larger_than_the_model_is_found(make_payload: MakePayload, f
     for line in lines:
         line["input_ids"] = [100_000 if item == old else item for item in line["input_ids"]]
     files = {"tokenizer.json": json.dumps(document).encode(), "golden.jsonl": written(lines)}
-    with pytest.raises(VerificationError, match="does not take golden text 1"):
+    with pytest.raises(VerificationError, match="golden text 1: the model does not take it"):
         verify(forged(payload, files))
 
 
@@ -223,7 +239,7 @@ def test_logits_are_not_compared_where_int8_is_not_exact(
 ) -> None:
     payload, plain = make_payload(mode="dynamic"), make_payload(mode="fp32")
     lines = golden(payload)
-    lines[0]["logits"][0][0] += 100
+    lines[0]["outputs"]["logits"][0] += 100
     path = forged(payload, {"golden.jsonl": written(lines)})
     monkeypatch.setattr(verification, "this_machine", lambda: AVX2)
     report = verify(path)

@@ -133,7 +133,7 @@ def drawn_answers(names: list[str], rows: int, right: float, seed: int) -> list[
 
 
 @pytest.fixture(scope="session")
-def make_study(make_payload: Callable[..., Any]) -> Callable[..., Study]:
+def make_study(make_payload: Callable[..., Any], with_spec: Callable[..., Any]) -> Callable[..., Study]:
     """`make_study(classes, rows, names=…, text=…)`: a study with everything in it."""
 
     def build(
@@ -148,8 +148,7 @@ def make_study(make_payload: Callable[..., Any]) -> Callable[..., Study]:
         payload = make_payload(kind=kind)
         labels = [*(names or [f"intent_{number:03}" for number in range(classes - 1)]), SCOPE]
         spec = tasks.get("text-classification").spec_for(labels, SCOPE)
-        head = payload.manifest.heads[0].model_copy(update={"task": spec})
-        payload = replace(payload, manifest=payload.manifest.model_copy(update={"heads": (head,)}))
+        payload = replace(payload, manifest=with_spec(payload.manifest, spec))
         return Study(
             payload=payload,
             verdict=verdict_of(payload.digest),

@@ -145,7 +145,7 @@ def test_every_task_can_be_reported(kind: str, make_payload: Callable[..., Any])
 def test_options_and_notes_are_said_as_they_are(make_payload: Callable[..., Any]) -> None:
     payload = make_payload()
     options = {"epochs": 1, "layers": [1, 2], "rate": 0.25, "shuffle": True, "pairs": False, "limit": None, "zero": 0}
-    step = payload.manifest.lineage.steps[0].replace(stage="finetune", config=options, notes={"kept_epoch": 1})
+    step = payload.manifest.lineage.steps[0].replace(stage="finetune", config=options, facts={"kept_epoch": 1})
     lineage = payload.manifest.lineage.model_copy(update={"steps": (step,)})
     study = read_study(payload)
     study = replace(study, payload=replace(payload, manifest=payload.manifest.model_copy(update={"lineage": lineage})))
@@ -159,7 +159,7 @@ def test_options_and_notes_are_said_as_they_are(make_payload: Callable[..., Any]
         "limit": "none",
         "zero": "0",
     }
-    assert shown["notes"] == [("kept epoch", "1")]
+    assert shown["facts"] == [("kept epoch", "1")]
 
 
 def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import PackageError
 from edge_ptf.graph.artifact import Graph
 from edge_ptf.models.checkpoint import load_tokenizer
-from edge_ptf.package import Payload, open_payload
+from edge_ptf.package import Manifest, Payload, open_payload
 from edge_ptf.runtime import Runner
 from edge_ptf.tasks.base import Example
 
@@ -65,13 +65,11 @@ def test_tags_are_one_a_word_even_where_the_text_is_cut(make_payload: MakePayloa
     assert set(long[64:]) == {"O"}
 
 
-def test_an_uncertain_answer_is_out_of_scope(make_payload: MakePayload) -> None:
+def test_an_uncertain_answer_is_out_of_scope(make_payload: MakePayload, with_spec: Callable[..., Manifest]) -> None:
     payload = make_payload(scope="c")
     for threshold, labels in ((0.0, {"a", "b", "c"}), (1.0, {"c"})):
         spec = payload.manifest.task.replace(threshold=threshold)
-        head = payload.manifest.heads[0].model_copy(update={"task": spec})
-        manifest = payload.manifest.model_copy(update={"heads": (head,)})
-        runner = Runner(Payload(payload.path, manifest, payload.digest, payload.size_bytes))
+        runner = Runner(Payload(payload.path, with_spec(payload.manifest, spec), payload.digest, payload.size_bytes))
         assert {runner.answer(text).label for text in TEXTS} <= labels
 
 

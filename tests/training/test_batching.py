@@ -60,9 +60,11 @@ def test_batches_are_not_sorted_by_length() -> None:
     assert abs(np.corrcoef(means, range(len(means)))[0, 1]) < 0.5
 
 
-def item(length: int, target: int | list[int] | None, row: int = 0, types: bool = True) -> Item:
+def item(
+    length: int, target: int | list[int] | None, row: int = 0, types: bool = True, per_token: bool = False
+) -> Item:
     kinds = [0] * (length // 2) + [1] * (length - length // 2)
-    return Item(Encoding(list(range(10, 10 + length)), kinds if types else None), target, row)
+    return Item(Encoding(list(range(10, 10 + length)), kinds if types else None), target, row, per_token)
 
 
 def test_a_batch_is_padded_to_its_longest_text() -> None:
@@ -76,7 +78,9 @@ def test_a_batch_is_padded_to_its_longest_text() -> None:
 
 
 def test_token_targets_are_padded_with_what_the_loss_does_not_look_at() -> None:
-    found = collate([item(2, [3, -100]), item(3, [-100] * 3), item(1, None)], ("input_ids",), 0)
+    targets = ([3, -100], [-100] * 3, None)
+    items = [item(length, target, per_token=True) for length, target in zip((2, 3, 1), targets, strict=True)]
+    found = collate(items, ("input_ids",), 0)
     assert found["targets"].tolist() == [[3, -100, -100], [-100] * 3, [-100] * 3]
     assert set(found) == {"input_ids", "targets", "rows"}
 

@@ -122,8 +122,8 @@ def weights(checkpoint: Checkpoint) -> bytes:
     return (checkpoint.path / "model.safetensors").read_bytes()
 
 
-def notes(checkpoint: Checkpoint) -> dict[str, Any]:
-    return checkpoint.info.lineage[-1].notes
+def facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    return checkpoint.info.lineage[-1].facts
 
 
 def answers(checkpoint: Checkpoint, data: LabelledData) -> list[np.ndarray]:
@@ -159,8 +159,8 @@ def test_the_student_comes_to_answer_as_its_teacher(
     assert distance(after, teacher, data) < 0.7 * distance(before, teacher, data)
     assert after.info.layers == before.info.layers
     assert [step.stage for step in after.info.lineage] == ["finetune", "prune", "distill"]
-    assert notes(after)["matched_layers"] == [1, 3]
-    assert notes(after)["texts_cut_differently"] <= notes(after)["further_texts"] == len(data.train)
+    assert facts(after)["matched_layers"] == [1, 3]
+    assert facts(after)["texts_cut_differently"] <= facts(after)["further_texts"] == len(data.train)
     assert load_tokenizer(after.path).get_vocab() == load_tokenizer(before.path).get_vocab()
     assert open_checkpoint(after.path) == after
     assert not (after.path / STATE).exists()
@@ -170,7 +170,7 @@ def test_a_family_that_cannot_be_pruned_is_taught(
     tiny_teacher: Callable[..., Checkpoint], taught: Callable[..., Checkpoint]
 ) -> None:
     after = taught(QUICK.replace(epochs=1), "albert")
-    assert notes(after)["matched_layers"] == [1, 2, 3]
+    assert facts(after)["matched_layers"] == [1, 2, 3]
     assert after.info.layers == tiny_teacher("albert").info.layers
 
 
@@ -229,7 +229,7 @@ def test_a_student_that_int8_is_taught_for_answers_better_in_int8(
             *(teacher, spiky, data, config.replace(quantization_aware=aware), tmp_path / str(aware)),
             quantization=quantization,
         )
-        assert ("quantization" in notes(after)) == aware
+        assert ("quantization" in facts(after)) == aware
         model, tokenizer = load_model(after), load_tokenizer(after.path)
         with torch.no_grad(), fake_quantized(model, quantization, one_token=task == TEXT):
             texts = [tokenizer(example.text, return_tensors="pt") for example in data.train]
@@ -355,7 +355,7 @@ def test_every_weight_of_the_loss_counts(taught: Callable[..., Checkpoint], task
     found = [taught(QUICK.replace(**{**nothing, **option, "epochs": 1}), "bert", task) for option in options]
     assert len({weights(checkpoint) for checkpoint in found}) == len(options)
     for checkpoint, option in zip(found, options, strict=True):
-        assert notes(checkpoint)["matched_layers"] == ([1, 3] if "hidden_weight" in option else [])
+        assert facts(checkpoint)["matched_layers"] == ([1, 3] if "hidden_weight" in option else [])
 
 
 def test_every_kind_of_further_text_is_learned_from(
@@ -374,8 +374,8 @@ def test_every_kind_of_further_text_is_learned_from(
         ("all", config, logs),
     ):
         after = distill(tiny_teacher(), student(), source, each, tmp_path / name)
-        counts[name] = notes(after)["further_texts"]
-        assert notes(after)["texts"] == len(data.train) + counts[name]
+        counts[name] = facts(after)["further_texts"]
+        assert facts(after)["texts"] == len(data.train) + counts[name]
     assert counts == {"plain": 0, "logs": 5, "all": 5 + 2 * len(data.train)}
 
 
@@ -408,7 +408,7 @@ def test_narrower_hidden_states_come_nearer_to_the_numbers_they_were_cut_from(
     config = QUICK.replace(logit_weight=0.0, hidden_weight=1.0, spliced_texts=0)
     after = distill(teacher, cut, data, config, tmp_path / "taught")
     axes = matched_axes(teacher, cut, 32)
-    first_kept, then_kept = (step.notes["kept_hidden"] for step in cut.info.lineage[-2:])
+    first_kept, then_kept = (step.facts["kept_hidden"] for step in cut.info.lineage[-2:])
     assert axes == tuple(first_kept[place] for place in then_kept)
 
     def apart(checkpoint: Checkpoint) -> float:
@@ -444,8 +444,8 @@ def test_layers_can_be_held_against_the_nearest_ones(
     origin, nearest = (
         distill(teacher, cut, data, config.replace(layer_map=name), tmp_path / name) for name in ("origin", "nearest")
     )
-    assert notes(origin)["matched_layers"] == [1, 3]
-    assert notes(nearest)["matched_layers"] == [1, 2, 3]
+    assert facts(origin)["matched_layers"] == [1, 3]
+    assert facts(nearest)["matched_layers"] == [1, 2, 3]
     assert weights(nearest) != weights(cut)
 
 
@@ -467,8 +467,8 @@ def test_a_student_with_another_tokenizer_is_taught(
     teacher, other, data = tiny_teacher("bert", task), tiny_teacher("roberta", task), tiny_data(task)
     config = QUICK.replace(relation_weight=0.5, epochs=4)
     after = distill(teacher, other, data, config, tmp_path / "out")
-    assert 0 < notes(after)["texts_cut_differently"] < notes(after)["texts"]
-    assert notes(after)["matched_layers"] == [1, 2, 3]
+    assert 0 < facts(after)["texts_cut_differently"] < facts(after)["texts"]
+    assert facts(after)["matched_layers"] == [1, 2, 3]
     if task == TEXT:
         assert distance(after, teacher, data) < distance(other, teacher, data)
     assert all(np.isfinite(logits).all() for logits in answers(after, data))
@@ -485,7 +485,7 @@ def test_a_student_that_cuts_every_text_differently_is_taught(
     monkeypatch.setattr(distillation, "_alike", lambda asked, *_: [False] * len(asked))
     config = QUICK.replace(relation_weight=1.0, label_weight=1.0, epochs=1)
     after = distill(tiny_teacher("bert", task), tiny_teacher("bert", task), tiny_data(task), config, tmp_path / "out")
-    assert notes(after)["texts_cut_differently"] == notes(after)["texts"]
+    assert facts(after)["texts_cut_differently"] == facts(after)["texts"]
     assert all(np.isfinite(logits).all() for logits in answers(after, tiny_data(task)))
 
 
@@ -572,7 +572,7 @@ def test_a_student_with_other_labels_is_refused(
 def lineage(checkpoint: Checkpoint, layers: int, *steps: tuple[str, list[int] | None]) -> Checkpoint:
     """A checkpoint of so many layers with more steps behind it."""
     added = tuple(
-        LineageStep(stage=stage, notes={} if kept is None else {"kept_layers": kept}) for stage, kept in steps
+        LineageStep(stage=stage, facts={} if kept is None else {"kept_layers": kept}) for stage, kept in steps
     )
     info = checkpoint.info.replace(
         lineage=(*checkpoint.info.lineage, *added), layers=checkpoint.info.layers[:1] * layers
@@ -722,7 +722,7 @@ def test_a_student_of_several_teachers_answers_as_their_mean(
     opposite = save_checkpoint(model, load_tokenizer(teacher.path), info, tmp_path / "opposite")
     config = QUICK.replace(hidden_weight=0.0, epochs=6)
     taught = distill(teacher, student("bert", task), data, config, tmp_path / "out", extra_teachers=[opposite])
-    assert notes(taught)["teachers"] == 2
+    assert facts(taught)["teachers"] == 2
     assert not (taught.path / STATE).exists()
     centred = [logits - logits.mean(-1, keepdims=True) for logits in answers(taught, data)]
     theirs = [logits - logits.mean(-1, keepdims=True) for logits in answers(teacher, data)]
@@ -763,7 +763,7 @@ def test_dropout_replaces_the_students_own(
 
 def test_bf16_runs(taught: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData]) -> None:
     after = taught(QUICK.replace(precision="bf16", epochs=1, relation_weight=1.0))
-    assert notes(after)["precision"] == "bf16"
+    assert facts(after)["precision"] == "bf16"
     assert {value.dtype for value in load_model(after).parameters()} == {torch.float32}
     assert models.shapes(load_model(after)) == after.info.layers
 

@@ -109,8 +109,8 @@ def loss(model: Any, tokenizer: Any, task: Task, examples: tuple[Example, ...]) 
     return float(torch.nn.functional.cross_entropy(logits.flatten(0, -2), tensors["targets"].flatten()))
 
 
-def notes(checkpoint: Checkpoint) -> dict[str, Any]:
-    return checkpoint.info.lineage[-1].notes
+def facts(checkpoint: Checkpoint) -> dict[str, Any]:
+    return checkpoint.info.lineage[-1].facts
 
 
 @pytest.mark.parametrize("task", [TEXT, TOKEN])
@@ -128,9 +128,9 @@ def test_the_loss_falls(
     tokenizer = load_tokenizer(teacher.path)
     first = loss(before, tokenizer, made(task, data), data.train)
     assert loss(load_model(teacher), tokenizer, made(task, data), data.train) < 0.93 * first
-    assert max(notes(teacher)["validation"]) > 30
-    assert notes(teacher)["texts"] == len(data.train)
-    assert notes(teacher)["tokens_per_epoch"] == sum(
+    assert max(facts(teacher)["validation"]) > 30
+    assert facts(teacher)["texts"] == len(data.train)
+    assert facts(teacher)["tokens_per_epoch"] == sum(
         len(item.encoding.input_ids) for item in labelled_items(tokenizer, made(task, data), data.train, 32)
     )
     assert open_checkpoint(teacher.path) == teacher
@@ -230,8 +230,8 @@ def test_training_stops_when_nothing_gets_better(
 ) -> None:
     scores(values)
     stopped = train(tmp_path / "out", STEADY.replace(patience=patience))
-    assert notes(stopped)["validation"] == [round(100 * value, 2) for value in values[:ran]]
-    assert notes(stopped)["kept_epoch"] == best  # of equal ones the last
+    assert facts(stopped)["validation"] == [round(100 * value, 2) for value in values[:ran]]
+    assert facts(stopped)["kept_epoch"] == best  # of equal ones the last
     scores([0.0] * best)
     shorter = train(tmp_path / "shorter", STEADY.replace(epochs=best))
     assert contents(shorter.path)["model.safetensors"] == contents(stopped.path)["model.safetensors"]
@@ -338,7 +338,7 @@ def test_options_change_the_result_and_it_still_learns(
     model = load_model(changed)
     assert loss(model, tokenizer, task, data.train) < loss(base, tokenizer, task, data.train)
     assert {value.dtype for value in model.state_dict().values() if value.is_floating_point()} == {torch.float32}
-    assert notes(changed)["precision"] == config.replace(**changes).precision
+    assert facts(changed)["precision"] == config.replace(**changes).precision
 
 
 def test_plain_gradient_descent_learns(
@@ -381,7 +381,7 @@ def test_long_texts_are_cut(
     for limit, wanted in ((8, 8), (10_000, 130)):
         checkpoint = train(tmp_path / f"{limit}", QUICK.replace(max_length=limit, epochs=1), data=long)
         assert checkpoint.info.max_length == wanted
-        assert notes(checkpoint)["tokens_per_epoch"] == wanted * len(data.train)
+        assert facts(checkpoint)["tokens_per_epoch"] == wanted * len(data.train)
 
 
 def test_texts_of_no_class_do_not_train(

@@ -1,0 +1,65 @@
+"""The declaration of a head: its kind, and the graph's output tensors with their axes, labels and options."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from edge_ptf.config import StrictModel
+
+Axis = Literal["batch", "token", "label"]
+
+LOGITS = "logits"
+"""The output role that every kind has."""
+LOGITS_AXES: dict[str, tuple[Axis, ...]] = {"text": ("batch", "label"), "token": ("batch", "token", "label")}
+"""The axes of the logits, by the kind of head."""
+
+
+def is_per_token(kind: str) -> bool:
+    """Whether a head of this kind gives logits for each token."""
+    return "token" in LOGITS_AXES[kind]
+
+
+class OutputSpec(StrictModel):
+    """One output tensor of a graph, as a head reads it."""
+
+    tensor: str = Field(description="Name of the tensor in the graph.")
+    axes: tuple[Axis, ...] = Field(description="What each axis counts; batch is the first.")
+    dtype: Literal["float32"] = "float32"
+
+
+class HeadSpec(StrictModel):
+    """What must be known to turn the outputs of a graph into answers."""
+
+    name: str
+    task: str = Field(description="Task name, as in --task.")
+    kind: str = Field(
+        description="How answers are made: text (a label for each text), token (a BIO tag for each word)."
+    )
+    outputs: dict[str, OutputSpec] = Field(description="By role; the role logits is in every head.")
+    labels: tuple[str, ...] = Field(description="Label names; the index is the class id.")
+    options: dict[str, Any] = Field(default_factory=dict, description="Settings of this kind of head.")
+
+    @model_validator(mode="after")
+    def _outputs_fit_the_kind(self) -> HeadSpec:
+        if self.kind not in LOGITS_AXES:
+            raise ValueError(f"'{self.kind}' is not a known kind of head ({', '.join(LOGITS_AXES)})")
+        if LOGITS not in self.outputs:
+            raise ValueError(f"the head '{self.name}' has no output '{LOGITS}'")
+        if self.logits.axes != LOGITS_AXES[self.kind]:
+            raise ValueError(f"the logits of the kind '{self.kind}' have the axes {', '.join(LOGITS_AXES[self.kind])}")
+        for role, output in self.outputs.items():
+            if output.axes[:1] != ("batch",) or output.axes.count("batch") != 1:
+                raise ValueError(f"the axes of the output '{role}' do not begin with batch, or name it twice")
+        return self
+
+    @property
+    def logits(self) -> OutputSpec:
+        """The output whose role is logits."""
+        return self.outputs[LOGITS]
+
+    @property
+    def per_token(self) -> bool:
+        """Whether the logits have a token axis."""
+        return "token" in self.logits.axes
