@@ -17,7 +17,7 @@ RECIPE = """# Recipe
 
 The recipe holds the settings of all stages. Each stage has a section.
 
-- In `edge-ptf.yaml` a section is a mapping. The section `data` is called `reading` there, because `data` names the source.
+- In `edge-ptf.yaml` a section is a mapping. The section `data` is called `reading` there: `data` names the source.
 - On the command line you write `--set SECTION.FIELD=VALUE`.
 - The command of a stage has the same fields as options. See [commands](commands.md).
 
@@ -27,7 +27,8 @@ A stronger place wins over a weaker one: built-in default < task < profile < `ed
 
 PROFILE = """# Profile
 
-A profile is a YAML file. It says how to recognise a device, how to quantize for it, and which targets a package must meet.
+A profile is a YAML file. It says how to recognise a device, how to quantize for it, and which targets a package must
+meet.
 `edge-ptf profiles validate FILE` checks a file and lists every wrong field with its line.
 """
 

@@ -9,7 +9,8 @@ from tools.reference.markdown import sentence, table
 
 HEAD = """# Exit codes
 
-Every command of `edge-ptf` ends with one of these codes. The tool `edge-ptf-runner` and the status values of the C API use the same numbers.
+Every command of `edge-ptf` ends with one of these codes. The tool `edge-ptf-runner` and the status values of the C API
+use the same numbers.
 An error is one line on standard error. Only code 1 prints a traceback.
 """
 MEANINGS = {

@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
-def type_of(annotation: Any) -> str:
+def type_of(annotation: Any) -> str:  # noqa: PLR0911
     """The type in plain words, such as "integer" or "`kl` or `mse`"."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if annotation is None or annotation is type(None):

@@ -38,7 +38,7 @@ def _table(schema: dict[str, Any]) -> str:
     return table(("field", "type", "required, or default", "meaning"), rows)
 
 
-def _type(field: dict[str, Any]) -> str:
+def _type(field: dict[str, Any]) -> str:  # noqa: PLR0911
     if "$ref" in field:
         name = field["$ref"].split("/")[-1]
         return f"[{name}](#{name.lower()})"
