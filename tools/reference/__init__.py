@@ -1,15 +1,13 @@
-"""The reference pages of the documentation, made from the code: `python -m tools.reference docs/reference`.
+"""The reference pages of the documentation, made from the code. `tools/site.py` puts them into the site.
 
 Each module makes pages of one kind. A page is Markdown text; nothing here needs MkDocs.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tools.reference import c_api, commands, configuration, exit_codes, json_schemas
 
-__all__ = ["pages", "write"]
+__all__ = ["pages"]
 
 
 def pages() -> dict[str, str]:
@@ -33,18 +31,6 @@ def pages() -> dict[str, str]:
             "The fields of `manifest.json`. [The package format](../package.md) says what they mean.",
         ),
     }
-
-
-def write(folder: Path) -> list[Path]:
-    """Writes all pages, and removes pages of an earlier run that no longer exist."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = pages()
-    for old in folder.glob("*.md"):
-        if old.name not in made:
-            old.unlink()
-    for name, text in made.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in made]
 
 
 def _index() -> str:
