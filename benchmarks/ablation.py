@@ -4,7 +4,7 @@
     python benchmarks/ablation.py --data ../shared/data/clinc150 --out build/ablation --rows all "one teacher"
 
 Every row is a student of the same size, made, packed and measured by edge-ptf's own stages; only the named options
-differ from the recipe of the profile. Narrower hidden states and fewer heads are paid back in units, as many as keep
+differ from the recipe of the profile. Narrower hidden states and fewer heads are paid back in neurons, as many as keep
 the time that is predicted for the first row. Drops are those of the INT8 package from the FP32 teacher, on validation
 and on test, in points; speed is the interleaved comparison with the teacher's package. Nothing is chosen by these
 figures. Students are taught for few epochs, all alike, so that the table takes hours and not days; what is taught
@@ -19,38 +19,40 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edge_ptf import data as data_room
+from edge_ptf import data as data_package
 from edge_ptf import profiles, stages, statistics, tasks
-from edge_ptf.architecture import LayerShape
-from edge_ptf.base_model import resolve_base
-from edge_ptf.checkpoint import Checkpoint
 from edge_ptf.compression import PruneConfig
-from edge_ptf.compression.pruning import UNITS_STEP
+from edge_ptf.compression.pruning import NEURONS_STEP
 from edge_ptf.config import Source
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.models import LayerShape
+from edge_ptf.models.base_models import resolve_base
+from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package import Payload
 from edge_ptf.recipe import Recipe, resolve_recipe
-from edge_ptf.search import planned
+from edge_ptf.search import apply_overrides
 from edge_ptf.stages import Place
-from edge_ptf.students import int8_graph, taught_student
+from edge_ptf.student_pipeline import int8_graph, taught_student
 
 RESULTS = Path(__file__).parent / "results"
 MODEL = "minilm-l6"
 LABELS_ALONE = {"logit_weight": 0.0, "label_weight": 1.0, "hidden_weight": 0.0}
-NO_FURTHER_TEXTS = {"mixed_texts": 0.0, "substituted_texts": 0.0}
+NO_FURTHER_TEXTS = {"spliced_texts": 0.0, "substituted_texts": 0.0}
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "all": {},
     "one teacher": {"ensemble": {"teachers": 1}},
     "replaced words too": {"distill": {"substituted_texts": 1.0}},
     "no further texts": {"distill": NO_FURTHER_TEXTS},
-    "no foreign words": {"distill": {"foreign_words": 0.0}},
+    "no foreign words": {"distill": {"split_words": 0.0}},
     "no hidden states": {"distill": {"hidden_weight": 0.0}},
     "divergence at T = 2 for the logits' distance": {"distill": {"logit_loss": "kl"}},
     "hidden states of the nearest layers": {"distill": {"layer_map": "nearest"}},
     "relations of queries, keys and values too": {"distill": {"relation_weight": 1.0}},
-    "units by magnitude, nothing refitted": {"prune": {"importance": "magnitude", "rearrange": False, "refit": "none"}},
-    "hidden states of 288, as many units as keep the time": {"prune": {"hidden": 288}},
-    "half of the heads, as many units as keep the time": {"prune": {"heads": (0.5,)}},
+    "neurons by magnitude, nothing refitted": {
+        "prune": {"importance": "magnitude", "rearrange": False, "refit": "none"}
+    },
+    "hidden states of 288, as many neurons as keep the time": {"prune": {"hidden_size": 288}},
+    "half of the heads, as many neurons as keep the time": {"prune": {"num_heads": (0.5,)}},
     "in two steps, as many epochs in all": {"gradual": {"steps": 2, "epochs": 1}},
     "whole vocabulary": {"prune": {"vocabulary": False}},
     "FP32": {"quantize": {"mode": "none"}},
@@ -68,15 +70,15 @@ def main() -> None:
     parser.add_argument("--out-of-scope-label", default="oos")
     parser.add_argument("--profile", default="x86-vnni")
     parser.add_argument("--out", type=Path, default=Path("build/ablation"))
-    parser.add_argument("--layers", type=int, default=5)
-    parser.add_argument("--ffn", type=int, default=352)
+    parser.add_argument("--num-layers", type=int, default=5)
+    parser.add_argument("--intermediate-size", type=int, default=352)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--teachers", type=int, default=3)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
     given = parser.parse_args()
     profile, task_type = profiles.load(given.profile), tasks.get("text-classification")
     own = {
-        "prune": {"layers": given.layers, "ffn": [given.ffn]},
+        "prune": {"num_layers": given.layers, "intermediate_size": [given.ffn]},
         "distill": {"epochs": given.epochs},
         "ensemble": {"teachers": given.teachers},
         "bench": {"launches": 5},
@@ -84,7 +86,7 @@ def main() -> None:
     recipe = resolve_recipe(profile, task_type, [Source("benchmark", own)])
     place = Place(given.out / "stages", keyed=True)
     reading = recipe.data.replace(out_of_scope_label=given.out_of_scope_label)
-    data = data_room.load(str(given.data), task_type, reading)
+    data = data_package.load(str(given.data), task_type, reading)
     task = tasks.create(task_type.spec_for(data.labels, given.out_of_scope_label))
     teachers: list[Checkpoint] = []
     for seed in range(given.teachers):
@@ -100,14 +102,16 @@ def main() -> None:
     }
     figures["rows"] = _rows_so_far(file, figures)
     for row in given.rows:
-        plan = {section: {**values} for section, values in ROWS[row].items()}
-        if "prune" in plan:
-            shape = LayerShape(heads=teachers[0].info.layers[0].heads, ffn=given.ffn)
-            plan["prune"] |= _as_quick([shape] * given.layers, teachers[0], data, recipe, plan["prune"], place)
-        if "gradual" in plan:
-            between = (plan["gradual"]["steps"] - 1) * plan["gradual"]["epochs"]
-            plan["distill"] = {"epochs": given.epochs - between}
-        payload = _student(teachers, baseline, data, planned(recipe, plan), profile, place)
+        overrides = {section: {**values} for section, values in ROWS[row].items()}
+        if "prune" in overrides:
+            shape = LayerShape(num_heads=teachers[0].info.layers[0].num_heads, intermediate_size=given.ffn)
+            overrides["prune"] |= _as_quick(
+                [shape] * given.layers, teachers[0], data, recipe, overrides["prune"], place
+            )
+        if "gradual" in overrides:
+            between = (overrides["gradual"]["steps"] - 1) * overrides["gradual"]["epochs"]
+            overrides["distill"] = {"epochs": given.epochs - between}
+        payload = _student(teachers, baseline, data, apply_overrides(recipe, overrides), profile, place)
         found = _metrics(payload, baseline, data.tried_on_validation(), recipe, place, names)
         tested = _metrics(payload, baseline, data, recipe, place, names)
         latency, _ = stages.run_bench(payload, baseline, data, recipe.bench, place).artifact
@@ -116,7 +120,7 @@ def main() -> None:
             [launch.engine_ms for launch in latency.launches],
         )
         figures["rows"][row] = {
-            "units": payload.manifest.graph.layers[0].ffn,
+            "neurons": payload.manifest.graph.layers[0].intermediate_size,
             "drop on validation": found["drops"],
             "drop on test": tested["drops"],
             "size, MB": round(payload.size_bytes / 1e6, 2),
@@ -133,7 +137,7 @@ def table(figures: dict[str, Any]) -> str:
     names = list(figures["teacher, % on test"])
     head = [
         "recipe",
-        "units",
+        "neurons",
         *(f"{name.replace('_', ' ')}, {split}" for name in names for split in ("validation", "test")),
     ]
     lines = [
@@ -146,7 +150,7 @@ def table(figures: dict[str, Any]) -> str:
     for row in (row for row in ROWS if row in rows):
         found = rows[row]
         drops = [f"{found[f'drop on {split}'][name]:.2f}" for name in names for split in ("validation", "test")]
-        cells = [row, str(found["units"]), *drops, f"{found['speed-up'][0]:.2f} ×", f"{found['size, MB']:.2f}"]
+        cells = [row, str(found["neurons"]), *drops, f"{found['speed-up'][0]:.2f} ×", f"{found['size, MB']:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -167,20 +171,23 @@ def _as_quick(
     place: Place,
 ) -> dict[str, Any]:
     """Units that narrower hidden states or fewer heads leave time for; nothing where neither is asked for."""
-    if not options.keys() & {"hidden", "heads"}:
+    if not options.keys() & {"hidden_size", "num_heads"}:
         return {}
     narrow = teacher
-    if "hidden" in options:
-        only = PruneConfig(hidden=options["hidden"], vocabulary=False)
+    if "hidden_size" in options:
+        only = PruneConfig(hidden_size=options["hidden_size"], vocabulary=False)
         narrow = stages.run_prune(teacher, data, only, place).artifact
     before, after = (
-        stages.run_costs(each, data, recipe.quantize, recipe.costs, place).artifact for each in (teacher, narrow)
+        stages.run_latency_table(each, data, recipe.quantize, recipe.latency_table, place).artifact
+        for each in (teacher, narrow)
     )
-    heads = round(whole[0].heads * options.get("heads", (1.0,))[0])
-    widths = range(UNITS_STEP, teacher.info.layers[0].ffn + 1, UNITS_STEP)
-    shapes = (LayerShape(heads=heads, ffn=width) for width in widths)
-    quick = (shape.ffn for shape in shapes if after.predict([shape] * len(whole)) <= before.predict(whole))
-    return {"ffn": (max(quick),)}
+    heads = round(whole[0].num_heads * options.get("num_heads", (1.0,))[0])
+    widths = range(NEURONS_STEP, teacher.info.layers[0].intermediate_size + 1, NEURONS_STEP)
+    shapes = (LayerShape(num_heads=heads, intermediate_size=width) for width in widths)
+    quick = (
+        shape.intermediate_size for shape in shapes if after.predict([shape] * len(whole)) <= before.predict(whole)
+    )
+    return {"intermediate_size": (max(quick),)}
 
 
 def _student(

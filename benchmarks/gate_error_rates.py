@@ -30,12 +30,12 @@ import numpy as np
 from scipy import optimize, signal, stats
 
 from edge_ptf import profiles, statistics
-from edge_ptf.export.graph import Scheme
+from edge_ptf.bench import BenchConfig, compare_latency
+from edge_ptf.bench.devices import open_device
+from edge_ptf.bench.launching import Text
 from edge_ptf.gate import gate
+from edge_ptf.graph.artifact import Scheme
 from edge_ptf.machine import Machine, this_machine
-from edge_ptf.measure import BenchConfig, compare_latency
-from edge_ptf.measure.devices import open_device
-from edge_ptf.measure.launching import Text
 from edge_ptf.package import open_payload
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
@@ -170,12 +170,12 @@ def _judge_drop(
     """Whether the gate passes it, whether its bound holds the truth, and whether the two-sided interval does."""
     teacher, own = (
         AccuracyEvidence(
-            payload=name, data="d", machine=MACHINE, runtime=RUNTIME, faithful=True, metrics={}, rows=tuple(rows)
+            payload=name, data="d", machine=MACHINE, runtime=RUNTIME, exact=True, metrics={}, rows=tuple(rows)
         )
         for name, rows in zip("tp", answers, strict=True)
     )
     targets = Targets(max_drop={metric: 100 * truth})
-    judged = gate(_payload(task), [own], [teacher], PROFILE, targets).judgements[0]
+    judged = gate(_payload(task), [own], [teacher], PROFILE, targets).target_verdicts[0]
     interval = statistics.drop_interval(*outcomes)
     assert judged.bound is not None and interval.low is not None and interval.high is not None
     covered = interval.low <= truth <= interval.high
@@ -232,7 +232,7 @@ def _judge_latency(
         ),
     )
     targets = Targets.model_validate({"latency_ms": {"p50": truths[0.5], "p95": truths[0.95]}, "min_speedup": 3.0})
-    judged = gate(_payload("text-classification"), [record], [], PROFILE, targets).judgements
+    judged = gate(_payload("text-classification"), [record], [], PROFILE, targets).target_verdicts
     intervals = [*(statistics.launch_percentile(own, share) for share in truths), statistics.ratio_interval(base, own)]
     rows = []
     for item, interval, truth in zip(judged, intervals, (*truths.values(), 3.0), strict=True):

@@ -22,11 +22,11 @@ import onnx
 import torch
 
 from edge_ptf import tasks
-from edge_ptf.base_model import resolve_base
-from edge_ptf.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
 from edge_ptf.data.dataset import DataReport, LabelledData
-from edge_ptf.export import ExportConfig, QuantizeConfig, export, quantize, rewrite
-from edge_ptf.export.execute import GraphSession
+from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize, rewrite
+from edge_ptf.models.base_models import resolve_base
+from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
 from edge_ptf.tasks.base import Encoding, Example
 
 LENGTHS = (8, 11, 16, 32)

@@ -22,7 +22,13 @@ from pathlib import Path
 from edge_ptf.data.demo import generate
 
 SHARE = 12
-SETTINGS = ("finetune.epochs=2", "distill.epochs=2", "distill.mixed_texts=0.2", "bench.launches=5", "bench.seconds=0.2")
+SETTINGS = (
+    "finetune.epochs=2",
+    "distill.epochs=2",
+    "distill.spliced_texts=0.2",
+    "bench.launches=5",
+    "bench.seconds=0.2",
+)
 
 
 def main() -> None:

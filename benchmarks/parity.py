@@ -25,7 +25,7 @@ import numpy as np
 from edge_ptf import data, open_package, tasks
 from edge_ptf.data.dataset import DataConfig
 from edge_ptf.package import Payload
-from edge_ptf.package.tables.proof import random_texts
+from edge_ptf.package.tokenizers.proof import random_texts
 from edge_ptf.runtime import Runner
 from edge_ptf.runtime.native import NativeRunner
 

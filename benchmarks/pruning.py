@@ -20,19 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from edge_ptf import data as data_room
+from edge_ptf import data as data_package
 from edge_ptf import profiles, stages, tasks
-from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs, open_checkpoint
-from edge_ptf.compression import CostConfig, CostTable, PruneConfig
-from edge_ptf.compression.costs import GraphBuilder
-from edge_ptf.compression.pruning import UNITS_STEP
+from edge_ptf.bench import BenchConfig, EvaluateConfig
+from edge_ptf.compression import LatencyTable, LatencyTableConfig, PruneConfig
+from edge_ptf.compression.latency_table import GraphBuilder
+from edge_ptf.compression.pruning import NEURONS_STEP
 from edge_ptf.data.dataset import DataConfig, LabelledData
-from edge_ptf.export import ExportConfig, QuantizeConfig
-from edge_ptf.export.execute import interleaved_ms
-from edge_ptf.export.exporting import spread
+from edge_ptf.engines.onnxruntime import interleaved_ms
 from edge_ptf.gate import gate
-from edge_ptf.measure import BenchConfig, EvaluateConfig
+from edge_ptf.graph import ExportConfig, QuantizeConfig
+from edge_ptf.graph.exporting import spread
+from edge_ptf.models import LayerShape
+from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs, open_checkpoint
 from edge_ptf.package import AssembleConfig, Payload
 from edge_ptf.package.evidence import AccuracyEvidence
 from edge_ptf.profiles import Targets
@@ -61,9 +61,9 @@ def main() -> None:
     given = parser.parse_args()
     teacher = open_checkpoint(given.teacher)
     reading = DataConfig(out_of_scope_label=teacher.info.task.out_of_scope_label)
-    data = data_room.load(given.data, tasks.get(teacher.info.task.name), reading)
+    data = data_package.load(given.data, tasks.get(teacher.info.task.name), reading)
     place = Place(given.out / "stages", keyed=True)
-    outcome = stages.run_costs(teacher, data, QuantizeConfig(), CostConfig(), place)
+    outcome = stages.run_latency_table(teacher, data, QuantizeConfig(), LatencyTableConfig(), place)
     costs = outcome.artifact
     figures: dict[str, Any] = {
         "machine": costs.machine.cpu,
@@ -75,7 +75,7 @@ def main() -> None:
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-def _structures(teacher: Checkpoint, data: LabelledData, costs: CostTable) -> dict[str, Any]:
+def _structures(teacher: Checkpoint, data: LabelledData, costs: LatencyTable) -> dict[str, Any]:
     model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
     texts = spread(data.validation, costs.config.texts)
     encodings = tasks.create(teacher.info.task).encode(tokenizer, texts, teacher.info.max_length)
@@ -88,8 +88,8 @@ def _structures(teacher: Checkpoint, data: LabelledData, costs: CostTable) -> di
         structures.append(
             tuple(
                 LayerShape(
-                    heads=draw.randint(1, whole[layer].heads),
-                    ffn=UNITS_STEP * draw.randint(1, whole[layer].ffn // UNITS_STEP),
+                    num_heads=draw.randint(1, whole[layer].num_heads),
+                    intermediate_size=NEURONS_STEP * draw.randint(1, whole[layer].intermediate_size // NEURONS_STEP),
                 )
                 for layer in sorted(layers)
             )
@@ -111,7 +111,7 @@ def _structures(teacher: Checkpoint, data: LabelledData, costs: CostTable) -> di
     return found
 
 
-def _speedups(teacher: Checkpoint, data: LabelledData, costs: CostTable, place: Place) -> list[dict[str, Any]]:
+def _speedups(teacher: Checkpoint, data: LabelledData, costs: LatencyTable, place: Place) -> list[dict[str, Any]]:
     whole = _payload(teacher, data, place)
     before = stages.run_evaluate(whole, data, EvaluateConfig(), place).artifact
     found = []
@@ -129,7 +129,7 @@ def _speedups(teacher: Checkpoint, data: LabelledData, costs: CostTable, place: 
             "interval": [round(engine.low or 0, 3), round(engine.high or 0, 3)],
             "flags": list(beside.flags),
             "seconds to prune": round(outcome.seconds, 1),
-            "layers (heads, units)": [(shape.heads, shape.ffn) for shape in student.info.layers],
+            "layers (heads, neurons)": [(shape.num_heads, shape.intermediate_size) for shape in student.info.layers],
         }
         for metric in before.metrics:
             row[f"{metric}, % before and after"] = [round(before.metrics[metric], 2), round(after.metrics[metric], 2)]
@@ -143,7 +143,7 @@ def _judged(payload: Payload, after: AccuracyEvidence, before: AccuracyEvidence)
     """The drop of the first gated metric against one point, in the gate's words."""
     metric = tasks.create(payload.manifest.task).gated_metrics[0].name
     verdict = gate(payload, [after], [before], profiles.load("x86-vnni"), Targets(max_drop={metric: 1.0}))
-    found = verdict.judgements[0]
+    found = verdict.target_verdicts[0]
     assert found.value is not None
     assert found.bound is not None
     return f"{found.value:.2f}, bound {found.bound:.2f}, limit 1: {found.status.value}"
@@ -155,7 +155,7 @@ def _payload(checkpoint: Checkpoint, data: LabelledData, place: Place) -> Payloa
     return stages.run_assemble(graph, None, data, AssembleConfig(name="pruned"), place).artifact
 
 
-def _ablation(teacher: Checkpoint, data: LabelledData, costs: CostTable, place: Place) -> dict[str, float]:
+def _ablation(teacher: Checkpoint, data: LabelledData, costs: LatencyTable, place: Place) -> dict[str, float]:
     found = {"unpruned": _validation(teacher, data)}
     for name, options in ABLATION.items():
         config = PruneConfig(speedup=ABLATED, vocabulary=False, **options)

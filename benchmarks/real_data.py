@@ -68,7 +68,7 @@ def main() -> None:
 def _relations(source: Path, folder: Path) -> Path:
     """The sentences as texts with their relation as label; the two entities stand between $ and between #.
 
-    Those marks are a piece each, and rare in the texts (Wu and He 2019 mark entities so).
+    Those marks are a subword each, and rare in the texts (Wu and He 2019 mark entities so).
     """
     folder.mkdir(parents=True, exist_ok=True)
     for split in ("train", "test"):
@@ -98,7 +98,7 @@ def _job(command: list[str], out: Path) -> dict[str, object]:
 
 
 def _means(each: list[dict[str, object]]) -> dict[str, object]:
-    """Of every number, and of every judgement's value."""
+    """Of every number, and of every target_verdict's value."""
     means: dict[str, object] = {}
     for name, first in each[0].items():
         values = [found[name] for found in each]
@@ -150,7 +150,7 @@ def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]
             figures["peak memory, MB"] = max(evidence.peak_memory_mb)
     verdict = package.verdict()
     assert verdict is not None
-    for item in verdict.judgements:
+    for item in verdict.target_verdicts:
         value, bound = (None if number is None else round(number, 3) for number in (item.value, item.bound))
         figures[item.target] = f"{value} {item.unit}, bound {bound}, limit {item.limit}: {item.status.value}"
     figures["verdict"] = verdict.status.value if verdict.status else "nothing judged"

@@ -21,9 +21,9 @@ import torch
 
 import edge_ptf
 from edge_ptf import tasks
-from edge_ptf.base_model import resolve_base
-from edge_ptf.checkpoint import load_base_model, load_tokenizer
-from edge_ptf.training import FinetuneConfig, finetune, placement
+from edge_ptf.models.base_models import resolve_base
+from edge_ptf.models.checkpoint import load_base_model, load_tokenizer
+from edge_ptf.training import FinetuneConfig, device_and_precision, finetune
 
 BATCH = 32
 RATE = 2e-4
@@ -57,7 +57,7 @@ def main() -> None:
     encodings = task.encode(tokenizer, data.train, 128)
     targets = [task.target(example, encoding) for example, encoding in zip(data.train, encodings, strict=True)]
     tokens = sum(len(encoding.input_ids) for encoding in encodings)
-    forms = ["fp32"] + (["bf16"] if placement("auto")["precision"] == "bf16" else [])
+    forms = ["fp32"] + (["bf16"] if device_and_precision("auto")["precision"] == "bf16" else [])
     rates: dict[str, list[float]] = {name: [] for name in ("plain loop", *forms)}
     for number in range(given.rounds):
         rates["plain loop"].append(tokens / _plain(base, task, encodings, targets, number))

@@ -90,7 +90,7 @@ class ParityError(EdgePtfError):
 
 
 class EnvironmentFault(EdgePtfError):
-    """The surroundings do not permit the work: disk, network, device, a missing extra."""
+    """The environment do not permit the work: disk, network, device, a missing extra."""
 
     exit_code = ExitCode.ENVIRONMENT
 

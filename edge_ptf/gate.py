@@ -1,7 +1,7 @@
 """Targets × evidence → verdict. Pure functions: nothing is read, written or measured here.
 
 PASS: the one-sided bound is within the limit. FAIL: the value is beyond it. UNPROVEN: the value is within but the bound
-is not, or there is no evidence that counts; then the judgement says what would settle it.
+is not, or there is no evidence that counts; then the target_verdict says what would settle it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from edge_ptf import profiles, statistics, tasks
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
     Evidence,
-    Judgement,
     LatencyEvidence,
     MemoryEvidence,
     Status,
+    TargetVerdict,
     Verdict,
 )
 from edge_ptf.package.payload import Payload
@@ -44,7 +44,7 @@ def gate(
     """
     own = [record for record in evidence if record.payload == payload.digest]
     judge = _Judge(payload, own, baseline, profile)
-    judgements = [
+    target_verdicts = [
         *judge.drops(targets),
         *judge.latency(targets),
         *judge.speedup(targets),
@@ -56,14 +56,14 @@ def gate(
         payload=payload.digest,
         profile=profile.name,
         confidence=profile.confidence,
-        status=_overall(judgements),
-        judgements=tuple(judgements),
-        warnings=tuple(dict.fromkeys(warnings)) if judgements else (),
+        status=_overall(target_verdicts),
+        target_verdicts=tuple(target_verdicts),
+        warnings=tuple(dict.fromkeys(warnings)) if target_verdicts else (),
     )
 
 
-def _overall(judgements: Sequence[Judgement]) -> Status | None:
-    found = {judgement.status for judgement in judgements}
+def _overall(target_verdicts: Sequence[TargetVerdict]) -> Status | None:
+    found = {target_verdict.status for target_verdict in target_verdicts}
     return next((status for status in (Status.FAIL, Status.UNPROVEN, Status.PASS) if status in found), None)
 
 
@@ -85,14 +85,14 @@ class _Judge:
 
     # Accuracy
 
-    def drops(self, targets: Targets) -> Iterator[Judgement]:
-        """One judgement for each gated metric that has a limit."""
+    def drops(self, targets: Targets) -> Iterator[TargetVerdict]:
+        """One target_verdict for each gated metric that has a limit."""
         for metric in tasks.create(self.payload.manifest.task).gated_metrics:
             if metric.name in targets.max_drop:
                 yield self._drop(metric, targets.max_drop[metric.name])
 
-    def _drop(self, metric: GatedMetric, limit: float) -> Judgement:
-        found = Judgement(
+    def _drop(self, metric: GatedMetric, limit: float) -> TargetVerdict:
+        found = TargetVerdict(
             target=f"max_drop.{metric.name}",
             title=f"{metric.title}, drop",
             unit="points",
@@ -116,7 +116,7 @@ class _Judge:
         drop = statistics.paired_drop(*outcomes, confidence=self.confidence, limit=limit / 100)
         value, bound = round(100 * drop.value, DIGITS), 100 * drop.bound
         found = found.replace(value=value, bound=bound, margin=limit - value)
-        if not (after.faithful and before.faithful):
+        if not (after.exact and before.exact):
             return found.replace(
                 reason="this machine does not execute the INT8 scheme exactly",
                 settle="edge-ptf evaluate on a machine that does",
@@ -135,7 +135,7 @@ class _Judge:
         )
 
     def _pair(self) -> tuple[AccuracyEvidence, AccuracyEvidence] | None:
-        for after in sorted(self.accuracies, key=lambda record: not record.faithful):
+        for after in sorted(self.accuracies, key=lambda record: not record.exact):
             for before in self.baseline:
                 if before.data == after.data and len(before.rows) == len(after.rows):
                     return before, after
@@ -143,7 +143,7 @@ class _Judge:
 
     # Latency
 
-    def latency(self, targets: Targets) -> Iterator[Judgement]:
+    def latency(self, targets: Targets) -> Iterator[TargetVerdict]:
         """End-to-end percentiles."""
         for name, limit, share in (
             ("p50", targets.latency_ms.p50, 0.5),
@@ -151,7 +151,7 @@ class _Judge:
         ):
             if limit is None:
                 continue
-            found = Judgement(
+            found = TargetVerdict(
                 target=f"latency_ms.{name}", title=f"latency, {name}", unit="ms", limit=limit, status=Status.UNPROVEN
             )
             record, reason = self._counting([record for record in self.latencies if not _drifted(record)])
@@ -166,12 +166,12 @@ class _Judge:
             more = statistics.launches_to_bound(calls, share, limit, self.confidence)
             yield _judged(found, value, bound, _more_launches("launches", more, "a lower latency"))
 
-    def speedup(self, targets: Targets) -> Iterator[Judgement]:
+    def speedup(self, targets: Targets) -> Iterator[TargetVerdict]:
         """Engine time of the teacher ÷ engine time of the payload, same run."""
         if targets.min_speedup is None:
             return
         limit = targets.min_speedup
-        found = Judgement(
+        found = TargetVerdict(
             target="min_speedup", title="speed-up over the teacher", unit="×", limit=limit, status=Status.UNPROVEN
         )
         record, reason = self._counting([record for record in self.latencies if _beside_baseline(record)])
@@ -194,20 +194,20 @@ class _Judge:
 
     # Size and memory
 
-    def size(self, targets: Targets) -> Iterator[Judgement]:
+    def size(self, targets: Targets) -> Iterator[TargetVerdict]:
         """Exact: its value is its bound."""
         if targets.package_mb is not None:
             value = self.payload.size_bytes / 1e6
-            found = Judgement(
+            found = TargetVerdict(
                 target="package_mb", title="package size", unit="MB", limit=targets.package_mb, status=Status.PASS
             )
             yield _judged(found, value, value, "")
 
-    def memory(self, targets: Targets) -> Iterator[Judgement]:
+    def memory(self, targets: Targets) -> Iterator[TargetVerdict]:
         """Peak resident memory; the bound is for one more launch."""
         if targets.peak_memory_mb is None:
             return
-        found = Judgement(
+        found = TargetVerdict(
             target="peak_memory_mb",
             title="peak memory",
             unit="MB",
@@ -251,7 +251,7 @@ def _drifted(record: LatencyEvidence) -> bool:
     return any(warning.startswith("drift") for warning in record.warnings)
 
 
-def _judged(found: Judgement, value: float, bound: float | None, settle: str) -> Judgement:
+def _judged(found: TargetVerdict, value: float, bound: float | None, settle: str) -> TargetVerdict:
     """An upper limit judged by value and bound."""
     found = found.replace(value=value, bound=bound, margin=found.limit - value)
     if value > found.limit:

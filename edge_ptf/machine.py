@@ -12,7 +12,7 @@ from pydantic import Field
 from edge_ptf.config import StrictModel
 
 ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimddp", "i8mm", "sve")
-"""The instruction sets that change which INT8 flavour is exact or quick; all others are noise here."""
+"""The instruction sets that change which INT8 quantization is exact or quick; all others are noise here."""
 
 APPLE_ISA = ("neon", "asimddp")
 """Every Apple M-series core has both."""

@@ -17,25 +17,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_ptf import data as data_room
 from edge_ptf import stages, tasks
-from edge_ptf.architecture import FAMILIES
-from edge_ptf.base_model import resolve_base
 from edge_ptf.cache import Outcome, environment_fault
-from edge_ptf.checkpoint import Checkpoint
-from edge_ptf.compression import Attempt, CostTable, Predictor, PruneConfig, Search, settled
+from edge_ptf.compression import LatencyTable, Predictor, PruneConfig, Search, Trial, settled
+from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
+from edge_ptf.models import FAMILIES
+from edge_ptf.models.base_models import resolve_base
+from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package import AssembleConfig, Payload, seal
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
 from edge_ptf.profiles import Profile
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
-from edge_ptf.search import WHOLE, Predictors, Workshop, climb, planned
+from edge_ptf.search import WHOLE, Predictors, TrialRunner, apply_overrides, heuristic_search
 from edge_ptf.stages import Place
-from edge_ptf.students import int8_graph, taught_student
+from edge_ptf.student_pipeline import int8_graph, taught_student
 from edge_ptf.tasks.base import Task
 
 Artifact = TypeVar("Artifact")
@@ -76,7 +76,7 @@ class Result:
     memory: MemoryEvidence
     verdict: Verdict
     recipe: Recipe
-    """What the package was made by: the job's, with the options of the attempt that won."""
+    """What the package was made by: the job's, with the options of the trial that won."""
     search: Search | None = None
     """What was tried, where the recipe was found by the targets."""
     outcomes: list[Outcome[Any]] = field(default_factory=list)
@@ -96,9 +96,9 @@ class Start:
     teacher: Checkpoint
     baseline: Payload
     place: Place
-    assistants: Callable[[int], Iterator[Outcome[Checkpoint]]]
+    extra_teachers: Callable[[int], Iterator[Outcome[Checkpoint]]]
     """Makes so many further teachers, or opens them."""
-    told: Callable[[Outcome[Any], str], None]
+    on_stage: Callable[[Outcome[Any], str], None]
 
 
 def begin(
@@ -120,13 +120,13 @@ def begin(
     _check_output(job.out)
     prunable = _check_family(base, recipe.prune.skip_unsupported, searching)
     reading = recipe.data.replace(out_of_scope_label=job.out_of_scope_label)
-    data = data_room.load(job.data, job.task, reading, progress)
+    data = load_data(job.data, job.task, reading, progress)
     on_data(data.report)
     task = tasks.create(job.task.spec_for(data.labels, job.out_of_scope_label))
     _check_targets(job, task)
     place = Place(job.out / "stages", progress, keyed=True, wait=searching)
 
-    def told(outcome: Outcome[Artifact], subject: str = "teacher") -> Artifact:
+    def finished(outcome: Outcome[Artifact], subject: str = "teacher") -> Artifact:
         on_stage(outcome, subject)
         return outcome.artifact
 
@@ -134,15 +134,15 @@ def begin(
         config = recipe.finetune.replace(seed=recipe.finetune.seed + number)
         return stages.run_finetune(base, _base_name(job.model), data, task, config, place)
 
-    teacher = told(finetuned(0))
-    graph = told(stages.run_export(teacher, data, recipe.export, place))
+    teacher = finished(finetuned(0))
+    graph = finished(stages.run_export(teacher, data, recipe.export, place))
     naming = _named(recipe.assemble, f"{job.name}-baseline")
-    baseline = told(stages.run_assemble(graph, None, data, naming, place))
+    baseline = finished(stages.run_assemble(graph, None, data, naming, place))
 
-    def assistants(count: int) -> Iterator[Outcome[Checkpoint]]:
+    def extra_teachers(count: int) -> Iterator[Outcome[Checkpoint]]:
         return (finetuned(number) for number in range(1, count + 1))
 
-    return Start(prunable, data, teacher, baseline, place, assistants, on_stage)
+    return Start(prunable, data, teacher, baseline, place, extra_teachers, on_stage)
 
 
 def compress(
@@ -151,7 +151,7 @@ def compress(
     progress: Progress = SILENT,
     on_data: Callable[[DataReport], None] = lambda _: None,
     on_stage: Listener = lambda *_: None,
-    on_attempt: Callable[[Attempt], None] = lambda _: None,
+    on_trial: Callable[[Trial], None] = lambda _: None,
 ) -> Result:
     """Fine-tune, prune, distil, export, quantize, assemble, measure, judge and seal.
 
@@ -159,40 +159,42 @@ def compress(
     them; that one is what ships.
 
     Args:
-        progress: told how far the current stage is.
+        progress: shows how far the current stage is.
         on_data: called with what reading found.
         on_stage: called with each finished stage, reused or not, and its subject: teacher, student or package.
-        on_attempt: called with each candidate that was tried.
+        on_trial: called with each candidate that was tried.
 
     Raises:
         EdgePtfError: one clear message; whatever stages had finished are kept and reused by the next run.
     """
     outcomes: list[Outcome[Any]] = []
 
-    def noted(outcome: Outcome[Any], subject: str) -> None:
+    def record(outcome: Outcome[Any], subject: str) -> None:
         outcomes.append(outcome)
         on_stage(outcome, subject)
 
-    def told(subject: str, outcome: Outcome[Artifact]) -> Artifact:
-        noted(outcome, subject)
+    def finished(subject: str, outcome: Outcome[Artifact]) -> Artifact:
+        record(outcome, subject)
         return outcome.artifact
 
-    start = begin(job, progress, on_data, noted)
+    start = begin(job, progress, on_data, record)
     data, teacher, baseline, place = start.data, start.teacher, start.baseline, start.place
     recipe, costs, found = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name)), None, None
     if recipe.search.automatic and start.prunable:
-        found = climb(*workshop(job, start), on_attempt)
-        recipe = planned(recipe, found.winning.plan) if found.winning else recipe
+        found = heuristic_search(*trial_runner(job, start), on_trial)
+        recipe = apply_overrides(recipe, found.winning.overrides) if found.winning else recipe
     if recipe.prune.speedup is not None and start.prunable:
-        costs = told("teacher", _costs(job, start, recipe, teacher))
-    assistants = (told("assistant", outcome) for outcome in start.assistants(recipe.ensemble.teachers - 1))
-    student = taught_student(teacher, assistants, data, recipe, place, noted, costs)
-    graph = int8_graph(student, data, recipe, job.profile, place, noted)
-    payload = told("package", stages.run_assemble(graph, baseline, data, recipe.assemble, place))
+        costs = finished("teacher", _latency_table(job, start, recipe, teacher))
+    extra_teachers = (
+        finished("extra teacher", outcome) for outcome in start.extra_teachers(recipe.ensemble.teachers - 1)
+    )
+    student = taught_student(teacher, extra_teachers, data, recipe, place, record, costs)
+    graph = int8_graph(student, data, recipe, job.profile, place, record)
+    payload = finished("package", stages.run_assemble(graph, baseline, data, recipe.assemble, place))
 
-    baseline_accuracy = told("teacher", stages.run_evaluate(baseline, data, recipe.evaluate, place))
-    accuracy = told("package", stages.run_evaluate(payload, data, recipe.evaluate, place))
-    latency, memory = told("package", stages.run_bench(payload, baseline, data, recipe.bench, place))
+    baseline_accuracy = finished("teacher", stages.run_evaluate(baseline, data, recipe.evaluate, place))
+    accuracy = finished("package", stages.run_evaluate(payload, data, recipe.evaluate, place))
+    latency, memory = finished("package", stages.run_bench(payload, baseline, data, recipe.bench, place))
 
     verdict = gate(payload, [accuracy, latency, memory], [baseline_accuracy], job.profile, recipe.targets)
     package = job.out / f"{job.name}.eptf"
@@ -254,16 +256,23 @@ def record(result: Result) -> dict[str, Any]:
     }
 
 
-def workshop(job: Job, start: Start) -> tuple[Workshop, Predictors]:
-    """Where attempts at a job are made, and what predicts their cost."""
+def trial_runner(job: Job, start: Start) -> tuple[TrialRunner, Predictors]:
+    """Where trials at a job are made, and what predicts their cost."""
     recipe = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name))
-    shop = Workshop(
-        job.profile, recipe, start.data, start.teacher, start.baseline, start.place, start.assistants, start.told
+    runner = TrialRunner(
+        job.profile,
+        recipe,
+        start.data,
+        start.teacher,
+        start.baseline,
+        start.place,
+        start.extra_teachers,
+        start.on_stage,
     )
 
     def measured(checkpoint: Checkpoint, whole: Predictor | None = None) -> Predictor:
-        costs = _costs(job, start, recipe, checkpoint)
-        start.told(costs, "narrower" if whole else "teacher")
+        costs = _latency_table(job, start, recipe, checkpoint)
+        start.on_stage(costs, "narrower" if whole else "teacher")
         return Predictor(checkpoint, start.data, costs.artifact, recipe.prune, whole)
 
     whole = measured(start.teacher)
@@ -272,19 +281,21 @@ def workshop(job: Job, start: Start) -> tuple[Workshop, Predictors]:
     def predictor(share: float) -> Predictor:
         if share == WHOLE:
             return whole
-        cut = PruneConfig(hidden=share, importance="magnitude", vocabulary=False)  # costs do not look at weights
-        return measured(stages.run_prune(start.teacher, start.data, cut, start.place).artifact, whole)
+        narrow = PruneConfig(
+            hidden_size=share, importance="magnitude", vocabulary=False
+        )  # costs do not look at weights
+        return measured(stages.run_prune(start.teacher, start.data, narrow, start.place).artifact, whole)
 
-    return shop, predictor
+    return runner, predictor
 
 
-def _costs(job: Job, start: Start, recipe: Recipe, checkpoint: Checkpoint) -> Outcome[CostTable]:
-    config = settled(recipe.costs, job.profile)
-    return stages.run_costs(checkpoint, start.data, recipe.quantize, config, start.place)
+def _latency_table(job: Job, start: Start, recipe: Recipe, checkpoint: Checkpoint) -> Outcome[LatencyTable]:
+    config = settled(recipe.latency_table, job.profile)
+    return stages.run_latency_table(checkpoint, start.data, recipe.quantize, config, start.place)
 
 
 def _tried(result: Result) -> dict[str, Any]:
-    """What was tried. In the report's plot an attempt stands as far below the teacher as it did on validation."""
+    """What was tried. In the report's plot an trial stands as far below the teacher as it did on validation."""
     if result.search is None:
         return {}
     teacher = result.baseline_accuracy.metrics
@@ -292,13 +303,13 @@ def _tried(result: Result) -> dict[str, Any]:
         "search": result.search.model_dump(mode="json"),
         "variants": [
             {
-                "name": f"{attempt.name} (on validation)",
-                "speedup": attempt.speedup,
-                "metrics": {name: teacher[name] - drop for name, drop in attempt.drops.items() if name in teacher},
-                "size_mb": attempt.size_mb,
+                "name": f"{trial.name} (on validation)",
+                "speedup": trial.speedup,
+                "metrics": {name: teacher[name] - drop for name, drop in trial.drops.items() if name in teacher},
+                "size_mb": trial.size_mb,
             }
-            for attempt in result.search.attempts
-            if attempt.state == "finished" and attempt.name != result.search.winner
+            for trial in result.search.trials
+            if trial.state == "finished" and trial.name != result.search.winner
         ],
     }
 

@@ -1,4 +1,4 @@
-"""Hardware profiles: what a device is, how its engine runs, which INT8 flavour it executes, and what it must reach."""
+"""Hardware profiles: what a device is, how its engine runs, which INT8 quantization it executes, and what it must reach."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Engine(StrictModel):
 
 
 class QuantizationScheme(StrictModel):
-    """The INT8 flavour the device executes exactly and quickly."""
+    """The INT8 quantization the device executes exactly and quickly."""
 
     precision: Literal["int8", "fp32"] = "int8"
     mode: Literal["dynamic", "static"] = "dynamic"
@@ -90,7 +90,7 @@ class Profile(StrictModel):
     )
     match: Match = Field(default_factory=Match, description="How to recognise the machine.")
     engine: Engine = Field(default_factory=Engine, description="What runs the graph.")
-    scheme: QuantizationScheme = Field(default_factory=QuantizationScheme, description="The INT8 flavour.")
+    scheme: QuantizationScheme = Field(default_factory=QuantizationScheme, description="The INT8 quantization.")
     recipe: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Stage options for this device.")
     targets: Targets = Field(default_factory=Targets, description="Limits of the gate.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the one-sided bounds.")

@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from edge_ptf.compression import CostConfig, GradualConfig, PruneConfig
+from edge_ptf.bench import BenchConfig, EvaluateConfig
+from edge_ptf.compression import GradualConfig, LatencyTableConfig, PruneConfig
 from edge_ptf.compression.pruning import SIZES
 from edge_ptf.config import Source, StageConfig, StrictModel, merge, resolve
 from edge_ptf.data.dataset import DataConfig
-from edge_ptf.export import CalibrateConfig, ExportConfig, GainConfig, QuantizeConfig, SensitivityConfig
-from edge_ptf.measure import BenchConfig, EvaluateConfig
+from edge_ptf.graph import CalibrateConfig, ExportConfig, QuantizeConfig, SensitivityConfig, SpeedCheckConfig
 from edge_ptf.package import AssembleConfig
 from edge_ptf.profiles import Profile, Targets
 from edge_ptf.tasks.base import Task
@@ -26,7 +26,7 @@ class SearchConfig(StageConfig):
         False,
         description="Find the student's size by the targets; so it is where neither profile nor user names a size.",
     )
-    attempts: int = Field(3, ge=1, description="Most candidates that compress tries, the predicted one first.")
+    heuristic_trials: int = Field(3, ge=1, description="Most candidates that compress tries, the predicted one first.")
     minutes: float = Field(75.0, gt=0, description="No further candidate is begun that would end later than this.")
     trials: int = Field(20, ge=1, description="Trials of `edge-ptf search`, those of earlier runs counted.")
     epochs: int = Field(3, ge=1, description="Epochs of a trial; compress teaches the winner as long as it is told to.")
@@ -42,7 +42,9 @@ class Recipe(StrictModel):
 
     data: DataConfig = Field(default_factory=DataConfig, description="Reading and splitting.")
     finetune: FinetuneConfig = Field(default_factory=FinetuneConfig, description="The full-precision teacher.")
-    costs: CostConfig = Field(default_factory=CostConfig, description="What the parts of a layer cost, for speedup.")
+    latency_table: LatencyTableConfig = Field(
+        default_factory=LatencyTableConfig, description="What the parts of a layer cost, for speedup."
+    )
     prune: PruneConfig = Field(default_factory=PruneConfig, description="The student's size.")
     gradual: GradualConfig = Field(default_factory=GradualConfig, description="Cutting in steps, taught between.")
     distill: DistillConfig = Field(default_factory=DistillConfig, description="Teaching the student.")
@@ -52,8 +54,8 @@ class Recipe(StrictModel):
         default_factory=CalibrateConfig, description="Ranges by Neural Compressor; for the command of that name alone."
     )
     quantize: QuantizeConfig = Field(default_factory=QuantizeConfig, description="INT8.")
-    gain: GainConfig = Field(
-        default_factory=GainConfig, description="What INT8 wins over FP32, where this machine is the device."
+    speed_check: SpeedCheckConfig = Field(
+        default_factory=SpeedCheckConfig, description="What INT8 wins over FP32, where this machine is the device."
     )
     sensitivity: SensitivityConfig = Field(
         default_factory=SensitivityConfig, description="Which products INT8 hurts; for the command of that name alone."
@@ -137,8 +139,8 @@ def _profile_values(profile: Profile) -> dict[str, Any]:
         "export": {"opset": engine.opset},
         "quantize": {"mode": "none"} if scheme.precision == "fp32" else scheme.model_dump(exclude={"precision"}),
         "assemble": engine.model_dump(include={"threads", "spinning", "arena", "affinity"}),
-        "costs": dict(threads),
-        "gain": dict(threads),
+        "latency_table": dict(threads),
+        "speed_check": dict(threads),
         "evaluate": dict(threads),
         "bench": dict(threads),
         "targets": profile.targets.model_dump(exclude_none=True),

@@ -11,35 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_ptf import cache
-from edge_ptf.cache import Key, Outcome
-from edge_ptf.checkpoint import Checkpoint, open_checkpoint
-from edge_ptf.compression import CostConfig, CostTable, PruneConfig, find_costs, open_costs, prune
-from edge_ptf.config import StageConfig
-from edge_ptf.data.dataset import LabelledData
-from edge_ptf.digests import bytes_digest, tree_digest, value_digest
-from edge_ptf.export import (
-    CalibrateConfig,
-    ExportConfig,
-    Gain,
-    GainConfig,
-    QuantizeConfig,
-    Ranges,
-    Sensitivity,
-    SensitivityConfig,
-    calibrate,
-    export,
-    find_gain,
-    load_ranges,
-    load_sensitivity,
-    open_gain,
-    open_graph,
-    quantize,
-    sensitivity,
-)
-from edge_ptf.export.compressor import LIBRARIES, require_compressor
-from edge_ptf.export.graph import Graph
-from edge_ptf.machine import this_machine
-from edge_ptf.measure import (
+from edge_ptf.bench import (
     BenchConfig,
     Comparison,
     EvaluateConfig,
@@ -51,8 +23,43 @@ from edge_ptf.measure import (
     load_comparison,
     runner_for,
 )
-from edge_ptf.measure.devices import Device
-from edge_ptf.measure.launching import LOCAL, runner_digest
+from edge_ptf.bench.devices import Device
+from edge_ptf.bench.launching import LOCAL, runner_digest
+from edge_ptf.cache import Key, Outcome
+from edge_ptf.compression import (
+    LatencyTable,
+    LatencyTableConfig,
+    PruneConfig,
+    measure_latency_table,
+    open_latency_table,
+    prune,
+)
+from edge_ptf.config import StageConfig
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.digests import bytes_digest, tree_digest, value_digest
+from edge_ptf.graph import (
+    CalibrateConfig,
+    ExportConfig,
+    QuantizeConfig,
+    Ranges,
+    Sensitivity,
+    SensitivityConfig,
+    SpeedCheck,
+    SpeedCheckConfig,
+    calibrate,
+    check_speed,
+    export,
+    load_ranges,
+    load_sensitivity,
+    open_graph,
+    open_speed_check,
+    quantize,
+    sensitivity,
+)
+from edge_ptf.graph.artifact import Graph
+from edge_ptf.graph.neural_compressor import LIBRARIES, require_compressor
+from edge_ptf.machine import this_machine
+from edge_ptf.models.checkpoint import Checkpoint, open_checkpoint
 from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.progress import SILENT, Progress
@@ -64,9 +71,9 @@ from edge_ptf.training import (
     Precision,
     TeacherOutputs,
     Watch,
+    device_and_precision,
     distill,
     finetune,
-    placement,
 )
 from edge_ptf.training.batching import Item
 
@@ -113,23 +120,23 @@ def run_finetune(
         base_name=base_name,
         data=data.fingerprint,
         task=task.spec.model_dump(mode="json"),
-        placement=placement(config.precision),
+        device_and_precision=device_and_precision(config.precision),
     )
     return place.run(
         key, lambda out: finetune(base, base_name, data, task, config, out, place.progress), open_checkpoint
     )
 
 
-def run_costs(
-    checkpoint: Checkpoint, data: LabelledData, quantize: QuantizeConfig, config: CostConfig, place: Place
-) -> Outcome[CostTable]:
-    """What heads and units of `checkpoint`'s layers cost in the form `quantize` gives them, on this machine.
+def run_latency_table(
+    checkpoint: Checkpoint, data: LabelledData, quantize: QuantizeConfig, config: LatencyTableConfig, place: Place
+) -> Outcome[LatencyTable]:
+    """What heads and neurons of `checkpoint`'s layers cost in the form `quantize` gives them, on this machine.
 
-    What a flavour says of one graph does not count: naming products that stay FP32 must not change the student.
+    What a quantization says of one graph does not count: naming products that stay FP32 must not change the student.
     """
     quantize = quantize.for_any_graph()
     key = _key(
-        "costs",
+        "latency_table",
         config,
         GRAPH,
         quantize=quantize.model_dump(mode="json"),
@@ -137,7 +144,11 @@ def run_costs(
         data=data.fingerprint,
         machine=_machine(),
     )
-    return place.run(key, lambda out: find_costs(checkpoint, data, quantize, config, out, place.progress), open_costs)
+    return place.run(
+        key,
+        lambda out: measure_latency_table(checkpoint, data, quantize, config, out, place.progress),
+        open_latency_table,
+    )
 
 
 def run_prune(
@@ -145,7 +156,7 @@ def run_prune(
     data: LabelledData,
     config: PruneConfig,
     place: Place,
-    costs: CostTable | None = None,
+    costs: LatencyTable | None = None,
 ) -> Outcome[Checkpoint]:
     """The untrained student: `checkpoint` made physically smaller; a speed-up is found by `costs`."""
     key = _key(
@@ -155,7 +166,7 @@ def run_prune(
         version=5,
         checkpoint=checkpoint.digest,
         data=data.fingerprint,
-        placement=placement("fp32"),
+        device_and_precision=device_and_precision("fp32"),
         costs=costs.model_dump(mode="json") if costs else None,
     )
     return place.run(key, lambda out: prune(checkpoint, data, config, out, place.progress, costs), open_checkpoint)
@@ -168,18 +179,18 @@ def run_distill(
     config: DistillConfig,
     place: Place,
     watch: Watch | None = None,
-    assistants: Sequence[Checkpoint] = (),
-    flavour: QuantizeConfig | None = None,
+    extra_teachers: Sequence[Checkpoint] = (),
+    quantization: QuantizeConfig | None = None,
 ) -> Outcome[Checkpoint]:
-    """The student taught by the teacher and its assistants; `watch` may stop a training that is not worth its time.
+    """The student taught by the teacher and its extra_teachers; `watch` may stop a training that is not worth its time.
 
-    The flavour counts only where the student is taught for it.
+    The quantization counts only where the student is taught for it.
     """
     further: dict[str, Any] = {}
-    if config.quantization_aware and flavour:
-        further["flavour"] = flavour.model_dump(mode="json")
-    if assistants:
-        further["assistants"] = [each.digest for each in assistants]
+    if config.quantization_aware and quantization:
+        further["quantization"] = quantization.model_dump(mode="json")
+    if extra_teachers:
+        further["extra_teachers"] = [each.digest for each in extra_teachers]
     if data.unlabelled:
         further["unlabelled"] = value_digest([[each.text, each.text_pair] for each in data.unlabelled])
     key = _key(
@@ -190,13 +201,15 @@ def run_distill(
         teacher=teacher.digest,
         student=student.digest,
         data=data.fingerprint,
-        placement=placement(config.precision),
+        device_and_precision=device_and_precision(config.precision),
         **further,
     )
     kept = _kept_answers(config.precision, place)
     return place.run(
         key,
-        lambda out: distill(teacher, student, data, config, out, place.progress, watch, assistants, flavour, kept),
+        lambda out: distill(
+            teacher, student, data, config, out, place.progress, watch, extra_teachers, quantization, kept
+        ),
         open_checkpoint,
     )
 
@@ -208,7 +221,7 @@ def _kept_answers(precision: Precision, place: Place) -> KeptAnswers | None:
 
     def kept(teacher: Checkpoint, texts: Sequence[Item], ask: Callable[[Path], TeacherOutputs]) -> TeacherOutputs:
         read = value_digest([[item.encoding.input_ids, item.encoding.token_type_ids] for item in texts])
-        parts = {"teacher": teacher.digest, "texts": read, "placement": placement(precision)}
+        parts = {"teacher": teacher.digest, "texts": read, "device_and_precision": device_and_precision(precision)}
         return place.run(Key("answers", 1, parts, TRAINING), ask, TeacherOutputs).artifact
 
     return kept
@@ -221,20 +234,22 @@ def run_export(checkpoint: Checkpoint, data: LabelledData, config: ExportConfig,
 
 
 def run_calibrate(
-    checkpoint: Checkpoint, data: LabelledData, config: CalibrateConfig, flavour: QuantizeConfig, place: Place
+    checkpoint: Checkpoint, data: LabelledData, config: CalibrateConfig, quantization: QuantizeConfig, place: Place
 ) -> Outcome[Ranges]:
-    """Ranges of activations by Neural Compressor, in the flavour's form of activations."""
+    """Ranges of activations by Neural Compressor, in the quantization's form of activations."""
     require_compressor()  # whose version is part of the key
-    activation = {"activation": flavour.activation, "symmetric": flavour.symmetric_activation}
+    activation = {"activation": quantization.activation, "symmetric": quantization.symmetric_activation}
     key = _key(
         "calibrate",
         config,
         (*TRAINING, *LIBRARIES),
-        flavour=activation,
+        quantization=activation,
         checkpoint=checkpoint.digest,
         data=data.fingerprint,
     )
-    return place.run(key, lambda out: calibrate(checkpoint, data, config, flavour, out, place.progress), load_ranges)
+    return place.run(
+        key, lambda out: calibrate(checkpoint, data, config, quantization, out, place.progress), load_ranges
+    )
 
 
 def run_quantize(
@@ -246,15 +261,19 @@ def run_quantize(
     return place.run(key, lambda out: quantize(graph, data, config, out, place.progress, ranges), open_graph)
 
 
-def run_gain(full: Graph, int8: Graph, data: LabelledData, config: GainConfig, place: Place) -> Outcome[Gain]:
+def run_speed_check(
+    full: Graph, int8: Graph, data: LabelledData, config: SpeedCheckConfig, place: Place
+) -> Outcome[SpeedCheck]:
     """What INT8 wins over FP32 on this machine."""
     timing = config.replace(allow_slower=False)
-    key = _key("gain", timing, RUNNING, full=full.digest, int8=int8.digest, data=data.fingerprint, machine=_machine())
-    return place.run(key, lambda out: find_gain(full, int8, data, timing, out, place.progress), open_gain)
+    key = _key(
+        "speed_check", timing, RUNNING, full=full.digest, int8=int8.digest, data=data.fingerprint, machine=_machine()
+    )
+    return place.run(key, lambda out: check_speed(full, int8, data, timing, out, place.progress), open_speed_check)
 
 
 def run_sensitivity(
-    graph: Graph, data: LabelledData, config: SensitivityConfig, flavour: QuantizeConfig, place: Place
+    graph: Graph, data: LabelledData, config: SensitivityConfig, quantization: QuantizeConfig, place: Place
 ) -> Outcome[Sensitivity]:
     """What INT8 does to each product of the graph; its times belong to this machine."""
     key = _key(
@@ -262,12 +281,14 @@ def run_sensitivity(
         config,
         GRAPH,
         version=2,
-        flavour=flavour.replace(keep_fp32=()).model_dump(mode="json"),
+        quantization=quantization.replace(keep_fp32=()).model_dump(mode="json"),
         graph=graph.digest,
         data=data.fingerprint,
         machine=_machine(),
     )
-    return place.run(key, lambda out: sensitivity(graph, data, config, flavour, out, place.progress), load_sensitivity)
+    return place.run(
+        key, lambda out: sensitivity(graph, data, config, quantization, out, place.progress), load_sensitivity
+    )
 
 
 def run_assemble(

@@ -91,11 +91,11 @@ def wordpiece_tokenizer():
     from transformers import BertTokenizerFast
 
     characters = sorted(set("abcdefghijklmnopqrstuvwxyz0123456789'?!.,-"))
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{c}" for c in characters)]
-    pieces += [w for w in dict.fromkeys(WORDS) if w not in pieces] + ["##ing", "##ed", "##er", "##able"]
+    subwords = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{c}" for c in characters)]
+    subwords += [w for w in dict.fromkeys(WORDS) if w not in subwords] + ["##ing", "##ed", "##er", "##able"]
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-    core = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    core = Tokenizer(models.WordPiece({subword: index for index, subword in enumerate(subwords)}, unk_token="[UNK]"))
     core.normalizer = normalizers.BertNormalizer(lowercase=True)
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     core.decoder = decoders.WordPiece()
@@ -130,10 +130,10 @@ def _unigram_tokenizer():
     from transformers import XLMRobertaTokenizerFast
 
     characters = sorted(set("abcdefghijklmnopqrstuvwxyz0123456789'?!.,-"))
-    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
-    pieces += [(f"▁{word}", -5.0) for word in dict.fromkeys(WORDS)] + [("▁", -8.0)] + [(c, -9.0) for c in characters]
-    pieces += [("<mask>", 0.0)]
-    core = Tokenizer(models.Unigram(pieces, unk_id=3, byte_fallback=False))
+    subwords = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    subwords += [(f"▁{word}", -5.0) for word in dict.fromkeys(WORDS)] + [("▁", -8.0)] + [(c, -9.0) for c in characters]
+    subwords += [("<mask>", 0.0)]
+    core = Tokenizer(models.Unigram(subwords, unk_id=3, byte_fallback=False))
     core.pre_tokenizer = pre_tokenizers.Metaspace()
     core.decoder = decoders.Metaspace()
     core.post_processor = processors.TemplateProcessing(
@@ -316,7 +316,7 @@ def verdict_for() -> Callable[..., Any]:
     from edge_ptf.package.evidence import Verdict
 
     def make(payload: Any) -> Any:
-        return Verdict(payload=payload.digest, profile="x86-generic", confidence=0.95, status=None, judgements=())
+        return Verdict(payload=payload.digest, profile="x86-generic", confidence=0.95, status=None, target_verdicts=())
 
     return make
 
@@ -325,8 +325,8 @@ def tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, o
     import torch
 
     from edge_ptf import tasks
-    from edge_ptf.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
-    from edge_ptf.export import ExportConfig, QuantizeConfig, export, quantize
+    from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
+    from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
 
     torch.set_num_threads(1)
     spec = tasks.get(kind).spec_for(data.labels)

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge_ptf import profiles
-from edge_ptf.export.graph import Scheme
 from edge_ptf.gate import gate
+from edge_ptf.graph.artifact import Scheme
 from edge_ptf.machine import Machine
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
-    Judgement,
     LatencyEvidence,
     Launch,
     MemoryEvidence,
     PredictionRow,
     RuntimeInfo,
     Status,
+    TargetVerdict,
     Verdict,
 )
 from edge_ptf.package.manifest import (
@@ -80,13 +80,11 @@ def payload(size: int = 8_000_000, scope: str | None = None) -> Payload:
     return Payload(Path("test.eptf"), manifest, "p", size)
 
 
-def accuracy(hits: int, count: int, *, who: str = "p", faithful: bool = True, data: str = "d") -> AccuracyEvidence:
+def accuracy(hits: int, count: int, *, who: str = "p", exact: bool = True, data: str = "d") -> AccuracyEvidence:
     rows = tuple(
         PredictionRow(row=index, reference="a", label="a" if index < hits else "b", score=0.9) for index in range(count)
     )
-    return AccuracyEvidence(
-        payload=who, data=data, machine=VNNI, runtime=RUNTIME, faithful=faithful, metrics={}, rows=rows
-    )
+    return AccuracyEvidence(payload=who, data=data, machine=VNNI, runtime=RUNTIME, exact=exact, metrics={}, rows=rows)
 
 
 def latency(
@@ -136,20 +134,20 @@ def test_without_targets_nothing_is_judged() -> None:
 )
 def test_a_drop_is_judged_by_its_bound(hits: int, count: int, status: Status) -> None:
     verdict = judged([accuracy(hits, count)], [accuracy(count * 95 // 100, count, who="t")], max_drop={"accuracy": 0.4})
-    assert verdict.judgements[0].status is status
+    assert verdict.target_verdicts[0].status is status
     assert verdict.status is status
     if status is Status.UNPROVEN:
-        assert "test examples" in verdict.judgements[0].settle
+        assert "test examples" in verdict.target_verdicts[0].settle
 
 
 def test_a_drop_needs_the_same_test_split() -> None:
     verdict = judged([accuracy(95, 100)], [accuracy(95, 100, who="t", data="other")], max_drop={"accuracy": 1})
     assert verdict.status is Status.UNPROVEN
-    assert "evaluate" in verdict.judgements[0].settle
+    assert "evaluate" in verdict.target_verdicts[0].settle
 
 
 def test_answers_of_an_unfaithful_machine_do_not_count() -> None:
-    verdict = judged([accuracy(95, 100, faithful=False)], [accuracy(95, 100, who="t")], max_drop={"accuracy": 50})
+    verdict = judged([accuracy(95, 100, exact=False)], [accuracy(95, 100, who="t")], max_drop={"accuracy": 50})
     assert verdict.status is Status.UNPROVEN
 
 
@@ -165,23 +163,23 @@ def test_out_of_scope_recall_is_judged_beside_accuracy() -> None:
     profile = profiles.load("x86-vnni")
     limits = Targets(max_drop={"in_scope_accuracy": 1, "out_of_scope_recall": 5})
     verdict = gate(payload(scope="oos"), [rows(100, "p")], [rows(300, "t")], profile, limits)
-    assert [item.status for item in verdict.judgements] == [Status.PASS, Status.FAIL]
+    assert [item.status for item in verdict.target_verdicts] == [Status.PASS, Status.FAIL]
     assert verdict.status is Status.FAIL
 
 
 @pytest.mark.parametrize(("hits", "limit"), [(93, 7.0), (71, 29.0), (86, 14.0), (43, 57.0), (100, 0.0)])
 def test_a_drop_of_exactly_the_limit_is_not_beyond_it(hits: int, limit: float) -> None:
     verdict = judged([accuracy(hits, 100)], [accuracy(100, 100, who="t")], max_drop={"accuracy": limit})
-    assert verdict.judgements[0].value == limit
+    assert verdict.target_verdicts[0].value == limit
     assert verdict.status is Status.UNPROVEN
     over = judged([accuracy(hits - 1, 100)], [accuracy(100, 100, who="t")], max_drop={"accuracy": limit})
     assert over.status is Status.FAIL
 
 
 def test_unproven_says_how_many_examples_would_do() -> None:
-    def drop(count: int) -> Judgement:
+    def drop(count: int) -> TargetVerdict:
         teacher = [accuracy(count * 95 // 100, count, who="t")]
-        return judged([accuracy(count * 948 // 1000, count)], teacher, max_drop={"accuracy": 0.4}).judgements[0]
+        return judged([accuracy(count * 948 // 1000, count)], teacher, max_drop={"accuracy": 0.4}).target_verdicts[0]
 
     found = drop(1000)
     match = re.fullmatch(r"about ([\d,]+) more test examples that count for accuracy", found.settle)
@@ -195,7 +193,7 @@ def test_unproven_says_how_many_examples_would_do() -> None:
 def test_a_limit_that_the_task_does_not_gate_is_passed_over() -> None:
     verdict = judged([accuracy(0, 100)], [accuracy(100, 100, who="t")], max_drop={"entity_f1": 1})
     assert verdict.status is None
-    assert verdict.judgements == ()
+    assert verdict.target_verdicts == ()
 
 
 def test_accuracy_without_a_teacher_or_without_examples_is_unproven() -> None:
@@ -210,16 +208,16 @@ def test_accuracy_without_a_teacher_or_without_examples_is_unproven() -> None:
     ):
         verdict = judged(own, teacher, **limit)
         assert verdict.status is Status.UNPROVEN
-        assert verdict.judgements[0].settle
-        assert verdict.judgements[0].reason
+        assert verdict.target_verdicts[0].settle
+        assert verdict.target_verdicts[0].reason
 
 
 def test_a_faithful_record_counts_beside_an_unfaithful_one() -> None:
     limit, teacher = {"max_drop": {"accuracy": 3}}, [accuracy(1900, 2000, who="t")]
-    records = [accuracy(0, 2000, faithful=False), accuracy(1890, 2000)]
+    records = [accuracy(0, 2000, exact=False), accuracy(1890, 2000)]
     for order in (records, records[::-1]):
         assert judged(order, teacher, **limit).status is Status.PASS
-    unfaithful_teacher = [accuracy(1900, 2000, who="t", faithful=False)]
+    unfaithful_teacher = [accuracy(1900, 2000, who="t", exact=False)]
     assert judged(records, unfaithful_teacher, **limit).status is Status.UNPROVEN
 
 
@@ -231,7 +229,7 @@ def test_accuracy_counts_from_any_faithful_machine() -> None:
 
 def test_speedup_is_a_ratio_with_a_lower_bound() -> None:
     verdict = judged([latency(1.0, 6.0)], [], min_speedup=5)
-    item = verdict.judgements[0]
+    item = verdict.target_verdicts[0]
     assert item.status is Status.PASS
     assert item.value == pytest.approx(6.0, rel=0.02)
     assert item.bound is not None
@@ -245,7 +243,7 @@ def test_a_speedup_within_the_noise_is_unproven() -> None:
         launches = tuple(latency(1.0, 4.0 * (1 + spread * (-1) ** number)).launches[0] for number in range(count))
         return latency(1.0, 4.0).replace(launches=launches)
 
-    item = judged([uneven(8, 0.2)], [], min_speedup=3.7).judgements[0]
+    item = judged([uneven(8, 0.2)], [], min_speedup=3.7).target_verdicts[0]
     assert item.status is Status.UNPROVEN
     match = re.fullmatch(r"edge-ptf bench --launches (\d+) --baseline TEACHER\.eptf", item.settle)
     assert match
@@ -257,12 +255,12 @@ def test_a_measurement_with_other_threads_than_the_packages_does_not_count() -> 
     two = latency(1.0, 6.0).replace(runtime=RUNTIME.replace(threads=2).model_dump())
     verdict = judged([two], [], min_speedup=2)
     assert verdict.status is Status.UNPROVEN
-    assert verdict.judgements[0].reason == "measured with 2 threads, the package runs with 1"
+    assert verdict.target_verdicts[0].reason == "measured with 2 threads, the package runs with 1"
 
 
 def test_a_speedup_without_samples_of_the_teacher_is_unproven() -> None:
     hollow = latency(1.0).replace(baseline="t")
-    item = judged([hollow], [], min_speedup=2).judgements[0]
+    item = judged([hollow], [], min_speedup=2).target_verdicts[0]
     assert item.status is Status.UNPROVEN
     assert "--baseline" in item.settle
 
@@ -270,10 +268,10 @@ def test_a_speedup_without_samples_of_the_teacher_is_unproven() -> None:
 def test_latency_needs_enough_launches_for_a_bound() -> None:
     few = judged([latency(1.0, machine=BOARD, launches=2)], [], "jetson", latency_ms={"p50": 100})
     assert few.status is Status.UNPROVEN
-    assert "launches" in few.judgements[0].settle
-    value = few.judgements[0].value
+    assert "launches" in few.target_verdicts[0].settle
+    value = few.target_verdicts[0].value
     assert value is not None
-    near = judged([latency(1.0, machine=BOARD)], [], "jetson", latency_ms={"p50": value * 1.002}).judgements[0]
+    near = judged([latency(1.0, machine=BOARD)], [], "jetson", latency_ms={"p50": value * 1.002}).target_verdicts[0]
     assert near.value is not None
     assert near.bound is not None
     assert near.value < near.bound
@@ -290,22 +288,22 @@ def test_an_open_latency_says_how_many_launches_would_settle_it() -> None:
         return latency(1.0, machine=BOARD).replace(launches=launches)
 
     limits = {"latency_ms": {"p95": 1.5}}
-    item = judged([uneven(4)], [], "jetson", **limits).judgements[0]
+    item = judged([uneven(4)], [], "jetson", **limits).target_verdicts[0]
     assert item.status is Status.UNPROVEN
     match = re.fullmatch(r"edge-ptf bench --launches (\d+)", item.settle)
     assert match
     assert judged([uneven(int(match[1]) // 2 * 2 + 4)], [], "jetson", **limits).status is Status.PASS
     assert item.value is not None
-    hopeless = judged([uneven(4)], [], "jetson", latency_ms={"p95": item.value * 1.0001}).judgements[0]
+    hopeless = judged([uneven(4)], [], "jetson", latency_ms={"p95": item.value * 1.0001}).target_verdicts[0]
     assert (hopeless.status, hopeless.settle) == (Status.UNPROVEN, "a lower latency")
 
 
 def test_open_memory_says_how_many_launches_would_settle_it() -> None:
-    item = judged([memory(100, 101, 105)], [], peak_memory_mb=108).judgements[0]
+    item = judged([memory(100, 101, 105)], [], peak_memory_mb=108).target_verdicts[0]
     match = re.fullmatch(r"edge-ptf bench --memory-launches (\d+)", item.settle)
     assert match
     assert judged([memory(*([100, 101, 105] * 4))], [], peak_memory_mb=108).status is Status.PASS
-    assert judged([memory(100, 101, 105)], [], peak_memory_mb=105).judgements[0].settle == "less memory"
+    assert judged([memory(100, 101, 105)], [], peak_memory_mb=105).target_verdicts[0].settle == "less memory"
 
 
 @pytest.mark.parametrize(
@@ -328,7 +326,7 @@ def test_nothing_measured_elsewhere_counts(profile: str, machine: Machine, targe
     """Not even where the limit could not be missed."""
     item = judged(
         [latency(1.0, 6.0, machine=machine), memory(1, 1, machine=machine)], [], profile, **targets
-    ).judgements[0]
+    ).target_verdicts[0]
     assert (item.status, item.value, item.bound) == (Status.UNPROVEN, None, None)
     assert profiles.load(profile).title in item.settle
     assert item.settle.startswith("edge-ptf bench")
@@ -345,17 +343,17 @@ def test_one_record_that_counts_is_enough() -> None:
 def test_latency_from_another_machine_is_unproven_and_says_what_to_do() -> None:
     verdict = judged([latency(1.0)], [], "jetson", latency_ms={"p50": 100})
     assert verdict.status is Status.UNPROVEN
-    assert "Jetson" in verdict.judgements[0].settle
-    assert verdict.judgements[0].value is None
+    assert "Jetson" in verdict.target_verdicts[0].settle
+    assert verdict.target_verdicts[0].value is None
     on_board = judged([latency(1.0, machine=BOARD)], [], "jetson", latency_ms={"p50": 100, "p95": 0.5})
-    assert [item.status for item in on_board.judgements] == [Status.PASS, Status.FAIL]
+    assert [item.status for item in on_board.target_verdicts] == [Status.PASS, Status.FAIL]
 
 
 def test_a_flagged_measurement_does_not_count() -> None:
     flagged = latency(1.0, 6.0, flags=("throttled",))
     verdict = judged([flagged], [], min_speedup=2)
     assert verdict.status is Status.UNPROVEN
-    assert "throttled" in verdict.judgements[0].reason
+    assert "throttled" in verdict.target_verdicts[0].reason
     drifting = latency(1.0, 6.0, warnings=("drift: calls became 1.5 times as slow within launches",))
     assert judged([drifting], [], min_speedup=2).status is Status.PASS
     assert judged([drifting], [], latency_ms={"p50": 100}).status is Status.UNPROVEN
@@ -373,9 +371,9 @@ def test_size_is_exact_and_memory_is_bounded() -> None:
 def test_flagged_memory_does_not_count() -> None:
     found = judged([memory(1, 1).replace(flags=("emulated processor",))], [], peak_memory_mb=100)
     assert found.status is Status.UNPROVEN
-    assert "emulated" in found.judgements[0].reason
+    assert "emulated" in found.target_verdicts[0].reason
     assert judged([memory(100)], [], peak_memory_mb=150).status is Status.UNPROVEN
-    assert "--memory-launches" in judged([memory(100)], [], peak_memory_mb=150).judgements[0].settle
+    assert "--memory-launches" in judged([memory(100)], [], peak_memory_mb=150).target_verdicts[0].settle
 
 
 def test_evidence_without_samples_is_no_evidence() -> None:
@@ -388,7 +386,7 @@ def test_evidence_without_samples_is_no_evidence() -> None:
 def test_figures_that_are_not_numbers_prove_nothing() -> None:
     nan = float("nan")
     found = judged([memory(nan, nan), latency(nan, nan)], [], peak_memory_mb=100, min_speedup=2, latency_ms={"p50": 1})
-    assert {item.status for item in found.judgements} == {Status.UNPROVEN}
+    assert {item.status for item in found.target_verdicts} == {Status.UNPROVEN}
 
 
 def test_fail_outweighs_unproven_and_unproven_outweighs_pass() -> None:
@@ -400,10 +398,10 @@ def test_fail_outweighs_unproven_and_unproven_outweighs_pass() -> None:
     assert judged(evidence, teacher, **unproven).status is Status.UNPROVEN
     failing = judged(evidence, teacher, **unproven, latency_ms={"p50": 0.1})
     assert failing.status is Status.FAIL
-    assert [item.target for item in failing.judgements] == [
+    assert [item.target for item in failing.target_verdicts] == [
         *("max_drop.accuracy", "latency_ms.p50", "min_speedup", "package_mb", "peak_memory_mb")
     ]
-    assert {item.target: item.status for item in failing.judgements}["max_drop.accuracy"] is Status.UNPROVEN
+    assert {item.target: item.status for item in failing.target_verdicts}["max_drop.accuracy"] is Status.UNPROVEN
 
 
 def test_a_verdict_says_what_it_is_about_and_repeats_warnings_once() -> None:
@@ -422,12 +420,12 @@ def test_the_profiles_confidence_is_the_bounds() -> None:
     sure = profiles.load("x86-vnni").replace(confidence=0.999)
     strict, usual = (gate(payload(), evidence, teacher, item, limits) for item in (sure, profiles.load("x86-vnni")))
     assert (strict.status, usual.status) == (Status.UNPROVEN, Status.PASS)
-    assert strict.judgements[0].bound > usual.judgements[0].bound
+    assert strict.target_verdicts[0].bound > usual.target_verdicts[0].bound
 
 
 def test_evidence_about_another_payload_is_passed_over() -> None:
     other = memory(500, 500).replace(payload="other")
-    assert judged([other], [], peak_memory_mb=100).judgements[0].reason == "not measured"
+    assert judged([other], [], peak_memory_mb=100).target_verdicts[0].reason == "not measured"
 
 
 @settings(max_examples=60, deadline=None)
@@ -452,7 +450,7 @@ def test_a_value_beyond_its_limit_never_passes(
         peak_memory_mb=250,
         package_mb=size,
     )
-    for item in verdict.judgements:
+    for item in verdict.target_verdicts:
         assert item.value is not None
         sign = -1 if item.target == "min_speedup" else 1
         assert item.margin == pytest.approx(sign * (item.limit - item.value))
@@ -464,4 +462,6 @@ def test_a_value_beyond_its_limit_never_passes(
             assert item.reason
             assert item.settle
     order = [Status.FAIL, Status.UNPROVEN, Status.PASS]
-    assert verdict.status == next(status for status in order if status in {item.status for item in verdict.judgements})
+    assert verdict.status == next(
+        status for status in order if status in {item.status for item in verdict.target_verdicts}
+    )

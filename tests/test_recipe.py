@@ -66,10 +66,16 @@ def test_every_mistake_is_named_with_the_place_that_made_it() -> None:
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [
-        ([{"prune": {"speedup": 2}}], {"speedup": 2.0, "layers": None, "ffn": None}),
-        ([{"prune": {"speedup": 2}}, {"prune": {"ffn": 64}}], {"speedup": None, "layers": 2 / 3, "ffn": (64.0,)}),
-        ([{"prune": {"ffn": 64}}, {"prune": {"speedup": 2}}], {"speedup": 2.0, "layers": None, "ffn": None}),
-        ([{"prune": {"speedup": None}}], {"speedup": None, "layers": 2 / 3}),
+        ([{"prune": {"speedup": 2}}], {"speedup": 2.0, "num_layers": None, "intermediate_size": None}),
+        (
+            [{"prune": {"speedup": 2}}, {"prune": {"intermediate_size": 64}}],
+            {"speedup": None, "num_layers": 2 / 3, "intermediate_size": (64.0,)},
+        ),
+        (
+            [{"prune": {"intermediate_size": 64}}, {"prune": {"speedup": 2}}],
+            {"speedup": 2.0, "num_layers": None, "intermediate_size": None},
+        ),
+        ([{"prune": {"speedup": None}}], {"speedup": None, "num_layers": 2 / 3}),
     ],
 )
 def test_the_strongest_place_that_says_a_size_decides_how(
@@ -82,17 +88,17 @@ def test_the_strongest_place_that_says_a_size_decides_how(
 
 
 def test_a_speedup_beside_a_size_in_one_place_is_refused() -> None:
-    sources = [Source("command line", {"prune": {"speedup": 2, "ffn": 64}})]
+    sources = [Source("command line", {"prune": {"speedup": 2, "intermediate_size": 64}})]
     with pytest.raises(ConfigError) as caught:
         resolve_recipe(None, tasks.get("text-classification"), sources)
-    assert "leave out ffn" in str(caught.value)
+    assert "leave out intermediate_size" in str(caught.value)
 
 
 def test_the_size_is_found_by_the_targets_where_nobody_names_one() -> None:
     profile = profiles.load("x86-generic")
     assert resolve_recipe(profile, CLASSIFICATION).search.automatic
     assert resolve_recipe(profile, TAGGING, [FILE]).search.automatic
-    for prune in ({"layers": 2}, {"speedup": 2.0}, {"ffn": 64}):
+    for prune in ({"num_layers": 2}, {"speedup": 2.0}, {"intermediate_size": 64}):
         assert not resolve_recipe(profile, CLASSIFICATION, [Source("flags", {"prune": prune})]).search.automatic
     vocabulary = Source("flags", {"prune": {"vocabulary_size": 9000}})
     assert resolve_recipe(profile, CLASSIFICATION, [vocabulary]).search.automatic
@@ -105,7 +111,7 @@ def test_what_is_switched_off_by_a_stronger_place_does_not_count() -> None:
     for latency in ({}, {"latency_ms": {"p50": None}}):
         limitless = Source("flags", {"targets": {"min_speedup": None, "package_mb": None, **latency}})
         assert not resolve_recipe(profile, CLASSIFICATION, [limitless]).search.automatic
-    named, unnamed = Source("file", {"prune": {"layers": 2}}), Source("flags", {"prune": {"layers": None}})
+    named, unnamed = Source("file", {"prune": {"num_layers": 2}}), Source("flags", {"prune": {"num_layers": None}})
     assert not resolve_recipe(profile, CLASSIFICATION, [named]).search.automatic
     assert resolve_recipe(profile, CLASSIFICATION, [named, unnamed]).search.automatic
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from edge_ptf import stages
-from edge_ptf.checkpoint import load_model, load_tokenizer, save_checkpoint
+from edge_ptf.bench import BenchConfig
 from edge_ptf.compression import PruneConfig
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.export import QuantizeConfig
-from edge_ptf.measure import BenchConfig
+from edge_ptf.graph import QuantizeConfig
+from edge_ptf.models.checkpoint import load_model, load_tokenizer, save_checkpoint
 from edge_ptf.package import Payload
 from edge_ptf.stages import Place
 from edge_ptf.training import DistillConfig
-from tests.measure.conftest import FakeDevice
+from tests.bench.conftest import FakeDevice
 
 SMALL = BenchConfig(launches=5, texts=100, seconds=0, memory_launches=2)
 
@@ -110,14 +110,14 @@ def test_a_comparison_is_a_stage_too(
 def test_a_students_key_holds_the_int8_that_it_is_taught_for_and_no_other(
     tiny_teacher: Callable[..., Any], tiny_data: Callable[..., LabelledData]
 ) -> None:
-    def key(config: DistillConfig, flavour: QuantizeConfig | None = None) -> str:
+    def key(config: DistillConfig, quantization: QuantizeConfig | None = None) -> str:
         place = SimpleNamespace(run=lambda key, *_: key.digest(), keyed=False)
-        return stages.run_distill(tiny_teacher(), tiny_teacher(), tiny_data(), config, place, flavour=flavour)
+        return stages.run_distill(tiny_teacher(), tiny_teacher(), tiny_data(), config, place, quantization=quantization)
 
     plain, aware = DistillConfig(), DistillConfig(quantization_aware=True)
     flavours = [QuantizeConfig(), QuantizeConfig(reduce_range=True)]
-    assert len({key(plain), *(key(plain, flavour) for flavour in flavours)}) == 1
-    assert len({key(plain), *(key(aware, flavour) for flavour in flavours)}) == 3
+    assert len({key(plain), *(key(plain, quantization) for quantization in flavours)}) == 1
+    assert len({key(plain), *(key(aware, quantization) for quantization in flavours)}) == 3
 
 
 def test_what_further_teachers_say_is_asked_for_once(
@@ -125,11 +125,11 @@ def test_what_further_teachers_say_is_asked_for_once(
 ) -> None:
     teacher, data, place = tiny_teacher("bert"), tiny_data(), Place(tmp_path / "stages", keyed=True)
     changed = save_checkpoint(load_model(teacher), load_tokenizer(teacher.path), teacher.info, tmp_path / "another")
-    student = stages.run_prune(teacher, data, PruneConfig(layers=2), place).artifact
-    short = DistillConfig(epochs=1, batch_size=8, mixed_texts=1.0, precision="fp32")
+    student = stages.run_prune(teacher, data, PruneConfig(num_layers=2), place).artifact
+    short = DistillConfig(epochs=1, batch_size=8, spliced_texts=1.0, precision="fp32")
 
     def taught(config: DistillConfig, where: Place = place) -> Any:
-        return stages.run_distill(teacher, student, data, config, where, assistants=[changed]).artifact
+        return stages.run_distill(teacher, student, data, config, where, extra_teachers=[changed]).artifact
 
     def answers() -> list[Path]:
         return sorted((tmp_path / "stages").glob("answers-*"))
@@ -138,7 +138,7 @@ def test_what_further_teachers_say_is_asked_for_once(
     (kept,) = answers()
     taught(short.replace(learning_rate=1e-4))
     assert answers() == [kept]
-    taught(short.replace(mixed_texts=0.5))
+    taught(short.replace(spliced_texts=0.5))
     assert len(answers()) == 2  # other texts
     alone = taught(short, Place(tmp_path / "alone"))
     assert alone.digest == first.digest

@@ -83,7 +83,7 @@ def calibrated(task: Task, logits: Rows, labels: Sequence[Any], teacher: Sequenc
         labels: of validation, for the teacher.
         teacher: its answers to all threshold texts, for everyone else.
     """
-    if not task.calibrates:
+    if not task.tunes:
         return task
     if teacher is not None:
         return tasks.create(task.matched(list(logits), teacher))

@@ -38,13 +38,13 @@ from toolkits import ONNX_RUNTIME, TOOLKITS, WORK, WORKERS, CompressionError, En
 from toolkits import requirements as requirements_of
 
 from edge_ptf import tasks
+from edge_ptf.bench.validity import BACKGROUND_LIMIT
 from edge_ptf.data import DataConfig, load
 from edge_ptf.digests import file_digest, value_digest
-from edge_ptf.export.exporting import spread
+from edge_ptf.environment import Environment, environment
+from edge_ptf.graph.exporting import spread
 from edge_ptf.machine import this_machine
-from edge_ptf.measure.validity import BACKGROUND_LIMIT
 from edge_ptf.package import Payload, open_payload, threshold_texts
-from edge_ptf.surroundings import Surroundings, surroundings
 
 CALIBRATION_TEXTS = 300
 WARM_CALLS = 3
@@ -82,7 +82,7 @@ def main() -> None:
 
     rows: list[Row] = []
     timed: list[Contestant] = []
-    texts = threshold_texts(data.validation) if task.calibrates else list(data.validation)
+    texts = threshold_texts(data.validation) if task.tunes else list(data.validation)
     labels = [example.label for example in data.validation]
     teacher_known: list[Any] = []
     teacher_test: list[Any] = []
@@ -249,7 +249,7 @@ def _take_turns(
     draw = random.Random(0)
     for launch in range(given.launches):
         for threads in draw.sample(given.threads, len(given.threads)):
-            before, own = surroundings(), _processor_s()
+            before, own = environment(), _processor_s()
             with ExitStack() as stack:
                 workers: dict[int, Worker] = {}
                 for index in draw.sample(range(len(contestants)), len(contestants)):
@@ -261,7 +261,7 @@ def _take_turns(
                 samples = _launch(workers, len(examples), given, draw)
             for index, taken in samples.items():
                 times[threads][index].append(taken)
-            others.append(_others(before, surroundings(), _processor_s() - own))
+            others.append(_others(before, environment(), _processor_s() - own))
             _say(began, f"launch {launch + 1} of {given.launches}, threads: {threads}")
     return times, others
 
@@ -283,7 +283,7 @@ def _processor_s() -> float:
     return sum(each.ru_utime + each.ru_stime for each in spent)
 
 
-def _others(before: Surroundings, after: Surroundings, own_s: float) -> float:
+def _others(before: Environment, after: Environment, own_s: float) -> float:
     """Processors that other programs kept busy; 0 where that is not known."""
     if None in (before.ticks, before.idle_ticks, after.ticks, after.idle_ticks) or after.ticks == before.ticks:
         return 0.0

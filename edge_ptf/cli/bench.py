@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_ptf.bench import BenchConfig
 from edge_ptf.cli.arguments import (
     Settings,
     job_options,
@@ -24,12 +25,11 @@ from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, working
 from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, EnvironmentFault, ExitCode
-from edge_ptf.measure import BenchConfig
 from edge_ptf.progress import Progress
 from edge_ptf.report import terminal
 
 if TYPE_CHECKING:
-    from edge_ptf.measure.devices import Device
+    from edge_ptf.bench.devices import Device
     from edge_ptf.package import Payload
 
 LOCAL = "local"
@@ -144,7 +144,7 @@ def _entered(
     name: str, runner: Path | None, ssh_options: tuple[str, ...], progress: Progress
 ) -> Iterator[Device | None]:
     """The open device; None: this machine as it is."""
-    from edge_ptf.measure.devices import DeviceOptions, open_device
+    from edge_ptf.bench.devices import DeviceOptions, open_device
 
     if name == LOCAL and runner is None:
         yield None
@@ -160,7 +160,7 @@ def _proof(device: Device, payload: Payload) -> str:
         VerificationError: it does not.
         EnvironmentFault: it does, and yet no latency is measured there.
     """
-    from edge_ptf.measure.launching import selftest
+    from edge_ptf.bench.launching import selftest
 
     said = f"Selftest on {device.name}: {selftest(device, payload)}"
     if device.facts().emulated:

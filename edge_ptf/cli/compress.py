@@ -28,7 +28,7 @@ from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.package.evidence import Status, Verdict
 from edge_ptf.recipe import Recipe, resolve_recipe, sources_below
-from edge_ptf.report import attempts, markdown, terminal
+from edge_ptf.report import markdown, terminal, trials
 from edge_ptf.report.junit import junit
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def compress_command(
     edge-ptf compress --profile x86-vnni --model minilm-l6 --data clinc150/ --task text-classification \\
         --out-of-scope-label oos --out build/
 
-    Where you name no size for the student (prune.layers, prune.ffn, prune.speedup, …), candidates that are predicted to
+    Where you name no size for the student (prune.num_layers, prune.intermediate_size, prune.speedup, …), candidates that are predicted to
     meet the targets are made and judged on validation texts until one does. Stages that were done before with the same
     inputs are reused. Interrupted, the same command goes on.
     Exit code: 0 PASS, 3 FAIL, 4 UNPROVEN; the package is written in all three cases. 3 without a package: an export
@@ -167,7 +167,7 @@ def _run(job: Job, console: Console) -> Result:
 
     console.print(terminal.headline("edge-ptf compress", asked(job)))
 
-    def told(outcome: Outcome[Any], subject: str) -> None:
+    def on_stage(outcome: Outcome[Any], subject: str) -> None:
         console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused, subject))
 
     with Bars(console) as bars:
@@ -175,8 +175,8 @@ def _run(job: Job, console: Console) -> Result:
             job,
             progress=bars,
             on_data=lambda report: console.print(terminal.data_table(report)),
-            on_stage=told,
-            on_attempt=lambda attempt: console.print(attempts.attempt_line(attempt)),
+            on_stage=on_stage,
+            on_trial=lambda trial: console.print(trials.trial_line(trial)),
         )
     console.print("")
     console.print(
@@ -189,7 +189,7 @@ def _run(job: Job, console: Console) -> Result:
     )
     console.print(terminal.latency_table(result.latency, result.memory))
     if result.search:
-        console.print(attempts.search_table(result.search))
+        console.print(trials.search_table(result.search))
     console.print(terminal.verdict_table(result.verdict, warnings=False))
     console.print(f"\nPackage: {result.package}", soft_wrap=True)
     console.print(f"Report:  {result.report}", soft_wrap=True)
@@ -217,15 +217,15 @@ def verdict_code(verdict: Verdict) -> int:
 def _next_steps(result: Result) -> list[str]:
     """What a user does after this run."""
     steps = [f'edge-ptf predict {result.package} "your text"', f"edge-ptf inspect {result.package}"]
-    open_ones = [item for item in result.verdict.judgements if item.status is Status.UNPROVEN and item.settle]
-    lost = [item for item in result.verdict.judgements if item.status is Status.FAIL]
+    open_ones = [item for item in result.verdict.target_verdicts if item.status is Status.UNPROVEN and item.settle]
+    lost = [item for item in result.verdict.target_verdicts if item.status is Status.FAIL]
     if any(item.target.startswith("max_drop") for item in lost):
         steps.append(
-            "Accuracy fell too far: keep more with --set prune.layers=…, --set prune.ffn=…, or teach longer: "
+            "Accuracy fell too far: keep more with --set prune.num_layers=…, --set prune.intermediate_size=…, or teach longer: "
             "--set distill.epochs=…"
         )
     if any(item.target in ("min_speedup", "package_mb") for item in lost):
-        steps.append("Too slow or too large: cut more with --set prune.layers=…, --set prune.ffn=…")
+        steps.append("Too slow or too large: cut more with --set prune.num_layers=…, --set prune.intermediate_size=…")
     if open_ones and not lost:
         steps.append("The verdict stays open until what is listed above under 'settles it' is done.")
     return steps

@@ -13,7 +13,7 @@ from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.errors import ExitCode
 
 if TYPE_CHECKING:
-    from edge_ptf.measure.devices import DeviceFacts
+    from edge_ptf.bench.devices import DeviceFacts
 
 ssh_option = click.option(
     "--ssh-option",
@@ -39,7 +39,7 @@ def probe_command(device: str, ssh_options: tuple[str, ...], as_json: bool) -> i
     DEVICE is local (this machine), ssh://[user@]host[:port], adb or adb:SERIAL, or qemu:aarch64. Nothing is measured or
     left there, and the device may be in use meanwhile.
     """
-    from edge_ptf.measure.devices import DeviceOptions, open_device
+    from edge_ptf.bench.devices import DeviceOptions, open_device
 
     console = make_console()
     with Bars(make_console(stderr=True)) as bars:

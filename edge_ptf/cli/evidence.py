@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_ptf.bench import EvaluateConfig
 from edge_ptf.cli.arguments import (
     Settings,
     config_option,
@@ -24,7 +25,6 @@ from edge_ptf.cli.console import make_console
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, working
 from edge_ptf.errors import BadInputError, ExitCode
-from edge_ptf.measure import EvaluateConfig
 from edge_ptf.report import markdown, terminal
 from edge_ptf.report.junit import junit
 
@@ -170,7 +170,7 @@ def _teacher(payload: Payload, evidence: list[Evidence], others: list[AccuracyEv
 
 
 def _records(folder: Path) -> list[Evidence]:
-    from edge_ptf.measure import load_accuracy, load_bench
+    from edge_ptf.bench import load_accuracy, load_bench
 
     if (folder / "accuracy.json").exists():
         return [load_accuracy(folder)]

@@ -10,8 +10,8 @@ import click
 from edge_ptf.cli.arguments import Settings, job_options, out_option, overwrite_option, package_path
 from edge_ptf.cli.console import make_console
 from edge_ptf.cli.options import config_options
-from edge_ptf.cli.running import load_data, stage_config, tell, working
-from edge_ptf.export import CalibrateConfig, ExportConfig, QuantizeConfig, SensitivityConfig
+from edge_ptf.cli.running import load_data, print_outcome, stage_config, working
+from edge_ptf.graph import CalibrateConfig, ExportConfig, QuantizeConfig, SensitivityConfig
 from edge_ptf.package import AssembleConfig, open_payload
 
 folder = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -28,14 +28,14 @@ def export_command(
 ) -> int:
     """Turn a checkpoint into ONNX; the largest difference to PyTorch is printed, too large is an error."""
     from edge_ptf import stages
-    from edge_ptf.checkpoint import open_checkpoint
+    from edge_ptf.models.checkpoint import open_checkpoint
 
     chosen = Settings(project_file, settings, flags)
     source = open_checkpoint(checkpoint)
     config = stage_config(ExportConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
-        return tell(stages.run_export(source, data, config, place))
+        return print_outcome(stages.run_export(source, data, config, place))
 
 
 @click.command("calibrate")
@@ -57,15 +57,15 @@ def calibrate_command(
     split are looked at. The ranges lie in --out as ranges.json.
     """
     from edge_ptf import stages
-    from edge_ptf.checkpoint import open_checkpoint
+    from edge_ptf.models.checkpoint import open_checkpoint
 
     chosen = Settings(project_file, settings, flags)
     source = open_checkpoint(checkpoint)
     config = stage_config(CalibrateConfig, source.info.task, chosen, flags)
-    flavour = stage_config(QuantizeConfig, source.info.task, chosen, {})
+    quantization = stage_config(QuantizeConfig, source.info.task, chosen, {})
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
-        return tell(stages.run_calibrate(source, data, config, flavour, place))
+        return print_outcome(stages.run_calibrate(source, data, config, quantization, place))
 
 
 @click.command("quantize")
@@ -87,9 +87,9 @@ def quantize_command(
     overwrite: bool,
     **flags: Any,
 ) -> int:
-    """Turn an FP32 graph into INT8. The flavour comes from --profile, single options win over it."""
+    """Turn an FP32 graph into INT8. The quantization comes from --profile, single options win over it."""
     from edge_ptf import stages
-    from edge_ptf.export import load_ranges, open_graph
+    from edge_ptf.graph import load_ranges, open_graph
     from edge_ptf.report.calibration import calibration_table
 
     chosen = Settings(project_file, settings, flags)
@@ -100,7 +100,7 @@ def quantize_command(
         outcome = stages.run_quantize(source, data, config, place, given)
     if table := calibration_table(outcome.artifact):
         make_console().print(table)
-    return tell(outcome)
+    return print_outcome(outcome)
 
 
 @click.command("sensitivity")
@@ -116,24 +116,24 @@ def sensitivity_command(
 
     \b
     edge-ptf sensitivity work/onnx --data my-texts/ --profile host --out work/sensitivity
-    edge-ptf quantize --graph work/onnx … --keep-fp32 layer.1.ffn.output
+    edge-ptf quantize --graph work/onnx … --keep-fp32 layer.1.feed_forward.output
 
-    GRAPH is a directory that export wrote. The flavour comes from --profile and --set quantize.…; only the validation
+    GRAPH is a directory that export wrote. The quantization comes from --profile and --set quantize.…; only the validation
     split is looked at. The whole record lies in --out as sensitivity.json.
     """
     from edge_ptf import stages
-    from edge_ptf.export import open_graph
+    from edge_ptf.graph import open_graph
     from edge_ptf.report.sensitivity import sensitivity_table
 
     chosen = Settings(project_file, settings, flags)
     source = open_graph(graph)
     config = stage_config(SensitivityConfig, source.info.task, chosen, flags)
-    flavour = stage_config(QuantizeConfig, source.info.task, chosen, {})
+    quantization = stage_config(QuantizeConfig, source.info.task, chosen, {})
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
-        outcome = stages.run_sensitivity(source, data, config, flavour, place)
+        outcome = stages.run_sensitivity(source, data, config, quantization, place)
     make_console().print(sensitivity_table(outcome.artifact))
-    return tell(outcome)
+    return print_outcome(outcome)
 
 
 @click.command("assemble")
@@ -153,11 +153,11 @@ def assemble_command(
 ) -> int:
     """Make the payload; thresholds are chosen on the validation split. The result is payload.eptf in --out."""
     from edge_ptf import stages
-    from edge_ptf.export import open_graph
+    from edge_ptf.graph import open_graph
 
     chosen = Settings(project_file, settings, flags)
     source, teacher = open_graph(graph), open_payload(baseline) if baseline else None
     config = stage_config(AssembleConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
-        return tell(stages.run_assemble(source, teacher, data, config, place))
+        return print_outcome(stages.run_assemble(source, teacher, data, config, place))

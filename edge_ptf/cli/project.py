@@ -133,8 +133,8 @@ def _version(name: str) -> str | None:
 def _training_device() -> str:
     if _version("torch") is None:
         return "nothing: torch is missing"
-    from edge_ptf.training import placement
+    from edge_ptf.training import device_and_precision
 
-    where = placement()
+    where = device_and_precision()
     threads = f", {where['threads']} threads" if where["threads"] else ""
     return f"{where['device']} in {where['precision']}{threads}"

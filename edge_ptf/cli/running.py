@@ -37,7 +37,7 @@ def new_task(task: type[Task], data: LabelledData, chosen: Settings) -> Task:
 
 def load_data(chosen: Settings, task: TaskSpec | type[Task], progress: Progress) -> LabelledData:
     """The labelled text that --data names; its labels must be those the checkpoint or package was made with."""
-    from edge_ptf import data as data_room
+    from edge_ptf import data as data_package
 
     known = task if isinstance(task, TaskSpec) else None
     if known:
@@ -45,7 +45,7 @@ def load_data(chosen: Settings, task: TaskSpec | type[Task], progress: Progress)
         _check_same(chosen, "out_of_scope_label", known.out_of_scope_label)
     config = _recipe(chosen, task.name).data
     config = config.replace(out_of_scope_label=known.out_of_scope_label) if known else config
-    data = data_room.load(chosen.need("data"), tasks.get(task.name), config, progress)
+    data = data_package.load(chosen.need("data"), tasks.get(task.name), config, progress)
     if known and data.labels != known.labels:
         differing = sorted(set(known.labels) ^ set(data.labels))
         raise BadInputError(
@@ -63,7 +63,7 @@ def working(out: Any, overwrite: bool) -> Iterator[Place]:
         yield Place(Path(out), bars, overwrite)
 
 
-def tell(outcome: Outcome[Any]) -> int:
+def print_outcome(outcome: Outcome[Any]) -> int:
     """Says what was made or reused, and where."""
     from edge_ptf.report import terminal
 

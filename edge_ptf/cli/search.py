@@ -13,10 +13,11 @@ import yaml
 from edge_ptf.cli.arguments import JOB_FIELDS, READING, Settings
 from edge_ptf.cli.compress import asked, make_job, short_flags, whole_job_options
 from edge_ptf.cli.console import Bars, make_console
-from edge_ptf.compression import Attempt
+from edge_ptf.compression import Trial
 from edge_ptf.config import Source, merge
 from edge_ptf.errors import ExitCode
-from edge_ptf.report import attempts, terminal
+from edge_ptf.report import terminal
+from edge_ptf.report import trials as trial_tables
 
 if TYPE_CHECKING:
     from edge_ptf.pipeline import Job
@@ -53,7 +54,7 @@ def search_command(
     is stopped. The same command again goes on; several processes with one --out and one --storage share the work.
     The recipe holds the limits and every option that was given. Exit code: 0, or 4 where no trial was finished.
     """
-    from edge_ptf.pipeline import begin, workshop
+    from edge_ptf.pipeline import begin, trial_runner
     from edge_ptf.search import search
 
     chosen = Settings(project_file, settings, flags)
@@ -64,20 +65,20 @@ def search_command(
     console = make_console()
     console.print(terminal.headline("edge-ptf search", asked(job)))
 
-    def told(outcome: Any, subject: str) -> None:
+    def on_stage(outcome: Any, subject: str) -> None:
         if not outcome.reused:
             console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, False, subject))
 
     with Bars(console) as bars:
-        start = begin(job, bars, lambda report: console.print(terminal.data_table(report)), told, searching=True)
-        found = search(*workshop(job, start), job.out, lambda attempt: console.print(attempts.attempt_line(attempt)))
+        start = begin(job, bars, lambda report: console.print(terminal.data_table(report)), on_stage, searching=True)
+        found = search(*trial_runner(job, start), job.out, lambda trial: console.print(trial_tables.trial_line(trial)))
     found.write(job.out)
     console.print("")
-    console.print(attempts.search_table(found))
+    console.print(trial_tables.search_table(found))
     if found.winning is None:
         return ExitCode.UNPROVEN
     file = job.out / RECIPE_FILE
-    content = {**_asked(chosen, job), **_sections([*sources, Source("the winner", _plan(found.winning))])}
+    content = {**_asked(chosen, job), **_sections([*sources, Source("the winner", _overrides(found.winning))])}
     file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     console.print(f"\nRecipe: {file}", soft_wrap=True)
     console.print(f"  edge-ptf compress --config {file}", soft_wrap=True)
@@ -90,12 +91,12 @@ def _asked(chosen: Settings, job: Job) -> dict[str, str]:
     return {name: str(value) for name, value in given.items() if value is not None}
 
 
-def _plan(winner: Attempt) -> dict[str, Any]:
+def _overrides(winner: Trial) -> dict[str, Any]:
     """The winner's options, with those it unsets, for what was given must not come back; a trial is short, and the
     winner is taught in full."""
-    plan = {section: {**values} for section, values in winner.plan.items()}
-    plan.get("distill", {}).pop("epochs", None)
-    return plan
+    overrides = {section: {**values} for section, values in winner.overrides.items()}
+    overrides.get("distill", {}).pop("epochs", None)
+    return overrides
 
 
 def _sections(sources: Sequence[Source]) -> dict[str, Any]:

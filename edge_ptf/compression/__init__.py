@@ -1,31 +1,37 @@
-"""Making a checkpoint physically smaller: layers, attention heads, feed-forward units, vocabulary."""
+"""Making a checkpoint physically smaller: layers, attention heads, feed-forward neurons, vocabulary."""
 
 from __future__ import annotations
 
-from edge_ptf.compression.attempts import Attempt, Search, best, conclude, drop_of, front, shortfall
-from edge_ptf.compression.costs import CostConfig, CostTable, find_costs, open_costs, settled
 from edge_ptf.compression.gradual import GradualConfig, in_steps
+from edge_ptf.compression.latency_table import (
+    LatencyTable,
+    LatencyTableConfig,
+    measure_latency_table,
+    open_latency_table,
+    settled,
+)
 from edge_ptf.compression.prediction import Limits, Prediction, Predictor
-from edge_ptf.compression.pruning import UNITS_STEP, PruneConfig, prune
+from edge_ptf.compression.pruning import NEURONS_STEP, PruneConfig, prune
+from edge_ptf.compression.trials import Search, Trial, best, conclude, drop_of, front, shortfall
 
 __all__ = [
-    "UNITS_STEP",
-    "Attempt",
-    "CostConfig",
-    "CostTable",
+    "NEURONS_STEP",
     "GradualConfig",
+    "LatencyTable",
+    "LatencyTableConfig",
     "Limits",
     "Prediction",
     "Predictor",
     "PruneConfig",
     "Search",
+    "Trial",
     "best",
     "conclude",
     "drop_of",
-    "find_costs",
     "front",
     "in_steps",
-    "open_costs",
+    "measure_latency_table",
+    "open_latency_table",
     "prune",
     "settled",
     "shortfall",

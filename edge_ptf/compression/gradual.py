@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from edge_ptf.architecture import LayerShape
-from edge_ptf.compression.pruning import UNITS_STEP, PruneConfig, wanted_shapes
+from edge_ptf.compression.pruning import NEURONS_STEP, PruneConfig, wanted_shapes
 from edge_ptf.config import StageConfig
+from edge_ptf.models import LayerShape
 
 
 class GradualConfig(StageConfig):
@@ -45,10 +45,10 @@ def in_steps(config: PruneConfig, shapes: Sequence[LayerShape], steps: int) -> l
         widths = [_between(shapes[layer], final.get(layer, shapes[layer]), step / steps) for layer in left]
         found.append(
             config.replace(
-                layers=None,
+                num_layers=None,
                 keep_layers=tuple(present.index(layer) for layer in left),
-                heads=tuple(shape.heads for shape in widths),
-                ffn=tuple(shape.ffn for shape in widths),
+                num_heads=tuple(shape.num_heads for shape in widths),
+                intermediate_size=tuple(shape.intermediate_size for shape in widths),
             )
         )
         present = left
@@ -56,18 +56,25 @@ def in_steps(config: PruneConfig, shapes: Sequence[LayerShape], steps: int) -> l
 
 
 def _between(before: LayerShape, after: LayerShape, share: float) -> LayerShape:
-    """So far on the way from one shape to the other, units in whole steps."""
+    """So far on the way from one shape to the other, neurons in whole steps."""
     if share == 1:
         return after
-    heads = round(before.heads + share * (after.heads - before.heads))
-    units = round((before.ffn + share * (after.ffn - before.ffn)) / UNITS_STEP) * UNITS_STEP
-    return LayerShape(heads=heads, ffn=min(max(units, after.ffn), before.ffn))
+    heads = round(before.num_heads + share * (after.num_heads - before.num_heads))
+    neurons = (
+        round((before.intermediate_size + share * (after.intermediate_size - before.intermediate_size)) / NEURONS_STEP)
+        * NEURONS_STEP
+    )
+    return LayerShape(
+        num_heads=heads, intermediate_size=min(max(neurons, after.intermediate_size), before.intermediate_size)
+    )
 
 
 def _in_order(configs: list[PruneConfig]) -> list[PruneConfig]:
     """The vocabulary in the first cut alone, the hidden states in the last."""
     first, last = 0, len(configs) - 1
     return [
-        config.replace(vocabulary=config.vocabulary and step == first, hidden=config.hidden if step == last else None)
+        config.replace(
+            vocabulary=config.vocabulary and step == first, hidden_size=config.hidden_size if step == last else None
+        )
         for step, config in enumerate(configs)
     ]

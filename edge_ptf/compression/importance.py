@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ptf import architecture
+from edge_ptf import models
 from edge_ptf.progress import Progress
 from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.trainer import by_length
@@ -23,47 +23,50 @@ Gradients = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class LayerImportance:
-    """Scores of one layer's parts, larger matters more: `heads` [heads], `units` [units].
+    """Scores of one layer's parts, larger matters more: `heads` [heads], `neurons` [neurons].
 
     Where the scores are Fisher information, the gradients they are made of are kept: [examples, heads] and
-    [examples, units].
+    [examples, neurons].
     """
 
     heads: NDArray[np.float64]
-    units: NDArray[np.float64]
+    neurons: NDArray[np.float64]
     head_gradients: Gradients | None = None
-    unit_gradients: Gradients | None = None
+    neuron_gradients: Gradients | None = None
 
 
 def fisher(
     model: Any, items: Sequence[Item], inputs: Sequence[str], pad: int, progress: Progress
 ) -> list[LayerImportance]:
-    """Diagonal Fisher information of the masks on heads and units (Kwon et al. 2022, eq. 7 and 8).
+    """Diagonal Fisher information of the masks on heads and neurons (Kwon et al. 2022, eq. 7 and 8).
 
     A mask of ones is laid on the input of each output projection; the score is the mean over examples of the squared
     gradient of the loss with respect to it. Examples without a label do not count.
     """
     import torch
 
-    parts = architecture.parts(model)
-    size = architecture.head_size(model)
+    parts = models.parts(model)
+    size = models.head_size(model)
     gradients: list[tuple[list[Gradients], list[Gradients]]] = [([], []) for _ in parts]
     for tensors, count in _labelled_batches(model, items, inputs, pad, "Importance", progress):
         masks = [
-            tuple(torch.ones(count, 1, width, requires_grad=True) for width in (part.heads, part.ffn)) for part in parts
+            tuple(torch.ones(count, 1, width, requires_grad=True) for width in (part.num_heads, part.intermediate_size))
+            for part in parts
         ]
         with ExitStack() as hooks:
-            for part, (heads, units) in zip(parts, masks, strict=True):
-                if part.heads:
+            for part, (heads, neurons) in zip(parts, masks, strict=True):
+                if part.num_heads:
                     wide = _masking(heads.repeat_interleave(size, dim=2))
                     hooks.callback(part.get(part.family.attention_output).register_forward_pre_hook(wide).remove)
-                if part.ffn:
-                    hooks.callback(part.get(part.family.ffn_output).register_forward_pre_hook(_masking(units)).remove)
+                if part.intermediate_size:
+                    hooks.callback(
+                        part.get(part.family.feed_forward_output).register_forward_pre_hook(_masking(neurons)).remove
+                    )
             found = _gradients(model, tensors, inputs, [mask for pair in masks for mask in pair])
         for index, halves in enumerate(gradients):
             for rows, gradient, mask in zip(halves, found[2 * index : 2 * index + 2], masks[index], strict=True):
                 rows.append((torch.zeros_like(mask) if gradient is None else gradient)[:, 0].numpy())
-    return [_layer_importance(np.concatenate(heads), np.concatenate(units)) for heads, units in gradients]
+    return [_layer_importance(np.concatenate(heads), np.concatenate(neurons)) for heads, neurons in gradients]
 
 
 def fisher_hidden(
@@ -75,9 +78,9 @@ def fisher_hidden(
     """
     import torch
 
-    places = [architecture.embedded(model)]
-    places += [part.get(path) for part in architecture.parts(model) for path in part.family.norms]
-    squares, counted = np.zeros(architecture.hidden_width(model)), 0
+    places = [models.embedded(model)]
+    places += [part.get(path) for part in models.parts(model) for path in part.family.norms]
+    squares, counted = np.zeros(models.hidden_size(model)), 0
     for tensors, count in _labelled_batches(model, items, inputs, pad, "Importance of hidden states", progress):
         mask = torch.ones(count, 1, len(squares), requires_grad=True)
         with ExitStack() as hooks:
@@ -91,9 +94,9 @@ def fisher_hidden(
 
 def magnitude_hidden(model: Any) -> NDArray[np.float64]:
     """Sum of squared weights that write each number of the hidden states, layer after layer: needs no data."""
-    found = np.zeros(architecture.hidden_width(model))
-    for part in architecture.parts(model):
-        for path in (part.family.attention_output, part.family.ffn_output):
+    found = np.zeros(models.hidden_size(model))
+    for part in models.parts(model):
+        for path in (part.family.attention_output, part.family.feed_forward_output):
             if (weight := getattr(part.get(path), "weight", None)) is not None:
                 found += weight.detach().double().square().sum(1).numpy()
     return found
@@ -134,22 +137,22 @@ def _gradients(model: Any, tensors: Mapping[str, Any], inputs: Sequence[str], ma
         return torch.autograd.grad(loss, masks, allow_unused=True)
 
 
-def _layer_importance(heads: Gradients, units: Gradients) -> LayerImportance:
-    scores = [np.square(rows, dtype=np.float64).mean(axis=0) for rows in (heads, units)]
-    return LayerImportance(scores[0], scores[1], heads, units)
+def _layer_importance(heads: Gradients, neurons: Gradients) -> LayerImportance:
+    scores = [np.square(rows, dtype=np.float64).mean(axis=0) for rows in (heads, neurons)]
+    return LayerImportance(scores[0], scores[1], heads, neurons)
 
 
 def magnitude(model: Any) -> list[LayerImportance]:
     """Sum of squared weights that leave each head and unit: needs no data."""
-    size, found = architecture.head_size(model), []
-    for part in architecture.parts(model):
-        heads = units = np.zeros(0)
-        if part.heads:
+    size, found = models.head_size(model), []
+    for part in models.parts(model):
+        heads = neurons = np.zeros(0)
+        if part.num_heads:
             weight = part.get(part.family.attention_output).weight.detach().double()
             heads = weight.square().sum(0).view(-1, size).sum(1).numpy()
-        if part.ffn:
-            units = part.get(part.family.ffn_output).weight.detach().double().square().sum(0).numpy()
-        found.append(LayerImportance(heads, units))
+        if part.intermediate_size:
+            neurons = part.get(part.family.feed_forward_output).weight.detach().double().square().sum(0).numpy()
+        found.append(LayerImportance(heads, neurons))
     return found
 
 

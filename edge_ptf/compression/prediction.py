@@ -7,20 +7,20 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edge_ptf import architecture
-from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer
-from edge_ptf.compression.costs import CostTable
-from edge_ptf.compression.pruning import UNITS_STEP, PruneConfig, kept_pieces, unseen_length
+from edge_ptf import models
+from edge_ptf.compression.latency_table import LatencyTable
+from edge_ptf.compression.pruning import NEURONS_STEP, PruneConfig, kept_subwords, unseen_length
 from edge_ptf.config import StrictModel
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.export.rewrite import BLOCK
+from edge_ptf.graph.rewrite import BLOCK
+from edge_ptf.models import LayerShape
+from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer
 
-ASSUMED_INT8_GAIN = 2.0
+ASSUMED_INT8_SPEEDUP = 2.0
 """FP32 time over INT8 time of the unpruned model where nothing was measured: what processors with integer products
-reach at least. The first attempt that is measured corrects it."""
+reach at least. The first trial that is measured corrects it."""
 TABLE_BYTES = 40
-"""Of the tokenizer's tables and files for each piece."""
+"""Of the tokenizer's tables and files for each subword."""
 FULL_BYTES = 4
 NUMBER_BYTES = {"int4": 0.5 + FULL_BYTES / BLOCK, "int8": 1.0, "fp16": 2.0, "fp32": 4.0}
 """Of a number in the embedding table, by its form; INT8 has a scale for each row besides."""
@@ -28,10 +28,10 @@ CALL = 0.005
 """What a call takes beyond the table, as a share of the teacher's in FP32: the device's runner, and weights that have
 left the caches. Students of CLINC150 that were to be 10 to 20 times as fast took 0.008 to 0.023 ms longer than the sum
 of their parts, where the teacher took 3.2 ms."""
-LEAST_UNITS = 1 / 6
-"""No layer is made narrower than this share of the teacher's units: before that, whole layers go."""
-LEAST_UNITS_OF_FEW_HEADS = 1 / 4
-"""The same where heads go first. On CLINC150 four layers of 6 heads and 416 units lost less than four of 8 and 256, and
+LEAST_NEURONS = 1 / 6
+"""No layer is made narrower than this share of the teacher's neurons: before that, whole layers go."""
+LEAST_NEURONS_OF_FEW_HEADS = 1 / 4
+"""The same where heads go first. On CLINC150 four layers of 6 heads and 416 neurons lost less than four of 8 and 256, and
 five of 4 and 352 less than five of 6 and 256; both were the quicker ones."""
 
 
@@ -69,49 +69,49 @@ class Predictor:
         self,
         teacher: Checkpoint,
         data: LabelledData,
-        costs: CostTable,
+        costs: LatencyTable,
         config: PruneConfig,
         whole: Predictor | None = None,
     ) -> None:
         """Args:
         costs: those of `teacher`'s parts.
-        config: says which token pieces stay.
+        config: says which token subwords stay.
         whole: predicts students of the teacher's own width, where `teacher` stands for one of narrower hidden states.
         """
         model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
-        table = architecture.word_embeddings(model).weight
+        table = models.word_embeddings(model).weight
         self.costs = costs
-        gain = 1.0 if costs.quantize.mode == "none" else ASSUMED_INT8_GAIN
+        gain = 1.0 if costs.quantize.mode == "none" else ASSUMED_INT8_SPEEDUP
         full_ms = costs.full_precision_ms or gain * costs.unpruned_ms
         self.full_ms: float = whole.full_ms if whole else full_ms
-        self.shapes = architecture.shapes(model)
-        self.pieces = len(kept_pieces(tokenizer, len(table), data, config))
-        rest = "fp16" if costs.quantize.remainder == "fp16" else "fp32"
+        self.shapes = models.shapes(model)
+        self.subwords = len(kept_subwords(tokenizer, len(table), data, config))
+        rest = "fp16" if costs.quantize.non_int8_dtype == "fp16" else "fp32"
         self.form = costs.quantize.embeddings if costs.quantize.mode != "none" else rest
         self._rest_bytes = NUMBER_BYTES[rest]
         self._weight_bytes = NUMBER_BYTES["int8"] if costs.quantize.mode != "none" else self._rest_bytes
         self.length = unseen_length(tokenizer, len(table), data, config)
         used = config.replace(vocabulary_size=None)
-        self._used = len(kept_pieces(tokenizer, len(table), data, used)) if config.vocabulary else self.pieces
+        self._used = len(kept_subwords(tokenizer, len(table), data, used)) if config.vocabulary else self.subwords
         self._used_length = unseen_length(tokenizer, len(table), data, used)
-        self.hidden, self._head = architecture.hidden_width(model), architecture.head_size(model)
+        self.hidden, self._head = models.hidden_size(model), models.head_size(model)
         self.cut: int | None = self.hidden if whole else None
-        self.heads = max(shape.heads for shape in self.shapes)
-        self.least_units = LEAST_UNITS
+        self.heads = max(shape.num_heads for shape in self.shapes)
+        self.least_neurons = LEAST_NEURONS
         self._row = int(table.shape[1])
         layers = sum(self.weights(shape) for shape in self.shapes)
         self.full_weights: int = whole.full_weights if whole else layers
         numbers = sum(value.numel() for value in model.parameters())
         self._rest = numbers - layers - sum(self._biases(shape) for shape in self.shapes) - table.numel()
 
-    def of(self, layers: Sequence[LayerShape], pieces: int | None = None) -> Prediction:
+    def of(self, layers: Sequence[LayerShape], subwords: int | None = None) -> Prediction:
         """Of a student with these layers.
 
         Args:
-            pieces: of its vocabulary, where that is not what the configuration says; their bytes count, and texts are
+            subwords: of its vocabulary, where that is not what the configuration says; their bytes count, and texts are
                 taken to be as long as with the configuration's.
         """
-        count = self.pieces if pieces is None else pieces
+        count = self.subwords if subwords is None else subwords
         weights = sum(self.weights(shape) for shape in layers) + self._rest
         scale = FULL_BYTES if self.form == "int8" else 0
         table = count * (self._row * NUMBER_BYTES[self.form] + scale + TABLE_BYTES)
@@ -120,40 +120,40 @@ class Predictor:
         ms = self.length * self.costs.predict(layers) + CALL * self.full_ms  # time grows about as the tokens do
         return Prediction(speedup=round(self.full_ms / ms, 3), size_mb=round(size / 1e6, 3))
 
-    def leaner(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
+    def smaller_tables(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
         """Further forms of the embedding table, ever smaller: the options that make them, and what predicts with them.
 
-        First INT4, then also without the pieces that only the language uses.
+        First INT4, then also without the subwords that only the language uses.
         """
-        if self.form != "int8" or self.costs.quantize.remainder == "fp16":  # which knows no INT4
+        if self.form != "int8" or self.costs.quantize.non_int8_dtype == "fp16":  # which knows no INT4
             return []
         packed = copy(self)
         packed.form = "int4"
         found: list[tuple[dict[str, dict[str, Any]], Predictor]] = [({"quantize": {"embeddings": "int4"}}, packed)]
-        if self._used < self.pieces:
+        if self._used < self.subwords:
             fewest = copy(packed)
-            fewest.pieces, fewest.length = self._used, self._used_length
+            fewest.subwords, fewest.length = self._used, self._used_length
             found.append(({"quantize": {"embeddings": "int4"}, "prune": {"vocabulary_size": None}}, fewest))
         return found
 
     def of_heads(self, share: float) -> Predictor:
         """One that proposes layers with this share of their attention heads, below 1."""
         fewer = copy(self)
-        fewer.heads, fewer.least_units = max(round(share * self.heads), 1), LEAST_UNITS_OF_FEW_HEADS
+        fewer.heads, fewer.least_neurons = max(round(share * self.heads), 1), LEAST_NEURONS_OF_FEW_HEADS
         return fewer
 
     def deepest(self, limits: Limits) -> tuple[LayerShape, ...] | None:
         """The structure with the most layers within the limits, and of those the widest; None: there is none.
 
         Depth comes first because it is what a student of a small encoder misses most: on CLINC150 three layers of 512
-        and of 1,536 units lost the same, and four layers less than either.
+        and of 1,536 neurons lost the same, and four layers less than either.
         """
-        most = max(shape.ffn for shape in self.shapes)
-        least = max(int(self.least_units * most), 1)
-        widths = sorted({most, *range(UNITS_STEP, most, UNITS_STEP)} - set(range(least)), reverse=True)
+        most = max(shape.intermediate_size for shape in self.shapes)
+        least = max(int(self.least_neurons * most), 1)
+        widths = sorted({most, *range(NEURONS_STEP, most, NEURONS_STEP)} - set(range(least)), reverse=True)
         for count in range(len(self.shapes), 0, -1):
             for width in widths:
-                layers = (LayerShape(heads=self.heads, ffn=width),) * count
+                layers = (LayerShape(num_heads=self.heads, intermediate_size=width),) * count
                 if limits.kept_by(self.of(layers)):
                     return layers
         return None
@@ -172,8 +172,8 @@ class Predictor:
 
     def weights(self, shape: LayerShape) -> int:
         """Numbers of a layer that INT8 makes a byte each: the weights of its products."""
-        return 4 * self.hidden * shape.heads * self._head + 2 * self.hidden * shape.ffn
+        return 4 * self.hidden * shape.num_heads * self._head + 2 * self.hidden * shape.intermediate_size
 
     def _biases(self, shape: LayerShape) -> int:
         """Numbers that never become INT8: biases, LayerNorm."""
-        return 3 * shape.heads * self._head + shape.ffn + 6 * self.hidden
+        return 3 * shape.num_heads * self._head + shape.intermediate_size + 6 * self.hidden

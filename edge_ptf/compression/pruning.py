@@ -1,4 +1,4 @@
-"""Cut a fine-tuned checkpoint down to a student: fewer layers, heads, feed-forward units and token pieces."""
+"""Cut a fine-tuned checkpoint down to a student: fewer layers, heads, feed-forward neurons and token subwords."""
 
 from __future__ import annotations
 
@@ -11,18 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from edge_ptf import architecture, tasks
-from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import (
-    Checkpoint,
-    LineageStep,
-    load_model,
-    load_tokenizer,
-    model_inputs,
-    save_checkpoint,
-)
+from edge_ptf import models, tasks
 from edge_ptf.compression import vocabulary
-from edge_ptf.compression.costs import CostTable
 from edge_ptf.compression.importance import (
     LayerImportance,
     fisher,
@@ -32,20 +22,30 @@ from edge_ptf.compression.importance import (
     magnitude_hidden,
     strongest,
 )
+from edge_ptf.compression.latency_table import LatencyTable
 from edge_ptf.compression.reconstruction import reconstruct
 from edge_ptf.compression.structure import best_structure
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
+from edge_ptf.models import LayerShape
+from edge_ptf.models.checkpoint import (
+    Checkpoint,
+    LineageStep,
+    load_model,
+    load_tokenizer,
+    model_inputs,
+    save_checkpoint,
+)
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example
 from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import labelled_items
 
-SIZES = ("layers", "keep_layers", "heads", "ffn", "hidden")
+SIZES = ("num_layers", "keep_layers", "num_heads", "intermediate_size", "hidden_size")
 """The options that say the size themselves; `speedup` finds it instead."""
-UNITS_STEP = 32
-"""Shares of feed-forward units and of hidden states are rounded to this: kernels work on blocks."""
+NEURONS_STEP = 32
+"""Shares of feed-forward neurons and of hidden states are rounded to this: kernels work on blocks."""
 
 
 class PruneConfig(StageConfig):
@@ -54,21 +54,22 @@ class PruneConfig(StageConfig):
     speedup: float | None = Field(
         None, gt=1, description="Find the layers and widths that make it so many times as fast, in the same precision."
     )
-    layers: float | None = Field(
+    num_layers: float | None = Field(
         None, gt=0, description="Layers kept, a count or a share below 1, spread evenly; the last one always stays."
     )
     keep_layers: tuple[int, ...] | None = Field(None, description="These layers instead, from 0, such as 1,3,5.")
-    heads: tuple[float, ...] | None = Field(
+    num_heads: tuple[float, ...] | None = Field(
         None, description="Attention heads kept, a count or a share: one for all layers, or one for each kept layer."
     )
-    ffn: tuple[float, ...] | None = Field(
-        None, description="Feed-forward units kept, a count or a share: one for all layers, or one for each kept layer."
+    intermediate_size: tuple[float, ...] | None = Field(
+        None,
+        description="Feed-forward neurons kept, a count or a share: one for all layers, or one for each kept layer.",
     )
-    hidden: float | None = Field(
+    hidden_size: float | None = Field(
         None, gt=0, description="Numbers of the hidden states kept, a count or a share; teach the student after it."
     )
     importance: Literal["fisher", "magnitude"] = Field(
-        "fisher", description="Which heads, units and numbers of the hidden states matter."
+        "fisher", description="Which heads, neurons and numbers of the hidden states matter."
     )
     samples: int = Field(512, ge=1, description="Validation texts for the Fisher information.")
     rearrange: bool = Field(True, description="Look at parts together when choosing them, not at each alone.")
@@ -76,16 +77,16 @@ class PruneConfig(StageConfig):
         "weights", description="Fit what is left to the unpruned model: all output weights, or one factor a part."
     )
     refit_tokens: int = Field(32_768, ge=1, description="Tokens of training texts to fit to, at most.")
-    vocabulary: bool = Field(True, description="Drop token pieces that the training texts do not use.")
-    vocabulary_min_count: int = Field(1, ge=1, description="Fewest uses in train and validation that keep a piece.")
+    vocabulary: bool = Field(True, description="Drop token subwords that the training texts do not use.")
+    vocabulary_min_count: int = Field(1, ge=1, description="Fewest uses in train and validation that keep a subword.")
     vocabulary_size: int | None = Field(
-        None, ge=1, description="Fill up with the language's frequent pieces until there are so many."
+        None, ge=1, description="Fill up with the language's frequent subwords until there are so many."
     )
     skip_unsupported: bool = Field(
         False, description="Leave a model of a family that cannot be pruned as it is, instead of refusing it."
     )
 
-    @field_validator("keep_layers", "heads", "ffn", mode="before")
+    @field_validator("keep_layers", "num_heads", "intermediate_size", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
         """A single number or '1,3,5' from the command line is a list too."""
@@ -107,7 +108,7 @@ def prune(
     config: PruneConfig,
     out: Path,
     progress: Progress = SILENT,
-    costs: CostTable | None = None,
+    costs: LatencyTable | None = None,
 ) -> Checkpoint:
     """Writes a smaller model that works, or that `distill` then teaches.
 
@@ -120,19 +121,19 @@ def prune(
     """
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
     info, notes = checkpoint.info, dict[str, Any]()
-    if config.skip_unsupported and not architecture.is_known(model):
+    if config.skip_unsupported and not models.is_known(model):
         notes["skipped"] = f"family {model.config.model_type}"
     else:
-        architecture.family_of(model)
+        models.family_of(model)
         notes |= _cut_structure(model, tokenizer, checkpoint, data, config, costs, progress)
-        if config.hidden is not None:
+        if config.hidden_size is not None:
             cut = _cut_hidden(model, tokenizer, checkpoint, data, config, progress)
             if cut:
-                info, notes = info.replace(hidden=architecture.hidden_width(model)), notes | cut
+                info, notes = info.replace(hidden=models.hidden_size(model)), notes | cut
         if config.vocabulary:
             tokenizer, found = _cut_vocabulary(model, tokenizer, data, config)
             notes |= found
-        info = info.replace(layers=architecture.shapes(model))
+        info = info.replace(layers=models.shapes(model))
     step = LineageStep(stage="prune", config=config.model_dump(mode="json"), notes=notes)
     return save_checkpoint(model, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
 
@@ -149,9 +150,16 @@ def wanted_shapes(config: PruneConfig, shapes: Sequence[LayerShape]) -> dict[int
         BadInputError: that does not fit the model.
     """
     kept = _kept_layers(config, len(shapes))
-    heads = _widths("heads", config.heads, [shapes[layer].heads for layer in kept], step=1)
-    units = _widths("ffn", config.ffn, [shapes[layer].ffn for layer in kept], step=UNITS_STEP)
-    return {layer: LayerShape(heads=h, ffn=u) for layer, h, u in zip(kept, heads, units, strict=True)}
+    heads = _widths("num_heads", config.num_heads, [shapes[layer].num_heads for layer in kept], step=1)
+    neurons = _widths(
+        "intermediate_size",
+        config.intermediate_size,
+        [shapes[layer].intermediate_size for layer in kept],
+        step=NEURONS_STEP,
+    )
+    return {
+        layer: LayerShape(num_heads=h, intermediate_size=u) for layer, h, u in zip(kept, heads, neurons, strict=True)
+    }
 
 
 def _cut_structure(
@@ -160,19 +168,19 @@ def _cut_structure(
     checkpoint: Checkpoint,
     data: LabelledData,
     config: PruneConfig,
-    costs: CostTable | None,
+    costs: LatencyTable | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    before = architecture.shapes(model)
+    before = models.shapes(model)
     scores: list[LayerImportance] = []
     notes: dict[str, Any] = {}
     if config.speedup is not None:
         if costs is None:
-            raise BadInputError("a speed-up needs the cost of each width", hint="Measure it: edge-ptf costs")
-        _check_costs(costs, before)
+            raise BadInputError("a speed-up needs the cost of each width", hint="Measure it: edge-ptf latency-table")
+        _check_latency_table(costs, before)
         scores = _scores(model, tokenizer, checkpoint, data, config, progress)
         budget = costs.unpruned_predicted_ms / config.speedup
-        found = best_structure(scores, costs, budget, UNITS_STEP)
+        found = best_structure(scores, costs, budget, NEURONS_STEP)
         kept, wanted = list(found.kept), list(found.layers)
         notes = {
             "costs": costs.source,
@@ -186,10 +194,10 @@ def _cut_structure(
             scores = _scores(model, tokenizer, checkpoint, data, config, progress)
     cut = bool(scores) or len(kept) < len(before)
     unpruned = copy.deepcopy(model) if config.refit != "none" and cut else None
-    architecture.keep_layers(model, kept)
-    for part, layer, shape in zip(architecture.parts(model), kept, wanted, strict=True):
+    models.keep_layers(model, kept)
+    for part, layer, shape in zip(models.parts(model), kept, wanted, strict=True):
         if scores:
-            architecture.slice_layer(part, *_strongest(scores[layer], shape, config.rearrange))
+            models.slice_layer(part, *_strongest(scores[layer], shape, config.rearrange))
     if unpruned is not None and config.refit != "none":
         items, first_token = _refit_items(tokenizer, checkpoint, data, config)
         notes["refit_error_left"] = reconstruct(
@@ -206,22 +214,27 @@ def _cut_structure(
     return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted], **notes}
 
 
-def _check_costs(costs: CostTable, shapes: Sequence[LayerShape]) -> None:
-    """A table says nothing about more layers, heads or units than it was measured for."""
-    widest = LayerShape(heads=max(s.heads for s in costs.unpruned), ffn=max(s.ffn for s in costs.unpruned))
-    if len(shapes) > len(costs.unpruned) or any(s.heads > widest.heads or s.ffn > widest.ffn for s in shapes):
+def _check_latency_table(costs: LatencyTable, shapes: Sequence[LayerShape]) -> None:
+    """A table says nothing about more layers, heads or neurons than it was measured for."""
+    widest = LayerShape(
+        num_heads=max(s.num_heads for s in costs.unpruned),
+        intermediate_size=max(s.intermediate_size for s in costs.unpruned),
+    )
+    if len(shapes) > len(costs.unpruned) or any(
+        s.num_heads > widest.num_heads or s.intermediate_size > widest.intermediate_size for s in shapes
+    ):
         raise BadInputError(
-            f"the costs are those of a model with {len(costs.unpruned)} layers of at most {widest.heads} heads and "
-            f"{widest.ffn} units; this one is larger",
-            hint="Measure this one: edge-ptf costs",
+            f"the costs are those of a model with {len(costs.unpruned)} layers of at most {widest.num_heads} heads and "
+            f"{widest.intermediate_size} neurons; this one is larger",
+            hint="Measure this one: edge-ptf latency-table",
         )
 
 
 def _cut_hidden(
     model: Any, tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig, progress: Progress
 ) -> dict[str, Any]:
-    there = architecture.hidden_width(model)
-    count = _count("hidden", config.hidden or there, there, step=UNITS_STEP, least=1)
+    there = models.hidden_size(model)
+    count = _count("hidden_size", config.hidden_size or there, there, step=NEURONS_STEP, least=1)
     if count == there:
         return {}
     if config.importance == "magnitude":
@@ -229,13 +242,13 @@ def _cut_hidden(
     else:
         scores = fisher_hidden(model, *_scored(model, tokenizer, checkpoint, data, config), progress)
     kept = strongest(scores, count)
-    architecture.keep_hidden(model, kept)
+    models.keep_hidden(model, kept)
     return {"kept_hidden": kept}
 
 
 def _strongest(scores: LayerImportance, shape: LayerShape, rearrange: bool) -> tuple[list[int], list[int]]:
-    heads = strongest(scores.heads, shape.heads, scores.head_gradients if rearrange else None)
-    return heads, strongest(scores.units, shape.ffn, scores.unit_gradients if rearrange else None)
+    heads = strongest(scores.heads, shape.num_heads, scores.head_gradients if rearrange else None)
+    return heads, strongest(scores.neurons, shape.intermediate_size, scores.neuron_gradients if rearrange else None)
 
 
 def _refit_items(
@@ -276,30 +289,30 @@ def _scored(
     return items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
 
 
-def kept_pieces(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> list[int]:
-    """The token pieces that stay, by id, increasing.
+def kept_subwords(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> list[int]:
+    """The token subwords that stay, by id, increasing.
 
     Args:
         rows: of the model's embedding table.
     """
-    return _pieces_of(tokenizer, rows, (data.train, data.validation), config)
+    return _subwords_of(tokenizer, rows, (data.train, data.validation), config)
 
 
 def unseen_length(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> float:
-    """How many times as many tokens a text has once only the kept pieces are left, where the choice has not seen it:
+    """How many times as many tokens a text has once only the kept subwords are left, where the choice has not seen it:
     that of train alone, over the texts of validation."""
     if not config.vocabulary:
         return 1.0
-    small = vocabulary.rewritten(tokenizer, _pieces_of(tokenizer, rows, (data.train,), config))
+    small = vocabulary.rewritten(tokenizer, _subwords_of(tokenizer, rows, (data.train,), config))
     validation = [text for example in data.validation for text in _texts(example)]
     found = vocabulary.differences(tokenizer, small, validation)
     return found["mean_tokens_after"] / max(found["mean_tokens_before"], 1.0)
 
 
-def _pieces_of(tokenizer: Any, rows: int, splits: Iterable[Sequence[Example]], config: PruneConfig) -> list[int]:
+def _subwords_of(tokenizer: Any, rows: int, splits: Iterable[Sequence[Example]], config: PruneConfig) -> list[int]:
     if not config.vocabulary:
         return list(range(rows))
-    counts = vocabulary.count_pieces(
+    counts = vocabulary.count_subwords(
         tokenizer, [text for split in splits for example in split for text in _texts(example)]
     )
     kept = vocabulary.kept_ids(tokenizer, counts, config.vocabulary_min_count, config.vocabulary_size)
@@ -308,9 +321,9 @@ def _pieces_of(tokenizer: Any, rows: int, splits: Iterable[Sequence[Example]], c
 
 
 def _cut_vocabulary(model: Any, tokenizer: Any, data: LabelledData, config: PruneConfig) -> tuple[Any, dict[str, Any]]:
-    kept = kept_pieces(tokenizer, model.config.vocab_size, data, config)
+    kept = kept_subwords(tokenizer, model.config.vocab_size, data, config)
     small = vocabulary.rewritten(tokenizer, kept)
-    architecture.keep_pieces(model, kept)
+    models.keep_subwords(model, kept)
     validation = [text for example in data.validation for text in _texts(example)]
     found = {"pieces_before": len(tokenizer), "pieces_after": len(small)}
     return small, {**found, **vocabulary.differences(tokenizer, small, validation)}
@@ -328,9 +341,9 @@ def _kept_layers(config: PruneConfig, count: int) -> list[int]:
         if not config.keep_layers:
             raise BadInputError("keep_layers: no layer is named", hint=f"Layers: 0 to {count - 1}")
         return sorted(set(config.keep_layers))
-    if config.layers is None:
+    if config.num_layers is None:
         return list(range(count))
-    return spread_layers(count, _count("layers", config.layers, count, least=1))
+    return spread_layers(count, _count("num_layers", config.num_layers, count, least=1))
 
 
 def _widths(name: str, wanted: Sequence[float] | None, present: Sequence[int], step: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""After cutting: the output projections of what stays are refitted, so that each layer says again what it said before.
+"""After surgery: the output projections of what stays are refitted, so that each layer says again what it said before.
 
 No labels, no gradients, no epochs: each half of a layer is one linear least-squares problem over a few thousand texts.
 """
@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ptf import architecture
-from edge_ptf.architecture import LayerParts
+from edge_ptf import models
+from edge_ptf.models import LayerParts
 from edge_ptf.progress import Progress
 from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.trainer import by_length
@@ -29,8 +29,8 @@ HELD_OUT = 10
 LARGEST_SCALE = 10.0
 """A layer whose scales would change by more is left as it is: its problem is ill-conditioned (Kwon et al. 2022)."""
 
-Half = Literal["attention", "ffn"]
-HALVES: tuple[Half, ...] = ("attention", "ffn")
+Half = Literal["attention", "feed_forward"]
+HALVES: tuple[Half, ...] = ("attention", "feed_forward")
 Matrix = NDArray[np.float64]
 
 
@@ -78,8 +78,8 @@ def reconstruct(
         For each half of each layer, the share of the squared error that is left of tokens held out.
     """
     texts = _Texts(items, inputs, pad)
-    wanted = architecture.parts(teacher)
-    parts = architecture.parts(student)
+    wanted = models.parts(teacher)
+    parts = models.parts(student)
     targets = _Targets(teacher, [wanted[origin] for origin in origins], texts, first_token, progress)
     left = []
     progress.start("Refit", 2 * len(parts))
@@ -139,7 +139,7 @@ def _refit(
     """Fits one output projection; returns the share of the squared error that is left of tokens held out."""
     import torch
 
-    output = part.get(part.family.attention_output if half == "attention" else part.family.ffn_output)
+    output = part.get(part.family.attention_output if half == "attention" else part.family.feed_forward_output)
     width = getattr(output, "in_features", 0)
     fitted, held = _Sums.empty(width + 1, len(output.bias)), _Sums.empty(width + 1, len(output.bias))
     energy, seen = 0.0, 0
@@ -169,7 +169,7 @@ def _refit(
     proof = held if held.error else fitted
 
     def whole(sums: _Sums) -> Matrix | None:
-        return _changes(sums.squares, sums.products, output, size if form == "scales" else 0)
+        return _changes(sums.squares, sums.linear_ops, output, size if form == "scales" else 0)
 
     for solve_for in (whole, _bias_alone):
         tried = solve_for(fitted)
@@ -192,7 +192,7 @@ class _Sums:
 
     squares: Matrix
     """The projection's inputs with a one appended, times themselves: [width + 1, width + 1]."""
-    products: Matrix
+    linear_ops: Matrix
     """The same times what is missing in the sum: [width + 1, out]."""
     error: float = 0.0
     """What is missing, squared."""
@@ -204,22 +204,22 @@ class _Sums:
     def add(self, rows: Any, missing: Any) -> None:
         """Counts tokens in: rows [tokens, width + 1] and what is missing [tokens, out]."""
         self.squares += (rows.T @ rows).double().numpy()
-        self.products += (rows.T @ missing).double().numpy()
+        self.linear_ops += (rows.T @ missing).double().numpy()
         self.error += float(missing.double().square().sum())
 
     def joined(self, other: _Sums) -> _Sums:
         """Of the tokens of both."""
-        return _Sums(self.squares + other.squares, self.products + other.products, self.error + other.error)
+        return _Sums(self.squares + other.squares, self.linear_ops + other.linear_ops, self.error + other.error)
 
     def gained(self, change: Matrix) -> float:
         """By how much the squared error falls."""
-        return 2 * float((change * self.products).sum()) - float((change * (self.squares @ change)).sum())
+        return 2 * float((change * self.linear_ops).sum()) - float((change * (self.squares @ change)).sum())
 
 
 def _bias_alone(sums: _Sums) -> Matrix:
     """What is added where the weights stay as they are, [width + 1, out]."""
-    change = np.zeros_like(sums.products)
-    change[-1] = sums.products[-1] / sums.squares[-1, -1]
+    change = np.zeros_like(sums.linear_ops)
+    change[-1] = sums.linear_ops[-1] / sums.squares[-1, -1]
     return change
 
 
@@ -273,4 +273,4 @@ def _tokens(mask: Any, first_only: bool) -> Any:
 
 
 def _norm(part: LayerParts, half: Half) -> str:
-    return part.family.attention_norm if half == "attention" else part.family.ffn_norm
+    return part.family.attention_norm if half == "attention" else part.family.feed_forward_norm

@@ -1,4 +1,4 @@
-"""The structure of least estimated loss that meets a latency: which layers stay, with how many heads and units."""
+"""The structure of least estimated loss that meets a latency: which layers stay, with how many heads and neurons."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ptf.architecture import LayerShape
-from edge_ptf.compression.costs import CostTable, LayerCosts
 from edge_ptf.compression.importance import LayerImportance
+from edge_ptf.compression.latency_table import LatencyTable, LayerLatencies
 from edge_ptf.errors import BadInputError
+from edge_ptf.models import LayerShape
 
 STEPS = 4_000
 """Into how many parts the latency budget is cut; each layer's cost is rounded up to one, so the budget holds."""
@@ -30,29 +30,29 @@ class Structure:
 
 
 def best_structure(
-    importance: Sequence[LayerImportance], costs: CostTable, budget_ms: float, units_step: int
+    importance: Sequence[LayerImportance], costs: LatencyTable, budget_ms: float, neurons_step: int
 ) -> Structure:
     """Minimises the sum of the importance of what is cut, at a predicted latency of at most `budget_ms`.
 
-    The loss of cutting a set of heads or units is estimated by the sum of their scores (Kwon et al. 2022, eq. 8); cost
+    The loss of surgery a set of heads or neurons is estimated by the sum of their scores (Kwon et al. 2022, eq. 8); cost
     and loss are then sums over layers, and the best choice of a width for each is a multiple-choice knapsack, solved
     exactly by dynamic programming over the budget. A layer before the last that keeps nothing goes whole, with its
     LayerNorms, and costs nothing.
 
     Args:
-        units_step: feed-forward widths are multiples of it.
+        neurons_step: feed-forward widths are multiples of it.
 
     Raises:
-        BadInputError: not even a model without heads and units is as quick.
+        BadInputError: not even a model without heads and neurons is as quick.
     """
     *inner, last = importance
-    choices = [_layer_choices(scores, costs.inner, units_step, removable=True) for scores in inner]
-    choices.append(_layer_choices(last, costs.last, units_step, removable=False))
+    choices = [_layer_choices(scores, costs.inner, neurons_step, removable=True) for scores in inner]
+    choices.append(_layer_choices(last, costs.last, neurons_step, removable=False))
     quickest = float(costs.whole(costs.fixed_ms + sum(float(layer.ms.min()) for layer in choices)))
     if quickest > budget_ms:
         most = costs.unpruned_predicted_ms / quickest
         raise BadInputError(
-            f"no structure takes {budget_ms:.3f} ms: without any heads and units it would be {quickest:.3f} ms",
+            f"no structure takes {budget_ms:.3f} ms: without any heads and neurons it would be {quickest:.3f} ms",
             hint=f"Ask for a speed-up below {most:.1f}",
         )
     step = (costs.sum_within(budget_ms) - costs.fixed_ms) / STEPS
@@ -85,14 +85,16 @@ class _Choices:
     ms: NDArray[np.float64]
 
 
-def _layer_choices(scores: LayerImportance, costs: LayerCosts, units_step: int, *, removable: bool) -> _Choices:
+def _layer_choices(scores: LayerImportance, costs: LayerLatencies, neurons_step: int, *, removable: bool) -> _Choices:
     """Every pair of widths that no quicker pair of the same loss beats; and, where it may go, no layer at all."""
     heads = np.arange(len(scores.heads) + 1)
-    units = np.array(sorted({*range(0, len(scores.units), units_step), len(scores.units)}))
-    lost = [_cut_loss(values)[widths] for values, widths in ((scores.heads, heads), (scores.units, units))]
+    neurons = np.array(sorted({*range(0, len(scores.neurons), neurons_step), len(scores.neurons)}))
+    lost = [_cut_loss(values)[widths] for values, widths in ((scores.heads, heads), (scores.neurons, neurons))]
     loss = (lost[0][:, None] + lost[1][None, :]).ravel()
-    ms = (costs.attention.at(heads)[:, None] + costs.ffn.at(units)[None, :]).ravel()
-    shapes: list[LayerShape | None] = [LayerShape(heads=int(head), ffn=int(unit)) for head in heads for unit in units]
+    ms = (costs.attention.at(heads)[:, None] + costs.feed_forward.at(neurons)[None, :]).ravel()
+    shapes: list[LayerShape | None] = [
+        LayerShape(num_heads=int(head), intermediate_size=int(unit)) for head in heads for unit in neurons
+    ]
     if removable:
         shapes[0], ms[0] = None, 0.0
     order, least, kept = np.lexsort((loss, ms)), np.inf, []

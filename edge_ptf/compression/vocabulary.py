@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.errors import CheckpointError
+from edge_ptf.models.checkpoint import load_tokenizer
 
 SUFFIX = "##"
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
-def count_pieces(tokenizer: Any, texts: Iterable[str]) -> Counter[int]:
+def count_subwords(tokenizer: Any, texts: Iterable[str]) -> Counter[int]:
     """How often each token id occurs in the texts."""
     found: Counter[int] = Counter()
     for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]:
@@ -28,29 +28,29 @@ def count_pieces(tokenizer: Any, texts: Iterable[str]) -> Counter[int]:
 def kept_ids(tokenizer: Any, counts: Mapping[int, int], min_count: int, size: int | None) -> list[int]:
     """The ids that stay, in increasing order.
 
-    These are special and added tokens, every piece of a single character with its `##` form (one missing letter would
+    These are special and added tokens, every subword of a single character with its `##` form (one missing letter would
     make whole words unknown), what the texts use at least `min_count` times with all that merges need to build it, and
-    then pieces from the top of the vocabulary, where the frequent ones stand, until there are `size`.
+    then subwords from the top of the vocabulary, where the frequent ones stand, until there are `size`.
     """
     document = json.loads(tokenizer.backend_tokenizer.to_str())
     model = document["model"]
-    pieces, sources = _pieces(model), _sources(model)
+    subwords, sources = _subwords(model), _sources(model)
     kept = set(tokenizer.all_special_ids) | {item["id"] for item in document["added_tokens"]}
-    kept |= {number for number, piece in pieces.items() if _is_elementary(piece, model)}
+    kept |= {number for number, subword in subwords.items() if _is_elementary(subword, model)}
     kept |= {number for number, count in counts.items() if count >= min_count}
-    if model["type"] == "Unigram":  # what an unknown character costs is counted from the least likely piece
-        kept.add(min(pieces, key=lambda number: model["vocab"][number][1]))
+    if model["type"] == "Unigram":  # what an unknown character costs is counted from the least likely subword
+        kept.add(min(subwords, key=lambda number: model["vocab"][number][1]))
     kept = _closed(sources, kept)
-    for number in sorted(pieces):
+    for number in sorted(subwords):
         if size is None or len(kept) >= size:
             break
-        if number not in kept and not pieces[number].startswith("[unused"):
+        if number not in kept and not subwords[number].startswith("[unused"):
             kept |= _closed(sources, {number})
     return sorted(kept)
 
 
 def rewritten(tokenizer: Any, kept: Sequence[int]) -> Any:
-    """The same tokenizer over the kept pieces, numbered anew in the old order.
+    """The same tokenizer over the kept subwords, numbered anew in the old order.
 
     Raises:
         CheckpointError: a kind of tokenizer whose vocabulary cannot be cut.
@@ -84,21 +84,21 @@ def differences(before: Any, after: Any, texts: Sequence[str]) -> dict[str, floa
     }
 
 
-def _pieces(model: Mapping[str, Any]) -> dict[int, str]:
-    """The pieces by id; ids of added tokens may be missing."""
+def _subwords(model: Mapping[str, Any]) -> dict[int, str]:
+    """The subwords by id; ids of added tokens may be missing."""
     if model["type"] == "Unigram":
-        return {number: piece for number, (piece, _) in enumerate(model["vocab"])}
+        return {number: subword for number, (subword, _) in enumerate(model["vocab"])}
     if model["type"] in ("WordPiece", "BPE"):
-        return {number: piece for piece, number in model["vocab"].items()}
+        return {number: subword for subword, number in model["vocab"].items()}
     raise CheckpointError(
         f"the vocabulary of a {model['type']} tokenizer cannot be cut", hint="Set prune.vocabulary to false"
     )
 
 
-def _is_elementary(piece: str, model: Mapping[str, Any]) -> bool:
-    """Whether a piece is a single character, with or without the mark of its place, or stands for a single byte."""
-    return len(piece.removeprefix(SUFFIX).removeprefix("▁")) <= 1 or bool(
-        model.get("byte_fallback") and BYTE.fullmatch(piece)
+def _is_elementary(subword: str, model: Mapping[str, Any]) -> bool:
+    """Whether a subword is a single character, with or without the mark of its place, or stands for a single byte."""
+    return len(subword.removeprefix(SUFFIX).removeprefix("▁")) <= 1 or bool(
+        model.get("byte_fallback") and BYTE.fullmatch(subword)
     )
 
 
@@ -112,7 +112,7 @@ def _merges(model: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _sources(model: Mapping[str, Any]) -> dict[int, set[int]]:
-    """The pieces that byte-pair merges build a piece from."""
+    """The subwords that byte-pair merges build a subword from."""
     found: dict[int, set[int]] = {}
     for left, right, result in _merges(model):
         found.setdefault(model["vocab"][result], set()).update((model["vocab"][left], model["vocab"][right]))
@@ -120,7 +120,7 @@ def _sources(model: Mapping[str, Any]) -> dict[int, set[int]]:
 
 
 def _closed(sources: Mapping[int, set[int]], kept: Iterable[int]) -> set[int]:
-    """`kept` with every piece that byte-pair merges pass through on the way to a kept one."""
+    """`kept` with every subword that byte-pair merges pass through on the way to a kept one."""
     closed = set(kept)
     waiting = list(closed)
     while waiting:
@@ -132,15 +132,17 @@ def _closed(sources: Mapping[int, set[int]], kept: Iterable[int]) -> set[int]:
 
 def _cut(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
     model = document["model"]
-    pieces = _pieces(model)
+    subwords = _subwords(model)
     if model["type"] == "Unigram":
-        model["vocab"] = [model["vocab"][old] for old in numbers if old in pieces]
+        model["vocab"] = [model["vocab"][old] for old in numbers if old in subwords]
         model["unk_id"] = numbers.get(model["unk_id"])
     else:
         merges = _merges(model)
-        model["vocab"] = {pieces[old]: new for old, new in numbers.items() if old in pieces}
+        model["vocab"] = {subwords[old]: new for old, new in numbers.items() if old in subwords}
         if merges:
-            model["merges"] = [list(merge[:2]) for merge in merges if all(piece in model["vocab"] for piece in merge)]
+            model["merges"] = [
+                list(merge[:2]) for merge in merges if all(subword in model["vocab"] for subword in merge)
+            ]
     document["added_tokens"] = [item for item in document["added_tokens"] if item["id"] in numbers]
     for item in document["added_tokens"]:
         item["id"] = numbers[item["id"]]

@@ -2,7 +2,7 @@
 
 A student that only sees the training texts copies the teacher there and nowhere else; between and beside the classes,
 where out-of-scope texts lie, it is free. Mixed texts show it the teacher's doubt. Foreign words show it what to make of
-words that its smaller vocabulary cuts into pieces: training texts, which that vocabulary was chosen by, hold none.
+words that its smaller vocabulary cuts into subwords: training texts, which that vocabulary was chosen by, hold none.
 Mixed validation texts, which no model has seen, are many texts of doubt to set the student's threshold by.
 """
 
@@ -21,7 +21,7 @@ PLACE_MARKS = "▁Ġ"
 """What Unigram and byte-level BPE write for the space before a word."""
 
 
-def mixed(
+def spliced(
     examples: Sequence[Example], count: int, seed: int, foreign: Sequence[str] = (), share: float = 0.0
 ) -> list[Example]:
     """`count` texts, each the beginning of one text and the end of another, cut between words.
@@ -71,18 +71,18 @@ def substituted(
 def near_words(
     tokenizer: Any, embeddings: NDArray[np.float32], words: Iterable[str], count: int = 10
 ) -> dict[str, tuple[str, ...]]:
-    """For each of `words` that is one piece to the tokenizer, the other such words whose embeddings are nearest to it.
+    """For each of `words` that is one subword to the tokenizer, the other such words whose embeddings are nearest to it.
 
     Args:
-        embeddings: the model's input embeddings, [pieces, width]; nearness is their cosine, the mean taken out.
+        embeddings: the model's input embeddings, [subwords, width]; nearness is their cosine, the mean taken out.
         count: nearest words of each.
     """
-    pieces = _whole_words(tokenizer)
-    known = [word for word in dict.fromkeys(words) if word in pieces]
-    if not known or len(pieces) <= count:
+    subwords = _whole_words(tokenizer)
+    known = [word for word in dict.fromkeys(words) if word in subwords]
+    if not known or len(subwords) <= count:
         return {}
-    candidates = list(pieces)
-    rows = embeddings[list(pieces.values())].astype(np.float32)
+    candidates = list(subwords)
+    rows = embeddings[list(subwords.values())].astype(np.float32)
     rows -= rows.mean(axis=0)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-9)
     place = {word: index for index, word in enumerate(candidates)}
@@ -98,16 +98,16 @@ def near_words(
 
 
 def _whole_words(tokenizer: Any) -> dict[str, int]:
-    """Words of letters that are one piece to a tokenizer, and their ids, in order of the vocabulary."""
-    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    words = [word for piece, _ in pieces if (word := piece.lstrip(PLACE_MARKS)).isalpha() and len(word) > 1]
+    """Words of letters that are one subword to a tokenizer, and their ids, in order of the vocabulary."""
+    subwords = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    words = [word for subword, _ in subwords if (word := subword.lstrip(PLACE_MARKS)).isalpha() and len(word) > 1]
     words = list(dict.fromkeys(words))
     cuts = tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
     return {word: cut[0] for word, cut in zip(words, cuts, strict=True) if len(cut) == 1}
 
 
-def foreign_words(teacher: Any, student: Any) -> list[str]:
-    """Words that are one piece to the teacher's tokenizer and several to the student's, in order of the vocabulary."""
+def split_words(teacher: Any, student: Any) -> list[str]:
+    """Words that are one subword to the teacher's tokenizer and several to the student's, in order of the vocabulary."""
     words = list(_whole_words(teacher))
     cuts = student([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
     return [word for word, cut in zip(words, cuts, strict=True) if len(cut) > 1]

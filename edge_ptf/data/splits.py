@@ -73,11 +73,11 @@ def conflicts(examples: Sequence[Example]) -> int:
 
 
 def _shares(sizes: Mapping[str, int], fraction: float, capacity: Mapping[str, int]) -> dict[str, int]:
-    """How many of each stratum: its exact share rounded down, then one more where the remainder is largest."""
+    """How many of each stratum: its exact share rounded down, then one more where the non_int8_dtype is largest."""
     exact = {kind: size * fraction for kind, size in sizes.items()}
     shares = {kind: min(math.floor(value), capacity[kind]) for kind, value in exact.items()}
     wanted = round(sum(sizes.values()) * fraction) - sum(shares.values())
-    by_remainder = sorted(sizes, key=lambda kind: (shares[kind] - exact[kind], value_digest(kind)))
-    for kind in [kind for kind in by_remainder if shares[kind] < capacity[kind]][: max(wanted, 0)]:
+    by_non_int8_dtype = sorted(sizes, key=lambda kind: (shares[kind] - exact[kind], value_digest(kind)))
+    for kind in [kind for kind in by_non_int8_dtype if shares[kind] < capacity[kind]][: max(wanted, 0)]:
         shares[kind] += 1
     return shares

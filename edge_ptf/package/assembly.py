@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf import tasks
-from edge_ptf.checkpoint import LineageStep, load_tokenizer
 from edge_ptf.config import StageConfig
-from edge_ptf.data.augmentation import mixed
+from edge_ptf.data.augmentation import spliced
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import BadInputError, ParityError
-from edge_ptf.export.execute import GraphSession
-from edge_ptf.export.exporting import spread
-from edge_ptf.export.graph import Graph
-from edge_ptf.export.rewrite import shift_output
+from edge_ptf.graph.artifact import Graph
+from edge_ptf.graph.exporting import spread
+from edge_ptf.graph.rewrite import shift_output
+from edge_ptf.models.checkpoint import LineageStep, load_tokenizer
 from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
 from edge_ptf.package.golden import TOLERANCE, golden_examples, golden_lines
 from edge_ptf.package.manifest import (
@@ -39,8 +39,8 @@ from edge_ptf.package.manifest import (
     TokenizerEntry,
 )
 from edge_ptf.package.payload import Payload, write_payload
-from edge_ptf.package.tables import TableTokenizer, UnsupportedTokenizerError, prove_tables, tokenizer_tables
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
+from edge_ptf.package.tokenizers import TableTokenizer, UnsupportedTokenizerError, prove_tables, tokenizer_tables
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Encoding, Example, Logits, Task
 
@@ -48,7 +48,7 @@ PAYLOAD_FILE = "payload.eptf"
 TABLES_FILE = "tokenizer.bin"
 LEAST_ONNXRUNTIME = "1.23"
 TOOLS = ("edge-ptf", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
-MIXED_TEXTS, MIXED_SEED = 4000, 0
+SPLICED_TEXTS, SPLICED_SEED = 4000, 0
 
 
 class AssembleConfig(StageConfig):
@@ -100,7 +100,7 @@ def assemble(
             session = GraphSession(model)
             added = {name: float(value) for name, value in zip(task.spec.labels, shift, strict=True) if value}
             steps = (*steps, LineageStep(stage="assemble", notes={"added_to_logits": added}))
-    elif task.calibrates:
+    elif task.tunes:
         logits = ask("Assemble", session, task.encode(tokenizer, data.validation, info.max_length))
         task = tasks.create(task.calibrated(logits, [example.label for example in data.validation]))
 
@@ -146,7 +146,7 @@ def threshold_texts(validation: Sequence[Example]) -> list[Example]:
     Only texts of doubt tell two thresholds apart, and of labelled texts most leave no doubt: of CLINC150's 3,100
     validation texts the teacher turns away 130, of 4,000 mixtures some 700.
     """
-    return [*validation, *mixed(validation, MIXED_TEXTS, MIXED_SEED)]
+    return [*validation, *spliced(validation, SPLICED_TEXTS, SPLICED_SEED)]
 
 
 Ask = Callable[[str, GraphSession, Sequence[Encoding]], list[Logits]]

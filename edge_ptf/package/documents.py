@@ -15,14 +15,14 @@ def model_card(manifest: Manifest) -> str:
     """Markdown with the front matter that model hubs read."""
     task, graph = manifest.task, manifest.graph
     labels = ", ".join(task.labels[:12]) + (f", … ({len(task.labels)} in all)" if len(task.labels) > 12 else "")
-    layers = ", ".join(f"{layer.heads} heads / {layer.ffn} units" for layer in graph.layers)
+    layers = ", ".join(f"{layer.num_heads} heads / {layer.intermediate_size} neurons" for layer in graph.layers)
     scheme = graph.scheme
     form = (
         scheme.precision.upper()
         if scheme.precision != "int8"
         else f"INT8, {scheme.mode}, activations {scheme.activation}, weights {scheme.weight}"
         + (", per channel" if scheme.per_channel else "")
-        + ("" if scheme.remainder == "fp32" else f", the rest {scheme.remainder.upper()}")
+        + ("" if scheme.non_int8_dtype == "fp32" else f", the rest {scheme.non_int8_dtype.upper()}")
     )
     scope = ""
     if task.out_of_scope_label is not None:

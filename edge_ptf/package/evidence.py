@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from edge_ptf.config import StrictModel
+from edge_ptf.environment import Environment
 from edge_ptf.machine import Machine
-from edge_ptf.surroundings import Surroundings
 
 
 class RuntimeInfo(StrictModel):
@@ -41,7 +41,7 @@ class AccuracyEvidence(StrictModel):
     split: Literal["test"] = "test"
     machine: Machine
     runtime: RuntimeInfo
-    faithful: bool = Field(description="False when this machine does not execute the INT8 scheme exactly.")
+    exact: bool = Field(description="False when this machine does not execute the INT8 scheme exactly.")
     metrics: dict[str, float]
     class_report: tuple[dict[str, Any], ...] = ()
     rows: tuple[PredictionRow, ...]
@@ -66,8 +66,8 @@ class Launch(StrictModel):
 class LaunchEnvironment(StrictModel):
     """What went on around one launch."""
 
-    before: Surroundings
-    after: Surroundings
+    before: Environment
+    after: Environment
 
 
 class LatencyEvidence(StrictModel):
@@ -134,7 +134,7 @@ class Status(str, Enum):
     UNPROVEN = "UNPROVEN"
 
 
-class Judgement(StrictModel):
+class TargetVerdict(StrictModel):
     """One target judged."""
 
     target: str = Field(description="Name as in the profile, e.g. max_drop.accuracy or latency_ms.p50.")
@@ -157,5 +157,5 @@ class Verdict(StrictModel):
     profile: str
     confidence: float
     status: Status | None
-    judgements: tuple[Judgement, ...]
+    target_verdicts: tuple[TargetVerdict, ...]
     warnings: tuple[str, ...] = ()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
+from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import PackageError
-from edge_ptf.export.execute import GraphSession
 from edge_ptf.package.rounding import rounding_effects
 from edge_ptf.tasks.base import Example, Task
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import LineageStep
-from edge_ptf.export.graph import Scheme
+from edge_ptf.graph.artifact import Scheme
+from edge_ptf.models import LayerShape
+from edge_ptf.models.checkpoint import LineageStep
 from edge_ptf.tasks.base import TaskSpec
 
 FORMAT = "edge-ptf-package"
@@ -56,7 +56,7 @@ class GraphEntry(Part):
     inputs: tuple[TensorEntry, ...]
     outputs: tuple[TensorEntry, ...]
     opset: int
-    scheme: Annotated[Scheme, _known_fields(Scheme)] = Field(description="The INT8 flavour.")
+    scheme: Annotated[Scheme, _known_fields(Scheme)] = Field(description="The INT8 quantization.")
     layers: tuple[Annotated[LayerShape, _known_fields(LayerShape)], ...] = Field(
         description="Width of each encoder layer."
     )

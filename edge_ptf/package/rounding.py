@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from edge_ptf.export.execute import GraphSession
+from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.tasks.base import Encoding
 
 STEP = 1e-6

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_ptf import tasks
+from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import VerificationError
-from edge_ptf.export.execute import GraphSession
 from edge_ptf.machine import this_machine
 from edge_ptf.package.golden import golden_cases
 from edge_ptf.package.manifest import Manifest

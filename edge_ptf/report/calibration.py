@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_ptf.export.graph import Graph
+from edge_ptf.graph.artifact import Graph
 from edge_ptf.report.tables import titled_table
 
 

@@ -101,7 +101,7 @@ def _figure_row(name: str, left: Figure | None, right: Figure | None, compares: 
 
 def _targets(left: Study, right: Study) -> Iterator[Row]:
     found = [
-        {item.title: item.status.value for item in study.verdict.judgements} if study.verdict else {}
+        {item.title: item.status.value for item in study.verdict.target_verdicts} if study.verdict else {}
         for study in (left, right)
     ]
     for title in dict.fromkeys([*found[0], *found[1]]):

@@ -10,8 +10,8 @@ from edge_ptf.machine import Machine
 from edge_ptf.package.evidence import LatencyEvidence
 from edge_ptf.report import answers, figures, plots, sizes, verdicts
 from edge_ptf.report.answers import Pairs, Side
+from edge_ptf.report.formatting import bytes_text, metric_words
 from edge_ptf.report.study import Study
-from edge_ptf.report.wording import bytes_text, metric_words
 from edge_ptf.tasks import create
 
 MATRIX_CLASSES = 25
@@ -101,7 +101,7 @@ def accuracy(study: Study) -> dict[str, Any] | None:
     metrics = study.accuracy.metrics
     return {
         "rows": len(study.accuracy.rows),
-        "faithful": study.accuracy.faithful,
+        "exact": study.accuracy.exact,
         "by": study.accuracy.runtime.runner or "Python",
         "metrics": [
             (metric_words(name), study.baseline.metrics.get(name) if study.baseline else None, value)
@@ -183,9 +183,11 @@ def size(study: Study) -> list[dict[str, Any]]:
     """Files, and the model's weights by purpose, each with its share."""
     tables = []
     found = {"By file": sizes.files(study.payload), "Inside the model": sizes.model_parts(study.payload)}
-    for title, pieces in found.items():
-        whole = sum(piece.size_bytes for piece in pieces) or 1
-        rows = [(piece.name, bytes_text(piece.size_bytes), 100 * piece.size_bytes / whole) for piece in pieces]
+    for title, subwords in found.items():
+        whole = sum(subword.size_bytes for subword in subwords) or 1
+        rows = [
+            (subword.name, bytes_text(subword.size_bytes), 100 * subword.size_bytes / whole) for subword in subwords
+        ]
         tables.append({"title": title, "rows": rows})
     return tables
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from edge_ptf import statistics
 from edge_ptf.package.evidence import LatencyEvidence
+from edge_ptf.report.formatting import figure_text, metric_words
 from edge_ptf.report.plots import Point
 from edge_ptf.report.study import Study
-from edge_ptf.report.wording import figure_text, metric_words
 from edge_ptf.tasks import create
 
 SIZE = "package size"

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from edge_ptf.package.evidence import Judgement, Status, Verdict
-from edge_ptf.report.judgements import explanation, limit_text
-from edge_ptf.report.wording import figure_text
+from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
+from edge_ptf.report.formatting import figure_text
+from edge_ptf.report.target_verdicts import explanation, limit_text
 
 TAGS = {Status.FAIL: "failure", Status.UNPROVEN: "error"}
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -20,16 +20,16 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(verdict: Verdict, package: str) -> bytes:
-    """One test case for each judgement, in UTF-8; without targets one that is skipped. Equal verdicts give equal bytes.
+    """One test case for each target_verdict, in UTF-8; without targets one that is skipped. Equal verdicts give equal bytes.
 
     Args:
         package: the package's name, shown beside each test case.
     """
     counts = {
-        "tests": max(len(verdict.judgements), 1),
-        "failures": sum(item.status is Status.FAIL for item in verdict.judgements),
-        "errors": sum(item.status is Status.UNPROVEN for item in verdict.judgements),
-        "skipped": 0 if verdict.judgements else 1,
+        "tests": max(len(verdict.target_verdicts), 1),
+        "failures": sum(item.status is Status.FAIL for item in verdict.target_verdicts),
+        "errors": sum(item.status is Status.UNPROVEN for item in verdict.target_verdicts),
+        "skipped": 0 if verdict.target_verdicts else 1,
     }
     root = _element(None, "testsuites", name="edge-ptf gate", time=0, **counts)
     suite = _element(root, "testsuite", name=f"{package} on {verdict.profile}", time=0, **counts)
@@ -41,9 +41,9 @@ def junit(verdict: Verdict, package: str) -> bytes:
         ("status", verdict.status.value if verdict.status else "nothing judged"),
     ):
         _element(properties, "property", name=name, value=value)
-    for item in verdict.judgements:
+    for item in verdict.target_verdicts:
         _case(suite, item, f"{package}.{verdict.profile}")
-    if not verdict.judgements:
+    if not verdict.target_verdicts:
         case = _element(suite, "testcase", name="targets", classname=f"{package}.{verdict.profile}", time=0)
         _element(case, "skipped", message="nothing judged: neither profile nor command line sets a target")
     if verdict.warnings:
@@ -53,7 +53,7 @@ def junit(verdict: Verdict, package: str) -> bytes:
     return written + b"\n"
 
 
-def _case(suite: ElementTree.Element, item: Judgement, group: str) -> None:
+def _case(suite: ElementTree.Element, item: TargetVerdict, group: str) -> None:
     """The name is the target's, which stays the same from run to run: CI systems follow a test by its name."""
     case = _element(suite, "testcase", name=f"{item.title} ({item.target})", classname=group, time=0)
     bound = figure_text(item.bound, item.unit)

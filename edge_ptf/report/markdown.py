@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from edge_ptf import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
-from edge_ptf.report.judgements import explanation, limit_text
-from edge_ptf.report.wording import figure_text, metric_words
+from edge_ptf.report.formatting import figure_text, metric_words
+from edge_ptf.report.target_verdicts import explanation, limit_text
 
 MARKS = {Status.PASS: "✅", Status.FAIL: "❌", Status.UNPROVEN: "⚠️"}
 SPECIAL = re.compile(r"([\\`*_\[\]#|~<>&@$]|:(?=[\w+-]+:|//))")
@@ -35,7 +35,7 @@ def verdict_summary(verdict: Verdict, package: str) -> str:
                     limit_text(item),
                     explanation(item),
                 )
-                for item in verdict.judgements
+                for item in verdict.target_verdicts
             ],
             numbers=(2, 3, 4),
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from edge_ptf.export.sensitivity import Answers, Sensitivity
+from edge_ptf.graph.sensitivity import Answers, Sensitivity
+from edge_ptf.report.formatting import metric_words
 from edge_ptf.report.tables import titled_table
-from edge_ptf.report.wording import metric_words
 
 
 def sensitivity_table(found: Sensitivity) -> RenderableType:
@@ -20,14 +20,14 @@ def sensitivity_table(found: Sensitivity) -> RenderableType:
     def cells(answers: Answers) -> tuple[str, str]:
         return f"{answers.metric - found.fp32_metric:+.2f}", f"{answers.distance:.1f} %"
 
-    for item in found.products:
+    for item in found.linear_ops:
         style = "bold yellow" if item.name in found.culprits else ""
         row = (*cells(item.only_fp32), *cells(item.only_int8), f"{item.added_ms:+.3f} ms")
         table.add_row(item.name, *row, style=style)
     table.add_section()
     table.add_row("all in INT8", *cells(found.int8), "", "", f"{found.int8_ms:.3f} ms")
     table.add_row(
-        "only the tables in " + found.flavour.embeddings.upper(),
+        "only the tables in " + found.quantization.embeddings.upper(),
         *cells(found.tables),
         "",
         "",
@@ -69,7 +69,7 @@ def conclusion(found: Sensitivity) -> str:
 def hint(found: Sensitivity) -> str:
     """The option that does what the conclusion says; empty where there is nothing to do."""
     if not found.within_limits:
-        finer = {"int4": "int8", "int8": "fp16"}.get(found.flavour.embeddings)
+        finer = {"int4": "int8", "int8": "fp16"}.get(found.quantization.embeddings)
         return f"--set quantize.embeddings={finer}" if finer else ""
     return f"--set quantize.keep_fp32={','.join(found.culprits)}" if found.culprits else ""
 

@@ -16,20 +16,20 @@ PARTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Subword:
     """One part and its bytes."""
 
     name: str
     size_bytes: int
 
 
-def files(payload: Payload) -> list[Piece]:
+def files(payload: Payload) -> list[Subword]:
     """The payload's files, largest first, unpacked."""
-    found = [Piece(entry.path, entry.size) for entry in payload.manifest.files]
-    return sorted(found, key=lambda piece: (-piece.size_bytes, piece.name))
+    found = [Subword(entry.path, entry.size) for entry in payload.manifest.files]
+    return sorted(found, key=lambda subword: (-subword.size_bytes, subword.name))
 
 
-def model_parts(payload: Payload) -> list[Piece]:
+def model_parts(payload: Payload) -> list[Subword]:
     """The model's weights by purpose, largest first; 'structure' is what the file holds beside weights."""
     import onnx
 
@@ -44,7 +44,7 @@ def model_parts(payload: Payload) -> list[Piece]:
         part = _part(" ".join([weight.name, *readers.get(weight.name, [])]).lower())
         found[part] = found.get(part, 0) + weight.ByteSize()
     found["structure"] = len(content) - sum(found.values())
-    return sorted((Piece(*item) for item in found.items()), key=lambda piece: (-piece.size_bytes, piece.name))
+    return sorted((Subword(*item) for item in found.items()), key=lambda subword: (-subword.size_bytes, subword.name))
 
 
 def _part(names: str) -> str:

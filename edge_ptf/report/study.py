@@ -84,7 +84,7 @@ def read_study(payload: Payload, record: Record | None = None, teacher: Payload 
     """The study of a package that is open already, with its run record and the teacher's package where there are."""
     evidence = payload.evidence()
     answers = [item for item in evidence if isinstance(item, AccuracyEvidence)]
-    own = sorted((item for item in answers if item.payload == payload.digest), key=lambda item: not item.faithful)
+    own = sorted((item for item in answers if item.payload == payload.digest), key=lambda item: not item.exact)
     accuracy = own[0] if own else None
     latencies = [item for item in evidence if isinstance(item, LatencyEvidence) and item.payload == payload.digest]
     timed = {item.baseline for item in latencies}

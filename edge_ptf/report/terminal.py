@@ -10,24 +10,24 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_ptf import statistics
-from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import Checkpoint
-from edge_ptf.compression import CostTable
+from edge_ptf.compression import LatencyTable
 from edge_ptf.config import Source
-from edge_ptf.export.gain import Gain
-from edge_ptf.export.graph import Graph
-from edge_ptf.export.ranges import Ranges
-from edge_ptf.export.sensitivity import Sensitivity
+from edge_ptf.graph.artifact import Graph
+from edge_ptf.graph.ranges import Ranges
+from edge_ptf.graph.sensitivity import Sensitivity
+from edge_ptf.graph.speed_check import SpeedCheck
+from edge_ptf.models import LayerShape
+from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
-from edge_ptf.report.judgements import explanation, limit_text
+from edge_ptf.report.formatting import figure_text, metric_words
 from edge_ptf.report.tables import titled_table
-from edge_ptf.report.wording import figure_text, metric_words
+from edge_ptf.report.target_verdicts import explanation, limit_text
 
 if TYPE_CHECKING:
+    from edge_ptf.bench import Comparison
     from edge_ptf.data.dataset import DataReport
-    from edge_ptf.measure import Comparison
     from edge_ptf.report.comparison import SideBySide
 
 COLOURS = {Status.PASS: "green", Status.FAIL: "red", Status.UNPROVEN: "yellow"}
@@ -66,14 +66,17 @@ def summary(artifact: Any) -> str:
     known: tuple[tuple[type, Callable[[Any], str]], ...] = (
         (Checkpoint, _checkpoint_summary),
         (Graph, _graph_summary),
-        (CostTable, _costs_summary),
+        (LatencyTable, _latency_table_summary),
         (Payload, _payload_summary),
         (AccuracyEvidence, _accuracy_summary),
         (Sensitivity, _sensitivity_summary),
-        (Ranges, lambda ranges: f"{ranges.source}: ranges of {len(ranges.products)} products, {ranges.texts:,} texts"),
-        (Gain, lambda gain: f"INT8 {gain.ratio:.2f}× as fast as FP32 ({gain.low:.2f} to {gain.high:.2f})"),
+        (
+            Ranges,
+            lambda ranges: f"{ranges.source}: ranges of {len(ranges.linear_ops)} products, {ranges.texts:,} texts",
+        ),
+        (SpeedCheck, lambda gain: f"INT8 {gain.ratio:.2f}× as fast as FP32 ({gain.low:.2f} to {gain.high:.2f})"),
     )
-    return next((tell(artifact) for kind, tell in known if isinstance(artifact, kind)), type(artifact).__name__)
+    return next((describe(artifact) for kind, describe in known if isinstance(artifact, kind)), type(artifact).__name__)
 
 
 def data_table(report: DataReport) -> RenderableType:
@@ -108,7 +111,7 @@ def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
         table.add_column(name, justify="right")
     table.add_column("status")
     table.add_column("why, and what settles it", overflow="fold")
-    for item in verdict.judgements:
+    for item in verdict.target_verdicts:
         table.add_row(
             item.title,
             figure_text(item.value, item.unit),
@@ -119,8 +122,8 @@ def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
         )
     overall = Text("\nOverall: ")
     overall.append(verdict.status.value, style=f"bold {COLOURS[verdict.status]}")
-    told = [Text(f"  Warning: {warning}", style="yellow") for warning in verdict.warnings if warnings]
-    return Group(table, *told, overall)
+    lines = [Text(f"  Warning: {warning}", style="yellow") for warning in verdict.warnings if warnings]
+    return Group(table, *lines, overall)
 
 
 def comparison_table(
@@ -337,9 +340,9 @@ def _checkpoint_summary(checkpoint: Checkpoint) -> str:
 
 def _widths(layers: Sequence[LayerShape]) -> str:
     """Heads where they differ, and feed-forward widths, layer by layer where they differ."""
-    heads, units = [layer.heads for layer in layers], [layer.ffn for layer in layers]
+    heads, neurons = [layer.num_heads for layer in layers], [layer.intermediate_size for layer in layers]
     shown = [f"heads {', '.join(map(str, heads))}"] if len(set(heads)) > 1 else []
-    widths = units if len(set(units)) > 1 else units[:1]
+    widths = neurons if len(set(neurons)) > 1 else neurons[:1]
     return "; ".join([*shown, f"feed-forward {', '.join(map(str, widths))}"])
 
 
@@ -356,10 +359,10 @@ def _graph_summary(graph: Graph) -> str:
 
 
 def _sensitivity_summary(found: Sensitivity) -> str:
-    return f"{len(found.products)} products, {len(found.culprits)} to keep in FP32, {found.texts:,} texts"
+    return f"{len(found.linear_ops)} products, {len(found.culprits)} to keep in FP32, {found.texts:,} texts"
 
 
-def _costs_summary(costs: CostTable) -> str:
+def _latency_table_summary(costs: LatencyTable) -> str:
     full = f", FP32 {costs.full_precision_ms:.2f} ms" if costs.full_precision_ms else ""
     return f"{costs.source}: unpruned {costs.unpruned_ms:.2f} ms{full}"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from edge_ptf.package.evidence import Judgement, Status, Verdict
-from edge_ptf.report.wording import figure_text
+from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
+from edge_ptf.report.formatting import figure_text
 
 MARKS = {Status.PASS: "✓", Status.FAIL: "✕", Status.UNPROVEN: "?"}
 MEANING = {Status.PASS: "proven", Status.FAIL: "missed", Status.UNPROVEN: "open"}
@@ -37,7 +37,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One judgement in words."""
+    """One target_verdict in words."""
 
     title: str
     status: str
@@ -53,7 +53,7 @@ class Target:
 
 def targets(verdict: Verdict) -> list[Target]:
     """All of them, in the verdict's order."""
-    return [_target(item) for item in verdict.judgements]
+    return [_target(item) for item in verdict.target_verdicts]
 
 
 def summary(verdict: Verdict | None) -> str:
@@ -62,12 +62,12 @@ def summary(verdict: Verdict | None) -> str:
         return "This package is not sealed: nothing was judged."
     if verdict.status is None:
         return "Nothing judged: neither profile nor command line sets a target."
-    counts = Counter(item.status for item in verdict.judgements)
+    counts = Counter(item.status for item in verdict.target_verdicts)
     parts = [f"{counts[status]} {MEANING[status]}" for status in MEANING if counts[status]]
-    return f"{SENTENCES[verdict.status]} {len(verdict.judgements)} targets: {', '.join(parts)}."
+    return f"{SENTENCES[verdict.status]} {len(verdict.target_verdicts)} targets: {', '.join(parts)}."
 
 
-def scale(item: Judgement) -> Scale:
+def scale(item: TargetVerdict) -> Scale:
     """Where limit, value and bound of a target lie; everything fits, and so does zero."""
     at_least = item.target == "min_speedup"
     shown = [number for number in (item.limit, item.value, item.bound, 0.0) if number is not None]
@@ -88,7 +88,7 @@ def scale(item: Judgement) -> Scale:
     )
 
 
-def _target(item: Judgement) -> Target:
+def _target(item: TargetVerdict) -> Target:
     sign = "≥" if item.target == "min_speedup" else "≤"
     return Target(
         title=item.title,

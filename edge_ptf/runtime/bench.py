@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_ptf.environment import environment
 from edge_ptf.errors import BadInputError, EdgePtfError
 from edge_ptf.machine import this_machine
 from edge_ptf.package.payload import open_payload
@@ -18,7 +19,6 @@ from edge_ptf.runtime.memory import peak_memory_mb
 from edge_ptf.runtime.record import SCHEMA
 from edge_ptf.runtime.runner import Runner
 from edge_ptf.runtime.turns import Pace, shuffled, take_turns, warm_up
-from edge_ptf.surroundings import surroundings
 
 Text = tuple[str, str | None]
 DIGITS = 6
@@ -83,7 +83,7 @@ def launch(arguments: argparse.Namespace) -> dict[str, Any]:
 
     texts = read_texts(arguments.texts)
     texts = [texts[number] for number in shuffled(len(texts), arguments.seed)]
-    before = surroundings()
+    before = environment()
     subject = Subject(arguments.package, arguments.threads, texts)
     baseline = Subject(arguments.baseline, arguments.threads, texts) if arguments.baseline else None
     packages = [subject, baseline] if baseline else [subject]
@@ -91,7 +91,7 @@ def launch(arguments: argparse.Namespace) -> dict[str, Any]:
         package.warm_up()
     rate = arguments.rate if arguments.mode == "paced" else 0.0
     take_turns([package.call for package in packages], Pace(arguments.seconds, arguments.calls, rate))
-    peak, after = peak_memory_mb(), surroundings()
+    peak, after = peak_memory_mb(), environment()
     return {
         "schema": SCHEMA,
         "runner": "",

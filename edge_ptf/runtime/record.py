@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, model_validator
 
+from edge_ptf.environment import Environment
 from edge_ptf.machine import Machine
-from edge_ptf.surroundings import Surroundings
 
 SCHEMA = 1
 Mode: TypeAlias = Literal["burst", "paced", "sustained"]
@@ -44,8 +44,8 @@ class LaunchRecord(PackageTimes):
     runner: str = Field(description="Version of the C++ runner; empty: Python asked the engine.")
     engine: str = Field(description="Name and version of what ran the graph.")
     machine: Machine
-    before: Surroundings
-    after: Surroundings
+    before: Environment
+    after: Environment
     mode: Mode = Field(description="Calls without a pause, at a rate, or for a long time.")
     rate: float | None = Field(None, description="Calls a second, where paced.")
     threads: int = Field(ge=1, description="Of one inference.")

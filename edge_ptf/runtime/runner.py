@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_ptf import tasks
-from edge_ptf.export.execute import GraphSession
+from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.package.payload import Payload
 from edge_ptf.tasks.base import Encoding, Example, Logits, Prediction
 

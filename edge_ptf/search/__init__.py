@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_ptf.search.ladder import climb
-from edge_ptf.search.trials import search
-from edge_ptf.search.workshop import WHOLE, Plan, Predictors, Workshop, planned
+from edge_ptf.search.heuristic import heuristic_search
+from edge_ptf.search.optuna_search import search
+from edge_ptf.search.trial_runner import WHOLE, Overrides, Predictors, TrialRunner, apply_overrides
 
-__all__ = ["WHOLE", "Plan", "Predictors", "Workshop", "climb", "planned", "search"]
+__all__ = ["WHOLE", "Overrides", "Predictors", "TrialRunner", "apply_overrides", "heuristic_search", "search"]

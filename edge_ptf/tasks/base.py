@@ -201,7 +201,7 @@ class Task(ABC):
         """A label in the form of `Example.label` as people write it; without the text, words are named by position."""
 
     @property
-    def calibrates(self) -> bool:
+    def tunes(self) -> bool:
         """Whether `calibrated` and `matched` have anything to choose."""
         return False
 

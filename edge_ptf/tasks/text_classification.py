@@ -30,7 +30,7 @@ class TextClassification(Task):
     columns = ("text", "label")
     optional_columns = ("text_pair",)
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "prune": {"layers": 2 / 3, "ffn": 1 / 3, "vocabulary_size": 12_000}
+        "prune": {"num_layers": 2 / 3, "intermediate_size": 1 / 3, "vocabulary_size": 12_000}
     }
 
     @classmethod
@@ -178,7 +178,7 @@ class TextClassification(Task):
         return str(label)
 
     @property
-    def calibrates(self) -> bool:
+    def tunes(self) -> bool:
         """With an out-of-scope label there is a threshold to choose."""
         return self.spec.out_of_scope_label is not None
 
@@ -191,7 +191,7 @@ class TextClassification(Task):
         """
         reference = np.asarray(references, dtype=object)
         outside = reference == self.spec.out_of_scope_label
-        if not self.calibrates or not outside.any() or outside.all():
+        if not self.tunes or not outside.any() or outside.all():
             return self.spec
         candidates, scores, labels = self._candidates(logits)
         claimed = labels == self.spec.out_of_scope_label
@@ -205,7 +205,7 @@ class TextClassification(Task):
         chance, and compression would be blamed for it; a count needs no labels, so that it can be taken over many
         texts.
         """
-        if not self.calibrates:
+        if not self.tunes:
             return self.spec
         scope = self.spec.out_of_scope_label
         candidates, scores, labels = self._candidates(logits)

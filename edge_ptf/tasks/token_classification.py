@@ -24,7 +24,7 @@ class TokenClassification(Task):
     title = "Token classification"
     columns = ("tokens", "tags")
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "prune": {"ffn": 0.75, "vocabulary": False},
+        "prune": {"intermediate_size": 0.75, "vocabulary": False},
         "distill": {"epochs": 4, "learning_rate": 2e-4, "hidden_weight": 10.0},
     }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from edge_ptf.training.device import Precision, device_and_precision
 from edge_ptf.training.distillation import DistillConfig, EnsembleConfig, KeptAnswers, distill
 from edge_ptf.training.finetuning import FinetuneConfig, finetune
-from edge_ptf.training.placement import Precision, placement
 from edge_ptf.training.teacher_outputs import TeacherOutputs
 from edge_ptf.training.trainer import TrainingStopped, Watch
 
@@ -17,7 +17,7 @@ __all__ = [
     "TeacherOutputs",
     "TrainingStopped",
     "Watch",
+    "device_and_precision",
     "distill",
     "finetune",
-    "placement",
 ]

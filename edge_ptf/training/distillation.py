@@ -10,8 +10,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from edge_ptf import architecture, tasks
-from edge_ptf.checkpoint import (
+from edge_ptf import models, tasks
+from edge_ptf.config import StageConfig
+from edge_ptf.data.augmentation import near_words, spliced, split_words, substituted
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError
+from edge_ptf.graph.quantization_scheme import QuantizeConfig
+from edge_ptf.models.checkpoint import (
     Checkpoint,
     LineageStep,
     load_model,
@@ -19,18 +24,13 @@ from edge_ptf.checkpoint import (
     model_inputs,
     save_checkpoint,
 )
-from edge_ptf.config import StageConfig
-from edge_ptf.data.augmentation import foreign_words, mixed, near_words, substituted
-from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import BadInputError
-from edge_ptf.export.flavour import QuantizeConfig
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example, Task
+from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item
+from edge_ptf.training.distillation_loss import DistillationLoss
 from edge_ptf.training.fake_quantization import checked, fake_quantized
 from edge_ptf.training.finetuning import first_metric, labelled_items, renumbered
-from edge_ptf.training.lesson import Lesson
-from edge_ptf.training.tap import Tap
 from edge_ptf.training.teacher_outputs import TeacherOutputs, compute
 from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, Watch, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary
@@ -54,17 +54,18 @@ class DistillConfig(OptimizationConfig):
         description="Hold a layer against the teacher's layer it was cut from, or in each batch against the nearest.",
     )
     relation_weight: float = Field(0.0, ge=0, description="Weight of the last layer's query, key and value relations.")
-    mixed_texts: float = Field(
+    spliced_texts: float = Field(
         2.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
     )
     substituted_texts: float = Field(
         0.0, ge=0, description="Texts with some words replaced by near ones, as a multiple of the training texts."
     )
-    foreign_words: float = Field(
+    split_words: float = Field(
         0.5, ge=0, le=1, description="Share of mixed texts with words that the student's smaller vocabulary cuts up."
     )
     quantization_aware: bool = Field(
-        False, description="Teach with INT8's rounding in the forward pass, in the flavour of quantize; takes longer."
+        False,
+        description="Teach with INT8's rounding in the forward pass, in the quantization of quantize; takes longer.",
     )
 
 
@@ -88,8 +89,8 @@ def distill(
     out: Path,
     progress: Progress = SILENT,
     watch: Watch | None = None,
-    assistants: Sequence[Checkpoint] = (),
-    flavour: QuantizeConfig | None = None,
+    extra_teachers: Sequence[Checkpoint] = (),
+    quantization: QuantizeConfig | None = None,
     kept: KeptAnswers | None = None,
 ) -> Checkpoint:
     """Trains `student` on the teacher's logits and hidden states over `train`, texts made from it, and `unlabelled`.
@@ -101,91 +102,91 @@ def distill(
 
     Args:
         watch: may stop a training that is not worth its time.
-        assistants: further teachers, whose logits are averaged with the first one's. What fine-tunings of one model
+        extra_teachers: further teachers, whose logits are averaged with the first one's. What fine-tunings of one model
             agree in is what the data says, where they differ is chance, and a student need not learn it.
-        flavour: the INT8 that quantization-aware distillation teaches for. Then validation scores are those of the
+        quantization: the INT8 that quantization-aware distillation teaches for. Then validation scores are those of the
             rounded student too; what is kept are its FP32 weights.
-        kept: where the assistants' logits may be found, and stay for other students; without it they are worked out
+        kept: where the extra_teachers' logits may be found, and stay for other students; without it they are worked out
             for this one.
 
     Raises:
-        BadInputError: teachers and student do not belong together, or there is no such flavour.
+        BadInputError: teachers and student do not belong together, or there is no such quantization.
         TrainingStopped: `watch` stopped it.
     """
     if teacher.info.task.labels != student.info.task.labels:
         raise BadInputError(
             f"{student.path} has other labels than {teacher.path}", hint="Prune the student from that teacher"
         )
-    _check_alike(teacher, assistants)
+    _check_alike(teacher, extra_teachers)
     from transformers import set_seed
 
     set_seed(config.seed)
     task, info = tasks.create(student.info.task), student.info
     taught, teaching = load_model(student), load_model(teacher)
-    widths = [architecture.hidden_width(model) for model in (taught, teaching)]
+    widths = [models.hidden_size(model) for model in (taught, teaching)]
     axes = matched_axes(teacher, student, widths[1])
     if config.hidden_weight and widths[0] != len(axes):
         raise BadInputError(
             f"hidden states of {widths[0]} and {widths[1]} numbers cannot be compared",
             hint="Set hidden_weight to 0; relation_weight compares models of any width",
         )
-    rounded = checked(taught, flavour) if config.quantization_aware else None
+    rounded = checked(taught, quantization) if config.quantization_aware else None
     if config.dropout is not None:
         _set_dropout(taught, config.dropout)
     tokenizer, teacher_tokenizer = load_tokenizer(student.path), load_tokenizer(teacher.path)
     inputs, pad = model_inputs(taught, tokenizer), int(tokenizer.pad_token_id)
 
-    foreign = foreign_words(teacher_tokenizer, tokenizer) if config.foreign_words else []
-    extra = mixed(data.train, int(config.mixed_texts * len(data.train)), config.seed, foreign, config.foreign_words)
+    foreign = split_words(teacher_tokenizer, tokenizer) if config.split_words else []
+    extra = spliced(data.train, int(config.spliced_texts * len(data.train)), config.seed, foreign, config.split_words)
     near = _near_words(teaching, teacher_tokenizer, data.train) if config.substituted_texts else {}
     extra += substituted(data.train, int(config.substituted_texts * len(data.train)), config.seed, near)
     extra += data.unlabelled
     asked, items, alike = _as_both_cut_them((teacher, teacher_tokenizer), (student, tokenizer), task, data.train, extra)
     layers = _compared_layers(teacher, student, config)
     relates = config.relation_weight > 0
-    tap = Tap(architecture.projections(taught) if relates else ())
+    capture = ActivationCapture(models.projections(taught) if relates else ())
 
     def ask(model: Any, folder: Path, states: Sequence[int] = (), *, projections: bool = False) -> TeacherOutputs:
         fed, padding = model_inputs(model, teacher_tokenizer), int(teacher_tokenizer.pad_token_id)
         return compute(model, asked, states, fed, padding, folder, progress, config.precision, projections=projections)
 
-    def help_out(number: int, assistant: Checkpoint) -> TeacherOutputs:
+    def help_out(number: int, extra_teacher: Checkpoint) -> TeacherOutputs:
         if kept:
-            return kept(assistant, asked, lambda folder: ask(load_model(assistant), folder))
-        return ask(load_model(assistant), out / STATE / f"assistant-{number}")
+            return kept(extra_teacher, asked, lambda folder: ask(load_model(extra_teacher), folder))
+        return ask(load_model(extra_teacher), out / STATE / f"extra_teacher-{number}")
 
     outputs = ask(teaching, out / STATE / "teacher", layers, projections=relates)
     del teaching
-    if assistants:
-        others = [help_out(number, each) for number, each in enumerate(assistants)]
+    if extra_teachers:
+        others = [help_out(number, each) for number, each in enumerate(extra_teachers)]
         outputs = outputs.joined(others, out / STATE / "mean.bin")
 
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
     small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)
     items, validation = renumbered(items, small), renumbered(validation, small)
     full = small.shrink(taught)
-    lesson = Lesson(config, outputs, (items, asked), alike, axes, tap)
+    distillation_loss = DistillationLoss(config, outputs, (items, asked), alike, axes, capture)
     predict = predictor(taught, task, validation, data.validation, inputs, pad)
     setup = Setup(
         taught,
         items,
         inputs,
         pad,
-        lesson.loss,
+        distillation_loss.loss,
         lambda: first_metric(task, data.validation, predict()),
         len(data.validation),
         hidden_states=bool(layers),
         watch=watch,
     )
     rounding = fake_quantized(taught, rounded, one_token=not outputs.per_token) if rounded else nullcontext()
-    with rounding, tap:
+    with rounding, capture:
         notes = train(setup, config, out, "Distill", progress)
     small.restore(taught, full)
     notes |= {
-        **({"teachers": 1 + len(assistants)} if assistants else {}),
+        **({"teachers": 1 + len(extra_teachers)} if extra_teachers else {}),
         "further_texts": len(extra),
-        "foreign_words": len(foreign),
-        **({"flavour": rounded.model_dump(mode="json")} if rounded else {}),
+        "split_words": len(foreign),
+        **({"quantization": rounded.model_dump(mode="json")} if rounded else {}),
         "matched_layers": list(layers),
         "texts_cut_differently": alike.count(False),
     }
@@ -201,16 +202,17 @@ def _near_words(teacher: Any, tokenizer: Any, examples: Sequence[Example]) -> di
     return near_words(tokenizer, embeddings, (word for example in examples for word in example.text.split()))
 
 
-def _check_alike(teacher: Checkpoint, assistants: Sequence[Checkpoint]) -> None:
-    for assistant in assistants:
-        if assistant.info.task.labels != teacher.info.task.labels:
+def _check_alike(teacher: Checkpoint, extra_teachers: Sequence[Checkpoint]) -> None:
+    for extra_teacher in extra_teachers:
+        if extra_teacher.info.task.labels != teacher.info.task.labels:
             raise BadInputError(
-                f"{assistant.path} has other labels than {teacher.path}", hint="Fine-tune all teachers on the same data"
+                f"{extra_teacher.path} has other labels than {teacher.path}",
+                hint="Fine-tune all teachers on the same data",
             )
-        ours, theirs = ((each.path / "tokenizer.json").read_bytes() for each in (teacher, assistant))
-        if ours != theirs or assistant.info.max_length != teacher.info.max_length:
+        ours, theirs = ((each.path / "tokenizer.json").read_bytes() for each in (teacher, extra_teacher))
+        if ours != theirs or extra_teacher.info.max_length != teacher.info.max_length:
             raise BadInputError(
-                f"{assistant.path} cuts texts differently from {teacher.path}",
+                f"{extra_teacher.path} cuts texts differently from {teacher.path}",
                 hint="Fine-tune all teachers from the same model, with the same max_length",
             )
 
@@ -289,16 +291,16 @@ def _items(
 def _alike(asked: Sequence[Item], items: Sequence[Item], tokenizers: Sequence[Any], longest: int) -> list[bool]:
     """Whether teacher and student cut each text into as many tokens, so that states can be held against each other.
 
-    Of a text that both cut off at `longest` tokens their number says nothing: there the pieces must be the same.
+    Of a text that both cut off at `longest` tokens their number says nothing: there the subwords must be the same.
     """
 
-    def pieces(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    def subwords(tokenizer: Any, ids: Sequence[int]) -> list[str]:
         return list(tokenizer.convert_ids_to_tokens(list(ids)))
 
     found = []
     for each in zip(asked, items, strict=True):
         theirs, own = (item.encoding.input_ids for item in each)
-        names = (pieces(tokenizer, ids) for tokenizer, ids in zip(tokenizers, (theirs, own), strict=True))
+        names = (subwords(tokenizer, ids) for tokenizer, ids in zip(tokenizers, (theirs, own), strict=True))
         found.append(len(theirs) == len(own) and (len(own) < longest or next(names) == next(names)))
     return found
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from edge_ptf import architecture
+from edge_ptf import models
 from edge_ptf.errors import BadInputError
-from edge_ptf.export import products, rewrite
-from edge_ptf.export.flavour import QuantizeConfig
+from edge_ptf.graph import linear_ops, rewrite
+from edge_ptf.graph.quantization_scheme import QuantizeConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ SMALLEST = 1e-30
 
 
 @contextmanager
-def fake_quantized(model: Any, flavour: QuantizeConfig, *, one_token: bool) -> Iterator[None]:
+def fake_quantized(model: Any, quantization: QuantizeConfig, *, one_token: bool) -> Iterator[None]:
     """Within it `model` answers as its INT8 graph will, or nearly; after it the model has its own forward pass again.
 
     Weights are rounded as `quantize` rounds them, for each output channel or for the whole matrix; so are the rows of
@@ -45,21 +45,21 @@ def fake_quantized(model: Any, flavour: QuantizeConfig, *, one_token: bool) -> I
 
     Args:
         model: as `transformers` makes it, fed with keyword arguments; parameters keep their names and their values.
-        flavour: dynamic or static mode (see `checked`). Products named in `keep_fp32` stay as they are.
+        quantization: dynamic or static mode (see `checked`). Products named in `keep_fp32` stay as they are.
         one_token: the head reads a text's first token alone. Then the graph works out what follows the last attention
             for that token only, and in dynamic mode its range is that of the token.
     """
-    rounding = _Rounding(flavour)
+    rounding = _Rounding(quantization)
     rows = {id(module) for module in _after_attention(model)} if one_token else set()
     changed = []
     watching = model.register_forward_pre_hook(rounding.see_mask, with_kwargs=True)
     try:
         for name, module in _linear(model):
-            if name not in flavour.keep_fp32:
-                module.forward = partial(rounding.product, module, id(module) in rows)
+            if name not in quantization.keep_fp32:
+                module.forward = partial(rounding.linear, module, id(module) in rows)
                 changed.append(module)
-        table = architecture.word_embeddings(model)
-        if round_rows := table_rounding(flavour, int(model.config.vocab_size), int(table.weight.shape[1])):
+        table = models.word_embeddings(model)
+        if round_rows := table_rounding(quantization, int(model.config.vocab_size), int(table.weight.shape[1])):
             table.forward = partial(_picked, table.forward, round_rows)
             changed.append(table)
         yield
@@ -69,27 +69,27 @@ def fake_quantized(model: Any, flavour: QuantizeConfig, *, one_token: bool) -> I
             del module.forward
 
 
-def checked(model: Any, flavour: QuantizeConfig | None) -> QuantizeConfig:
-    """The flavour, if `model` can be taught for it.
+def checked(model: Any, quantization: QuantizeConfig | None) -> QuantizeConfig:
+    """The quantization, if `model` can be taught for it.
 
     Raises:
         BadInputError: there will be no INT8, or the model has no product of a name in `keep_fp32`.
     """
-    if flavour is None or flavour.mode == "none":
+    if quantization is None or quantization.mode == "none":
         raise BadInputError(
             "quantization-aware distillation is for a student that becomes INT8, and quantize.mode is none",
             hint="Set quantize.mode, or leave out distill.quantization_aware",
         )
-    products.check_known(flavour.keep_fp32, {name for name, _ in _linear(model)})
-    return flavour
+    linear_ops.check_known(quantization.keep_fp32, {name for name, _ in _linear(model)})
+    return quantization
 
 
 def _linear(model: Any) -> list[tuple[str, Any]]:
-    """The products of a model, by the names that `keep_fp32` has for them: `layer.1.ffn.output`."""
+    """The products of a model, by the names that `keep_fp32` has for them: `layer.1.feed_forward.output`."""
     from torch import nn
 
     linear = [(path, module) for path, module in model.named_modules() if isinstance(module, nn.Linear)]
-    return [(products.readable(re.sub(r"\.(?!\d)", "/", path)), module) for path, module in linear]
+    return [(linear_ops.readable(re.sub(r"\.(?!\d)", "/", path)), module) for path, module in linear]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,32 +121,32 @@ class Grid:
         )
 
 
-def activation_grid(flavour: QuantizeConfig) -> Grid:
+def activation_grid(quantization: QuantizeConfig) -> Grid:
     """How inputs of products are rounded."""
-    if flavour.activation == "uint8":
+    if quantization.activation == "uint8":
         return Grid(0, 255, symmetric=False)
-    return Grid(-127 if flavour.symmetric_activation else -128, 127, symmetric=flavour.symmetric_activation)
+    return Grid(-127 if quantization.symmetric_activation else -128, 127, symmetric=quantization.symmetric_activation)
 
 
-def weight_grid(flavour: QuantizeConfig) -> Grid:
+def weight_grid(quantization: QuantizeConfig) -> Grid:
     """How weights are rounded."""
-    if flavour.weight == "uint8":
-        return Grid(0, 127 if flavour.reduce_range else 255, symmetric=flavour.mode == "static")
-    largest = 64 if flavour.reduce_range else 127
+    if quantization.weight == "uint8":
+        return Grid(0, 127 if quantization.reduce_range else 255, symmetric=quantization.mode == "static")
+    largest = 64 if quantization.reduce_range else 127
     return Grid(-largest, largest, symmetric=True)
 
 
-def round_weights(weight: Tensor, flavour: QuantizeConfig) -> Tensor:
+def round_weights(weight: Tensor, quantization: QuantizeConfig) -> Tensor:
     """A weight matrix [outputs, inputs] as INT8 expresses it."""
-    rows = weight if flavour.per_channel else weight.reshape(1, -1)
-    return weight_grid(flavour).round(rows, *rows.aminmax(dim=1)).view_as(weight)
+    rows = weight if quantization.per_channel else weight.reshape(1, -1)
+    return weight_grid(quantization).round(rows, *rows.aminmax(dim=1)).view_as(weight)
 
 
-def table_rounding(flavour: QuantizeConfig, pieces: int, width: int) -> Callable[[Tensor], Tensor] | None:
-    """How rows [rows, width] of a table of so many pieces are rounded; None: they are not."""
-    if pieces * width < rewrite.LEAST_TABLE or flavour.embeddings in ("fp16", "fp32"):
+def table_rounding(quantization: QuantizeConfig, subwords: int, width: int) -> Callable[[Tensor], Tensor] | None:
+    """How rows [rows, width] of a table of so many subwords are rounded; None: they are not."""
+    if subwords * width < rewrite.LEAST_TABLE or quantization.embeddings in ("fp16", "fp32"):
         return None
-    return in_blocks if flavour.embeddings == "int4" and width % 2 == 0 else in_rows
+    return in_blocks if quantization.embeddings == "int4" and width % 2 == 0 else in_rows
 
 
 def in_rows(rows: Tensor) -> Tensor:
@@ -175,25 +175,25 @@ def in_blocks(rows: Tensor) -> Tensor:
 
 
 class _Rounding:
-    """The forward pass of products, in one flavour."""
+    """The forward pass of products, in one quantization."""
 
-    def __init__(self, flavour: QuantizeConfig) -> None:
-        self.flavour = flavour
-        self.static = flavour.mode == "static"
-        self.activations = activation_grid(flavour)
+    def __init__(self, quantization: QuantizeConfig) -> None:
+        self.quantization = quantization
+        self.static = quantization.mode == "static"
+        self.activations = activation_grid(quantization)
         self.mask: Any = None  # of the batch at hand, [batch, length]; None: all tokens are real
 
     def see_mask(self, model: Any, args: Any, kwargs: dict[str, Any]) -> None:
         """Which tokens the model is about to be fed with are real."""
         self.mask = kwargs.get("attention_mask")
 
-    def product(self, linear: Any, rows: bool, inputs: Tensor) -> Tensor:
+    def linear(self, linear: Any, rows: bool, inputs: Tensor) -> Tensor:
         """What `linear` gives for [batch, length, width] or [batch, width]; `rows`: each token has its own range."""
         from torch.nn.functional import linear as multiply
 
-        weight, bias = round_weights(linear.weight, self.flavour), linear.bias
+        weight, bias = round_weights(linear.weight, self.quantization), linear.bias
         rounded = self.inputs(inputs, rows)
-        if not self.static or not self.flavour.outputs:
+        if not self.static or not self.quantization.outputs:
             return multiply(rounded, weight, bias)
         if bias is None or inputs.ndim == 2:  # a Gemm, which has its bias in it
             return self.inputs(multiply(rounded, weight, bias), rows)
@@ -201,7 +201,7 @@ class _Rounding:
         return result
 
     def inputs(self, values: Tensor, rows: bool) -> Tensor:
-        """The values [batch, …, width], rounded by the ranges that the flavour has for them."""
+        """The values [batch, …, width], rounded by the ranges that the quantization has for them."""
         low, high = values.detach().aminmax(dim=-1)
         if self.mask is not None and low.shape == self.mask.shape:
             padding = self.mask == 0
@@ -215,7 +215,7 @@ class _Rounding:
 
 
 def _picked(look_up: Callable[[Tensor], Tensor], round_rows: Callable[[Tensor], Tensor], ids: Tensor) -> Tensor:
-    """The rounded rows [batch, length, width] of some pieces."""
+    """The rounded rows [batch, length, width] of some subwords."""
     rows = look_up(ids)
     return round_rows(rows.reshape(-1, rows.shape[-1])).view_as(rows)
 
@@ -223,9 +223,11 @@ def _picked(look_up: Callable[[Tensor], Tensor], round_rows: Callable[[Tensor], 
 def _after_attention(model: Any) -> list[Any]:
     """The modules that see one token after the other once no later layer mixes tokens."""
     found: list[Any] = []
-    for part in reversed(architecture.parts(model) if architecture.is_known(model) else []):
+    for part in reversed(models.parts(model) if models.is_known(model) else []):
         family = part.family
-        found += [part.get(path) for path in (family.attention_output, family.ffn_input, family.ffn_output)]
-        if part.heads:
+        found += [
+            part.get(path) for path in (family.attention_output, family.feed_forward_input, family.feed_forward_output)
+        ]
+        if part.num_heads:
             break
     return found

@@ -9,8 +9,10 @@ from typing import Any
 
 from pydantic import Field
 
-from edge_ptf import architecture
-from edge_ptf.checkpoint import (
+from edge_ptf import models
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError
+from edge_ptf.models.checkpoint import (
     Checkpoint,
     LineageStep,
     fresh_info,
@@ -19,8 +21,6 @@ from edge_ptf.checkpoint import (
     model_inputs,
     save_checkpoint,
 )
-from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training import losses
@@ -61,11 +61,11 @@ def finetune(
     set_seed(config.seed)
     tokenizer = load_tokenizer(base)
     model = load_base_model(base, task, dropout=config.dropout)
-    count = len(architecture.shapes(model))
-    if config.freeze_layers and not architecture.is_known(model):
+    count = len(models.shapes(model))
+    if config.freeze_layers and not models.is_known(model):
         raise BadInputError(
             f"freeze_layers: the layers of the model family '{model.config.model_type}' are not known",
-            hint=f"Leave it out, or take a model of one of these: {', '.join(architecture.FAMILIES)}",
+            hint=f"Leave it out, or take a model of one of these: {', '.join(models.FAMILIES)}",
         )
     if config.freeze_layers > count:
         raise BadInputError(f"freeze_layers is {config.freeze_layers}, but the model has {count} layers")

@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ptf import architecture
+from edge_ptf import models
 from edge_ptf.progress import Progress
+from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item, collate
-from edge_ptf.training.placement import Precision, on_gpu, placement
-from edge_ptf.training.tap import Tap
+from edge_ptf.training.device import Precision, device_and_precision, on_gpu
 from edge_ptf.training.trainer import by_length
 
 BATCH = 64
@@ -124,21 +124,21 @@ def compute(
     lengths = [len(item.encoding.input_ids) for item in items]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     per_token = any(isinstance(item.target, list) for item in items)
-    classes, width = int(teacher.config.num_labels), architecture.hidden_width(teacher)
+    classes, width = int(teacher.config.num_labels), models.hidden_size(teacher)
     logits_shape = (int(offsets[-1]) if per_token else len(items), classes)
     teacher = teacher.to("cuda" if on_gpu() else "cpu").eval()
-    tapped = architecture.projections(teacher) if projections else ()
+    captured = models.projections(teacher) if projections else ()
     kept = {
         "hidden": (int(offsets[-1]), len(layers), width),
-        "projections": (int(offsets[-1]), len(tapped), int(tapped[0].out_features) if tapped else 0),
+        "projections": (int(offsets[-1]), len(captured), int(captured[0].out_features) if captured else 0),
     }
     shapes = {"logits": logits_shape, **kept, "per_token": per_token}
     logits = _mapped(folder / "logits.bin", np.float32, logits_shape)
     files = {name: _allocated(folder / f"{name}.bin", np.float16, shape) for name, shape in kept.items() if shape[1]}
     device = next(teacher.parameters()).device
-    quick = placement(precision)["precision"] == "bf16"
+    quick = device_and_precision(precision)["precision"] == "bf16"
     progress.start("Ask the teacher", len(items))
-    with torch.no_grad(), Tap(tapped) as tap:
+    with torch.no_grad(), ActivationCapture(captured) as capture:
         for batch in by_length(items, BATCH):
             tensors = collate([items[index] for index in batch], inputs, pad)
             feeds = {name: tensors[name].to(device) for name in inputs}
@@ -147,7 +147,7 @@ def compute(
             answers = outputs.logits.float().cpu().numpy()
             inner = {
                 "hidden": [outputs.hidden_states[layer].half().cpu().numpy() for layer in layers],
-                "projections": [given.half().cpu().numpy() for given in tap.given],
+                "projections": [given.half().cpu().numpy() for given in capture.given],
             }
             for place, index in enumerate(batch):
                 begin, end = offsets[index], offsets[index + 1]

@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from edge_ptf import architecture
+from edge_ptf import models
 from edge_ptf.config import StageConfig
 from edge_ptf.progress import Progress
 from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training.batching import Item, LengthGroupedBatches, collate
-from edge_ptf.training.placement import Precision, on_gpu, placement
+from edge_ptf.training.device import Precision, device_and_precision, on_gpu
 
 STATE = ".training"
 Watch = Callable[[Sequence[float]], str | None]
@@ -96,7 +96,7 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
 
     state = out / STATE
     state.mkdir(parents=True, exist_ok=True)
-    where = placement(config.precision)
+    where = device_and_precision(config.precision)
     model = setup.model.to("cuda" if on_gpu() else "cpu")
     if not on_gpu():
         model.set_attn_implementation("eager")  # torch's fused attention is slow on the CPU at a dozen tokens
@@ -230,9 +230,9 @@ def by_length(items: Sequence[Item], size: int) -> Iterator[list[int]]:
 
 def freeze(model: Any, *, embeddings: bool, layers: int) -> None:
     """Switches off the gradients of the embeddings and of the first layers."""
-    frozen = [architecture.encoder(model).embeddings] if embeddings else []
+    frozen = [models.encoder(model).embeddings] if embeddings else []
     if layers:
-        frozen += list(architecture.layers(model)[:layers])
+        frozen += list(models.layers(model)[:layers])
     for module in frozen:
         module.requires_grad_(False)
 

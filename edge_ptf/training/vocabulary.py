@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_ptf import architecture
+from edge_ptf import models
 from edge_ptf.tasks.base import Encoding
 
 
@@ -35,7 +35,7 @@ class CompactVocabulary:
         """Cuts the model's embedding table to the kept rows, in place; returns the full table for `restore`."""
         import torch
 
-        table = architecture.word_embeddings(model)
+        table = models.word_embeddings(model)
         full = table.weight.detach().clone()
         self._put(table, full[torch.from_numpy(self.kept)])
         return full
@@ -44,7 +44,7 @@ class CompactVocabulary:
         """Writes the trained rows back into the full table, in place."""
         import torch
 
-        table = architecture.word_embeddings(model)
+        table = models.word_embeddings(model)
         whole = full.to(table.weight.device).clone()
         whole[torch.from_numpy(self.kept).to(whole.device)] = table.weight.detach()
         self._put(table, whole)

@@ -16,7 +16,7 @@ INTENTS = {
     "music": ("play some jazz", "play music please", "play some music in the kitchen", "jazz music please"),
 }
 QUICK = (
-    *("--set", "finetune.epochs=1", "--set", "distill.epochs=1", "--set", "distill.mixed_texts=0.2"),
+    *("--set", "finetune.epochs=1", "--set", "distill.epochs=1", "--set", "distill.spliced_texts=0.2"),
     *("--set", "bench.launches=5", "--set", "bench.texts=100", "--set", "bench.seconds=0"),
     *("--set", "bench.memory_launches=2", "--set", "prune.vocabulary_size=null"),
 )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_ptf.bench import load_bench, load_comparison
+from edge_ptf.bench.devices.qemu import PROGRAM
+from edge_ptf.bench.launching import runner_files
 from edge_ptf.machine import this_machine
-from edge_ptf.measure import load_bench, load_comparison
-from edge_ptf.measure.devices.qemu import PROGRAM
-from edge_ptf.measure.launching import runner_files
 from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
 
 Run = Callable

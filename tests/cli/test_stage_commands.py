@@ -45,7 +45,7 @@ def work(
     teach = ("distill", "--teacher", "teacher", "--student", "small", *data, "--epochs", 1)
     chain: list[tuple[object, ...]] = [
         (*learn, "--out", "teacher"),
-        ("prune", "--checkpoint", "teacher", *data, "--layers", 2, "--ffn", 32, "--out", "small"),
+        ("prune", "--checkpoint", "teacher", *data, "--num-layers", 2, "--intermediate-size", 32, "--out", "small"),
         (*teach, "--quantization-aware", "--profile", "x86-generic", "--out", "student"),
         ("export", "--checkpoint", "student", *data, "--out", "onnx"),
         ("sensitivity", "onnx", *data, "--profile", "x86-generic", "--timed-texts", 4, "--out", "sensitivity"),
@@ -68,10 +68,10 @@ def test_every_stage_says_what_it_did(work: tuple[Path, dict[str, str]]) -> None
     _, said = work
     for stage, word in {
         "finetune": "validation",
-        "prune": "layers",
+        "prune": "num_layers",
         "distill": "validation",
         "export": "largest difference to PyTorch",
-        "sensitivity": "layer.1.ffn.output",
+        "sensitivity": "layer.1.feed_forward.output",
         "quantize": "INT8",
         "assemble": "payload",
         "evaluate": "accuracy",
@@ -109,7 +109,18 @@ def test_the_sealed_package_holds_payload_evidence_and_verdict(work: tuple[Path,
 
 def test_a_stage_is_reused_and_never_written_over_by_another(work: tuple[Path, dict[str, str]], csv_data: Path) -> None:
     folder, _ = work
-    again = ("prune", "--checkpoint", "teacher", "--data", csv_data, "--layers", 2, "--out", "small", "--ffn")
+    again = (
+        "prune",
+        "--checkpoint",
+        "teacher",
+        "--data",
+        csv_data,
+        "--num-layers",
+        2,
+        "--out",
+        "small",
+        "--intermediate-size",
+    )
     assert "reused" in edge_ptf(folder, *again, 32).stdout
     refused = edge_ptf(folder, *again, 16)
     assert refused.returncode == 2
@@ -124,10 +135,13 @@ def test_a_checkpoint_is_made_as_fast_as_asked(work: tuple[Path, dict[str, str]]
     assert measured.returncode == 0, measured.stderr
     assert "heads" in measured.stdout
     assert "last layer" in measured.stdout
-    pruned = edge_ptf(folder, "prune", *data, "--costs", "costs", "--speedup", 1.1, "--out", "quick")
+    pruned = edge_ptf(folder, "prune", *data, "--latency-table", "costs", "--speedup", 1.1, "--out", "quick")
     assert pruned.returncode == 0, pruned.stderr
     assert "× as fast" in " ".join(pruned.stdout.split())
-    for more, complaint in (((), "edge-ptf costs"), (("--costs", "costs", "--ffn", 32), "leave out ffn")):
+    for more, complaint in (
+        ((), "edge-ptf latency-table"),
+        (("--latency-table", "costs", "--intermediate-size", 32), "leave out intermediate_size"),
+    ):
         refused = edge_ptf(folder, "prune", *data, "--speedup", 1.1, *more, "--out", "never")
         assert refused.returncode == 2
         assert complaint in refused.stderr
@@ -136,9 +150,9 @@ def test_a_checkpoint_is_made_as_fast_as_asked(work: tuple[Path, dict[str, str]]
 
 def test_a_package_answers_texts_pipes_and_scripts(work: tuple[Path, dict[str, str]]) -> None:
     folder, _ = work
-    told = edge_ptf(folder, "predict", "package.eptf", "turn on the lights", "play some jazz")
-    assert told.returncode == 0, told.stderr
-    assert "turn on the lights" in told.stdout
+    shown = edge_ptf(folder, "predict", "package.eptf", "turn on the lights", "play some jazz")
+    assert shown.returncode == 0, shown.stderr
+    assert "turn on the lights" in shown.stdout
     piped = edge_ptf(folder, "predict", "package.eptf", "--json", text="turn on the lights\nplay some jazz\n")
     rows = [json.loads(line) for line in piped.stdout.splitlines()]
     assert len(rows) == 2
@@ -147,9 +161,9 @@ def test_a_package_answers_texts_pipes_and_scripts(work: tuple[Path, dict[str, s
 
 def test_a_package_tells_what_it_is(work: tuple[Path, dict[str, str]]) -> None:
     folder, _ = work
-    told = edge_ptf(folder, "inspect", "package.eptf")
-    assert told.returncode == 0
-    assert "text-classification" in told.stdout
+    shown = edge_ptf(folder, "inspect", "package.eptf")
+    assert shown.returncode == 0
+    assert "text-classification" in shown.stdout
     assert edge_ptf(folder, "inspect", PAYLOAD).returncode == 0
     document = json.loads(edge_ptf(folder, "inspect", "package.eptf", "--json").stdout)
     assert document["manifest"]["heads"][0]["task"]["labels"] == ["light", "music", "timer"]

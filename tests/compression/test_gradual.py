@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_ptf import architecture
-from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import Checkpoint, load_model
+from edge_ptf import models
 from edge_ptf.compression import PruneConfig, in_steps
 from edge_ptf.compression.pruning import prune, spread_layers, wanted_shapes
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
+from edge_ptf.models import LayerShape
+from edge_ptf.models.checkpoint import Checkpoint, load_model
 from edge_ptf.recipe import Recipe
 from edge_ptf.stages import Place
-from edge_ptf.students import taught_student
+from edge_ptf.student_pipeline import taught_student
 from edge_ptf.training.distillation import matched_layers
 
-MINILM = (LayerShape(heads=12, ffn=1536),) * 6
+MINILM = (LayerShape(num_heads=12, intermediate_size=1536),) * 6
 
 
 def walked(cuts: list[PruneConfig], shapes: tuple[LayerShape, ...]) -> list[dict[int, LayerShape]]:
@@ -34,8 +34,8 @@ def walked(cuts: list[PruneConfig], shapes: tuple[LayerShape, ...]) -> list[dict
 
 
 @given(st.integers(1, 6), st.integers(1, 48).map(lambda value: 32 * value), st.integers(1, 12), st.integers(1, 6))
-def test_the_steps_shrink_and_end_where_one_cut_would(layers: int, units: int, heads: int, steps: int) -> None:
-    config = PruneConfig(layers=layers, ffn=(units,), heads=(heads,))
+def test_the_steps_shrink_and_end_where_one_cut_would(layers: int, neurons: int, heads: int, steps: int) -> None:
+    config = PruneConfig(num_layers=layers, intermediate_size=(neurons,), num_heads=(heads,))
     cuts = in_steps(config, MINILM, steps)
     assert len(cuts) == steps
     found = [dict(enumerate(MINILM)), *walked(cuts, MINILM)]
@@ -43,24 +43,24 @@ def test_the_steps_shrink_and_end_where_one_cut_would(layers: int, units: int, h
     for before, after in pairwise(found):
         assert set(after) <= set(before)
         for layer, shape in after.items():
-            assert shape.heads <= before[layer].heads
-            assert shape.ffn <= before[layer].ffn
+            assert shape.num_heads <= before[layer].num_heads
+            assert shape.intermediate_size <= before[layer].intermediate_size
 
 
 def test_half_of_the_way_is_cut_in_the_first_of_two_steps() -> None:
-    first, _ = walked(in_steps(PruneConfig(layers=4, ffn=(384,)), MINILM, 2), MINILM)
+    first, _ = walked(in_steps(PruneConfig(num_layers=4, intermediate_size=(384,)), MINILM, 2), MINILM)
     assert len(first) == 5
-    assert {first[layer].ffn for layer in spread_layers(6, 4)} == {960}
+    assert {first[layer].intermediate_size for layer in spread_layers(6, 4)} == {960}
 
 
 def test_the_vocabulary_is_cut_first_and_the_hidden_states_last() -> None:
-    cuts = in_steps(PruneConfig(layers=3, hidden=256, vocabulary=True), MINILM, 3)
+    cuts = in_steps(PruneConfig(num_layers=3, hidden_size=256, vocabulary=True), MINILM, 3)
     assert [cut.vocabulary for cut in cuts] == [True, False, False]
-    assert [cut.hidden for cut in cuts] == [None, None, 256]
+    assert [cut.hidden_size for cut in cuts] == [None, None, 256]
 
 
 def test_one_step_is_the_cut_itself() -> None:
-    config = PruneConfig(layers=0.5, ffn=(0.25,))
+    config = PruneConfig(num_layers=0.5, intermediate_size=(0.25,))
     assert in_steps(config, MINILM, 1) == [config]
 
 
@@ -70,21 +70,21 @@ def test_a_speedup_grows_by_the_same_factor() -> None:
 
 
 def test_the_vocabulary_is_cut_once() -> None:
-    assert [cut.vocabulary for cut in in_steps(PruneConfig(layers=3), MINILM, 3)] == [True, False, False]
+    assert [cut.vocabulary for cut in in_steps(PruneConfig(num_layers=3), MINILM, 3)] == [True, False, False]
 
 
 def test_a_size_that_does_not_fit_is_refused_before_the_first_cut() -> None:
     with pytest.raises(BadInputError, match="layers: 7 cannot be kept, there are 6"):
-        in_steps(PruneConfig(layers=7), MINILM, 2)
+        in_steps(PruneConfig(num_layers=7), MINILM, 2)
 
 
 def test_a_student_is_cut_and_taught_in_steps(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     teacher, data, subjects = tiny_teacher("bert"), tiny_data(), []
-    teaching = {"batch_size": 8, "mixed_texts": 0.0}
+    teaching = {"batch_size": 8, "spliced_texts": 0.0}
     recipe = Recipe().replace(
-        prune=PruneConfig(layers=1, ffn=(0.5,)),
+        prune=PruneConfig(num_layers=1, intermediate_size=(0.5,)),
         gradual={"steps": 2, "epochs": 1},
         distill={"epochs": 2, **teaching},
     )
@@ -92,7 +92,7 @@ def test_a_student_is_cut_and_taught_in_steps(
     student = taught_student(teacher, (), data, recipe, place, lambda done, _: subjects.append(done.stage))
     assert subjects == ["prune", "distill"] * 2
     once = prune(teacher, data, recipe.prune, tmp_path / "once")
-    assert student.info.layers == once.info.layers == architecture.shapes(load_model(student))
+    assert student.info.layers == once.info.layers == models.shapes(load_model(student))
     assert matched_layers(teacher, student) == matched_layers(teacher, once)
     epochs = [step.config["epochs"] for step in student.info.lineage if step.stage == "distill"]
     assert epochs == [1, 2]

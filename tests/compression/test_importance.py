@@ -10,8 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_ptf import architecture, tasks
-from edge_ptf.checkpoint import load_base_model, load_tokenizer, model_inputs
+from edge_ptf import models, tasks
 from edge_ptf.compression.importance import (
     LayerImportance,
     fisher,
@@ -21,6 +20,7 @@ from edge_ptf.compression.importance import (
     strongest,
 )
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.models.checkpoint import load_base_model, load_tokenizer, model_inputs
 from edge_ptf.progress import SILENT
 from edge_ptf.tasks.base import Encoding
 from edge_ptf.training.batching import Item, collate
@@ -39,16 +39,16 @@ def prepared(base: Path, data: LabelledData, task: str) -> tuple[Any, list[Item]
     with torch.no_grad():
         for value in model.parameters():
             value.add_(torch.randn_like(value) * 0.1)
-    for part, (heads, units) in zip(architecture.parts(model), SHAPES, strict=True):
-        architecture.slice_layer(part, heads, units)
+    for part, (heads, neurons) in zip(models.parts(model), SHAPES, strict=True):
+        models.slice_layer(part, heads, neurons)
     return model, labelled_items(tokenizer, kind, data.train, 32), model_inputs(model, tokenizer)
 
 
 def one_by_one(model: Any, items: list[Item], inputs: tuple[str, ...]) -> list[LayerImportance]:
     """A mask on what enters an output projection scales the columns of its weight: gradient times weight, summed."""
-    size = architecture.head_size(model)
-    parts = architecture.parts(model)
-    sums = [LayerImportance(np.zeros(part.heads), np.zeros(part.ffn)) for part in parts]
+    size = models.head_size(model)
+    parts = models.parts(model)
+    sums = [LayerImportance(np.zeros(part.num_heads), np.zeros(part.intermediate_size)) for part in parts]
     for item in items:
         length = len(item.encoding.input_ids)
         known = {
@@ -62,15 +62,15 @@ def one_by_one(model: Any, items: list[Item], inputs: tuple[str, ...]) -> list[L
         model.zero_grad()
         loss.backward()
         for part, total in zip(parts, sums, strict=True):
-            if part.heads:
+            if part.num_heads:
                 weight = part.get(part.family.attention_output).weight
                 columns = (weight * weight.grad).sum(0)
                 total.heads.__iadd__(columns.view(-1, size).sum(1).detach().double().numpy() ** 2)
-            if part.ffn:
-                weight = part.get(part.family.ffn_output).weight
-                total.units.__iadd__((weight * weight.grad).sum(0).detach().double().numpy() ** 2)
+            if part.intermediate_size:
+                weight = part.get(part.family.feed_forward_output).weight
+                total.neurons.__iadd__((weight * weight.grad).sum(0).detach().double().numpy() ** 2)
     model.zero_grad()
-    return [LayerImportance(total.heads / len(items), total.units / len(items)) for total in sums]
+    return [LayerImportance(total.heads / len(items), total.neurons / len(items)) for total in sums]
 
 
 @pytest.mark.parametrize("task", [TEXT, TOKEN])
@@ -82,11 +82,11 @@ def test_fisher_equals_one_text_at_a_time(
     assert len({len(item.encoding.input_ids) for item in items}) > 3
     pad = int(model.config.pad_token_id)
     found = fisher(model, items, inputs, pad, SILENT)
-    for got, wanted, (heads, units) in zip(found, one_by_one(model, items, inputs), SHAPES, strict=True):
+    for got, wanted, (heads, neurons) in zip(found, one_by_one(model, items, inputs), SHAPES, strict=True):
         assert got.heads.shape == (len(heads),)
-        assert got.units.shape == (len(units),)
+        assert got.neurons.shape == (len(neurons),)
         assert np.allclose(got.heads, wanted.heads, rtol=1e-3, atol=1e-12)
-        assert np.allclose(got.units, wanted.units, rtol=1e-3, atol=1e-12)
+        assert np.allclose(got.neurons, wanted.neurons, rtol=1e-3, atol=1e-12)
         assert (got.heads > 0).all()
 
 
@@ -97,9 +97,9 @@ def test_fisher_of_hidden_states_equals_one_text_at_a_time(
 ) -> None:
     """A mask on what a module gives scales its weights and bias row by row: gradient times value, summed."""
     model, items, inputs = prepared(tiny_base(family), tiny_data(task), task)
-    places = [architecture.embedded(model)]
+    places = [models.embedded(model)]
     places = [getattr(places[0], "LayerNorm", places[0])]
-    places += [part.get(path) for part in architecture.parts(model) for path in part.family.norms]
+    places += [part.get(path) for part in models.parts(model) for path in part.family.norms]
     wanted = np.zeros(32)
     for item in items:
         tensors = collate([item], inputs, 0)
@@ -126,7 +126,7 @@ def test_fisher_leaves_the_model_as_it_was(
     second = fisher(model, items, inputs, 0, SILENT)
     for left, right in zip(first, second, strict=True):
         assert np.array_equal(left.heads, right.heads)
-        assert np.array_equal(left.units, right.units)
+        assert np.array_equal(left.neurons, right.neurons)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(value.requires_grad and value.grad is None for value in model.parameters())
     assert not any(module._forward_pre_hooks for module in model.modules())
@@ -148,15 +148,15 @@ def test_magnitude_sums_the_weights_that_leave_a_part(
 ) -> None:
     model, _, _ = prepared(tiny_base(family), tiny_data(), TEXT)
     found = magnitude(model)
-    for part, scores in zip(architecture.parts(model), found, strict=True):
-        assert scores.heads.shape == (part.heads,)
-        assert scores.units.shape == (part.ffn,)
-        if part.heads:
+    for part, scores in zip(models.parts(model), found, strict=True):
+        assert scores.heads.shape == (part.num_heads,)
+        assert scores.neurons.shape == (part.intermediate_size,)
+        if part.num_heads:
             weight = part.get(part.family.attention_output).weight.detach().numpy().astype(float)
-            assert np.allclose(scores.heads, [(weight[:, 8 * h : 8 * h + 8] ** 2).sum() for h in range(part.heads)])
-        if part.ffn:
-            weight = part.get(part.family.ffn_output).weight.detach().numpy().astype(float)
-            assert np.allclose(scores.units, (weight**2).sum(axis=0))
+            assert np.allclose(scores.heads, [(weight[:, 8 * h : 8 * h + 8] ** 2).sum() for h in range(part.num_heads)])
+        if part.intermediate_size:
+            weight = part.get(part.family.feed_forward_output).weight.detach().numpy().astype(float)
+            assert np.allclose(scores.neurons, (weight**2).sum(axis=0))
 
 
 def test_the_strongest_come_in_order_and_ties_go_to_the_lower_index() -> None:
@@ -180,9 +180,9 @@ def test_fisher_keeps_the_gradients_it_is_made_of(
     model, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
     for layer in fisher(model, items, inputs, 0, SILENT):
         assert layer.head_gradients is not None
-        assert layer.unit_gradients is not None
+        assert layer.neuron_gradients is not None
         assert layer.head_gradients.shape == (len(items), len(layer.heads))
-        assert np.allclose(np.square(layer.unit_gradients).mean(axis=0), layer.units, rtol=1e-4)
+        assert np.allclose(np.square(layer.neuron_gradients).mean(axis=0), layer.neurons, rtol=1e-4)
 
 
 def test_exchanges_find_what_can_be_lost_together() -> None:
@@ -218,5 +218,5 @@ def test_magnitude_of_hidden_states_sums_the_weights_that_write_them(
     before = magnitude_hidden(model)
     assert before.shape == (32,)
     with torch.no_grad():
-        architecture.parts(model)[0].get("output.dense").weight[5] += 3
+        models.parts(model)[0].get("output.dense").weight[5] += 3
     assert np.flatnonzero(magnitude_hidden(model) != before).tolist() == [5]

@@ -8,26 +8,28 @@ from typing import Any
 
 import pytest
 
-from edge_ptf import architecture
-from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer
-from edge_ptf.compression import CostConfig, CostTable, Limits, Prediction, Predictor, PruneConfig, prune
-from edge_ptf.compression.costs import Curve, LayerCosts
-from edge_ptf.compression.prediction import ASSUMED_INT8_GAIN, CALL, TABLE_BYTES
-from edge_ptf.export import QuantizeConfig
+from edge_ptf import models
+from edge_ptf.compression import LatencyTable, LatencyTableConfig, Limits, Prediction, Predictor, PruneConfig, prune
+from edge_ptf.compression.latency_table import Curve, LayerLatencies
+from edge_ptf.compression.prediction import ASSUMED_INT8_SPEEDUP, CALL, TABLE_BYTES
+from edge_ptf.graph import QuantizeConfig
 from edge_ptf.machine import this_machine
+from edge_ptf.models import LayerShape
+from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer
 
 HEADS, UNITS = 4, 64
 
 
-def table(*, full_ms: float | None = 4.0, quantize: QuantizeConfig | None = None) -> CostTable:
-    costs = LayerCosts(attention=Curve(widths=(0, HEADS), ms=(0.0, 0.3)), ffn=Curve(widths=(0, UNITS), ms=(0.0, 0.3)))
-    return CostTable(
+def table(*, full_ms: float | None = 4.0, quantize: QuantizeConfig | None = None) -> LatencyTable:
+    costs = LayerLatencies(
+        attention=Curve(widths=(0, HEADS), ms=(0.0, 0.3)), feed_forward=Curve(widths=(0, UNITS), ms=(0.0, 0.3))
+    )
+    return LatencyTable(
         source="measured" if full_ms else "estimated",
-        config=CostConfig(),
+        config=LatencyTableConfig(),
         quantize=quantize or QuantizeConfig(),
         lengths=(8,),
-        unpruned=(LayerShape(heads=HEADS, ffn=UNITS),) * 3,
+        unpruned=(LayerShape(num_heads=HEADS, intermediate_size=UNITS),) * 3,
         fixed_ms=0.2,
         inner=costs,
         last=costs,
@@ -44,27 +46,27 @@ def predictor(tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]) -
 
 def bytes_of(small: Checkpoint) -> float:
     """Of a student in INT8 as its predictions count them."""
-    model, pieces = load_model(small), len(load_tokenizer(small.path))
-    kept = sum(value.numel() for part in architecture.layers(model) for value in part.parameters() if value.ndim < 2)
+    model, subwords = load_model(small), len(load_tokenizer(small.path))
+    kept = sum(value.numel() for part in models.layers(model) for value in part.parameters() if value.ndim < 2)
     weights = sum(value.numel() for value in model.parameters()) - kept
-    return weights + 4 * kept + pieces * (TABLE_BYTES + 4)
+    return weights + 4 * kept + subwords * (TABLE_BYTES + 4)
 
 
 @pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "electra"])
-@pytest.mark.parametrize(("layers", "units"), [(2, 32), (1, 64)])
+@pytest.mark.parametrize(("layers", "neurons"), [(2, 32), (1, 64)])
 def test_bytes_are_those_of_the_model_that_pruning_makes(
     tiny_teacher: Callable[..., Any],
     tiny_data: Callable[..., Any],
     family: str,
     layers: int,
-    units: int,
+    neurons: int,
     tmp_path: Path,
 ) -> None:
-    config = PruneConfig(layers=layers, ffn=(units,), refit="none")
+    config = PruneConfig(num_layers=layers, intermediate_size=(neurons,), refit="none")
     small = prune(tiny_teacher(family), tiny_data(), config, tmp_path / "small")
     found = Predictor(tiny_teacher(family), tiny_data(), table(), config)
-    assert found.pieces == len(load_tokenizer(small.path))
-    predicted = found.of((LayerShape(heads=HEADS, ffn=units),) * layers).size_mb
+    assert found.subwords == len(load_tokenizer(small.path))
+    predicted = found.of((LayerShape(num_heads=HEADS, intermediate_size=neurons),) * layers).size_mb
     assert predicted == pytest.approx(bytes_of(small) / 1e6, abs=6e-4)
 
 
@@ -73,17 +75,24 @@ def test_narrower_hidden_states_are_fewer_bytes_and_held_against_the_same_teache
     tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any], family: str, tmp_path: Path
 ) -> None:
     teacher, data = tiny_teacher(family), tiny_data()
-    cut = PruneConfig(hidden=16, importance="magnitude", vocabulary=False)
+    cut = PruneConfig(hidden_size=16, importance="magnitude", vocabulary=False)
     narrow = prune(teacher, data, cut, tmp_path / "narrow")
     whole = Predictor(teacher, data, table(), PruneConfig())
     found = Predictor(narrow, data, table(full_ms=1.0), PruneConfig(), whole)
     assert (whole.hidden, found.hidden) == (32, 16)
     assert found.full_ms == whole.full_ms == 4.0
     assert found.full_weights == whole.full_weights
-    small = prune(teacher, data, PruneConfig(layers=2, ffn=(32,), hidden=16, refit="none"), tmp_path / "small")
-    predicted = found.of((LayerShape(heads=HEADS, ffn=32),) * 2)
+    small = prune(
+        teacher,
+        data,
+        PruneConfig(num_layers=2, intermediate_size=(32,), hidden_size=16, refit="none"),
+        tmp_path / "small",
+    )
+    predicted = found.of((LayerShape(num_heads=HEADS, intermediate_size=32),) * 2)
     assert predicted.size_mb == pytest.approx(bytes_of(small) / 1e6, abs=6e-4)
-    assert predicted.speedup == whole.of((LayerShape(heads=HEADS, ffn=32),) * 2).speedup  # of the same table of costs
+    assert (
+        predicted.speedup == whole.of((LayerShape(num_heads=HEADS, intermediate_size=32),) * 2).speedup
+    )  # of the same table of costs
 
 
 @pytest.mark.parametrize(("form", "more"), [("int4", 0.625 - 1), ("fp16", 1.0), ("fp32", 3.0)])
@@ -91,32 +100,34 @@ def test_the_form_of_the_table_counts(
     tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any], predictor: Predictor, form: Any, more: float
 ) -> None:
     other = Predictor(tiny_teacher(), tiny_data(), table(quantize=QuantizeConfig(embeddings=form)), PruneConfig())
-    layers = (LayerShape(heads=HEADS, ffn=UNITS),)
-    numbers = predictor.pieces * int(load_model(tiny_teacher()).config.hidden_size)
+    layers = (LayerShape(num_heads=HEADS, intermediate_size=UNITS),)
+    numbers = predictor.subwords * int(load_model(tiny_teacher()).config.hidden_size)
     difference = 1e6 * (other.of(layers).size_mb - predictor.of(layers).size_mb)
-    assert difference == pytest.approx(more * numbers - 4 * predictor.pieces, abs=1001)
+    assert difference == pytest.approx(more * numbers - 4 * predictor.subwords, abs=1001)
 
 
-@pytest.mark.parametrize(("remainder", "times"), [("fp32", 4), ("fp16", 2)])
+@pytest.mark.parametrize(("non_int8_dtype", "times"), [("fp32", 4), ("fp16", 2)])
 def test_where_nothing_becomes_int8_every_number_takes_its_bytes(
-    tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any], remainder: Any, times: int
+    tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any], non_int8_dtype: Any, times: int
 ) -> None:
-    quantize = QuantizeConfig(mode="none", remainder=remainder)
+    quantize = QuantizeConfig(mode="none", non_int8_dtype=non_int8_dtype)
     whole = Predictor(tiny_teacher(), tiny_data(), table(quantize=quantize), PruneConfig(vocabulary=False))
     numbers = sum(value.numel() for value in load_model(tiny_teacher()).parameters())
-    expected = times * numbers + whole.pieces * TABLE_BYTES
+    expected = times * numbers + whole.subwords * TABLE_BYTES
     assert whole.of(whole.shapes).size_mb == pytest.approx(expected / 1e6, abs=6e-4)
-    assert whole.leaner() == []
+    assert whole.smaller_tables() == []
 
 
 def test_a_graph_in_fp16_knows_no_leaner_table(tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]) -> None:
-    quantize = QuantizeConfig(mode="static", remainder="fp16")
-    assert Predictor(tiny_teacher(), tiny_data(), table(quantize=quantize), PruneConfig()).leaner() == []
+    quantize = QuantizeConfig(mode="static", non_int8_dtype="fp16")
+    assert Predictor(tiny_teacher(), tiny_data(), table(quantize=quantize), PruneConfig()).smaller_tables() == []
 
 
 def test_a_speed_up_is_over_full_precision_and_counts_the_call(predictor: Predictor) -> None:
     expected = 4.0 / (0.8 * predictor.length + CALL * 4.0)
-    assert predictor.of((LayerShape(heads=HEADS, ffn=UNITS),)).speedup == pytest.approx(expected, abs=1e-3)
+    assert predictor.of((LayerShape(num_heads=HEADS, intermediate_size=UNITS),)).speedup == pytest.approx(
+        expected, abs=1e-3
+    )
 
 
 def test_texts_that_the_vocabulary_has_not_seen_take_longer(
@@ -134,10 +145,10 @@ def test_texts_that_the_vocabulary_has_not_seen_take_longer(
 def test_without_a_measurement_int8_is_assumed_to_win_something(
     tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]
 ) -> None:
-    whole = (LayerShape(heads=HEADS, ffn=UNITS),) * 3
+    whole = (LayerShape(num_heads=HEADS, intermediate_size=UNITS),) * 3
     config = PruneConfig(vocabulary=False)
     found = Predictor(tiny_teacher(), tiny_data(), table(full_ms=None), config)
-    assert found.of(whole).speedup == pytest.approx(1 / (1 / ASSUMED_INT8_GAIN + CALL), abs=1e-3)
+    assert found.of(whole).speedup == pytest.approx(1 / (1 / ASSUMED_INT8_SPEEDUP + CALL), abs=1e-3)
     costs = table(full_ms=None, quantize=QuantizeConfig(mode="none"))
     full = Predictor(tiny_teacher(), tiny_data(), costs, config)
     assert full.of(whole).speedup == pytest.approx(1 / (1 + CALL), abs=1e-3)
@@ -145,23 +156,23 @@ def test_without_a_measurement_int8_is_assumed_to_win_something(
 
 def test_the_deepest_is_deep_first_and_then_wide(predictor: Predictor) -> None:
     whole = predictor.deepest(Limits())
-    assert whole == (LayerShape(heads=HEADS, ffn=UNITS),) * 3
-    narrow = predictor.of((LayerShape(heads=HEADS, ffn=32),) * 3)
-    assert predictor.deepest(Limits(speedup=narrow.speedup)) == (LayerShape(heads=HEADS, ffn=32),) * 3
+    assert whole == (LayerShape(num_heads=HEADS, intermediate_size=UNITS),) * 3
+    narrow = predictor.of((LayerShape(num_heads=HEADS, intermediate_size=32),) * 3)
+    assert predictor.deepest(Limits(speedup=narrow.speedup)) == (LayerShape(num_heads=HEADS, intermediate_size=32),) * 3
     found = predictor.deepest(Limits(speedup=narrow.speedup * 1.01))
     assert found is not None
     assert len(found) == 2
-    assert predictor.deepest(Limits(size_mb=narrow.size_mb)) == (LayerShape(heads=HEADS, ffn=32),) * 3
+    assert predictor.deepest(Limits(size_mb=narrow.size_mb)) == (LayerShape(num_heads=HEADS, intermediate_size=32),) * 3
 
 
 def test_fewer_heads_leave_time_for_more_layers(predictor: Predictor) -> None:
     few = predictor.of_heads(0.5)
-    assert few.deepest(Limits()) == (LayerShape(heads=HEADS // 2, ffn=UNITS),) * 3
-    limits = Limits(speedup=1.01 * predictor.of((LayerShape(heads=HEADS, ffn=32),) * 3).speedup)
+    assert few.deepest(Limits()) == (LayerShape(num_heads=HEADS // 2, intermediate_size=UNITS),) * 3
+    limits = Limits(speedup=1.01 * predictor.of((LayerShape(num_heads=HEADS, intermediate_size=32),) * 3).speedup)
     fewer, all_heads = few.deepest(limits), predictor.deepest(limits)
     assert fewer and all_heads
     assert len(fewer) > len(all_heads)
-    assert min(layer.ffn for layer in fewer) >= UNITS / 4
+    assert min(layer.intermediate_size for layer in fewer) >= UNITS / 4
     assert predictor.of_heads(0.01).heads == 1
     assert predictor.heads == HEADS
 

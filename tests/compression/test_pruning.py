@@ -10,9 +10,15 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from edge_ptf import architecture, tasks
-from edge_ptf.architecture import LayerShape
-from edge_ptf.checkpoint import (
+from edge_ptf import models, tasks
+from edge_ptf.compression import PruneConfig, prune, pruning
+from edge_ptf.compression.latency_table import LatencyTable, LatencyTableConfig, measure_latency_table
+from edge_ptf.compression.pruning import spread_layers
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.graph import QuantizeConfig
+from edge_ptf.models import LayerShape
+from edge_ptf.models.checkpoint import (
     Checkpoint,
     fresh_info,
     load_base_model,
@@ -22,12 +28,6 @@ from edge_ptf.checkpoint import (
     open_checkpoint,
     save_checkpoint,
 )
-from edge_ptf.compression import PruneConfig, prune, pruning
-from edge_ptf.compression.costs import CostConfig, CostTable, find_costs
-from edge_ptf.compression.pruning import spread_layers
-from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import BadInputError, CheckpointError
-from edge_ptf.export import QuantizeConfig
 from edge_ptf.tasks.base import Example
 from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.finetuning import labelled_items
@@ -43,7 +43,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def shapes(checkpoint: Checkpoint) -> list[tuple[int, int]]:
-    return [(layer.heads, layer.ffn) for layer in checkpoint.info.layers]
+    return [(layer.num_heads, layer.intermediate_size) for layer in checkpoint.info.layers]
 
 
 def logits(checkpoint: Checkpoint, examples: tuple[Example, ...]) -> torch.Tensor:
@@ -69,7 +69,7 @@ def test_a_smaller_vocabulary_changes_no_answer_to_the_texts_it_was_cut_for(
     notes = student.info.lineage[-1].notes
     assert notes["pieces_after"] < notes["pieces_before"] == len(load_tokenizer(teacher.path))
     model, tokenizer = load_model(student), load_tokenizer(student.path)
-    rows = architecture.word_embeddings(model).weight.shape[0]
+    rows = models.word_embeddings(model).weight.shape[0]
     assert rows == len(tokenizer) == notes["pieces_after"] == model.config.vocab_size
     assert model.config.pad_token_id == tokenizer.pad_token_id
     assert (logits(student, data.train) - logits(teacher, data.train)).abs().max() < 1e-5
@@ -80,24 +80,24 @@ def test_a_smaller_vocabulary_changes_no_answer_to_the_texts_it_was_cut_for(
 @pytest.mark.parametrize(
     ("config", "wanted", "kept"),
     [
-        ({"layers": 2}, [(4, 64)] * 2, [1, 2]),
-        ({"layers": 1}, [(4, 64)], [2]),
-        ({"layers": 0.5}, [(4, 64)] * 2, [1, 2]),
-        ({"layers": 0.01}, [(4, 64)], [2]),
-        ({"layers": 3}, [(4, 64)] * 3, [0, 1, 2]),
+        ({"num_layers": 2}, [(4, 64)] * 2, [1, 2]),
+        ({"num_layers": 1}, [(4, 64)], [2]),
+        ({"num_layers": 0.5}, [(4, 64)] * 2, [1, 2]),
+        ({"num_layers": 0.01}, [(4, 64)], [2]),
+        ({"num_layers": 3}, [(4, 64)] * 3, [0, 1, 2]),
         ({"keep_layers": "2,0"}, [(4, 64)] * 2, [0, 2]),
         ({"keep_layers": 1}, [(4, 64)], [1]),
-        ({"keep_layers": (1, 1), "layers": 3}, [(4, 64)], [1]),
-        ({"heads": 2}, [(2, 64)] * 3, [0, 1, 2]),
-        ({"heads": 0.5}, [(2, 64)] * 3, [0, 1, 2]),
-        ({"heads": 0.01}, [(1, 64)] * 3, [0, 1, 2]),
-        ({"heads": "4,0,1"}, [(4, 64), (0, 64), (1, 64)], [0, 1, 2]),
-        ({"ffn": 32}, [(4, 32)] * 3, [0, 1, 2]),
-        ({"ffn": 0.5}, [(4, 32)] * 3, [0, 1, 2]),
-        ({"ffn": 0.01}, [(4, 32)] * 3, [0, 1, 2]),
-        ({"ffn": 0.99}, [(4, 64)] * 3, [0, 1, 2]),
-        ({"ffn": (7, 0, 0.5), "heads": 1}, [(1, 7), (1, 0), (1, 32)], [0, 1, 2]),
-        ({"layers": 2, "heads": (1, 3), "ffn": "0,64"}, [(1, 0), (3, 64)], [1, 2]),
+        ({"keep_layers": (1, 1), "num_layers": 3}, [(4, 64)], [1]),
+        ({"num_heads": 2}, [(2, 64)] * 3, [0, 1, 2]),
+        ({"num_heads": 0.5}, [(2, 64)] * 3, [0, 1, 2]),
+        ({"num_heads": 0.01}, [(1, 64)] * 3, [0, 1, 2]),
+        ({"num_heads": "4,0,1"}, [(4, 64), (0, 64), (1, 64)], [0, 1, 2]),
+        ({"intermediate_size": 32}, [(4, 32)] * 3, [0, 1, 2]),
+        ({"intermediate_size": 0.5}, [(4, 32)] * 3, [0, 1, 2]),
+        ({"intermediate_size": 0.01}, [(4, 32)] * 3, [0, 1, 2]),
+        ({"intermediate_size": 0.99}, [(4, 64)] * 3, [0, 1, 2]),
+        ({"intermediate_size": (7, 0, 0.5), "num_heads": 1}, [(1, 7), (1, 0), (1, 32)], [0, 1, 2]),
+        ({"num_layers": 2, "num_heads": (1, 3), "intermediate_size": "0,64"}, [(1, 0), (3, 64)], [1, 2]),
     ],
 )
 def test_sizes_are_counts_or_shares(
@@ -113,23 +113,23 @@ def test_sizes_are_counts_or_shares(
     assert shapes(student) == wanted
     assert student.info.lineage[-1].notes["kept_layers"] == kept
     assert [tuple(shape.values()) for shape in student.info.lineage[-1].notes["shapes"]] == wanted
-    assert architecture.shapes(load_model(student)) == student.info.layers
+    assert models.shapes(load_model(student)) == student.info.layers
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"layers": 4}, "layers: 4 cannot be kept, there are 3"),
-        ({"layers": 1.5}, "layers: 1.5 cannot be kept"),
+        ({"num_layers": 4}, "num_layers: 4 cannot be kept, there are 3"),
+        ({"num_layers": 1.5}, "num_layers: 1.5 cannot be kept"),
         ({"keep_layers": (0, 3)}, "no layer 3"),
         ({"keep_layers": (-1,)}, "no layer -1"),
         ({"keep_layers": ""}, "no layer is named"),
-        ({"heads": 5}, "heads: 5 cannot be kept, there are 4"),
-        ({"heads": -1}, "heads: -1 cannot be kept"),
-        ({"heads": 1.5}, "heads: 1.5 cannot be kept"),
-        ({"heads": (1, 2)}, "heads: 2 numbers for 3 layers"),
-        ({"ffn": 65}, "ffn: 65 cannot be kept, there are 64"),
-        ({"ffn": (1, 1, 1), "layers": 2}, "ffn: 3 numbers for 2 layers"),
+        ({"num_heads": 5}, "num_heads: 5 cannot be kept, there are 4"),
+        ({"num_heads": -1}, "num_heads: -1 cannot be kept"),
+        ({"num_heads": 1.5}, "num_heads: 1.5 cannot be kept"),
+        ({"num_heads": (1, 2)}, "num_heads: 2 numbers for 3 layers"),
+        ({"intermediate_size": 65}, "intermediate_size: 65 cannot be kept, there are 64"),
+        ({"intermediate_size": (1, 1, 1), "num_layers": 2}, "intermediate_size: 3 numbers for 2 layers"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(
@@ -146,7 +146,7 @@ def test_sizes_that_do_not_fit_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("config", [{"layers": 0}, {"layers": -1}, {"heads": "many"}, {"importance": "random"}])
+@pytest.mark.parametrize("config", [{"num_layers": 0}, {"num_layers": -1}, {"num_heads": "many"}, {"importance": "random"}])
 def test_values_that_are_never_right_are_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PruneConfig.model_validate(config)
@@ -178,15 +178,15 @@ def test_parts_that_do_nothing_go_first(
     family: str,
     importance: str,
 ) -> None:
-    """Half of the teacher's heads and units are switched off: the student of half the size answers exactly alike."""
+    """Half of the teacher's heads and neurons are switched off: the student of half the size answers exactly alike."""
     teacher, data = tiny_teacher(family), tiny_data()
     model = load_model(teacher)
     with torch.no_grad():
-        for part in architecture.parts(model):
+        for part in models.parts(model):
             part.get(part.family.attention_output).weight.view(32, 4, 8)[:, [0, 3]] = 0
-            part.get(part.family.ffn_output).weight[:, ::2] = 0
+            part.get(part.family.feed_forward_output).weight[:, ::2] = 0
     idle = save_checkpoint(model, load_tokenizer(teacher.path), teacher.info, tmp_path / "idle")
-    options = PruneConfig(heads=(2,), ffn=(0.5,), importance=importance)
+    options = PruneConfig(num_heads=(2,), intermediate_size=(0.5,), importance=importance)
     student = prune(idle, data, options, tmp_path / "student")
     assert shapes(student) == [(2, 32)] * 3
     assert (logits(student, data.train) - logits(idle, data.train)).abs().max() < 1e-5
@@ -195,7 +195,7 @@ def test_parts_that_do_nothing_go_first(
 def test_the_same_teacher_gives_the_same_bytes(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    options = PruneConfig(layers=2, heads=(0.5,), ffn=(0.5,))
+    options = PruneConfig(num_layers=2, num_heads=(0.5,), intermediate_size=(0.5,))
     first = prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "first")
     second = prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "elsewhere" / "second")
     assert contents(first.path) == contents(second.path)
@@ -206,8 +206,13 @@ def test_the_same_teacher_gives_the_same_bytes(
 def test_a_student_can_be_pruned_further(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    first = prune(tiny_teacher("bert"), tiny_data(), PruneConfig(heads=(3, 0, 2), ffn=(64, 32, 0)), tmp_path / "1")
-    second = prune(first, tiny_data(), PruneConfig(keep_layers=(0, 2), heads=(0.5,)), tmp_path / "2")
+    first = prune(
+        tiny_teacher("bert"),
+        tiny_data(),
+        PruneConfig(num_heads=(3, 0, 2), intermediate_size=(64, 32, 0)),
+        tmp_path / "1",
+    )
+    second = prune(first, tiny_data(), PruneConfig(keep_layers=(0, 2), num_heads=(0.5,)), tmp_path / "2")
     assert shapes(second) == [(2, 64), (1, 0)]
     assert second.info.lineage[-1].notes["pieces_before"] == second.info.lineage[-1].notes["pieces_after"]
 
@@ -215,16 +220,16 @@ def test_a_student_can_be_pruned_further(
 def test_a_share_of_an_odd_width_stays_within_it(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    options = PruneConfig(ffn=(50,), importance="magnitude", vocabulary=False)
+    options = PruneConfig(intermediate_size=(50,), importance="magnitude", vocabulary=False)
     odd = prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "odd")
-    options = options.replace(ffn=(0.99, 0.5, 0.01))
+    options = options.replace(intermediate_size=(0.99, 0.5, 0.01))
     assert [ffn for _, ffn in shapes(prune(odd, tiny_data(), options, tmp_path / "out"))] == [50, 32, 32]
 
 
 def test_few_samples_are_enough_for_fisher(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    student = prune(tiny_teacher("bert"), tiny_data(), PruneConfig(heads=(1,), samples=1), tmp_path / "out")
+    student = prune(tiny_teacher("bert"), tiny_data(), PruneConfig(num_heads=(1,), samples=1), tmp_path / "out")
     assert shapes(student) == [(1, 64)] * 3
 
 
@@ -243,7 +248,7 @@ def test_importance_is_taken_from_all_over_validation(
     monkeypatch.setattr(pruning, "labelled_items", shown)
     teacher, data = tiny_teacher("bert"), tiny_data()
     count = len(data.validation) - 1
-    prune(teacher, data, PruneConfig(heads=(1,), samples=count, refit="none"), tmp_path / "out")
+    prune(teacher, data, PruneConfig(num_heads=(1,), samples=count, refit="none"), tmp_path / "out")
     assert len(seen) == len({id(example) for example in seen}) == count
     assert seen[0] is data.validation[0]
     assert seen[-1] is data.validation[-1]
@@ -260,7 +265,7 @@ def test_texts_without_a_label_say_nothing_about_importance(
 
     monkeypatch.setattr(pruning, "labelled_items", unlabelled)
     with pytest.raises(BadInputError, match=r"none of the .* has a label of a class"):
-        prune(tiny_teacher("bert"), tiny_data(), PruneConfig(heads=(1,)), tmp_path / "out")
+        prune(tiny_teacher("bert"), tiny_data(), PruneConfig(num_heads=(1,)), tmp_path / "out")
 
 
 def test_the_vocabulary_is_filled_to_the_size_asked_for(
@@ -274,7 +279,7 @@ def test_the_vocabulary_is_filled_to_the_size_asked_for(
 
 
 def odd_base(base: Path, out: Path, *, rows: int = 0, extra_tokens: tuple[str, ...] = (), **config: Any) -> Path:
-    """A base whose embedding has more rows than its tokenizer has pieces, or fewer."""
+    """A base whose embedding has more rows than its tokenizer has subwords, or fewer."""
     from transformers import AutoConfig, AutoModel
 
     tokenizer = load_tokenizer(base)
@@ -305,20 +310,20 @@ def test_tables_and_tokenizers_of_unlike_size_are_cut(
     whole = saved(odd_base(tiny_base("bert"), tmp_path / "base", rows=rows, extra_tokens=extra), data, tmp_path / "w")
     student = prune(whole, data, PruneConfig(), tmp_path / "out")
     assert (logits(student, data.train) - logits(whole, data.train)).abs().max() < 1e-5
-    assert architecture.word_embeddings(load_model(student)).weight.shape[0] == 124 + (rows > 0) * len(extra)
+    assert models.word_embeddings(load_model(student)).weight.shape[0] == 124 + (rows > 0) * len(extra)
 
 
 def test_positions_stay_right_where_the_padding_piece_stands_late(
     tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    """RoBERTa counts positions from the id of the padding piece."""
+    """RoBERTa counts positions from the id of the padding subword."""
     base, data = tiny_base("xlm-roberta"), tiny_data()
     load_tokenizer(base).save_pretrained(tmp_path / "base")
     document = json.loads((tmp_path / "base" / "tokenizer.json").read_text())
-    names = [piece for piece, _ in document["model"]["vocab"]]
+    names = [subword for subword, _ in document["model"]["vocab"]]
     spare = names.index("▁volume")
     entries = document["model"]["vocab"]
-    entries[1], entries[spare] = entries[spare], entries[1]  # the padding piece changes places with a rare word
+    entries[1], entries[spare] = entries[spare], entries[1]  # the padding subword changes places with a rare word
     for item in document["added_tokens"]:
         item["id"] = spare if item["content"] == "<pad>" else item["id"]
     (tmp_path / "base" / "tokenizer.json").write_text(json.dumps(document))
@@ -339,7 +344,7 @@ def test_an_unknown_family_is_refused_or_left_as_it_is(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     teacher, data = tiny_teacher("albert"), tiny_data()
-    options = PruneConfig(layers=2, heads=(1,))
+    options = PruneConfig(num_layers=2, num_heads=(1,))
     with pytest.raises(CheckpointError, match="'albert' cannot be pruned"):
         prune(teacher, data, options, tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
@@ -353,7 +358,7 @@ def test_an_unknown_family_is_refused_or_left_as_it_is(
 def test_skipping_does_not_touch_a_family_that_can_be_pruned(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    options = PruneConfig(layers=1, skip_unsupported=True)
+    options = PruneConfig(num_layers=1, skip_unsupported=True)
     assert shapes(prune(tiny_teacher("bert"), tiny_data(), options, tmp_path / "out")) == [(4, 64)]
 
 
@@ -368,8 +373,8 @@ def test_the_second_text_of_a_pair_counts_too(
     assert {"stop", "volume"} <= set(load_tokenizer(student.path).get_vocab())
 
 
-def cost_table(teacher: Checkpoint, data: LabelledData, out: Path) -> CostTable:
-    return find_costs(teacher, data, QuantizeConfig(), CostConfig(source="estimated"), out)
+def latency_table(teacher: Checkpoint, data: LabelledData, out: Path) -> LatencyTable:
+    return measure_latency_table(teacher, data, QuantizeConfig(), LatencyTableConfig(source="estimated"), out)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -377,14 +382,14 @@ def test_a_speedup_is_met_by_the_widths_that_are_found(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str
 ) -> None:
     teacher, data = tiny_teacher(family), tiny_data()
-    costs = cost_table(teacher, data, tmp_path / "costs")
+    costs = latency_table(teacher, data, tmp_path / "costs")
     student = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", costs=costs)
     notes = student.info.lineage[-1].notes
     assert notes["costs"] == "estimated"
     assert notes["predicted_ms"] == pytest.approx(costs.predict(student.info.layers), abs=1e-4)
     assert costs.predict(student.info.layers) <= costs.unpruned_predicted_ms / 1.3
     assert len(notes["refit_error_left"]) == 2 * len(notes["kept_layers"])
-    assert architecture.shapes(load_model(student)) == student.info.layers
+    assert models.shapes(load_model(student)) == student.info.layers
     again = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "again", costs=costs)
     assert contents(again.path) == contents(student.path)
 
@@ -397,7 +402,7 @@ def test_a_speedup_without_costs_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("sizes", [{"layers": 4}, {"heads": 8}, {"units": 128}])
+@pytest.mark.parametrize("sizes", [{"layers": 4}, {"heads": 8}, {"neurons": 128}])
 def test_costs_of_a_smaller_model_are_refused(
     tiny_teacher: Callable[..., Checkpoint],
     tiny_data: Callable[..., LabelledData],
@@ -405,11 +410,11 @@ def test_costs_of_a_smaller_model_are_refused(
     sizes: dict[str, int],
 ) -> None:
     teacher, data = tiny_teacher("bert"), tiny_data()
-    costs = cost_table(teacher, data, tmp_path / "costs")
-    wanted = {"layers": 3, "heads": 4, "units": 64}
+    costs = latency_table(teacher, data, tmp_path / "costs")
+    wanted = {"layers": 3, "heads": 4, "neurons": 64}
     less = {name: wanted[name] // 2 for name in sizes}
     found = {**wanted, **less}
-    layer = LayerShape(heads=found["heads"], ffn=found["units"])
+    layer = LayerShape(num_heads=found["heads"], intermediate_size=found["neurons"])
     other = costs.replace(unpruned=[layer.model_dump()] * found["layers"])
     with pytest.raises(BadInputError, match="the costs are those of a model with"):
         prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", costs=other)
@@ -432,10 +437,12 @@ def test_a_speedup_that_is_out_of_reach_is_refused(
 ) -> None:
     teacher, data = tiny_teacher("bert"), tiny_data()
     with pytest.raises(BadInputError, match="no structure takes"):
-        prune(teacher, data, PruneConfig(speedup=99), tmp_path / "out", costs=cost_table(teacher, data, tmp_path / "c"))
+        prune(
+            teacher, data, PruneConfig(speedup=99), tmp_path / "out", costs=latency_table(teacher, data, tmp_path / "c")
+        )
 
 
-@pytest.mark.parametrize("sizes", [{"layers": 2}, {"ffn": 0.5}, {"keep_layers": "0,1"}, {"heads": 1}])
+@pytest.mark.parametrize("sizes", [{"num_layers": 2}, {"intermediate_size": 0.5}, {"keep_layers": "0,1"}, {"num_heads": 1}])
 def test_a_speedup_and_sizes_do_not_go_together(sizes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="finds the widths itself"):
         PruneConfig.model_validate({"speedup": 2, **sizes})
@@ -448,7 +455,7 @@ def test_what_is_refitted_answers_more_like_the_teacher(
     teacher, data = tiny_teacher("bert", task), tiny_data(task)
     distances = {}
     for refit in ("none", "scales", "weights"):
-        options = PruneConfig(ffn=(0.5,), heads=(2,), refit=refit, vocabulary=False)
+        options = PruneConfig(intermediate_size=(0.5,), num_heads=(2,), refit=refit, vocabulary=False)
         student = prune(teacher, data, options, tmp_path / refit)
         distances[refit] = float((logits(student, data.train) - logits(teacher, data.train)).square().mean())
     assert distances["weights"] < distances["none"]
@@ -465,18 +472,18 @@ def test_hidden_states_are_cut_to_a_count_or_a_share(
     importance: str,
 ) -> None:
     teacher, data = tiny_teacher(family), tiny_data()
-    options = PruneConfig(layers=2, heads=(2,), hidden=20, importance=importance)
+    options = PruneConfig(num_layers=2, num_heads=(2,), hidden_size=20, importance=importance)
     student = prune(teacher, data, options, tmp_path / "count")
     model = load_model(student)
-    assert student.info.hidden == architecture.hidden_width(model) == 20
+    assert student.info.hidden == models.hidden_size(model) == 20
     kept = student.info.lineage[-1].notes["kept_hidden"]
     assert kept == sorted(set(kept))
     assert len(kept) == 20
     assert logits(student, data.test).isfinite().all()
-    further = prune(student, data, PruneConfig(hidden=12, vocabulary=False), tmp_path / "further")
-    assert further.info.hidden == architecture.hidden_width(load_model(further)) == 12
+    further = prune(student, data, PruneConfig(hidden_size=12, vocabulary=False), tmp_path / "further")
+    assert further.info.hidden == models.hidden_size(load_model(further)) == 12
     assert open_checkpoint(further.path) == further
-    whole = prune(teacher, data, PruneConfig(hidden=0.9), tmp_path / "share")  # rounded to a step of 32, so all
+    whole = prune(teacher, data, PruneConfig(hidden_size=0.9), tmp_path / "share")  # rounded to a step of 32, so all
     assert whole.info.hidden is None
     assert "kept_hidden" not in whole.info.lineage[-1].notes
 
@@ -484,7 +491,7 @@ def test_hidden_states_are_cut_to_a_count_or_a_share(
 def test_more_hidden_numbers_than_there_are_cannot_be_kept(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInputError, match="hidden: 40 cannot be kept, there are 32"):
-        prune(tiny_teacher("bert"), tiny_data(), PruneConfig(hidden=40), tmp_path / "out")
+    with pytest.raises(BadInputError, match="hidden_size: 40 cannot be kept, there are 32"):
+        prune(tiny_teacher("bert"), tiny_data(), PruneConfig(hidden_size=40), tmp_path / "out")
     with pytest.raises(ValidationError, match="leave out hidden"):
-        PruneConfig(hidden=20, speedup=2)
+        PruneConfig(hidden_size=20, speedup=2)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from edge_ptf import architecture, tasks
-from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
+from edge_ptf import models, tasks
 from edge_ptf.compression.reconstruction import RIDGE, _bias_alone, _changes, _Sums, reconstruct
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
 from edge_ptf.progress import SILENT
 from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import labelled_items
@@ -30,8 +30,8 @@ class Case:
         self.teacher, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
         torch.manual_seed(1)
         with torch.no_grad():
-            for part in architecture.parts(self.teacher):
-                for linear in (part.family.attention_output, part.family.ffn_output):
+            for part in models.parts(self.teacher):
+                for linear in (part.family.attention_output, part.family.feed_forward_output):
                     part.get(linear).weight.add_(torch.randn_like(part.get(linear).weight) * 0.2)
         task = tasks.create(teacher.info.task)
         self.items: list[Item] = labelled_items(tokenizer, task, data.train, teacher.info.max_length)
@@ -40,8 +40,8 @@ class Case:
 
     def student(self, *cut: tuple[Any, Any]) -> Any:
         model = copy.deepcopy(self.teacher)
-        for part, (heads, units) in zip(architecture.parts(model), cut, strict=True):
-            architecture.slice_layer(part, list(heads), list(units))
+        for part, (heads, neurons) in zip(models.parts(model), cut, strict=True):
+            models.slice_layer(part, list(heads), list(neurons))
         return model
 
     def fit(self, student: Any, form: Any, origins: tuple[int, ...] = (0, 1, 2)) -> list[float]:
@@ -108,8 +108,8 @@ def test_answers_come_nearer_to_the_teachers(case: Callable[..., Case], family: 
 def test_a_unit_that_copies_another_is_made_up_for(case: Callable[..., Case]) -> None:
     """Where a cut unit always says the same as a kept one, nothing is lost."""
     made = case()
-    part = architecture.parts(made.teacher)[1]
-    inner = part.get(part.family.ffn_input)
+    part = models.parts(made.teacher)[1]
+    inner = part.get(part.family.feed_forward_input)
     with torch.no_grad():
         inner.weight[5], inner.bias[5] = inner.weight[9], inner.bias[9]
     whole = (ALL_HEADS, ALL_UNITS)
@@ -126,12 +126,14 @@ def test_the_first_refit_is_the_ridge_solution(case: Callable[..., Case]) -> Non
     whole = (ALL_HEADS, ALL_UNITS)
     student, fitted = (made.student((ALL_HEADS, range(24)), whole, whole) for _ in range(2))
     made.fit(fitted, "weights")
-    part = architecture.parts(student)[0]
+    part = models.parts(student)[0]
     rows, missing = [], []
-    hook = part.get(part.family.ffn_output).register_forward_pre_hook(lambda _, given: rows.append(given[0][0]))
+    hook = part.get(part.family.feed_forward_output).register_forward_pre_hook(
+        lambda _, given: rows.append(given[0][0])
+    )
     sums: dict[str, list[Any]] = {"own": [], "wanted": []}
     for name, model in (("own", student), ("wanted", made.teacher)):
-        norm = architecture.parts(model)[0].get(part.family.ffn_norm)
+        norm = models.parts(model)[0].get(part.family.feed_forward_norm)
         keep = norm.register_forward_pre_hook(lambda _, given, name=name: sums[name].append(given[0][0]))
         made.states(model)
         keep.remove()
@@ -143,10 +145,12 @@ def test_the_first_refit_is_the_ridge_solution(case: Callable[..., Case]) -> Non
     wanted, *_ = np.linalg.lstsq(
         np.vstack([inputs, pulls]), np.vstack([missing, np.zeros((25, missing.shape[1]))]), rcond=None
     )
-    outer = architecture.parts(fitted)[0].get(part.family.ffn_output)
-    change = (outer.weight - part.get(part.family.ffn_output).weight).detach().numpy().T
+    outer = models.parts(fitted)[0].get(part.family.feed_forward_output)
+    change = (outer.weight - part.get(part.family.feed_forward_output).weight).detach().numpy().T
     assert np.allclose(change, wanted[:-1], atol=2e-3)
-    assert np.allclose((outer.bias - part.get(part.family.ffn_output).bias).detach().numpy(), wanted[-1], atol=2e-3)
+    assert np.allclose(
+        (outer.bias - part.get(part.family.feed_forward_output).bias).detach().numpy(), wanted[-1], atol=2e-3
+    )
 
 
 @pytest.mark.parametrize("count", [30, 3000])
@@ -161,7 +165,7 @@ def test_what_does_not_hold_for_others_is_not_fitted(count: int) -> None:
         sums.append(_Sums.empty(61, 8))
         sums[-1].add(rows, missing)
     fitted, others = sums
-    change = _changes(fitted.squares, fitted.products, None, 0)
+    change = _changes(fitted.squares, fitted.linear_ops, None, 0)
     assert change is not None
     assert fitted.gained(change) > 0.3 * fitted.error
     assert (others.gained(change) > 0) == (count == 3000)
@@ -175,7 +179,7 @@ def test_scales_change_whole_heads_and_units_by_one_factor(case: Callable[..., C
     before = copy.deepcopy(student)
     made.fit(student, "scales")
     for path, group in (("attention.output.dense", 8), ("output.dense", 1)):
-        own, old = (architecture.parts(model)[0].get(path).weight.detach() for model in (student, before))
+        own, old = (models.parts(model)[0].get(path).weight.detach() for model in (student, before))
         factors = (own / old).view(own.shape[0], -1, group)
         assert (factors - factors[:1, :, :1]).abs().max() < 1e-2
         assert (factors[0, :, 0] - 1).abs().max() > 1e-3
@@ -184,7 +188,7 @@ def test_scales_change_whole_heads_and_units_by_one_factor(case: Callable[..., C
 def test_layers_that_are_gone_are_made_up_for_by_those_that_stay(case: Callable[..., Case]) -> None:
     made = case()
     student = made.student(*[(ALL_HEADS, ALL_UNITS)] * 3)
-    architecture.keep_layers(student, [0, 2])
+    models.keep_layers(student, [0, 2])
     before = made.distance(student)
     made.fit(student, "weights", (0, 2))
     assert made.distance(student) < before

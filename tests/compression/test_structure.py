@@ -8,34 +8,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_ptf.architecture import LayerShape
-from edge_ptf.compression.costs import CostConfig, CostTable, Curve, LayerCosts
 from edge_ptf.compression.importance import LayerImportance
+from edge_ptf.compression.latency_table import Curve, LatencyTable, LatencyTableConfig, LayerLatencies
 from edge_ptf.compression.structure import Structure, best_structure
 from edge_ptf.errors import BadInputError
-from edge_ptf.export import QuantizeConfig
+from edge_ptf.graph import QuantizeConfig
 from edge_ptf.machine import this_machine
+from edge_ptf.models import LayerShape
 
 HEADS, UNITS, STEP = 3, 4, 2
 
 
 def table(
     layers: int, *, attention: float = 1.0, empty: float = 0.0, last: float = 0.5, fixed: float = 0.25
-) -> CostTable:
+) -> LatencyTable:
     """Attention jumps by its overhead at the first head, the feed-forward part grows from an empty layer's cost."""
 
-    def costs(scale: float) -> LayerCosts:
-        return LayerCosts(
+    def costs(scale: float) -> LayerLatencies:
+        return LayerLatencies(
             attention=Curve(widths=(0, 1, HEADS), ms=(0.0, scale * attention, scale * attention * 2)),
-            ffn=Curve(widths=(0, UNITS), ms=(scale * empty, scale * (empty + 0.5 * UNITS))),
+            feed_forward=Curve(widths=(0, UNITS), ms=(scale * empty, scale * (empty + 0.5 * UNITS))),
         )
 
-    return CostTable(
+    return LatencyTable(
         source="estimated",
-        config=CostConfig(),
+        config=LatencyTableConfig(),
         quantize=QuantizeConfig(),
         lengths=(8,),
-        unpruned=(LayerShape(heads=HEADS, ffn=UNITS),) * layers,
+        unpruned=(LayerShape(num_heads=HEADS, intermediate_size=UNITS),) * layers,
         fixed_ms=fixed,
         inner=costs(1.0),
         last=costs(last),
@@ -48,14 +48,14 @@ def scores(values: list[list[float]]) -> list[LayerImportance]:
     return [LayerImportance(np.array(row[:HEADS]), np.array(row[HEADS:])) for row in values]
 
 
-GONE = LayerShape(heads=0, ffn=0)
+GONE = LayerShape(num_heads=0, intermediate_size=0)
 
 
 def loss_of(importance: list[LayerImportance], shapes: Sequence[LayerShape]) -> float:
     return sum(
         float(np.sort(values)[: len(values) - width].sum())
         for layer, shape in zip(importance, shapes, strict=True)
-        for values, width in ((layer.heads, shape.heads), (layer.units, shape.ffn))
+        for values, width in ((layer.heads, shape.num_heads), (layer.neurons, shape.intermediate_size))
     )
 
 
@@ -83,7 +83,7 @@ def test_no_structure_of_any_widths_within_the_budget_loses_less(
     assert found.ms <= budget + 1e-9
     assert found.loss == pytest.approx(loss_of(importance, with_gaps(found, len(rows))), abs=1e-9)
     assert found.kept[-1] == len(rows) - 1
-    shapes = [LayerShape(heads=h, ffn=u) for h in range(HEADS + 1) for u in range(0, UNITS + 1, STEP)]
+    shapes = [LayerShape(num_heads=h, intermediate_size=u) for h in range(HEADS + 1) for u in range(0, UNITS + 1, STEP)]
     rounding = 1 - len(rows) / 4_000  # each layer's cost is rounded up to a part of the budget
     for other in product(shapes, repeat=len(rows)):
         left = [shape for shape in other[:-1] if shape != GONE] + [other[-1]]
@@ -101,21 +101,21 @@ def test_the_whole_model_fits_its_own_budget() -> None:
 def test_what_costs_nothing_to_lose_goes_first() -> None:
     costs = table(2)
     found = best_structure(scores([[0, 0, 5, 1, 1, 1, 1], [1] * 7]), costs, costs.unpruned_predicted_ms * 0.95, STEP)
-    assert found.layers == (LayerShape(heads=1, ffn=4), LayerShape(heads=3, ffn=4))
+    assert found.layers == (LayerShape(num_heads=1, intermediate_size=4), LayerShape(num_heads=3, intermediate_size=4))
 
 
 def test_a_half_of_little_importance_goes_whole_where_its_overhead_is_large() -> None:
     """Attention costs as much for one head as for the two others together."""
     costs = table(1, attention=10.0, last=1.0)
     found = best_structure(scores([[0.1, 0.1, 0.1, 5, 5, 5, 5]]), costs, 0.25 + 2.0, STEP)
-    assert found.layers == (LayerShape(heads=0, ffn=4),)
+    assert found.layers == (LayerShape(num_heads=0, intermediate_size=4),)
 
 
 def test_a_layer_of_little_importance_goes_whole_and_its_own_cost_with_it() -> None:
     costs = table(3, empty=1.0)
     found = best_structure(scores([[5] * 7, [0.1] * 7, [5] * 7]), costs, costs.unpruned_predicted_ms - 4.9, STEP)
     assert found.kept == (0, 2)
-    assert found.layers == (LayerShape(heads=3, ffn=4),) * 2
+    assert found.layers == (LayerShape(num_heads=3, intermediate_size=4),) * 2
     assert found.ms == pytest.approx(costs.unpruned_predicted_ms - 5.0)
 
 
@@ -123,7 +123,7 @@ def test_the_last_layer_stays_even_where_it_matters_least() -> None:
     costs = table(2, empty=0.1)
     found = best_structure(scores([[5] * 7, [0.0] * 7]), costs, 0.25 + 4.2, STEP)
     assert found.kept == (0, 1)
-    assert found.layers == (LayerShape(heads=3, ffn=4), GONE)
+    assert found.layers == (LayerShape(num_heads=3, intermediate_size=4), GONE)
 
 
 def test_a_budget_that_nothing_meets_is_refused_with_what_can_be_had() -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from edge_ptf.checkpoint import load_tokenizer
-from edge_ptf.compression.vocabulary import count_pieces, differences, kept_ids, rewritten
+from edge_ptf.compression.vocabulary import count_subwords, differences, kept_ids, rewritten
 from edge_ptf.errors import CheckpointError
+from edge_ptf.models.checkpoint import load_tokenizer
 
 KINDS = {"WordPiece": "bert", "BPE": "roberta", "Unigram": "xlm-roberta"}
 WORDS = ("turn", "on", "off", "the", "lights", "in", "kitchen", "playing", "played", "player", "unable", "er", "reds")
@@ -29,12 +29,12 @@ def tokenizers(tiny_base: Callable[[str], Path]) -> dict[str, Any]:
     return {kind: load_tokenizer(tiny_base(family)) for kind, family in KINDS.items()}
 
 
-def pieces(tokenizer: Any, text: str, **options: Any) -> list[str]:
+def subwords(tokenizer: Any, text: str, **options: Any) -> list[str]:
     return tokenizer.convert_ids_to_tokens(tokenizer(text, **options)["input_ids"])
 
 
 def cut(tokenizer: Any, texts: list[str], min_count: int = 1, size: int | None = None) -> tuple[Any, list[int]]:
-    kept = kept_ids(tokenizer, count_pieces(tokenizer, texts), min_count, size)
+    kept = kept_ids(tokenizer, count_subwords(tokenizer, texts), min_count, size)
     return rewritten(tokenizer, kept), kept
 
 
@@ -48,7 +48,7 @@ def test_counted_texts_are_cut_into_the_same_pieces(
     after, kept = cut(before, texts)
     assert len(after) == len(kept) <= len(before)
     for text in texts:
-        assert pieces(after, text) == pieces(before, text)
+        assert subwords(after, text) == subwords(before, text)
         ids = before(text)["input_ids"]
         assert after(text)["input_ids"] == [kept.index(number) for number in ids]
         assert (
@@ -56,9 +56,9 @@ def test_counted_texts_are_cut_into_the_same_pieces(
             == (before(text, return_offsets_mapping=True)["offset_mapping"])
         )
     for text in others:  # nothing else becomes unknown
-        unknown = [pieces(tokenizer, text).count(before.unk_token) for tokenizer in (before, after)]
+        unknown = [subwords(tokenizer, text).count(before.unk_token) for tokenizer in (before, after)]
         assert unknown[0] == unknown[1]
-    assert pieces(after, texts[0], text_pair=texts[-1]) == pieces(before, texts[0], text_pair=texts[-1])
+    assert subwords(after, texts[0], text_pair=texts[-1]) == subwords(before, texts[0], text_pair=texts[-1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,7 +73,7 @@ def test_every_single_character_stays(tokenizers: dict[str, Any], kind: str) -> 
     else:
         assert {*LETTERS, "▁"} <= set(after.get_vocab())
     for text in ("zyxw 0987", "un-named's?"):
-        assert before.unk_token not in pieces(after, text)
+        assert before.unk_token not in subwords(after, text)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,7 +86,7 @@ def test_special_tokens_keep_working(tokenizers: dict[str, Any], kind: str) -> N
         assert new == (None if old is None else kept.index(old))
     assert set(after.all_special_tokens) == set(before.all_special_tokens)
     masked = f"the {before.mask_token} lights"
-    assert pieces(after, masked).count(before.mask_token) == pieces(before, masked).count(before.mask_token)
+    assert subwords(after, masked).count(before.mask_token) == subwords(before, masked).count(before.mask_token)
     assert after.decode(after("kitchen lights")["input_ids"], skip_special_tokens=True).strip() == "kitchen lights"
     padded = after(["kitchen", "kitchen lights"], padding=True)
     assert padded["attention_mask"][0][-1] == 0
@@ -98,7 +98,7 @@ def test_special_tokens_keep_working(tokenizers: dict[str, Any], kind: str) -> N
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_size_is_filled_from_the_top(tokenizers: dict[str, Any], kind: str) -> None:
     before = tokenizers[kind]
-    counts = count_pieces(before, ["kitchen"])
+    counts = count_subwords(before, ["kitchen"])
     least = kept_ids(before, counts, 1, None)
     for size in (1, len(least), len(least) + 5, len(before) - 3):
         kept = kept_ids(before, counts, 1, size)
@@ -110,7 +110,7 @@ def test_the_size_is_filled_from_the_top(tokenizers: dict[str, Any], kind: str) 
             assert max(added) < min(skipped)
     assert kept_ids(before, counts, 1, 10_000) == list(range(len(before)))
     after = rewritten(before, kept_ids(before, counts, 1, len(before) - 3))
-    assert pieces(after, "the kitchen lights on") == pieces(before, "the kitchen lights on")
+    assert subwords(after, "the kitchen lights on") == subwords(before, "the kitchen lights on")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,9 +118,9 @@ def test_rare_pieces_fall_below_the_count(tokenizers: dict[str, Any], kind: str)
     before = tokenizers[kind]
     texts = ["the kitchen"] * 3 + ["the bedroom"]
     after, _ = cut(before, texts, min_count=2)
-    assert pieces(after, "the kitchen") == pieces(before, "the kitchen")
-    assert len(pieces(after, "the bedroom")) > len(pieces(before, "the bedroom"))
-    assert before.unk_token not in pieces(after, "the bedroom")
+    assert subwords(after, "the kitchen") == subwords(before, "the kitchen")
+    assert len(subwords(after, "the bedroom")) > len(subwords(before, "the bedroom"))
+    assert before.unk_token not in subwords(after, "the bedroom")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,8 +136,8 @@ def test_bpe_keeps_what_merges_pass_through(tokenizers: dict[str, Any]) -> None:
     after, _ = cut(tokenizers["BPE"], ["the kitchen"])
     model = json.loads(after.backend_tokenizer.to_str())["model"]
     built = {"".join(pair) for pair in model["merges"]}
-    assert all(piece in model["vocab"] for pair in model["merges"] for piece in pair)
-    assert {piece for piece in model["vocab"] if len(piece) > 1 and not piece.startswith("<")} == built
+    assert all(subword in model["vocab"] for pair in model["merges"] for subword in pair)
+    assert {subword for subword in model["vocab"] if len(subword) > 1 and not subword.startswith("<")} == built
 
 
 def test_merges_written_as_strings_are_understood(tokenizers: dict[str, Any], tmp_path: Path) -> None:
@@ -150,10 +150,10 @@ def test_merges_written_as_strings_are_understood(tokenizers: dict[str, Any], tm
 
 
 def test_large_byte_pair_vocabularies_are_filled_quickly(tokenizers: dict[str, Any]) -> None:
-    """Some 20,000 merges, in seconds: what a piece is built from is worked out once."""
+    """Some 20,000 merges, in seconds: what a subword is built from is worked out once."""
     letters = [chr(0x4E00 + number) for number in range(150)]
     merges = [(left, right) for left in letters for right in letters]
-    names = {piece: number for number, piece in enumerate(["<unk>", "<pad>", *letters, *map("".join, merges)])}
+    names = {subword: number for number, subword in enumerate(["<unk>", "<pad>", *letters, *map("".join, merges)])}
     core = Tokenizer(models.BPE(names, merges, unk_token="<unk>"))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", pad_token="<pad>")
     kept = kept_ids(tokenizer, Counter(), 1, 20_000)
@@ -167,11 +167,11 @@ def unigram(vocabulary: list[tuple[str, float]], **options: Any) -> Any:
 
 
 def test_unknown_characters_cost_as_much_as_before() -> None:
-    """Unigram counts the cost of an unknown character from its least likely piece."""
+    """Unigram counts the cost of an unknown character from its least likely subword."""
     rest = [("▁", -1.0), ("c", -2.0), ("▁ca", -7.0), ("fé", -9.0), ("af", -1.0), ("rare", -15.0)]
     before = unigram([("<unk>", 0.0), ("<pad>", 0.0), *rest])
     after, _ = cut(before, ["café"])
-    assert pieces(after, "café") == pieces(before, "café")
+    assert subwords(after, "café") == subwords(before, "café")
     assert "rare" in after.get_vocab()
 
 
@@ -179,11 +179,11 @@ def test_byte_pieces_stay_where_they_stand_for_unknown_characters() -> None:
     octets = [(f"<0x{number:02X}>", -20.0) for number in range(256)]
     before = unigram([("<unk>", 0.0), ("<pad>", 0.0), ("▁", -1.0), ("a", -2.0), *octets], byte_fallback=True)
     after, _ = cut(before, ["a"])
-    assert pieces(after, "é") == pieces(before, "é") == ["▁", "<0xC3>", "<0xA9>"]
+    assert subwords(after, "é") == subwords(before, "é") == ["▁", "<0xC3>", "<0xA9>"]
 
 
 def test_ids_without_a_piece_are_passed_over(tmp_path: Path) -> None:
-    """Some tokenizers number their pieces with gaps, and added tokens stand in them."""
+    """Some tokenizers number their subwords with gaps, and added tokens stand in them."""
     names = {"[UNK]": 0, "[PAD]": 1, "a": 4, "##b": 6, "ab": 9}
     core = Tokenizer(models.WordPiece(names, unk_token="[UNK]"))
     core.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -222,6 +222,6 @@ def test_differences_count_unknown_pieces_and_tokens(tokenizers: dict[str, Any])
 def test_pieces_are_counted_without_special_tokens(tokenizers: dict[str, Any]) -> None:
     tokenizer = tokenizers["WordPiece"]
     names = tokenizer.get_vocab()
-    assert count_pieces(tokenizer, ["the kitchen", "the ☕"]) == Counter(
+    assert count_subwords(tokenizer, ["the kitchen", "the ☕"]) == Counter(
         {names["the"]: 2, names["kitchen"]: 1, names["[UNK]"]: 1}
     )

@@ -40,16 +40,16 @@ def fails(source: str | Path, task: type = TextClassification, config: DataConfi
 
 class Listener:
     def __init__(self) -> None:
-        self.heard: list[object] = []
+        self.seen: list[object] = []
 
     def start(self, title: str, total: int, done: int = 0) -> None:
-        self.heard.append(("start", total))
+        self.seen.append(("start", total))
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        self.heard.append(note)
+        self.seen.append(note)
 
     def finish(self) -> None:
-        self.heard.append("finish")
+        self.seen.append("finish")
 
 
 # Directories and files
@@ -127,7 +127,7 @@ def test_a_missing_test_is_taken_from_train(tmp_path: Path) -> None:
 def test_progress_is_told_for_each_split(tmp_path: Path) -> None:
     listener = Listener()
     load(folder_of(tmp_path, GIVEN), TextClassification, progress=listener)
-    assert listener.heard == [("start", 3), "train: 3 rows", "validation: 2 rows", "test: 2 rows", "finish"]
+    assert listener.seen == [("start", 3), "train: 3 rows", "validation: 2 rows", "test: 2 rows", "finish"]
 
 
 # Bad rows

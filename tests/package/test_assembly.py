@@ -16,10 +16,10 @@ import pytest
 
 from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import BadInputError, ParityError
-from edge_ptf.export.execute import GraphSession
-from edge_ptf.export.graph import Graph, open_graph
-from edge_ptf.export.rewrite import shift_output
+from edge_ptf.graph.artifact import Graph, open_graph
+from edge_ptf.graph.rewrite import shift_output
 from edge_ptf.package import AssembleConfig, Payload, assemble, assembly, threshold_texts
 from edge_ptf.package.golden import TEXTS, golden_cases
 from edge_ptf.runtime import Runner
@@ -121,7 +121,7 @@ def test_a_tagger_names_as_many_words_as_its_baseline(
     by: float,
 ) -> None:
     """The tagger is the baseline, but readier or less ready to answer O."""
-    monkeypatch.setattr(assembly, "MIXED_TEXTS", 300)
+    monkeypatch.setattr(assembly, "SPLICED_TEXTS", 300)
     kind = "token-classification"
     data, baseline = tiny_labelled(kind), make_payload(kind=kind, mode="fp32")
     shutil.copytree(make_graph(kind=kind, mode=mode).path, tmp_path / "moved")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from edge_ptf.export.execute import GraphSession
+from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.package.golden import TOLERANCE, golden_cases
 from edge_ptf.package.rounding import rounding_effects
 from edge_ptf.runtime import Runner

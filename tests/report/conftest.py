@@ -15,13 +15,13 @@ from edge_ptf import tasks
 from edge_ptf.machine import Machine
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
-    Judgement,
     LatencyEvidence,
     Launch,
     MemoryEvidence,
     PredictionRow,
     RuntimeInfo,
     Status,
+    TargetVerdict,
     Verdict,
 )
 from edge_ptf.report.study import Study
@@ -33,7 +33,7 @@ SCOPE = "oos"
 
 
 def accuracy_of(
-    payload: str, spec: Any, answers: list[tuple[Any, Any]], faithful: bool = True, data: str = "d" * 64
+    payload: str, spec: Any, answers: list[tuple[Any, Any]], exact: bool = True, data: str = "d" * 64
 ) -> AccuracyEvidence:
     """Evidence with these (reference, answer) rows."""
     task = tasks.create(spec)
@@ -43,7 +43,7 @@ def accuracy_of(
         data=data,
         machine=MACHINE,
         runtime=RUNTIME,
-        faithful=faithful,
+        exact=exact,
         metrics=task.metrics(references, labels),
         class_report=tuple(task.class_report(references, labels)),
         rows=tuple(
@@ -91,8 +91,8 @@ def verdict_of(payload: str) -> Verdict:
         profile="x86-vnni",
         confidence=0.95,
         status=Status.FAIL,
-        judgements=(
-            Judgement(
+        target_verdicts=(
+            TargetVerdict(
                 target="max_drop.in_scope_accuracy",
                 title="in-scope accuracy, drop",
                 unit="points",
@@ -104,15 +104,15 @@ def verdict_of(payload: str) -> Verdict:
                 reason="4,500 examples do not prove it",
                 settle="about 9,800 more test examples",
             ),
-            Judgement(
+            TargetVerdict(
                 target="min_speedup", title="speed-up", unit="×", limit=4, value=7.9, bound=7.6, margin=3.9,
                 status=Status.PASS,
             ),
-            Judgement(
+            TargetVerdict(
                 target="package_mb", title="package size", unit="MB", limit=8, value=8.2, bound=8.2, margin=-0.2,
                 status=Status.FAIL,
             ),
-            Judgement(
+            TargetVerdict(
                 target="peak_memory_mb", title="peak memory", unit="MB", limit=100, status=Status.UNPROVEN,
                 reason="not measured", settle="edge-ptf bench on x86-64 with VNNI",
             ),

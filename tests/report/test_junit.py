@@ -7,21 +7,21 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_ptf.package.evidence import Judgement, Status, Verdict
+from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
 from edge_ptf.report.junit import junit
 
 HOSTILE = "a\x00b\x1b[31m]]>&<!--\"'\ud800\ufffe\U0001f600 <failure/>"
 
 
-def judgement(target: str, status: Status, **more: object) -> Judgement:
-    return Judgement(target=target, title=target, unit="ms", limit=20, status=status, **more)
+def target_verdict(target: str, status: Status, **more: object) -> TargetVerdict:
+    return TargetVerdict(target=target, title=target, unit="ms", limit=20, status=status, **more)
 
 
-def verdict(*judgements: Judgement, **more: object) -> Verdict:
-    found = {item.status for item in judgements}
+def verdict(*target_verdicts: TargetVerdict, **more: object) -> Verdict:
+    found = {item.status for item in target_verdicts}
     status = next((status for status in (Status.FAIL, Status.UNPROVEN, Status.PASS) if status in found), None)
     values = {"payload": "p" * 64, "profile": "jetson", "confidence": 0.95, "status": status, **more}
-    return Verdict(judgements=judgements, **values)
+    return Verdict(target_verdicts=target_verdicts, **values)
 
 
 def check(root: ElementTree.Element) -> None:
@@ -49,11 +49,11 @@ def check(root: ElementTree.Element) -> None:
 
 
 def test_every_judgement_is_a_test_case_with_its_result() -> None:
-    open_one = judgement("latency_ms.p95", Status.UNPROVEN, value=19.0, reason="too few", settle="bench more")
+    open_one = target_verdict("latency_ms.p95", Status.UNPROVEN, value=19.0, reason="too few", settle="bench more")
     found = verdict(
-        judgement("max_drop.accuracy", Status.PASS, value=0.5, bound=0.9),
+        target_verdict("max_drop.accuracy", Status.PASS, value=0.5, bound=0.9),
         open_one,
-        judgement("latency_ms.p50", Status.FAIL, value=25.0, bound=26.0),
+        target_verdict("latency_ms.p50", Status.FAIL, value=25.0, bound=26.0),
         warnings=("governor unknown",),
     )
     content = junit(found, "package")
@@ -75,7 +75,7 @@ def test_every_judgement_is_a_test_case_with_its_result() -> None:
 
 
 def test_what_is_unproven_never_looks_green() -> None:
-    root = ElementTree.fromstring(junit(verdict(judgement("min_speedup", Status.UNPROVEN)), "package"))
+    root = ElementTree.fromstring(junit(verdict(target_verdict("min_speedup", Status.UNPROVEN)), "package"))
     check(root)
     assert (root.attrib["errors"], root.attrib["skipped"]) == ("1", "0")
     assert "≥" in root.find(".//error").attrib["message"]
@@ -88,7 +88,7 @@ def test_a_verdict_without_targets_is_one_skipped_case() -> None:
 
 
 def test_hostile_names_stay_text() -> None:
-    found = verdict(judgement(HOSTILE, Status.UNPROVEN, reason=HOSTILE, settle=HOSTILE), warnings=(HOSTILE,))
+    found = verdict(target_verdict(HOSTILE, Status.UNPROVEN, reason=HOSTILE, settle=HOSTILE), warnings=(HOSTILE,))
     root = ElementTree.fromstring(junit(found, HOSTILE))
     check(root)
     shown = HOSTILE.translate(dict.fromkeys([0, 0x1B, 0xD800, 0xFFFE], "\ufffd"))
@@ -100,5 +100,5 @@ def test_hostile_names_stay_text() -> None:
 @given(st.text(st.characters()), st.sampled_from(Status), st.floats(allow_nan=False, allow_infinity=False))
 @settings(deadline=None)
 def test_any_text_and_figure_gives_well_formed_xml(text: str, status: Status, value: float) -> None:
-    found = verdict(judgement("x", status, value=value, reason=text, settle=text), profile=text or "p")
+    found = verdict(target_verdict("x", status, value=value, reason=text, settle=text), profile=text or "p")
     check(ElementTree.fromstring(junit(found, text)))

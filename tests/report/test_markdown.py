@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from edge_ptf.machine import Machine
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
-    Judgement,
     LatencyEvidence,
     Launch,
     MemoryEvidence,
     RuntimeInfo,
     Status,
+    TargetVerdict,
     Verdict,
 )
 from edge_ptf.report.markdown import escape, run_summary, verdict_summary
@@ -27,7 +27,7 @@ HOSTILE = "a|b\n# c <img src=x onerror=alert(1)> [l](http://x) `d` @user #1 :tad
 
 
 def verdict(status: Status | None = Status.UNPROVEN, text: str = "latency, p95") -> Verdict:
-    item = Judgement(
+    item = TargetVerdict(
         target="latency_ms.p95", title=text, unit="ms", limit=20, value=19, status=status or Status.PASS, reason=text
     )
     return Verdict(
@@ -35,7 +35,7 @@ def verdict(status: Status | None = Status.UNPROVEN, text: str = "latency, p95")
         profile="jetson",
         confidence=0.95,
         status=status,
-        judgements=(item,) if status else (),
+        target_verdicts=(item,) if status else (),
         warnings=(text,) if status else (),
     )
 
@@ -47,7 +47,7 @@ def accuracy(text: str = "music", **metrics: float) -> AccuracyEvidence:
         data="d",
         machine=MACHINE,
         runtime=RUNTIME,
-        faithful=True,
+        exact=True,
         metrics=metrics,
         class_report=report,
         rows=(),
@@ -72,8 +72,8 @@ def cells(line: str) -> list[str]:
 
 
 def test_the_verdict_is_a_table_with_its_limits_and_what_settles_it() -> None:
-    item = verdict().judgements[0].replace(reason="too few", settle="bench more", bound=21.0)
-    lines = verdict_summary(verdict().replace(judgements=(item,)), "package").splitlines()
+    item = verdict().target_verdicts[0].replace(reason="too few", settle="bench more", bound=21.0)
+    lines = verdict_summary(verdict().replace(target_verdicts=(item,)), "package").splitlines()
     assert lines[0] == "## package on jetson: ⚠️ UNPROVEN"
     assert cells(lines[2])[3] == "95 % bound"
     shown = [html.unescape(cell) for cell in cells(lines[4])]

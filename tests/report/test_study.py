@@ -23,7 +23,7 @@ def sealed(make_payload: Callable[..., Any], tmp_path: Path) -> Path:
     payload = make_payload()
     spec = payload.manifest.task
     evidence = [
-        accuracy_of(payload.digest, spec, [("a", "b"), ("b", "b")], faithful=False),
+        accuracy_of(payload.digest, spec, [("a", "b"), ("b", "b")], exact=False),
         accuracy_of(payload.digest, spec, [("a", "a"), ("b", "b")]),
         accuracy_of("b" * 64, spec, [("a", "a")]),
         accuracy_of("b" * 64, spec, [("a", "a"), ("b", "c")]),
@@ -37,7 +37,7 @@ def test_a_sealed_package_is_a_study(sealed: Path) -> None:
     study = open_study(sealed)
     assert study.verdict is not None
     assert study.accuracy is not None
-    assert study.accuracy.faithful, "evidence that counts goes before evidence that does not"
+    assert study.accuracy.exact, "evidence that counts goes before evidence that does not"
     assert study.baseline is not None
     assert len(study.baseline.rows) == 2, "the teacher's answers are those on the same test split"
     assert len(study.latencies) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_ptf.package.evidence import Judgement, Status, Verdict
+from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
 from edge_ptf.report.verdicts import scale, summary, targets
 
 from .conftest import verdict_of
@@ -18,7 +18,9 @@ def test_everything_lies_on_the_scale_and_in_order(
     limit: float, value: float | None, bound: float | None, least: bool
 ) -> None:
     target = "min_speedup" if least else "package_mb"
-    item = Judgement(target=target, title="x", unit="MB", limit=limit, value=value, bound=bound, status=Status.UNPROVEN)
+    item = TargetVerdict(
+        target=target, title="x", unit="MB", limit=limit, value=value, bound=bound, status=Status.UNPROVEN
+    )
     drawn = scale(item)
     for place in (drawn.limit, drawn.value, drawn.bound, drawn.allowed_from, drawn.allowed_to):
         assert place is None or 0 <= place <= 100
@@ -33,6 +35,6 @@ def test_the_sentence_counts() -> None:
     assert summary(verdict) == "At least one target is missed. 4 targets: 1 proven, 1 missed, 2 open."
     assert "not sealed" in summary(None)
     assert "Nothing judged" in summary(
-        Verdict(payload="p" * 64, profile="x", confidence=0.95, status=None, judgements=())
+        Verdict(payload="p" * 64, profile="x", confidence=0.95, status=None, target_verdicts=())
     )
     assert [target.limit for target in targets(verdict)] == ["≤ 1.00 points", "≥ 4.00×", "≤ 8.0 MB", "≤ 100.0 MB"]

@@ -20,9 +20,9 @@ import numpy as np
 from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_payload, unpack
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.payload import write_payload
-from edge_ptf.package.tables import tokenizer_tables
-from edge_ptf.package.tables.proof import random_texts
 from edge_ptf.package.tokenizer import plain_document
+from edge_ptf.package.tokenizers import tokenizer_tables
+from edge_ptf.package.tokenizers.proof import random_texts
 from edge_ptf.runtime import Runner
 from edge_ptf.tasks.text_classification import softmax
 from tests import conftest

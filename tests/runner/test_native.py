@@ -18,7 +18,7 @@ from edge_ptf.package import open_payload, unpack, verify
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.golden import TEXTS
 from edge_ptf.package.payload import write_payload
-from edge_ptf.package.tables.proof import random_texts
+from edge_ptf.package.tokenizers.proof import random_texts
 from edge_ptf.runtime import Runner, native
 from edge_ptf.runtime.native import Library, NativeRunner, verify_native
 

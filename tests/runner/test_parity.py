@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from edge_ptf.errors import PackageError
-from edge_ptf.package.tables.proof import random_texts
+from edge_ptf.package.tokenizers.proof import random_texts
 from edge_ptf.runtime.native import Library, NativeRunner
 
 FUZZ = 300_000

@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
+from edge_ptf.bench.launching import runner_files
 from edge_ptf.machine import this_machine
-from edge_ptf.measure.launching import runner_files
 from edge_ptf.package import Payload
 from edge_ptf.runtime.record import LaunchRecord, json_schema
 

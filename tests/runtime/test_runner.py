@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from edge_ptf import tasks
-from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import PackageError
-from edge_ptf.export.execute import GraphSession
-from edge_ptf.export.graph import Graph
+from edge_ptf.graph.artifact import Graph
+from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.package import Payload, open_payload
 from edge_ptf.runtime import Runner
 from edge_ptf.tasks.base import Example

@@ -1,4 +1,4 @@
-"""A workshop without models: what an attempt comes to is a function of its plan."""
+"""A trial_runner without models: what an trial comes to is a function of its overrides."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from edge_ptf import profiles, tasks
-from edge_ptf.architecture import LayerShape
-from edge_ptf.compression import Attempt, CostConfig, CostTable, Limits, Prediction, Predictor
-from edge_ptf.compression.costs import Curve, LayerCosts
-from edge_ptf.compression.prediction import LEAST_UNITS
+from edge_ptf.compression import LatencyTable, LatencyTableConfig, Limits, Prediction, Predictor, Trial
+from edge_ptf.compression.latency_table import Curve, LayerLatencies
+from edge_ptf.compression.prediction import LEAST_NEURONS
 from edge_ptf.config import Source
 from edge_ptf.errors import RefusedError
-from edge_ptf.export import QuantizeConfig
+from edge_ptf.graph import QuantizeConfig
 from edge_ptf.machine import this_machine
+from edge_ptf.models import LayerShape
 from edge_ptf.recipe import Recipe, resolve_recipe
 from edge_ptf.search import WHOLE, Predictors
 from edge_ptf.training import TrainingStopped
@@ -31,16 +31,16 @@ class Sums(Predictor):
 
     def __init__(self, source: str = "measured", share: float = WHOLE) -> None:
         ms = (0.0, 0.5 * share)
-        costs = LayerCosts(attention=Curve(widths=(0, HEADS), ms=ms), ffn=Curve(widths=(0, UNITS), ms=ms))
+        costs = LayerLatencies(attention=Curve(widths=(0, HEADS), ms=ms), feed_forward=Curve(widths=(0, UNITS), ms=ms))
         self.share, self.hidden, self.heads = share, round(share * HIDDEN), HEADS
         self.cut = None if share == WHOLE else self.hidden
-        self.least_units = LEAST_UNITS
+        self.least_neurons = LEAST_NEURONS
         self.full_weights = LAYERS * (5 * HEADS + UNITS)
-        self.shapes = (LayerShape(heads=HEADS, ffn=UNITS),) * LAYERS
-        self.pieces = 12_000
-        self.costs = CostTable(
+        self.shapes = (LayerShape(num_heads=HEADS, intermediate_size=UNITS),) * LAYERS
+        self.subwords = 12_000
+        self.costs = LatencyTable(
             source=source,
-            config=CostConfig(),
+            config=LatencyTableConfig(),
             quantize=QuantizeConfig(),
             lengths=(8,),
             unpruned=self.shapes,
@@ -53,20 +53,23 @@ class Sums(Predictor):
         )
 
     def weights(self, shape: LayerShape) -> int:
-        return 5 * HEADS + shape.ffn
+        return 5 * HEADS + shape.intermediate_size
 
-    def leaner(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
-        """Half the pieces' bytes, then a quarter."""
+    def smaller_tables(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
+        """Half the subwords' bytes, then a quarter."""
         half, quarter = copy(self), copy(self)
-        half.pieces, quarter.pieces = 6_000, 3_000
+        half.subwords, quarter.subwords = 6_000, 3_000
         return [
             ({"quantize": {"embeddings": "int4"}}, half),
             ({"quantize": {"embeddings": "int4"}, "prune": {"vocabulary_size": None}}, quarter),
         ]
 
-    def of(self, layers: Sequence[LayerShape], pieces: int | None = None) -> Prediction:
-        count = self.pieces if pieces is None else pieces
-        size = sum(0.5 * shape.heads / HEADS + 1.2 * shape.ffn / UNITS for shape in layers) + count / 2500
+    def of(self, layers: Sequence[LayerShape], subwords: int | None = None) -> Prediction:
+        count = self.subwords if subwords is None else subwords
+        size = (
+            sum(0.5 * shape.num_heads / HEADS + 1.2 * shape.intermediate_size / UNITS for shape in layers)
+            + count / 2500
+        )
         return Prediction(speedup=13.0 / self.costs.predict(layers), size_mb=self.share * size)
 
 
@@ -75,7 +78,7 @@ Made = Callable[[dict[str, dict[str, Any]], Prediction], dict[str, Any]]
 
 @dataclass
 class Shop:
-    """Stands for a workshop."""
+    """Stands for a trial_runner."""
 
     recipe: Recipe
     made: Made
@@ -86,27 +89,27 @@ class Shop:
     teacher: Any = field(default_factory=lambda: SimpleNamespace(digest="t"))
     refusal: Exception | None = None
 
-    def attempt(self, name: str, why: str, plan: Any, predicted: Prediction, watch: Any = None) -> Attempt:
-        plan = {section: dict(values) for section, values in plan.items()}
-        self.tried.append(plan)
+    def trial(self, name: str, why: str, overrides: Any, predicted: Prediction, watch: Any = None) -> Trial:
+        overrides = {section: dict(values) for section, values in overrides.items()}
+        self.tried.append(overrides)
         self.work[name] = 1.0
-        known = {"name": name, "why": why, "plan": plan, "predicted": predicted, "seconds": 1.0}
+        known = {"name": name, "why": why, "overrides": overrides, "predicted": predicted, "seconds": 1.0}
         history: list[float] = []
         try:
-            for score in self.scores(plan):
+            for score in self.scores(overrides):
                 history.append(score)
                 if watch and (reason := watch(history)):
                     raise TrainingStopped(reason, history)
         except TrainingStopped as stop:
-            return Attempt(**known, state="stopped", reason=stop.reason, history=tuple(100 * s for s in stop.history))
+            return Trial(**known, state="stopped", reason=stop.reason, history=tuple(100 * s for s in stop.history))
         try:
-            made = self.made(plan, predicted)
+            made = self.made(overrides, predicted)
         except RefusedError as error:
             self.refusal = error
-            return Attempt(**known, state="stopped", reason=error.message)
+            return Trial(**known, state="stopped", reason=error.message)
         usual = {"speedup": predicted.speedup, "size_mb": predicted.size_mb, "drops": {"accuracy": 0.2}}
         percent = tuple(100 * score for score in history)
-        return Attempt(**known, state="finished", history=percent, **{**usual, **made})
+        return Trial(**known, state="finished", history=percent, **{**usual, **made})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal, stats
 
-from edge_ptf.measure import BenchConfig
+from edge_ptf.bench import BenchConfig
 from edge_ptf.statistics import (
     MOST_LAUNCHES,
     block_interval,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_ptf import tasks
-from edge_ptf.checkpoint import load_tokenizer
 from edge_ptf.errors import BadInputError
+from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.tasks.base import Encoding, Example, RowError, TaskSpec
 from edge_ptf.tasks.text_classification import RECALL_WORTH, THRESHOLD_COST_POINTS, TextClassification, softmax
 

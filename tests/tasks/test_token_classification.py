@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_ptf.checkpoint import load_tokenizer
+from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.tasks.base import Encoding, Example, RowError
 from edge_ptf.tasks.token_classification import TokenClassification, spans, word_starts
 

@@ -13,8 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from edge_ptf import architecture, tasks
-from edge_ptf.checkpoint import (
+from edge_ptf import models, tasks
+from edge_ptf.compression import PruneConfig, prune
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.graph import QuantizeConfig
+from edge_ptf.models.checkpoint import (
     Checkpoint,
     LineageStep,
     fresh_info,
@@ -25,27 +29,23 @@ from edge_ptf.checkpoint import (
     open_checkpoint,
     save_checkpoint,
 )
-from edge_ptf.compression import PruneConfig, prune
-from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import BadInputError, CheckpointError
-from edge_ptf.export import QuantizeConfig
 from edge_ptf.progress import SILENT, Silent
 from edge_ptf.tasks.base import Encoding, Example
 from edge_ptf.training import DistillConfig, TrainingStopped, distill, distillation, teacher_outputs
+from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item
 from edge_ptf.training.distillation import matched_axes, matched_layers
 from edge_ptf.training.fake_quantization import fake_quantized
 from edge_ptf.training.finetuning import labelled_items
 from edge_ptf.training.losses import relation_divergence
-from edge_ptf.training.tap import Tap
 from edge_ptf.training.teacher_outputs import Stored, compute
 from edge_ptf.training.trainer import STATE
 
 TEXT, TOKEN = "text-classification", "token-classification"
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
-QUICK = DistillConfig(epochs=3, batch_size=8, learning_rate=3e-3, mixed_texts=1.0, precision="fp32")
+QUICK = DistillConfig(epochs=3, batch_size=8, learning_rate=3e-3, spliced_texts=1.0, precision="fp32")
 STEPS = math.ceil(2 * 26 / 8)
-SMALLER = PruneConfig(keep_layers=(0, 2), heads=(2, 0), ffn=(32,), refit="none")
+SMALLER = PruneConfig(keep_layers=(0, 2), num_heads=(2, 0), intermediate_size=(32,), refit="none")
 
 torch.set_num_threads(1)
 
@@ -55,7 +55,7 @@ class Killed(Exception):
 
 
 class Interrupted(Silent):
-    """Raises after so many steps of one piece of work, or when it is over."""
+    """Raises after so many steps of one subword of work, or when it is over."""
 
     def __init__(self, title: str, steps: float) -> None:
         self.watched, self.left, self.title = title, steps, ""
@@ -218,19 +218,20 @@ def test_a_student_that_int8_is_taught_for_answers_better_in_int8(
     """In a coarse INT8 (7 bits, one scale for a matrix, whose largest weight is enormous) the difference is seen."""
     data, teacher, small = tiny_data(task), tiny_teacher("bert", task), student("bert", task)
     model = load_model(small)
-    for part in architecture.parts(model):
+    for part in models.parts(model):
         part.get("output.dense").weight.data[0, 0] = 20.0
     spiky = save_checkpoint(model, load_tokenizer(small.path), small.info, tmp_path / "spiky")
-    flavour = QuantizeConfig(reduce_range=True, per_channel=False)
+    quantization = QuantizeConfig(reduce_range=True, per_channel=False)
     config = QUICK.replace(epochs=6)
     lost = []
     for aware in (False, True):
         after = distill(
-            *(teacher, spiky, data, config.replace(quantization_aware=aware), tmp_path / str(aware)), flavour=flavour
+            *(teacher, spiky, data, config.replace(quantization_aware=aware), tmp_path / str(aware)),
+            quantization=quantization,
         )
-        assert ("flavour" in notes(after)) == aware
+        assert ("quantization" in notes(after)) == aware
         model, tokenizer = load_model(after), load_tokenizer(after.path)
-        with torch.no_grad(), fake_quantized(model, flavour, one_token=task == TEXT):
+        with torch.no_grad(), fake_quantized(model, quantization, one_token=task == TEXT):
             texts = [tokenizer(example.text, return_tensors="pt") for example in data.train]
             found = [model(**text).logits[0].numpy() for text in texts]
         pairs = zip(found, answers(teacher, data), strict=True)
@@ -246,16 +247,16 @@ def test_a_killed_run_that_teaches_for_int8_goes_on_to_the_same_bytes(
     tmp_path: Path,
 ) -> None:
     config = QUICK.replace(dropout=0.1, quantization_aware=True)
-    teacher, small, data, flavour = tiny_teacher(), student(), tiny_data(), QuantizeConfig(embeddings="int4")
-    whole = distill(teacher, small, data, config, tmp_path / "whole", flavour=flavour)
+    teacher, small, data, quantization = tiny_teacher(), student(), tiny_data(), QuantizeConfig(embeddings="int4")
+    whole = distill(teacher, small, data, config, tmp_path / "whole", quantization=quantization)
     assert weights(whole) != weights(taught(QUICK.replace(dropout=0.1)))
     assert load_model(whole).state_dict().keys() == load_model(small).state_dict().keys()
     with pytest.raises(Killed):
         killed = Interrupted("Distill", STEPS + 2)
-        distill(teacher, small, data, config, tmp_path / "out", progress=killed, flavour=flavour)
+        distill(teacher, small, data, config, tmp_path / "out", progress=killed, quantization=quantization)
     torch.manual_seed(99)
     listener = Interrupted("nothing", 0)
-    again = distill(teacher, small, data, config, tmp_path / "out", progress=listener, flavour=flavour)
+    again = distill(teacher, small, data, config, tmp_path / "out", progress=listener, quantization=quantization)
     assert contents(again.path) == contents(whole.path)
     assert listener.begun["Distill"] == STEPS
 
@@ -268,7 +269,7 @@ def test_without_a_flavour_nothing_is_taught_for_int8(
 ) -> None:
     config = QUICK.replace(quantization_aware=True)
     with pytest.raises(BadInputError, match=r"quantize\.mode is none"):
-        distill(tiny_teacher(), student(), tiny_data(), config, tmp_path, flavour=QuantizeConfig(mode="none"))
+        distill(tiny_teacher(), student(), tiny_data(), config, tmp_path, quantization=QuantizeConfig(mode="none"))
     assert not list(tmp_path.iterdir())
 
 
@@ -365,11 +366,11 @@ def test_every_kind_of_further_text_is_learned_from(
 ) -> None:
     data = tiny_data()
     logs = replace(data, unlabelled=tuple(Example(f"{each.text} now", "a") for each in data.train[:5]))
-    config = QUICK.replace(epochs=1, mixed_texts=0.5, substituted_texts=1.5)
+    config = QUICK.replace(epochs=1, spliced_texts=0.5, substituted_texts=1.5)
     counts = {}
     for name, each, source in (
-        ("plain", QUICK.replace(epochs=1, mixed_texts=0.0), data),
-        ("logs", QUICK.replace(epochs=1, mixed_texts=0.0), logs),
+        ("plain", QUICK.replace(epochs=1, spliced_texts=0.0), data),
+        ("logs", QUICK.replace(epochs=1, spliced_texts=0.0), logs),
         ("all", config, logs),
     ):
         after = distill(tiny_teacher(), student(), source, each, tmp_path / name)
@@ -384,7 +385,7 @@ def test_hidden_states_come_nearer(
     taught: Callable[..., Checkpoint],
     tiny_data: Callable[..., LabelledData],
 ) -> None:
-    after = taught(QUICK.replace(logit_weight=0.0, hidden_weight=1.0, mixed_texts=0))
+    after = taught(QUICK.replace(logit_weight=0.0, hidden_weight=1.0, spliced_texts=0))
 
     def apart(checkpoint: Checkpoint) -> float:
         states = []
@@ -402,9 +403,9 @@ def test_narrower_hidden_states_come_nearer_to_the_numbers_they_were_cut_from(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     teacher, data = tiny_teacher(), tiny_data()
-    first = prune(teacher, data, PruneConfig(layers=2, hidden=24), tmp_path / "24")
-    cut = prune(first, data, PruneConfig(hidden=16), tmp_path / "16")
-    config = QUICK.replace(logit_weight=0.0, hidden_weight=1.0, mixed_texts=0)
+    first = prune(teacher, data, PruneConfig(num_layers=2, hidden_size=24), tmp_path / "24")
+    cut = prune(first, data, PruneConfig(hidden_size=16), tmp_path / "16")
+    config = QUICK.replace(logit_weight=0.0, hidden_weight=1.0, spliced_texts=0)
     after = distill(teacher, cut, data, config, tmp_path / "taught")
     axes = matched_axes(teacher, cut, 32)
     first_kept, then_kept = (step.notes["kept_hidden"] for step in cut.info.lineage[-2:])
@@ -428,7 +429,7 @@ def test_hidden_states_of_another_model_of_another_width_are_not_compared(
 ) -> None:
     """The student was cut from a teacher whose history is another, so which of its numbers are whose is not known."""
     data = tiny_data()
-    cut = prune(tiny_teacher("electra"), data, PruneConfig(hidden=16), tmp_path / "cut")
+    cut = prune(tiny_teacher("electra"), data, PruneConfig(hidden_size=16), tmp_path / "cut")
     with pytest.raises(BadInputError, match="hidden states of 16 and 32 numbers cannot be compared"):
         distill(tiny_teacher(), cut, data, QUICK.replace(hidden_weight=1.0), tmp_path / "out")
 
@@ -439,7 +440,7 @@ def test_layers_can_be_held_against_the_nearest_ones(
     """Of a student that is the teacher without its second layer, the nearest layers are the ones it was cut from."""
     teacher, data = tiny_teacher(), tiny_data()
     cut = prune(teacher, data, PruneConfig(keep_layers=(0, 2), vocabulary=False), tmp_path / "cut")
-    config = QUICK.replace(logit_weight=0.0, hidden_weight=1.0, mixed_texts=0, epochs=1)
+    config = QUICK.replace(logit_weight=0.0, hidden_weight=1.0, spliced_texts=0, epochs=1)
     origin, nearest = (
         distill(teacher, cut, data, config.replace(layer_map=name), tmp_path / name) for name in ("origin", "nearest")
     )
@@ -451,7 +452,7 @@ def test_layers_can_be_held_against_the_nearest_ones(
 def test_nothing_to_learn_leaves_the_student_as_it_is(
     student: Callable[..., Checkpoint], taught: Callable[..., Checkpoint]
 ) -> None:
-    config = QUICK.replace(logit_weight=0.0, hidden_weight=0.0, mixed_texts=0, weight_decay=0.0, epochs=1)
+    config = QUICK.replace(logit_weight=0.0, hidden_weight=0.0, spliced_texts=0, weight_decay=0.0, epochs=1)
     assert weights(taught(config)) == weights(student())
 
 
@@ -525,9 +526,9 @@ def relations_apart(student: Checkpoint, teacher: Checkpoint, data: LabelledData
 
     def projected(checkpoint: Checkpoint) -> list[torch.Tensor]:
         model = load_model(checkpoint)
-        with torch.no_grad(), Tap(architecture.projections(model)) as tap:
+        with torch.no_grad(), ActivationCapture(models.projections(model)) as capture:
             model(**batch)
-            return list(tap.given)
+            return list(capture.given)
 
     pairs = zip(projected(student), projected(teacher), strict=True)
     return float(torch.stack([relation_divergence(*pair, batch["attention_mask"], 4) for pair in pairs]).mean())
@@ -539,8 +540,8 @@ def test_relations_are_learned_across_other_numbers_of_heads(
 ) -> None:
     """Three heads of four, and the last layer's attention is gone: its relations are those of the layer before."""
     teacher, data = tiny_teacher(family), tiny_data()
-    cut = prune(teacher, data, PruneConfig(heads=(3, 3, 0), hidden=24, vocabulary=False), tmp_path / "cut")
-    config = QUICK.replace(logit_weight=0.0, hidden_weight=0.0, relation_weight=1.0, mixed_texts=0)
+    cut = prune(teacher, data, PruneConfig(num_heads=(3, 3, 0), hidden_size=24, vocabulary=False), tmp_path / "cut")
+    config = QUICK.replace(logit_weight=0.0, hidden_weight=0.0, relation_weight=1.0, spliced_texts=0)
     after = distill(teacher, cut, data, config, tmp_path / "out")
     assert relations_apart(after, teacher, data) < 0.8 * relations_apart(cut, teacher, data)
 
@@ -548,7 +549,7 @@ def test_relations_are_learned_across_other_numbers_of_heads(
 def test_relations_of_a_model_without_attention_are_refused(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    cut = prune(tiny_teacher(), tiny_data(), PruneConfig(heads=(0,), refit="none"), tmp_path / "cut")
+    cut = prune(tiny_teacher(), tiny_data(), PruneConfig(num_heads=(0,), refit="none"), tmp_path / "cut")
     with pytest.raises(CheckpointError, match="no layer has attention heads"):
         distill(tiny_teacher(), cut, tiny_data(), QUICK.replace(relation_weight=1.0), tmp_path / "out")
 
@@ -676,7 +677,7 @@ def test_teacher_outputs_hold_query_key_and_value_of_the_last_layer(
     kept = compute(model, items, (), model_inputs(model, tokenizer), 0, tmp_path, SILENT, projections=True)
     assert kept.projections is not None
     ids = torch.tensor([items[5].encoding.input_ids])
-    part = architecture.parts(model)[-1]
+    part = models.parts(model)[-1]
     with torch.no_grad():
         before = model(input_ids=ids, output_hidden_states=True).hidden_states[-2]
         wanted = torch.stack([part.get(path)(before)[0] for path in part.family.projections], 1)
@@ -720,7 +721,7 @@ def test_a_student_of_several_teachers_answers_as_their_mean(
     info = teacher.info.replace(lineage=())
     opposite = save_checkpoint(model, load_tokenizer(teacher.path), info, tmp_path / "opposite")
     config = QUICK.replace(hidden_weight=0.0, epochs=6)
-    taught = distill(teacher, student("bert", task), data, config, tmp_path / "out", assistants=[opposite])
+    taught = distill(teacher, student("bert", task), data, config, tmp_path / "out", extra_teachers=[opposite])
     assert notes(taught)["teachers"] == 2
     assert not (taught.path / STATE).exists()
     centred = [logits - logits.mean(-1, keepdims=True) for logits in answers(taught, data)]
@@ -741,7 +742,7 @@ def test_a_teacher_that_cuts_texts_differently_or_has_other_labels_cannot_assist
     )
     for other, message in ((shorter, "cuts texts differently"), (tiny_teacher("bert", TOKEN), "other labels")):
         with pytest.raises(BadInputError, match=message):
-            distill(teacher, student(), data, QUICK, tmp_path / "out", assistants=[other])
+            distill(teacher, student(), data, QUICK, tmp_path / "out", extra_teachers=[other])
 
 
 def test_dropout_replaces_the_students_own(
@@ -764,15 +765,13 @@ def test_bf16_runs(taught: Callable[..., Checkpoint], tiny_data: Callable[..., L
     after = taught(QUICK.replace(precision="bf16", epochs=1, relation_weight=1.0))
     assert notes(after)["precision"] == "bf16"
     assert {value.dtype for value in load_model(after).parameters()} == {torch.float32}
-    assert architecture.shapes(load_model(after)) == after.info.layers
+    assert models.shapes(load_model(after)) == after.info.layers
 
 
 def test_pieces_outside_the_training_texts_stay(
     student: Callable[..., Checkpoint], taught: Callable[..., Checkpoint]
 ) -> None:
-    before, after = (
-        architecture.word_embeddings(load_model(checkpoint)).weight for checkpoint in (student(), taught())
-    )
+    before, after = (models.word_embeddings(load_model(checkpoint)).weight for checkpoint in (student(), taught()))
     names = load_tokenizer(student().path).get_vocab()
     assert torch.equal(after[names["z"]], before[names["z"]])
     assert not torch.equal(after[names["kitchen"]], before[names["kitchen"]])

@@ -13,12 +13,12 @@ from onnx import TensorProto
 from onnxruntime.quantization.quant_utils import quantize_data
 
 from edge_ptf import tasks
-from edge_ptf.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
 from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines.onnxruntime import GraphSession, logit_distance
 from edge_ptf.errors import BadInputError
-from edge_ptf.export import ExportConfig, QuantizeConfig, export, quantize, rewrite
-from edge_ptf.export.execute import GraphSession, logit_distance
+from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize, rewrite
+from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
 from edge_ptf.tasks.base import Encoding
 from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.fake_quantization import Grid, checked, fake_quantized, in_blocks, in_rows, round_weights
@@ -26,11 +26,15 @@ from edge_ptf.training.fake_quantization import Grid, checked, fake_quantized, i
 TEXT, TOKEN = "text-classification", "token-classification"
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
 UNEVEN = PruneConfig(
-    heads=(1, 0, 3), ffn=(0, 0.5, 0.99), importance="magnitude", vocabulary=False, skip_unsupported=True
+    num_heads=(1, 0, 3),
+    intermediate_size=(0, 0.5, 0.99),
+    importance="magnitude",
+    vocabulary=False,
+    skip_unsupported=True,
 )
-HEADLESS_END = UNEVEN.replace(heads=(2, 1, 0))
+HEADLESS_END = UNEVEN.replace(num_heads=(2, 1, 0))
 NARROW_TABLES = 131 * 32
-"""From which size on tables are compressed here: a tiny model's pieces, and not its positions."""
+"""From which size on tables are compressed here: a tiny model's subwords, and not its positions."""
 
 torch.set_num_threads(1)
 
@@ -65,11 +69,11 @@ class Student:
             own if own.ndim == 1 else own[: len(each.input_ids)] for own, each in zip(found, encodings, strict=True)
         ]
 
-    def rounded(self, flavour: QuantizeConfig) -> Any:
-        return fake_quantized(self.model, checked(self.model, flavour), one_token=self.one_token)
+    def rounded(self, quantization: QuantizeConfig) -> Any:
+        return fake_quantized(self.model, checked(self.model, quantization), one_token=self.one_token)
 
-    def of_graph(self, flavour: QuantizeConfig) -> list[np.ndarray]:
-        graph = quantize(self.graph, self.data, flavour, self.folder / "int8")
+    def of_graph(self, quantization: QuantizeConfig) -> list[np.ndarray]:
+        graph = quantize(self.graph, self.data, quantization, self.folder / "int8")
         session = GraphSession(graph.model)
         return [session.logits(each) for each in self.encodings]
 
@@ -143,14 +147,14 @@ def test_each_row_is_rounded_as_onnx_rounds_it_alone(values: np.ndarray) -> None
 def test_weights_are_rounded_as_onnx_runtimes_quantizer_rounds_them(
     options: dict[str, Any], kind: int, per_channel: bool
 ) -> None:
-    flavour = QuantizeConfig.model_validate({**options, "per_channel": per_channel})
+    quantization = QuantizeConfig.model_validate({**options, "per_channel": per_channel})
     weight = np.random.default_rng(0).normal(size=(7, 12)).astype(np.float32)
     weight[3] = np.abs(weight[3]) + 1
     weight[4] = 0
-    found = round_weights(torch.from_numpy(weight), flavour).numpy()
-    symmetric = flavour.weight == "int8" or flavour.mode == "static"
+    found = round_weights(torch.from_numpy(weight), quantization).numpy()
+    symmetric = quantization.weight == "int8" or quantization.mode == "static"
     for own, row in zip(found, weight, strict=True) if per_channel else [(found, weight)]:
-        zero, scale, whole = quantize_data(row.ravel(), kind, symmetric, reduce_range=flavour.reduce_range)
+        zero, scale, whole = quantize_data(row.ravel(), kind, symmetric, reduce_range=quantization.reduce_range)
         expected, settled = (whole.astype(np.float32) - np.float32(zero)) * scale, clear(row.ravel(), scale)
         assert settled.mean() > 0.8
         assert np.allclose(own.ravel()[settled], expected[settled], atol=1e-5)
@@ -195,9 +199,9 @@ AGREE = [
 def test_a_padded_batch_is_answered_as_the_dynamic_graph_answers_each_text(
     student: Callable[..., Student], family: str, task: str, config: PruneConfig, options: dict[str, Any]
 ) -> None:
-    small, flavour = student(family, task, config), QuantizeConfig.model_validate(options)
-    full, expected = small.logits(small.encodings), small.of_graph(flavour)
-    with small.rounded(flavour):
+    small, quantization = student(family, task, config), QuantizeConfig.model_validate(options)
+    full, expected = small.logits(small.encodings), small.of_graph(quantization)
+    with small.rounded(quantization):
         found = small.logits(small.encodings)
     lost = logit_distance(full, expected)
     assert lost > 1e-5
@@ -208,9 +212,9 @@ def test_a_padded_batch_is_answered_as_the_dynamic_graph_answers_each_text(
 def test_where_details_are_left_out_it_is_still_much_nearer_than_full_precision(
     student: Callable[..., Student], family: str, options: dict[str, Any]
 ) -> None:
-    small, flavour = student(family), QuantizeConfig.model_validate(options)
-    full, expected = small.logits(small.encodings), small.of_graph(flavour)
-    with small.rounded(flavour):
+    small, quantization = student(family), QuantizeConfig.model_validate(options)
+    full, expected = small.logits(small.encodings), small.of_graph(quantization)
+    with small.rounded(quantization):
         found = small.logits(small.encodings)
     assert logit_distance(found, expected) < 0.4 * logit_distance(full, expected)
 
@@ -226,9 +230,9 @@ def test_static_roundings_are_about_as_large_as_the_graphs(
     student: Callable[..., Student], options: dict[str, Any]
 ) -> None:
     small = student("bert", TOKEN)
-    flavour = QuantizeConfig.model_validate({"mode": "static", **options})
-    full, expected = small.logits(small.encodings), small.of_graph(flavour)
-    with small.rounded(flavour):
+    quantization = QuantizeConfig.model_validate({"mode": "static", **options})
+    full, expected = small.logits(small.encodings), small.of_graph(quantization)
+    with small.rounded(quantization):
         found = small.logits(small.encodings)
     assert 0.5 < logit_distance(full, found) / logit_distance(full, expected) < 1.5
 
@@ -315,9 +319,9 @@ def test_nothing_of_it_is_left_on_the_model(
 
 def test_what_will_not_be_int8_cannot_be_taught_for(student: Callable[..., Student]) -> None:
     model = student().model
-    for flavour in (None, QuantizeConfig(mode="none")):
+    for quantization in (None, QuantizeConfig(mode="none")):
         with pytest.raises(BadInputError, match=r"quantize\.mode is none"):
-            checked(model, flavour)
-    with pytest.raises(BadInputError, match=r"no product 'layer\.0\.ffn\.inputs'") as caught:
-        checked(model, QuantizeConfig(keep_fp32=("layer.0.ffn.inputs",)))
-    assert "ffn" in caught.value.hint
+            checked(model, quantization)
+    with pytest.raises(BadInputError, match=r"no product 'layer\.0\.feed_forward\.inputs'") as caught:
+        checked(model, QuantizeConfig(keep_fp32=("layer.0.feed_forward.inputs",)))
+    assert "feed_forward" in caught.value.hint

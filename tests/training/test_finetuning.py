@@ -11,8 +11,10 @@ import pytest
 import torch
 from transformers import set_seed
 
-from edge_ptf import architecture, tasks
-from edge_ptf.checkpoint import (
+from edge_ptf import models, tasks
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.errors import BadInputError
+from edge_ptf.models.checkpoint import (
     Checkpoint,
     load_base_model,
     load_model,
@@ -20,8 +22,6 @@ from edge_ptf.checkpoint import (
     model_inputs,
     open_checkpoint,
 )
-from edge_ptf.data.dataset import LabelledData
-from edge_ptf.errors import BadInputError
 from edge_ptf.progress import SILENT, Silent
 from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training import FinetuneConfig, finetune, finetuning
@@ -134,7 +134,7 @@ def test_the_loss_falls(
         len(item.encoding.input_ids) for item in labelled_items(tokenizer, made(task, data), data.train, 32)
     )
     assert open_checkpoint(teacher.path) == teacher
-    table = architecture.word_embeddings(load_model(teacher)).weight
+    table = models.word_embeddings(load_model(teacher)).weight
     assert len(table) == len(tokenizer) == load_model(teacher).config.vocab_size
 
 
@@ -276,29 +276,29 @@ def test_frozen_parts_stay_as_they_are(
     before = load_base_model(tiny_base(family), made(TEXT, tiny_data()))
     config = QUICK.replace(freeze_embeddings=True, freeze_layers=2)
     after = load_model(train(tmp_path / "out", config, family))
-    frozen = [architecture.encoder(after).embeddings, *architecture.layers(after)[:2]]
-    original = [architecture.encoder(before).embeddings, *architecture.layers(before)[:2]]
+    frozen = [models.encoder(after).embeddings, *models.layers(after)[:2]]
+    original = [models.encoder(before).embeddings, *models.layers(before)[:2]]
     for left, right in zip(frozen, original, strict=True):
         assert all(torch.equal(value, right.state_dict()[name]) for name, value in left.state_dict().items())
-    last, first = architecture.layers(after)[2], architecture.layers(before)[2]
+    last, first = models.layers(after)[2], models.layers(before)[2]
     assert not any(
         torch.equal(value, first.get_parameter(name)) for name, value in last.named_parameters() if value.ndim == 2
     )
     whole = load_model(train(tmp_path / "whole", QUICK, family))
-    assert not torch.equal(architecture.word_embeddings(whole).weight, architecture.word_embeddings(before).weight)
+    assert not torch.equal(models.word_embeddings(whole).weight, models.word_embeddings(before).weight)
 
 
 def test_pieces_that_no_text_uses_stay_as_they_are(
     tiny_base: Callable[[str], Path], tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData]
 ) -> None:
     teacher, data = tiny_teacher("bert"), tiny_data()
-    before = architecture.word_embeddings(load_base_model(tiny_base("bert"), made(TEXT, data))).weight
-    after = architecture.word_embeddings(load_model(teacher)).weight
+    before = models.word_embeddings(load_base_model(tiny_base("bert"), made(TEXT, data))).weight
+    after = models.word_embeddings(load_model(teacher)).weight
     names = load_tokenizer(teacher.path).get_vocab()
-    for piece in ("volume", "mom", "z", "##able"):
-        assert torch.equal(after[names[piece]], before[names[piece]])
-    for piece in ("turn", "kitchen", "[CLS]"):
-        assert not torch.equal(after[names[piece]], before[names[piece]])
+    for subword in ("volume", "mom", "z", "##able"):
+        assert torch.equal(after[names[subword]], before[names[subword]])
+    for subword in ("turn", "kitchen", "[CLS]"):
+        assert not torch.equal(after[names[subword]], before[names[subword]])
 
 
 def test_freezing_what_is_not_there_is_refused(train: Callable[..., Checkpoint], tmp_path: Path) -> None:

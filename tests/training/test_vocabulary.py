@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from edge_ptf import architecture, tasks
-from edge_ptf.checkpoint import load_base_model
+from edge_ptf import models, tasks
+from edge_ptf.models.checkpoint import load_base_model
 from edge_ptf.tasks.base import Encoding
 from edge_ptf.training.trainer import OptimizationConfig, _optimizer
 from edge_ptf.training.vocabulary import CompactVocabulary
@@ -53,11 +53,11 @@ def test_the_small_table_gives_the_same_logits(tiny_base: Callable[[str], Path],
     with torch.no_grad():
         before = [whole(**tensors(encoding)).logits for encoding in ENCODINGS]
         full = small.shrink(whole)
-        assert architecture.word_embeddings(whole).weight.shape[0] == len(small.kept)
+        assert models.word_embeddings(whole).weight.shape[0] == len(small.kept)
         after = [whole(**tensors(small.renumbered(encoding))).logits for encoding in ENCODINGS]
     assert all(torch.equal(left, right) for left, right in zip(before, after, strict=True))
     small.restore(whole, full)
-    table = architecture.word_embeddings(whole)
+    table = models.word_embeddings(whole)
     assert table.num_embeddings == len(table.weight) == whole.config.vocab_size
     with torch.no_grad():
         again = [whole(**tensors(encoding)).logits for encoding in ENCODINGS]
@@ -69,15 +69,15 @@ def test_restoring_puts_the_trained_rows_back_and_leaves_the_others(
     tiny_base: Callable[[str], Path], frozen: bool
 ) -> None:
     whole = model(tiny_base("bert"))
-    architecture.word_embeddings(whole).weight.requires_grad_(not frozen)
-    before = architecture.word_embeddings(whole).weight.detach().clone()
+    models.word_embeddings(whole).weight.requires_grad_(not frozen)
+    before = models.word_embeddings(whole).weight.detach().clone()
     small = CompactVocabulary(ENCODINGS, whole.config.vocab_size, 0)
     full = small.shrink(whole)
-    assert architecture.word_embeddings(whole).weight.requires_grad != frozen
+    assert models.word_embeddings(whole).weight.requires_grad != frozen
     with torch.no_grad():
-        architecture.word_embeddings(whole).weight.add_(1)
+        models.word_embeddings(whole).weight.add_(1)
     small.restore(whole, full)
-    table = architecture.word_embeddings(whole).weight
+    table = models.word_embeddings(whole).weight
     assert table.requires_grad != frozen
     expected = before.clone()
     expected[torch.from_numpy(small.kept)] += 1

@@ -10,7 +10,7 @@ from onnxruntime.quantization import QuantFormat, QuantType, quant_pre_process, 
 from onnxruntime.transformers import optimizer
 
 VARIANTS = ("dynamic", "static-qoperator", "static-qdq", "static-qdq-products")
-PRODUCTS = ["MatMul", "Gemm", "Gather"]
+LINEAR_OPS = ["MatMul", "Gemm", "Gather"]
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
         names = [item.name for item in onnx.load(given.graph).graph.input]
         options["quant_format"] = QuantFormat.QDQ if qdq else QuantFormat.QOperator
         if given.variant.endswith("products"):
-            options |= {"op_types_to_quantize": PRODUCTS, "extra_options": {"MatMulConstBOnly": True}}
+            options |= {"op_types_to_quantize": LINEAR_OPS, "extra_options": {"MatMulConstBOnly": True}}
         quantize_static(prepared, out, Reader(given.calibration, names), activation_type=QuantType.QUInt8, **options)
     prepared.unlink()
     fused.unlink(missing_ok=True)

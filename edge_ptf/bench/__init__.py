@@ -1,0 +1,20 @@
+"""Evidence about a payload: its answers on `test`, its latency, its memory. Always in a process of its own."""
+
+from __future__ import annotations
+
+from edge_ptf.bench.accuracy import EvaluateConfig, evaluate, load_accuracy, runner_for
+from edge_ptf.bench.interleaved import Comparison, compare_latency, load_comparison
+from edge_ptf.bench.latency import BenchConfig, bench, load_bench
+
+__all__ = [
+    "BenchConfig",
+    "Comparison",
+    "EvaluateConfig",
+    "bench",
+    "compare_latency",
+    "evaluate",
+    "load_accuracy",
+    "load_bench",
+    "load_comparison",
+    "runner_for",
+]

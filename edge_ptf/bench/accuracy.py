@@ -1,0 +1,99 @@
+"""The payload's answers on the test split, text by text, as a device would give them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from edge_ptf import tasks
+from edge_ptf.config import StageConfig
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.digests import canonical_json
+from edge_ptf.errors import BadInputError, PackageError
+from edge_ptf.machine import this_machine
+from edge_ptf.package.evidence import AccuracyEvidence, PredictionRow, RuntimeInfo
+from edge_ptf.package.payload import Payload
+from edge_ptf.package.verification import exact_here
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.runtime.native import find_library, load_library
+from edge_ptf.runtime.process import WorkerProcess
+
+FILE = "accuracy.json"
+BLOCK = 50
+
+
+class EvaluateConfig(StageConfig):
+    """How the payload is run over the test split."""
+
+    threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
+    runtime: Literal["auto", "python", "runner"] = Field(
+        "auto", description="What answers: the C++ runner, or Python; auto: the runner where it is built."
+    )
+
+
+def evaluate(
+    payload: Payload, data: LabelledData, config: EvaluateConfig, out: Path, progress: Progress = SILENT
+) -> AccuracyEvidence:
+    """Answers every test text at batch 1, unpadded, and writes `accuracy.json` with each answer.
+
+    This is the only place where labels of `test` are read.
+    """
+    examples, answers, library = data.test, list[tuple[Any, float]](), runner_for(payload, config)
+    progress.start("Evaluate", len(examples))
+    with WorkerProcess() as worker:
+        runtime = worker.load(payload.path, "payload", config.threads, library)["runtime"]
+        for start in range(0, len(examples), BLOCK):
+            block = examples[start : start + BLOCK]
+            answers += worker.answers("payload", [(example.text, example.text_pair) for example in block])
+            progress.advance(len(block))
+    progress.finish()
+    task = tasks.create(payload.manifest.task)
+    references, labels = [example.label for example in examples], [label for label, _ in answers]
+    evidence = AccuracyEvidence(
+        payload=payload.digest,
+        data=data.fingerprint,
+        machine=this_machine(),
+        runtime=RuntimeInfo(**runtime),
+        exact=exact_here(payload.manifest),
+        metrics=task.metrics(references, labels),
+        class_report=tuple(task.class_report(references, labels)),
+        rows=tuple(
+            PredictionRow(row=row, reference=reference, label=label, score=round(score, 6))
+            for row, (reference, (label, score)) in enumerate(zip(references, answers, strict=True))
+        ),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    (out / FILE).write_bytes(canonical_json(evidence.model_dump(mode="json")))
+    return evidence
+
+
+def runner_for(payload: Payload, config: EvaluateConfig) -> Path | None:
+    """The library of the C++ runner that answers; None: Python does.
+
+    Raises:
+        EnvironmentFault: the runner is asked for by name, and is not built here.
+        BadInputError: it is asked for by name, and the package is for token ids only.
+    """
+    if config.runtime == "python":
+        return None
+    tokenizer = payload.manifest.tokenizer
+    if config.runtime == "auto":
+        return find_library() if tokenizer.tables else None
+    if not tokenizer.tables:
+        raise BadInputError(
+            f"{payload.path}: the runner answers token ids only ({tokenizer.unsupported or 'no tokenizer tables'})",
+            hint="Use --runtime python",
+        )
+    return load_library().path
+
+
+def load_accuracy(folder: Path) -> AccuracyEvidence:
+    """Reads what `evaluate` wrote."""
+    try:
+        return AccuracyEvidence.model_validate_json((folder / FILE).read_bytes())
+    except ValidationError as error:
+        raise PackageError(f"{folder / FILE}: damaged ({error.errors()[0]['msg']})") from None
+    except FileNotFoundError:
+        raise PackageError(f"{folder}: no {FILE}", hint="Give a directory that evaluate wrote") from None

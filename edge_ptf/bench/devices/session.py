@@ -1,0 +1,158 @@
+"""The process that holds a device for this client: while it lives, so do the lock and the run's directory."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import re
+import secrets
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge_ptf.bench.devices import scripts
+from edge_ptf.bench.devices.base import DeviceOptions
+from edge_ptf.errors import EnvironmentFault
+
+ANSWER_S = 60.0
+"""A device that has been reached answers within this time, or something hangs there."""
+ENDING_S = 20.0
+NOTICED_S = 3.0
+"""By then a broken connection is known to all who use it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a device's lock, as the lock says."""
+
+    process: str
+    since: str
+    who: str
+    lock: str
+
+    @classmethod
+    def read(cls, line: str) -> Holder:
+        """From `LOCK PROCESS.START.SINCE.WHO`; the path may hold spaces, the rest does not."""
+        lock, _, claim = line.rpartition(" ")
+        process, _, since, who = (*claim.split(".", 3), "", "", "")[:4]
+        return cls(process, since.replace("T", " "), who, lock)
+
+    def __str__(self) -> str:
+        return f"{self.who or 'somebody'} since {self.since or 'some time'} (process {self.process} there)"
+
+
+class Session:
+    """Starts `session.sh` on a device and reads what it says; closing its input ends it."""
+
+    def __init__(self, name: str, command: Callable[[str], list[str]], options: DeviceOptions) -> None:
+        self.name = name
+        self.options = options
+        self.mark = secrets.token_hex(8)
+        script = scripts.session(mark=self.mark, exclusive=options.exclusive, wait_s=options.wait_s, who=_client())
+        self.process = subprocess.Popen(
+            command(script),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for this process alone; the session ends in order
+        )
+        self._received = b""
+
+    def wait_until_ready(self, explain: Callable[[str], EnvironmentFault]) -> str:
+        """The run's directory on the device.
+
+        Args:
+            explain: what the way to the device reports when there is no session.
+        """
+        waiting = False
+        try:
+            while True:
+                word, _, rest = self._line(explain).partition(" ")
+                if word == "ready":
+                    return rest
+                holder = Holder.read(rest)
+                if word == "refused":
+                    raise EnvironmentFault(
+                        f"{self.name} is in use by {holder}",
+                        hint=f"Wait for it, or if nobody uses it any more remove {holder.lock} there",
+                    )
+                waiting = True
+                self.options.progress.start(f"Waiting for {self.name}, in use by {holder}", 1)
+        finally:
+            if waiting:
+                self.options.progress.finish()
+
+    def close(self) -> None:
+        """Ends the session and waits until it has put everything away."""
+        if self.process.stdin is None or self.process.stdin.closed:
+            return
+        try:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+            self.process.wait(ENDING_S)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            end(self.process)
+
+    def ended(self, within_s: float = 0.0) -> bool:
+        """Whether the session is over, or will be soon, so that nothing can be done on the device any more."""
+        try:
+            self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _line(self, explain: Callable[[str], EnvironmentFault]) -> str:
+        """The next line that is meant for us, without its mark."""
+        deadline = time.monotonic() + ANSWER_S + self.options.wait_s
+        while True:
+            line, newline, rest = self._received.partition(b"\n")
+            if newline:
+                self._received = rest
+                text = line.decode(errors="replace")
+                if text.startswith(f"{self.mark} "):
+                    return text.removeprefix(f"{self.mark} ")
+                continue
+            if not (more := self._read(deadline)):
+                raise explain(self._last_words())
+            self._received += more
+
+    def _read(self, deadline: float) -> bytes:
+        assert self.process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise EnvironmentFault(
+                    f"{self.name}: no answer within {ANSWER_S:g} s", hint="Does a shell start there without questions?"
+                )
+        return os.read(self.process.stdout.fileno(), 65536)
+
+    def _last_words(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.read().decode(errors="replace")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process that was started in a session of its own, with what it started, and closes its streams."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+def _client() -> str:
+    """Who we are, for whoever finds the device in use."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id
+        user = str(os.getuid())
+    return re.sub(r"[^A-Za-z0-9@_-]", "-", f"{user}@{socket.gethostname().split('.')[0]}")

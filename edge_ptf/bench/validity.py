@@ -1,0 +1,166 @@
+"""Whether a latency measurement counts: judged here and nowhere else, from the facts that its launches recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ptf import statistics
+from edge_ptf.environment import Environment
+from edge_ptf.machine import Machine
+from edge_ptf.runtime.record import LaunchRecord
+from edge_ptf.runtime.turns import BLOCK
+
+STEAL_LIMIT = 0.02
+"""Share of the machine's time."""
+BACKGROUND_LIMIT = 0.25
+"""Processors that other programs kept busy."""
+FREQUENCY_LIMIT = 0.10
+THROTTLED_NOW, THROTTLED_SINCE_BOOT = 0xF, 0xF0000
+FULL_POWER = "MAXN"
+
+
+def judge(records: Sequence[LaunchRecord], machine: Machine) -> tuple[list[str], list[str]]:
+    """(flags, warnings): reasons why the figures do not count, and things that could matter.
+
+    Args:
+        records: the launches of one measurement, in the order in which they were made.
+        machine: what they were made on.
+    """
+    flags = ["emulated processor"] if machine.emulated or any(record.machine.emulated for record in records) else []
+    flags += [*_throttling(records), *_slower_clock(records), *_other_mode(records), *_crowded(records, machine)]
+    warnings = [*_stolen(records), *_governor(records), *_busy(records, machine), *_board(records), *_pace(records)]
+    drifted = statistics.drift([record.engine_ms for record in records])
+    if drifted:
+        note = f"drift: calls became {drifted.ratio:.2f} times as slow {drifted.where}"
+        spoilt = any(record.baseline is None for record in records) or _ratio_drifts(records)
+        (flags if spoilt else warnings).append(note)
+    return flags, warnings
+
+
+def _moments(records: Sequence[LaunchRecord]) -> list[Environment]:
+    return [moment for record in records for moment in (record.before, record.after)]
+
+
+def _throttling(records: Sequence[LaunchRecord]) -> Iterator[str]:
+    bits = [moment.throttled or 0 for moment in _moments(records)]
+    new = [after & ~before & THROTTLED_SINCE_BOOT for before, after in pairwise(bits)]
+    if any(each & THROTTLED_NOW for each in bits) or any(new):
+        yield "throttled: power or temperature"
+    if any((moment.cooling or 0) > 0 for moment in _moments(records)):
+        yield "throttled: the system slowed the processor because of its temperature"
+    counts = [moment.throttle_count for moment in _moments(records) if moment.throttle_count is not None]
+    if counts and counts[-1] > counts[0]:
+        yield f"throttled: heat slowed the processor {counts[-1] - counts[0]:.0f} times"
+
+
+def _slower_clock(records: Sequence[LaunchRecord]) -> Iterator[str]:
+    """A processor at work that becomes slower, within a launch or from one to another; idle ones may be slow."""
+    ends = [max(record.after.frequency_khz) for record in records if record.after.frequency_khz]
+    pairs = [
+        (max(record.before.frequency_khz), max(record.after.frequency_khz))
+        for record in records
+        if record.before.frequency_khz and record.after.frequency_khz
+    ]
+    pairs += [(max(ends), min(ends))] if ends else []
+    known = [pair for pair in pairs if pair[0] > 0]
+    high, low = min(known, key=lambda pair: pair[1] / pair[0], default=(1.0, 1.0))
+    if low < (1 - FREQUENCY_LIMIT) * high:
+        yield f"frequency: it fell from {high / 1e6:.2f} to {low / 1e6:.2f} GHz"
+
+
+def _other_mode(records: Sequence[LaunchRecord]) -> Iterator[str]:
+    modes = dict.fromkeys(moment.power_mode for moment in _moments(records))
+    if len(modes) > 1:
+        yield f"power mode: it changed meanwhile ({', '.join(mode or 'unknown' for mode in modes)})"
+
+
+def _stolen(records: Sequence[LaunchRecord]) -> Iterator[str]:
+    spent, stolen = _elapsed(records, "ticks"), _elapsed(records, "stolen_ticks")
+    if spent is None or stolen is None:
+        yield "steal time unknown"
+    elif spent > 0 and stolen / spent > STEAL_LIMIT:
+        yield f"the host took {100 * stolen / spent:.0f} % of this machine's time"
+
+
+def _governor(records: Sequence[LaunchRecord]) -> Iterator[str]:
+    for governor in dict.fromkeys(moment.governor for moment in _moments(records)):
+        if not governor:
+            yield "frequency governor unknown"
+        elif governor != "performance":
+            yield f"frequency governor is '{governor}'"
+
+
+def _busy(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
+    load = records[0].before.load
+    if load is not None and load > machine.cores / 2:
+        yield f"load was {load:.1f} on {machine.cores} cores before the first launch"
+    others = _others(records, machine)
+    if BACKGROUND_LIMIT < others <= _spare(records, machine):
+        yield f"other programs kept {others:.1f} of {machine.cores} cores busy"
+
+
+def _crowded(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
+    """Where programs wait for a processor, long calls wait more often than short ones: the ratio errs too."""
+    others = _others(records, machine)
+    if others > max(BACKGROUND_LIMIT, _spare(records, machine)):
+        needed = records[0].threads
+        yield f"crowded: other programs kept {others:.1f} of {machine.cores} cores busy, and the package needs {needed}"
+
+
+def _spare(records: Sequence[LaunchRecord], machine: Machine) -> float:
+    """Cores that others may take and still leave the package its own."""
+    return machine.cores - records[0].threads + BACKGROUND_LIMIT
+
+
+def _others(records: Sequence[LaunchRecord], machine: Machine) -> float:
+    """Cores that other programs kept busy; 0 where that is not known."""
+    spent, idle, stolen = (_elapsed(records, name) for name in ("ticks", "idle_ticks", "stolen_ticks"))
+    if spent is None or idle is None or stolen is None or spent <= 0:
+        return 0.0
+    rate = records[0].before.ticks_per_second
+    own = sum(record.after.process_ms - record.before.process_ms for record in records) / 1000 * rate
+    return (spent - idle - stolen - own) / spent * machine.cores
+
+
+def _board(records: Sequence[LaunchRecord]) -> Iterator[str]:
+    last = records[-1].after
+    if last.power_mode and not last.power_mode.startswith(FULL_POWER):
+        yield f"power mode is {last.power_mode}, not {FULL_POWER}"
+    if last.power_mode and last.clocks_fixed is False:
+        yield "clocks may change (jetson_clocks fixes them)"
+
+
+def _pace(records: Sequence[LaunchRecord]) -> Iterator[str]:
+    for rate in {record.rate for record in records if record.rate}:
+        slow = statistics.percentile([ms for record in records for ms in record.end_to_end_ms], 0.5)
+        if slow > 1000 / rate:
+            yield f"calls took longer than {rate:g} a second permit: the rate was not kept"
+
+
+def _elapsed(records: Sequence[LaunchRecord], name: str) -> float | None:
+    """How much of a counter passed during the launches; None where a launch does not know."""
+    pairs = [(getattr(record.before, name), getattr(record.after, name)) for record in records]
+    if any(before is None or after is None for before, after in pairs):
+        return None
+    return float(sum(after - before for before, after in pairs))
+
+
+def _ratio_drifts(records: Sequence[LaunchRecord]) -> bool:
+    """Whether the speed-up itself drifts: a slow phase that hits payload and baseline alike leaves it alone."""
+    ratios = [
+        list(block_medians(record.baseline.engine_ms) / block_medians(record.engine_ms))
+        for record in records
+        if record.baseline
+    ]
+    return statistics.drift(ratios) is not None
+
+
+def block_medians(samples: Sequence[float]) -> NDArray[np.float64]:
+    """The median of each block of calls, in order; of two packages that took turns, item i is of the same moment."""
+    count = len(samples) // BLOCK
+    medians: NDArray[np.float64] = np.median(np.asarray(samples[: count * BLOCK]).reshape(count, BLOCK), axis=1)
+    return medians

@@ -1,0 +1,1 @@
+"""Engines: what executes a graph. One package an engine."""

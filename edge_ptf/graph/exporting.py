@@ -1,0 +1,232 @@
+"""A checkpoint as an ONNX graph, with the proof that both answer alike."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from edge_ptf import models, tasks
+from edge_ptf.config import StageConfig
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.errors import ParityError
+from edge_ptf.graph.artifact import MODEL_FILE, Graph, GraphInfo, save_graph
+from edge_ptf.models.checkpoint import INPUTS, Checkpoint, LineageStep, load_model, load_tokenizer, model_inputs
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Encoding
+
+if TYPE_CHECKING:
+    import torch
+
+
+class ExportConfig(StageConfig):
+    """How a checkpoint becomes ONNX."""
+
+    opset: int = Field(17, ge=17, le=21, description="ONNX operator set.")
+    parity_texts: int = Field(64, ge=2, description="Validation texts compared with PyTorch, short to long.")
+    parity_tolerance: float = Field(1e-3, gt=0, description="Largest difference of a logit that is accepted.")
+
+
+def export(
+    checkpoint: Checkpoint, data: LabelledData, config: ExportConfig, out: Path, progress: Progress = SILENT
+) -> Graph:
+    """Writes `model.onnx` (dynamic batch and length) with its companions, checked and compared with PyTorch.
+
+    The model is traced with plain attention and a mask worked out once, the form in which ONNX Runtime recognises and
+    fuses attention, for heads that differ from layer to layer too.
+
+    Raises:
+        ParityError: ONNX Runtime's logits differ from PyTorch's by more than the tolerance.
+    """
+    import onnx
+
+    progress.start("Export", 3)
+    model = load_model(checkpoint)
+    tokenizer = load_tokenizer(checkpoint.path)
+    task = tasks.create(checkpoint.info.task)
+    traced = trace(model, model_inputs(model, tokenizer), config.opset)
+    inputs = tuple(item.name for item in traced.graph.input)  # without attention nothing looks at its mask
+    progress.advance()
+    onnx.checker.check_model(traced, full_check=True)
+    info = GraphInfo(
+        task=checkpoint.info.task,
+        max_length=checkpoint.info.max_length,
+        base_model=checkpoint.info.base_model,
+        layers=checkpoint.info.layers,
+        opset=config.opset,
+        inputs=inputs,
+        parity_max_difference=0.0,
+        lineage=checkpoint.info.lineage,
+    )
+    graph = save_graph(traced, info, checkpoint.path, out)
+    progress.advance()
+    examples = spread(data.validation, config.parity_texts)
+    encodings = task.encode(tokenizer, examples, info.max_length)
+    difference = largest_difference(model, graph.path / MODEL_FILE, encodings, inputs)
+    if not difference <= config.parity_tolerance:
+        raise ParityError(
+            f"the exported graph differs from PyTorch by {difference:.2g} in a logit (allowed: "
+            f"{config.parity_tolerance:.2g}, {len(encodings)} validation texts)",
+            hint="Please report this with the model's name; --parity-tolerance accepts more where you know why",
+        )
+    step = LineageStep(
+        stage="export",
+        config=config.model_dump(mode="json"),
+        notes={"parity_max_difference": float(f"{difference:.1e}"), "parity_texts": len(encodings)},
+    )
+    info = info.replace(parity_max_difference=float(f"{difference:.1e}"), lineage=(*info.lineage, step))
+    progress.advance()
+    progress.finish()
+    return save_graph(traced, info, checkpoint.path, out)
+
+
+def spread(examples: Sequence[Any], count: int) -> list[Any]:
+    """`count` examples spread evenly over the lengths that occur, the shortest and the longest among them."""
+    ordered = sorted(examples, key=lambda example: (len(example.text) + len(example.text_pair or ""), example.text))
+    places = np.unique(np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int))
+    return [ordered[place] for place in places]
+
+
+def largest_difference(model: Any, graph: Path, encodings: Sequence[Encoding], inputs: Sequence[str]) -> float:
+    """Largest absolute difference of a logit, PyTorch against ONNX Runtime: each text alone, then all in one batch."""
+    import torch
+
+    session = GraphSession(graph)
+    differences = []
+    with torch.no_grad():
+        for encoding in encodings:
+            feeds = session.feeds(encoding)
+            expected = model(**{name: torch.from_numpy(value) for name, value in feeds.items()}).logits[0].numpy()
+            differences.append(np.abs(expected - session.run(feeds)).max())
+        padded = _padded(encodings[-2:], model.config.pad_token_id or 0)
+        batch = {name: padded[name] for name in inputs}
+        expected = model(**{name: torch.from_numpy(value) for name, value in batch.items()}).logits.numpy()
+        answers = session.session.run(None, batch)[0]
+    real = padded["attention_mask"].astype(bool) if answers.ndim == 3 else slice(None)
+    differences.append(np.abs(expected - answers)[real].max())
+    return float(np.max(differences))  # is NaN where one of them is
+
+
+def _padded(encodings: Sequence[Encoding], pad: int) -> dict[str, Any]:
+    longest = max(len(encoding.input_ids) for encoding in encodings)
+    rows: dict[str, list[list[int]]] = {name: [] for name in INPUTS}
+    for encoding in encodings:
+        length, spare = len(encoding.input_ids), longest - len(encoding.input_ids)
+        rows["input_ids"].append([*encoding.input_ids, *[pad] * spare])
+        rows["attention_mask"].append([1] * length + [0] * spare)
+        rows["token_type_ids"].append([*(encoding.token_type_ids or [0] * length), *[0] * spare])
+    return {name: np.asarray(values, dtype=np.int64) for name, values in rows.items()}
+
+
+def trace(model: Any, inputs: tuple[str, ...], opset: int) -> Any:
+    """A PyTorch model as `onnx.ModelProto`, batch and length dynamic; the model stays as it is.
+
+    `dynamo=False`: its graph is the one ONNX Runtime fuses best (see docs/architecture.md for the measurement).
+    """
+    import copy
+
+    import onnx
+    import torch
+
+    wrapped = traceable(copy.deepcopy(model), inputs)
+    ids = torch.full((2, 8), 3, dtype=torch.long)
+    ids[1, 5:] = int(model.config.pad_token_id or 0)
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    known = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
+    tokens = model.config.architectures and "Token" in model.config.architectures[0]
+    axes = {name: {0: "batch", 1: "length"} for name in inputs}
+    axes["logits"] = {0: "batch", 1: "length"} if tokens else {0: "batch"}
+    stream = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            wrapped,
+            tuple(known[name] for name in inputs),
+            stream,  # type: ignore[arg-type]
+            input_names=list(inputs),
+            output_names=["logits"],
+            dynamic_axes=axes,
+            opset_version=opset,
+            dynamo=False,
+            do_constant_folding=True,
+        )
+    return _without_copies(onnx.load_from_string(stream.getvalue()))
+
+
+def _without_copies(traced: Any) -> Any:
+    """Weights that layers share (ALBERT) are traced as Identity nodes; without them quantization sees the weight."""
+    weights = {item.name for item in traced.graph.initializer}
+    copies = {
+        node.output[0]: node.input[0]
+        for node in traced.graph.node
+        if node.op_type == "Identity" and node.input[0] in weights
+    }
+    kept = [node for node in traced.graph.node if node.output[0] not in copies]
+    for node in kept:
+        for place, name in enumerate(node.input):
+            node.input[place] = copies.get(name, name)
+    if copies:
+        del traced.graph.node[:]
+        traced.graph.node.extend(kept)
+    return traced
+
+
+def traceable(model: Any, inputs: tuple[str, ...]) -> Any:
+    """The model with plain attention, positional inputs and logits alone; it is changed on the way."""
+    import torch
+    from torch import nn
+
+    class PlainAttention(nn.Module):
+        """Scaled dot-product attention written out, over an additive mask [batch, 1, 1, length]."""
+
+        def __init__(self, old: Any, names: tuple[str, str, str]) -> None:
+            super().__init__()
+            self.query, self.key, self.value = (getattr(old, name) for name in names)
+            self.size = int(old.attention_head_size)
+            self.heads = self.query.out_features // self.size
+            self.output = getattr(old, "out_lin", None)
+
+        def forward(
+            self, hidden_states: torch.Tensor, attention_mask: torch.Tensor, **_: Any
+        ) -> tuple[torch.Tensor, None]:
+            batch, length = hidden_states.shape[0], hidden_states.shape[1]
+            query, key, value = (
+                linear(hidden_states).view(batch, length, self.heads, self.size).transpose(1, 2)
+                for linear in (self.query, self.key, self.value)
+            )
+            weights = torch.matmul(query, key.transpose(2, 3)) / (self.size**0.5)
+            mixed = torch.matmul(torch.softmax(weights + attention_mask, -1), value).transpose(1, 2).contiguous()
+            joined = mixed.view(batch, length, self.heads * self.size)
+            return (joined if self.output is None else self.output(joined)), None
+
+    class Traceable(nn.Module):
+        """Positional inputs in, logits out."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+            arguments = dict(zip(inputs, tensors, strict=True))
+            if known:
+                wanted = arguments["attention_mask"][:, None, None, :].to(torch.float32)
+                arguments["attention_mask"] = (1.0 - wanted) * torch.finfo(torch.float32).min
+            logits: torch.Tensor = self.model(**arguments, return_dict=True).logits
+            return logits
+
+    known = models.is_known(model)
+    if not known:
+        model.set_attn_implementation("eager")
+    for part in models.parts(model) if known else ():
+        if part.num_heads:
+            names = tuple(path.rpartition(".")[2] for path in part.family.projections)
+            plain = PlainAttention(part.get(part.family.attention), names)  # type: ignore[arg-type]
+            part.set(part.family.attention, plain)
+    return Traceable().eval()

@@ -1,0 +1,176 @@
+"""Ranges of activations by Intel's Neural Compressor: its static quantization of the PyTorch model.
+
+Neural Compressor 3 has no ONNX half. On a CPU without Intel's extension of PyTorch its way is PT2E: it puts observers
+into the model that torch.export gives, shows it texts, and works out scales and zero points, which are read here; its
+SmoothQuant needs the extension. Of products it quantizes inputs and weights, and leaves outputs in FP32.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from edge_ptf import tasks
+from edge_ptf.config import StageConfig
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines.onnxruntime import feeds
+from edge_ptf.errors import CheckpointError, MissingExtraError
+from edge_ptf.graph import linear_ops
+from edge_ptf.graph.exporting import spread, traceable
+from edge_ptf.graph.quantization_scheme import QuantizeConfig
+from edge_ptf.graph.ranges import Affine, Ranges, save_ranges
+from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Encoding
+
+PACKAGE = "neural-compressor"
+LIBRARIES = (PACKAGE, "torchao")
+
+
+class CalibrateConfig(StageConfig):
+    """How Neural Compressor chooses ranges."""
+
+    method: Literal["kl", "minmax"] = Field(
+        "kl", description="kl: by histograms, the range of least error; minmax: moving averages of the extremes."
+    )
+    texts: int = Field(256, ge=8, description="Validation texts that are looked at.")
+    seed: int = Field(0, ge=0, description="Of the texts' order, which moving averages depend on.")
+
+
+def require_compressor() -> ModuleType:
+    """Neural Compressor's quantization for PyTorch.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        with _quiet():
+            from neural_compressor.torch import quantization
+    except ImportError:
+        raise MissingExtraError(PACKAGE, "inc", "calibrate") from None
+    module: ModuleType = quantization
+    return module
+
+
+def calibrate(
+    checkpoint: Checkpoint,
+    data: LabelledData,
+    config: CalibrateConfig,
+    quantization: QuantizeConfig,
+    out: Path,
+    progress: Progress = SILENT,
+) -> Ranges:
+    """Writes `ranges.json`: scale and zero point of the input of each product, in the quantization's form of activations.
+
+    Raises:
+        MissingExtraError: Neural Compressor is not installed.
+        CheckpointError: torch.export cannot take the model apart.
+    """
+    require_compressor()
+    model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
+    task, length = tasks.create(checkpoint.info.task), checkpoint.info.max_length
+    encodings = task.encode(tokenizer, spread(data.validation, config.texts), length)
+    order = np.random.default_rng(config.seed).permutation(len(encodings))
+    try:
+        with _quiet():
+            inputs, shuffled = model_inputs(model, tokenizer), [encodings[place] for place in order]
+            program = quantized(model, inputs, shuffled, length, config, quantization, progress)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise CheckpointError(f"{checkpoint.path}: Neural Compressor cannot quantize this model ({reason})") from None
+    ranges = Ranges(
+        source=f"{PACKAGE} {metadata.version(PACKAGE)} {config.method}",
+        checkpoint=checkpoint.digest,
+        data=data.fingerprint,
+        texts=len(encodings),
+        activation=quantization.activation,
+        symmetric=quantization.symmetric_activation,
+        linear_ops=input_scales(program),
+    )
+    save_ranges(ranges, out)
+    return ranges
+
+
+def quantized(
+    model: Any,
+    inputs: tuple[str, ...],
+    encodings: Sequence[Encoding],
+    longest: int,
+    config: CalibrateConfig,
+    quantization: QuantizeConfig,
+    progress: Progress = SILENT,
+) -> Any:
+    """The model as Neural Compressor quantizes it: a `GraphModule` with Q/DQ pairs before products."""
+    import torch
+    from neural_compressor.torch.export import export
+
+    toolkit = require_compressor()
+    texts = [tuple(torch.from_numpy(item) for item in feeds(each, inputs).values()) for each in encodings]
+    example = max(texts, key=lambda tensors: int(tensors[0].shape[1]))
+    length = torch.export.Dim("length", min=2, max=longest)
+    wanted = toolkit.StaticQuantConfig(
+        act_algo=config.method, act_dtype=quantization.activation, act_sym=quantization.symmetric_activation
+    )
+    progress.start("Calibrate", len(texts))
+    exported = export(traceable(copy.deepcopy(model), inputs), example, (({1: length},) * len(inputs),))
+    prepared = toolkit.prepare(exported, wanted, example_inputs=example)
+    with torch.no_grad():
+        for text in texts:
+            prepared(*text)
+            progress.advance()
+        program = toolkit.convert(prepared)
+    progress.finish()
+    return program
+
+
+def input_scales(program: Any) -> dict[str, Affine]:
+    """Scale and zero point of what each product multiplies, by the product's name.
+
+    A weight that layers share is one product; of its inputs the widest range counts.
+    """
+    import torch
+
+    found: dict[str, Affine] = {}
+    for node in program.graph.nodes:
+        if node.target is not torch.ops.aten.linear.default or "dequantize_per_tensor" not in str(node.args[0].target):
+            continue
+        name, scale, zero_point = linear_op_name(node), float(node.args[0].args[1]), int(node.args[0].args[2])
+        if name not in found or scale > found[name].scale:
+            found[name] = Affine(scale=scale, zero_point=zero_point)
+    return found
+
+
+def linear_op_name(node: Any) -> str:
+    """The product's name from the module that a node was traced in, `model.bert.encoder.layer.1.output.dense`."""
+    path = str(list(node.meta["nn_module_stack"].values())[-1][0])
+    parts = list[str]()
+    for part in path.split("."):
+        if part.isdigit() and parts:  # `layer.1` is one part of the names in ONNX
+            parts[-1] += f".{part}"
+        else:
+            parts.append(part)
+    return linear_ops.readable("/".join(parts))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the toolkit's notices away: it logs each step as a warning, and prints."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,88 @@
+"""A graph in INT8, dynamic (ranges found at each call) or static (Q/DQ, ranges from calibration), or in FP16."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_ptf import tasks
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines.onnxruntime import GraphSession, logit_distance
+from edge_ptf.errors import BadInputError
+from edge_ptf.graph import fp16
+from edge_ptf.graph.artifact import MODEL_FILE, Graph, save_graph
+from edge_ptf.graph.exporting import spread
+from edge_ptf.graph.forms import Quantizer
+from edge_ptf.graph.quantization_scheme import QuantizeConfig
+from edge_ptf.graph.ranges import Ranges
+from edge_ptf.graph.saturation import saturation
+from edge_ptf.models.checkpoint import LineageStep, load_tokenizer
+from edge_ptf.progress import SILENT, Progress
+from edge_ptf.tasks.base import Encoding
+
+SATURATION_TEXTS = 32
+"""Texts by which saturation is counted, spread over the lengths."""
+
+
+def quantize(
+    graph: Graph,
+    data: LabelledData,
+    config: QuantizeConfig,
+    out: Path,
+    progress: Progress = SILENT,
+    ranges: Ranges | None = None,
+) -> Graph:
+    """Writes the INT8 form of an FP32 graph, or its FP16 form.
+
+    Static ranges come from `validation`, whose labels are not looked at. Given `ranges` are used as they are, or tried
+    beside all other ways where the best calibration is asked for.
+
+    Weighted products become INT8; LayerNorm, softmax, GELU and residual sums stay FP32, where INT8 costs accuracy
+    (Bondarenko et al. 2021, "Understanding and Overcoming the Challenges of Efficient Transformer Quantization").
+
+    Raises:
+        BadInputError: the graph is INT8 or FP16 already, or has no product of a name in `keep_fp32`; or
+            `ranges` are those of another model, or have no use in this quantization.
+    """
+    if graph.info.scheme.precision != "fp32":
+        raise BadInputError(
+            f"{graph.path}: the graph is {graph.info.scheme.precision.upper()} already",
+            hint="Give the directory that export wrote",
+        )
+    if ranges and (config.mode != "static" or config.smooth is not None):
+        raise BadInputError(
+            "given ranges are for static mode without smoothing, which changes what they are ranges of",
+            hint="Choose it: --mode static, without --smooth",
+        )
+    progress.start("Quantize", 3)
+    task, tokenizer = tasks.create(graph.info.task), load_tokenizer(graph.path)
+    encodings = task.encode(tokenizer, spread(data.validation, config.calibration_texts), graph.info.max_length)
+    quantizer = Quantizer(graph.model, graph.info.max_length, config, encodings, ranges)
+    model = quantizer.shipped(config.keep_fp32)
+    progress.advance()
+    step = LineageStep(stage="quantize", config=config.model_dump(mode="json"))
+    info = graph.info.replace(scheme=config.scheme(), opset=fp16.opset(model), lineage=(*graph.info.lineage, step))
+    quantized = save_graph(model, info, graph.path, out)
+    progress.advance()
+    notes = {**_agreement(graph, quantized, encodings), **quantizer.notes}
+    if config.scheme().isa:
+        notes["without_vnni"] = saturation(model, encodings[:: max(1, len(encodings) // SATURATION_TEXTS)])
+    step = step.replace(notes=notes)
+    progress.advance()
+    progress.finish()
+    return save_graph(model, info.replace(lineage=(*graph.info.lineage, step)), graph.path, out)
+
+
+def _agreement(before: Graph, after: Graph, encodings: Sequence[Encoding]) -> dict[str, Any]:
+    """How far the INT8 graph is from the FP32 graph on the texts at hand: no labels, a first look only."""
+    full, small = GraphSession(before.path / MODEL_FILE), GraphSession(after.path / MODEL_FILE)
+    expected, found = ([session.logits(encoding) for encoding in encodings] for session in (full, small))
+    same = np.concatenate([np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b in zip(expected, found, strict=True)])
+    return {
+        "mean_logit_difference": round(logit_distance(expected, found), 4),
+        "same_answer_percent": round(100 * float(same.mean()), 2),
+        "texts": len(encodings),
+    }

@@ -1,0 +1,184 @@
+"""Rewrites of an ONNX graph that make it quicker or smaller under ONNX Runtime. Each returns a new or changed model."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONTRIBUTED = "com.microsoft"
+"""The operator domain of ONNX Runtime's own fused operators."""
+
+LEAST_TABLE = 1 << 16
+"""Embedding tables with fewer elements are left alone: position and type tables are small."""
+
+
+def fuse(path: Path) -> Any:
+    """Fuses attention, GELU and the embeddings' LayerNorm with ONNX Runtime's transformer optimizer.
+
+    The mask stays raw (no index form), bias and residual additions stay apart: so ONNX Runtime joins the bias to the
+    dynamic INT8 product instead.
+    """
+    from onnxruntime.transformers import optimizer
+    from onnxruntime.transformers.fusion_options import FusionOptions
+
+    options = FusionOptions("bert")
+    options.use_raw_attention_mask(True)
+    options.enable_skip_layer_norm = False
+    options.enable_bias_skip_layer_norm = False
+    options.enable_bias_gelu = False
+    options.enable_embed_layer_norm = False
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        fused = optimizer.optimize_model(
+            str(path), model_type="bert", num_heads=0, hidden_size=0, opt_level=0, optimization_options=options
+        )
+    finally:
+        logging.disable(level)
+    _import_contributed(fused.model)
+    return fused.model
+
+
+def keep_residuals_apart(model: Any) -> int:
+    """Turns each Add that feeds a LayerNormalization into a Sum; returns how many.
+
+    ONNX Runtime would fuse Add and LayerNormalization when it loads the graph, and its kernel for both is slower than
+    one for each, whichever node then adds the bias of the INT8 product before it: the whole graph is 1.2 to 1.4 times
+    as fast apart, for 8 to 32 tokens (`benchmarks/graph_forms.py`).
+    """
+    consumers = defaultdict(list)
+    for node in model.graph.node:
+        for name in node.input:
+            consumers[name].append(node.op_type)
+    changed = 0
+    for node in model.graph.node:
+        if node.op_type == "Add" and "LayerNormalization" in consumers[node.output[0]]:
+            node.op_type = "Sum"
+            changed += 1
+    return changed
+
+
+TableForm = Literal["int4", "int8", "fp16", "fp32"]
+BLOCK = 32
+"""Numbers of a row that share a scale in INT4."""
+CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
+"""Shares of a block's largest number that its scale may reach: surgery the largest can make all others finer."""
+
+
+def shift_output(model: Any, output: str, by: NDArray[np.float32]) -> None:
+    """Adds a vector [classes] to an output [..., classes], in place: to the bias that is added last, where one is."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    last = next(node for node in graph.node if output in node.output)
+    stored = {item.name: item for item in graph.initializer}
+    biases = [stored[name] for name in last.input if name in stored and tuple(stored[name].dims) == by.shape]
+    used = Counter(name for node in graph.node for name in node.input)
+    if last.op_type == "Add" and len(biases) == 1 and used[biases[0].name] == 1:
+        moved = numpy_helper.to_array(biases[0]) + by
+        biases[0].CopyFrom(numpy_helper.from_array(moved.astype(np.float32), biases[0].name))
+        return
+    before, vector = f"{output}_before_shift", f"{output}_shift"
+    last.output[list(last.output).index(output)] = before
+    graph.initializer.append(numpy_helper.from_array(by, vector))
+    place = list(graph.node).index(last) + 1
+    graph.node.insert(place, helper.make_node("Add", [before, vector], [output], vector))
+
+
+def compress_embeddings(model: Any, form: TableForm) -> int:
+    """Stores large embedding tables in fewer bits; returns how many were changed.
+
+    INT8 has a scale for each row, INT4 one for each `BLOCK` numbers of a row, chosen for the least squared error. Only
+    the rows a text needs, picked out or sliced, are turned back into FP32, so the table costs its size on disk and
+    nothing in time. Tables that are sliced, which are those of positions, and rows of an odd width stay INT8 where INT4
+    is asked for.
+    """
+    from onnx import helper, numpy_helper
+
+    if form == "fp32":
+        return 0
+    tables = {item.name: item for item in model.graph.initializer}
+    uses = Counter(name for node in model.graph.node for name in node.input)
+    nodes, changed = [], 0
+    for node in model.graph.node:
+        kind = node.op_type
+        table = tables.get(node.input[0]) if kind in ("Gather", "Slice") else None
+        if table is None or len(table.dims) < 2 or np.prod(table.dims) < LEAST_TABLE or uses[table.name] != 1:
+            nodes.append(node)
+            continue
+        values = numpy_helper.to_array(table).astype(np.float32)
+        name, rows, result = table.name, node.input[1:], node.output[0]
+        model.graph.initializer.remove(table)
+        if form == "fp16":
+            model.graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), name))
+            nodes.append(helper.make_node(kind, [name, *rows], [f"{name}_rows"], f"{name}_rows"))
+            nodes.append(helper.make_node("Cast", [f"{name}_rows"], [result], f"{name}_cast", to=1))
+        elif form == "int4" and kind == "Gather" and values.ndim == 2 and values.shape[1] % 2 == 0:
+            packed, scales = in_blocks(values)
+            model.graph.initializer.append(numpy_helper.from_array(packed, name))
+            model.graph.initializer.append(numpy_helper.from_array(scales, f"{name}_scales"))
+            picked = {"gather_axis": 0, "quantize_axis": 1, "block_size": BLOCK, "bits": 4, "domain": CONTRIBUTED}
+            inputs = [name, *rows, f"{name}_scales"]
+            nodes.append(helper.make_node("GatherBlockQuantized", inputs, [result], f"{name}_rows", **picked))
+        else:
+            scales = np.maximum(np.abs(values).max(axis=-1, keepdims=True) / 127.0, 1e-12).astype(np.float32)
+            whole = np.clip(np.rint(values / scales), -127, 127).astype(np.int8)
+            model.graph.initializer.append(numpy_helper.from_array(whole, name))
+            model.graph.initializer.append(numpy_helper.from_array(scales, f"{name}_scales"))
+            nodes += [
+                helper.make_node(kind, [name, *rows], [f"{name}_rows"], f"{name}_rows"),
+                helper.make_node(kind, [f"{name}_scales", *rows], [f"{name}_row_scales"], f"{name}_row_scales"),
+                helper.make_node("Cast", [f"{name}_rows"], [f"{name}_cast"], f"{name}_cast", to=1),
+                helper.make_node("Mul", [f"{name}_cast", f"{name}_row_scales"], [result], f"{name}_scale"),
+            ]
+        changed += 1
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    _import_contributed(model)
+    return changed
+
+
+def _import_contributed(model: Any) -> None:
+    """Names the domain of ONNX Runtime's own operators where the graph uses it."""
+    from onnx import helper
+
+    known = {item.domain for item in model.opset_import}
+    if CONTRIBUTED not in known and any(node.domain == CONTRIBUTED for node in model.graph.node):
+        model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
+
+
+def in_blocks(values: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A table in INT4: two numbers a byte, the first in the low half, offset by 8; and the scales of its blocks.
+
+    Args:
+        values: [rows, width], an even width.
+
+    Returns:
+        [rows, width / 2] and [rows, width / BLOCK], rounded up.
+    """
+    rows, width = values.shape
+    padded = np.pad(values, ((0, 0), (0, -width % BLOCK))).reshape(rows, -1, BLOCK)
+    largest = np.maximum(np.abs(padded).max(axis=-1, keepdims=True), 1e-12)
+    least, scales, numbers = np.full(largest.shape, np.inf), largest / 7.0, np.zeros_like(padded)
+    for share in CLIPS:
+        scale = share * largest / 7.0
+        whole = np.clip(np.rint(padded / scale), -8, 7)
+        error = np.square(whole * scale - padded).sum(axis=-1, keepdims=True)
+        better = error < least
+        least, scales, numbers = (
+            np.where(better, new, old) for new, old in ((error, least), (scale, scales), (whole, numbers))
+        )
+    flat = (numbers.reshape(rows, -1)[:, :width] + 8).astype(np.uint8)
+    packed: NDArray[np.uint8] = (flat[:, ::2] | (flat[:, 1::2] << 4)).astype(np.uint8)
+    return packed, scales[..., 0].astype(np.float32)
+
+
+def weighted_linear_ops(model: Any) -> list[str]:
+    """Names of the MatMul and Gemm nodes that multiply by a weight, in graph order."""
+    weights = {item.name for item in model.graph.initializer}
+    return [node.name for node in model.graph.node if node.op_type in ("MatMul", "Gemm") and node.input[1] in weights]

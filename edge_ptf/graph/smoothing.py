@@ -1,0 +1,137 @@
+"""SmoothQuant: the range of a product's input is evened out between channels before it is quantized.
+
+Xiao et al. 2023, "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language Models", section 4.
+An input channel with large values makes the step of one scale for all channels coarse. Channel j is divided by a factor
+and row j of the weight multiplied by it: the product stays the same, and the weight, whose scale is another, takes over
+part of the range.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.tasks.base import Encoding
+
+Channels = NDArray[np.float32]
+LINEAR_OPS = ("MatMul", "Gemm", "Attention")
+
+
+def smooth(model: Any, encodings: Sequence[Encoding], alpha: float) -> int:
+    """Evens out what LayerNorm gives to products: query, key and value, and the feed-forward input. Changes the model.
+
+    Where only products read the LayerNorm's result, its own weights are divided. In encoders that normalize after the
+    residual sum, BERT and its kin, the residual reads it too: there a multiplication before the products divides it. A
+    product whose weight is read elsewhere as well (ALBERT) stays as it is.
+
+    Args:
+        model: an FP32 graph, fused or not.
+        encodings: the texts by which the channels' ranges are found.
+        alpha: from 0 to 1; the larger, the more of the inputs' range moves to the weights.
+
+    Returns:
+        How many inputs were evened out.
+    """
+    from onnx import helper, numpy_helper
+
+    stored = {item.name: item for item in model.graph.initializer}
+    readers: dict[str, list[Any]] = defaultdict(list)
+    for node in model.graph.node:
+        for name in dict.fromkeys(node.input):
+            readers[name].append(node)
+    sites = _sites(model, readers)
+    largest = channel_maxima(model, sites, encodings)
+    made_before: dict[str, Any] = {}
+    for tensor, products in sites.items():
+        weights = [_by_row(numpy_helper.to_array(stored[node.input[1]]), node) for node in products]
+        divisor = factors(largest[tensor], np.max([np.abs(weight).max(axis=1) for weight in weights], axis=0), alpha)
+        for node, weight in zip(products, weights, strict=True):
+            _replace(stored[node.input[1]], _by_row(weight * divisor[:, None], node))
+        norm = next(node for node in model.graph.node if tensor in node.output)
+        own = [name for name in norm.input[1:] if name]
+        if len(readers[tensor]) == len(products) and all(name in stored and len(readers[name]) == 1 for name in own):
+            for name in own:
+                _replace(stored[name], numpy_helper.to_array(stored[name]) / divisor)
+            continue
+        smoothed = f"{tensor}_smoothed"
+        model.graph.initializer.append(numpy_helper.from_array((1 / divisor).astype(np.float32), f"{smoothed}_by"))
+        made_before[products[0].output[0]] = helper.make_node(
+            "Mul", [tensor, f"{smoothed}_by"], [smoothed], smoothed.replace("_output_0", "")
+        )
+        for node in products:
+            node.input[0] = smoothed
+    nodes = [part for node in model.graph.node for part in (made_before.get(node.output[0]), node) if part is not None]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return len(sites)
+
+
+def factors(inputs: Channels, weights: Channels, alpha: float) -> Channels:
+    """What each input channel is divided by: max|X|^alpha / max|W|^(1 - alpha), the paper's equation 4.
+
+    Args:
+        inputs: largest absolute value of each channel, [in].
+        weights: largest absolute weight that reads it, [in].
+
+    Returns:
+        Positive factors, [in]; 1 for a channel that is always zero or that nothing reads.
+    """
+    known = (inputs > 0) & (weights > 0)
+    x, w = np.where(known, inputs, 1.0), np.where(known, weights, 1.0)
+    found = np.exp(alpha * np.log(x) - (1 - alpha) * np.log(w))
+    return np.where(known, found, 1.0).astype(np.float32)
+
+
+def channel_maxima(model: Any, tensors: Iterable[str], encodings: Sequence[Encoding]) -> Mapping[str, Channels]:
+    """Largest absolute value of each channel (last axis) of the named tensors over all texts, a text at a time."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    names = list(tensors)
+    if not names:
+        return {}
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    del probe.graph.output[:]
+    probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+    session = GraphSession(probe.SerializeToString())
+    largest: dict[str, Channels] = {}
+    for encoding in encodings:
+        for name, values in zip(names, session.session.run(names, session.feeds(encoding)), strict=True):
+            found = np.abs(values).reshape(-1, values.shape[-1]).max(axis=0)
+            largest[name] = np.maximum(largest.get(name, found), found)
+    return largest
+
+
+def _sites(model: Any, readers: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """The results of LayerNorm that products read, and those products."""
+    weights = {item.name for item in model.graph.initializer}
+    found = {}
+    for norm in model.graph.node:
+        if norm.op_type != "LayerNormalization":
+            continue
+        products = [
+            node
+            for node in readers[norm.output[0]]
+            if node.op_type in LINEAR_OPS and node.input[0] == norm.output[0] and node.input[1] in weights
+        ]
+        if products and all(len(readers[node.input[1]]) == 1 for node in products):
+            found[norm.output[0]] = products
+    return found
+
+
+def _by_row(weight: NDArray[Any], node: Any) -> NDArray[Any]:
+    """The weight as [in, out], and back again."""
+    turned = node.op_type == "Gemm" and any(item.name == "transB" and item.i for item in node.attribute)
+    return weight.T if turned else weight
+
+
+def _replace(tensor: Any, values: NDArray[Any]) -> None:
+    from onnx import numpy_helper
+
+    tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values, dtype=np.float32), tensor.name))

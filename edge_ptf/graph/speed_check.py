@@ -1,0 +1,86 @@
+"""What INT8 wins over FP32 for one and the same model on this machine: it need not win anything."""
+
+from __future__ import annotations
+
+from math import exp
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from edge_ptf import tasks
+from edge_ptf.config import StageConfig, StrictModel, parse
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines.onnxruntime import GraphSession, interleaved_ms
+from edge_ptf.errors import RefusedError
+from edge_ptf.graph.artifact import Graph
+from edge_ptf.graph.exporting import spread
+from edge_ptf.models.checkpoint import load_tokenizer
+from edge_ptf.progress import SILENT, Progress
+
+FILE = "speed_check.json"
+
+
+class SpeedCheckConfig(StageConfig):
+    """How INT8 is timed beside FP32."""
+
+    texts: int = Field(24, ge=4, description="Validation texts that are timed, short to long.")
+    repeats: int = Field(7, ge=3, description="Times both graphs are loaded anew; the repeat is the unit.")
+    threads: int = Field(1, ge=1, description="Threads of a graph.")
+    allow_slower: bool = Field(False, description="Go on with an INT8 form that is slower than FP32.")
+
+
+class SpeedCheck(StrictModel):
+    """FP32 time over INT8 time."""
+
+    ratio: float
+    low: float = Field(description="Lower end of the two-sided 95 % interval over repeats.")
+    high: float
+
+    def check(self, config: SpeedCheckConfig) -> None:
+        """Refuses an INT8 form that is surely slower than the same model in FP32.
+
+        Raises:
+            RefusedError: the whole interval lies below 1.
+        """
+        if self.high < 1 and not config.allow_slower:
+            raise RefusedError(
+                f"INT8 is slower than FP32 on this machine: {self.ratio:.2f} times as fast "
+                f"(95 %: {self.low:.2f} to {self.high:.2f})",
+                hint="Ship FP32 (--set quantize.mode=none), try another form (--set quantize.mode=dynamic or static), "
+                "or take it for its size: --set speed_check.allow_slower=true",
+            )
+
+
+def check_speed(
+    full: Graph, int8: Graph, data: LabelledData, config: SpeedCheckConfig, out: Path, progress: Progress = SILENT
+) -> SpeedCheck:
+    """Times both graphs on the same validation texts in turns, and writes `speed_check.json`.
+
+    The interval is a t interval over the logarithms of the repeats' ratios; a repeat's ratio is the median over texts.
+    """
+    from edge_ptf.statistics import log_mean_limits  # scipy, which a device does not need
+
+    task, tokenizer = tasks.create(full.info.task), load_tokenizer(full.path)
+    encodings = task.encode(tokenizer, spread(data.validation, config.texts), full.info.max_length)
+    ratios = []
+    progress.start("INT8 beside FP32", config.repeats)
+    for _ in range(config.repeats):
+        times = interleaved_ms([GraphSession(graph.model, config.threads) for graph in (full, int8)], encodings)
+        ratios.append(float(np.median(times[0] / times[1])))
+        progress.advance()
+    progress.finish()
+    low, high = log_mean_limits(ratios, 0.025)
+    assert low is not None and high is not None  # there are three repeats at least
+    ratio = exp(float(np.log(ratios).mean()))
+    gain = SpeedCheck(ratio=round(ratio, 4), low=round(low, 4), high=round(high, 4))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / FILE).write_text(gain.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return gain
+
+
+def open_speed_check(folder: Path) -> SpeedCheck:
+    """Reads what `check_speed` wrote."""
+    import json
+
+    return parse(SpeedCheck, json.loads((folder / FILE).read_text(encoding="utf-8")), where=str(folder / FILE))

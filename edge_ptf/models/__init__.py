@@ -1,0 +1,57 @@
+"""Which parts of an encoder can be made smaller, family by family, and how to cut them."""
+
+from __future__ import annotations
+
+from edge_ptf.models.families import (
+    FAMILIES,
+    Family,
+    LayerParts,
+    LayerShape,
+    embedded,
+    encoder,
+    family_named,
+    family_of,
+    head_size,
+    hidden_size,
+    is_known,
+    layers,
+    parts,
+    projections,
+    shapes,
+    word_embeddings,
+)
+from edge_ptf.models.surgery import (
+    fill_layer,
+    keep_hidden,
+    keep_layers,
+    keep_subwords,
+    reshape,
+    set_layers,
+    slice_layer,
+)
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "LayerParts",
+    "LayerShape",
+    "embedded",
+    "encoder",
+    "family_named",
+    "family_of",
+    "fill_layer",
+    "head_size",
+    "hidden_size",
+    "is_known",
+    "keep_hidden",
+    "keep_layers",
+    "keep_subwords",
+    "layers",
+    "parts",
+    "projections",
+    "reshape",
+    "set_layers",
+    "shapes",
+    "slice_layer",
+    "word_embeddings",
+]

@@ -1,0 +1,302 @@
+"""A checkpoint: a Hugging Face directory plus `edge_ptf.json`, which says what `transformers` cannot.
+
+That is the task, the longest sequence, where the checkpoint comes from, and the shape of each layer where pruning made
+layers differ. A checkpoint whose layers keep all their heads and are of one width, and whose hidden states are as wide
+as they were, loads with plain `transformers`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from edge_ptf import models, tasks
+from edge_ptf.config import StrictModel, parse
+from edge_ptf.digests import tree_digest
+from edge_ptf.errors import CheckpointError, ConfigError
+from edge_ptf.models import LayerShape
+from edge_ptf.tasks.base import Task, TaskSpec
+
+INFO_FILE = "edge_ptf.json"
+WEIGHTS_FILE = "model.safetensors"
+UNLIMITED = 1 << 30
+"""Tokens of a model without position embeddings."""
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+class LineageStep(StrictModel):
+    """One stage that made this checkpoint or graph: what a reader needs to repeat it. No times, no paths."""
+
+    stage: str
+    config: dict[str, Any] = Field(default_factory=dict)
+    notes: dict[str, Any] = Field(default_factory=dict, description="Figures of the stage, such as validation metrics.")
+
+
+class CheckpointInfo(StrictModel):
+    """Content of `edge_ptf.json`."""
+
+    schema_version: Literal[1] = 1
+    task: TaskSpec
+    max_length: int = Field(gt=2, description="Longest sequence in tokens, special tokens included.")
+    base_model: str = Field(description="Hub id or directory name of the pretrained model.")
+    head_size: int = Field(gt=0, description="Width of one attention head.")
+    layers: tuple[LayerShape, ...] = Field(description="Shape of each encoder layer, first layer first.")
+    hidden: int | None = Field(None, description="Width of the hidden states, where pruning made them narrower.")
+    lineage: tuple[LineageStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint on disk with its info and its digest (sha256 over all files)."""
+
+    path: Path
+    info: CheckpointInfo
+    digest: str
+
+
+def load_tokenizer(path: Path) -> Any:
+    """The fast tokenizer of a model directory; a padding or truncation fixed in its file is switched off.
+
+    Raises:
+        CheckpointError: there is none that edge-ptf can use.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: the tokenizer cannot be loaded ({_one_line(error)})") from None
+    if not tokenizer.is_fast:
+        raise CheckpointError(
+            f"{path}: no fast tokenizer", hint="A tokenizer.json is needed; save one with transformers"
+        )
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    return tokenizer
+
+
+def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> Any:
+    """A pretrained model with a fresh head for the task, FP32; the head is drawn from torch's generator.
+
+    Args:
+        dropout: replaces the dropout of hidden states and attention; None keeps the model's own.
+    """
+    labels = task.spec.labels
+    changes: dict[str, Any] = {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
+    with _quiet():
+        config = _config(path, **changes)
+        if dropout is not None:
+            for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
+                if hasattr(config, name):
+                    setattr(config, name, dropout)
+        options = {"ignore_mismatched_sizes": True, "output_loading_info": True, **_loading(config)}
+        model, found = _loaded(path, lambda: task.auto_model().from_pretrained(path, **options))
+    _encoder_only(path, model)
+    _check_encoder(path, model, found)
+    return model
+
+
+def _check_encoder(path: Path, model: Any, found: Mapping[str, Any]) -> None:
+    """A head is drawn anew, whatever the checkpoint has; every weight of the encoder must be there."""
+    names = [*found["missing_keys"], *(key if isinstance(key, str) else key[0] for key in found["mismatched_keys"])]
+    encoder = f"{model.base_model_prefix}."
+    drawn = [name for name in names if name.startswith(encoder) and not name.startswith(f"{encoder}pooler")]
+    if drawn:
+        raise CheckpointError(
+            f"{path}: {len(drawn)} weights of the encoder are missing or of another shape (first: {min(drawn)})",
+            hint="Give a pretrained model as save_pretrained writes it; what prune has cut is for distill",
+        )
+
+
+def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> CheckpointInfo:
+    """The info of a model that was just loaded, its layers as they are."""
+    return CheckpointInfo(
+        task=task.spec,
+        max_length=min(max_length, longest_sequence(model.config)),
+        base_model=base_name,
+        head_size=models.head_size(model),
+        layers=models.shapes(model),
+    )
+
+
+def longest_sequence(config: Any) -> int:
+    """The most tokens the position embeddings permit (RoBERTa's and its kin's begin after the padding id); models that
+    know relative positions only have no limit."""
+    limit = int(getattr(config, "max_position_embeddings", None) or 0)
+    if limit < 1:
+        return UNLIMITED
+    shifted = any(name in config.model_type for name in ("roberta", "camembert", "mpnet", "longformer"))
+    return limit - config.pad_token_id - 1 if shifted else limit
+
+
+def model_inputs(model: Any, tokenizer: Any) -> tuple[str, ...]:
+    """Which of `INPUTS` the tokenizer gives and the model looks at (DistilBERT, for one, has no token types)."""
+    from inspect import signature
+
+    looked_at = set(signature(model.forward).parameters)
+    if getattr(model.config, "type_vocab_size", 2) < 2:
+        looked_at.discard("token_type_ids")
+    return tuple(name for name in INPUTS if name in tokenizer.model_input_names and name in looked_at)
+
+
+def save_checkpoint(model: Any, tokenizer: Any, info: CheckpointInfo, out: Path) -> Checkpoint:
+    """Writes a checkpoint directory; equal models give equal bytes, and no path of this machine is in it."""
+    from safetensors.torch import save
+
+    out.mkdir(parents=True, exist_ok=True)
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    with _quiet():
+        model.config.save_pretrained(out)
+        tokenizer.save_pretrained(out)
+    _rewrite_json(
+        out / "config.json",
+        architectures=[type(model).__name__],
+        dtype="float32",
+        transformers_version=None,
+        **_common_width(model),
+    )
+    _rewrite_json(out / "tokenizer_config.json", name_or_path=None)
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    kept = {name: value for name, value in state.items() if not name.endswith("position_ids")}
+    (out / WEIGHTS_FILE).write_bytes(save(kept, metadata={"format": "pt"}))
+    text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (out / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    return open_checkpoint(out)
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Reads and checks a checkpoint directory without loading its weights.
+
+    Raises:
+        CheckpointError: it is none, or a file is missing or damaged.
+    """
+    if not path.is_dir():
+        raise CheckpointError(
+            f"{path}: no such directory", hint="Give a directory that finetune, prune or distill wrote"
+        )
+    for name in (INFO_FILE, "config.json", WEIGHTS_FILE, "tokenizer.json"):
+        if not (path / name).is_file():
+            raise CheckpointError(
+                f"{path}: no {name}, so this is no edge-ptf checkpoint",
+                hint="Give a directory that finetune, prune or distill wrote",
+            )
+    try:
+        info = parse(CheckpointInfo, json.loads((path / INFO_FILE).read_text(encoding="utf-8")), where=INFO_FILE)
+    except ConfigError as error:
+        raise CheckpointError(f"{path / INFO_FILE}: damaged ({error.message})", problems=error.problems) from None
+    except ValueError as error:
+        raise CheckpointError(f"{path / INFO_FILE}: damaged ({_one_line(error)})") from None
+    return Checkpoint(path, info, tree_digest(path))
+
+
+def load_model(checkpoint: Checkpoint) -> Any:
+    """The model of a checkpoint in FP32 and evaluation mode, its layers in the shapes they were saved with.
+
+    Raises:
+        CheckpointError: the weights are damaged or do not fit the configuration.
+    """
+    from safetensors.torch import load_file
+
+    task = tasks.create(checkpoint.info.task)
+    with _quiet():
+        config = _config(checkpoint.path)
+        model = _loaded(checkpoint.path, lambda: task.auto_model().from_config(config))
+    _encoder_only(checkpoint.path, model)
+    there, wanted = len(models.shapes(model)), len(checkpoint.info.layers)
+    if there != wanted:
+        raise CheckpointError(f"{checkpoint.path}: config.json has {there} layers, {INFO_FILE} {wanted}")
+    models.reshape(model, checkpoint.info.layers, checkpoint.info.hidden)
+    state = _loaded(checkpoint.path, lambda: load_file(checkpoint.path / WEIGHTS_FILE))
+    missing, unexpected = _loaded(checkpoint.path, lambda: model.load_state_dict(state, strict=False))
+    wrong = [name for name in (*missing, *unexpected) if not name.endswith("position_ids")]
+    if wrong:
+        raise CheckpointError(f"{checkpoint.path}: the weights do not fit the configuration (first: {wrong[0]})")
+    return model.float().eval()
+
+
+def _config(path: Path, **changes: Any) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(path, local_files_only=True, **changes)
+    except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
+        raise CheckpointError(f"{path / 'config.json'}: cannot be used ({_one_line(error)})") from None
+
+
+def _loading(config: Any) -> dict[str, Any]:
+    import torch
+
+    return {"config": config, "dtype": torch.float32, "use_safetensors": True, "local_files_only": True}
+
+
+def _loaded(path: Path, load: Any) -> Any:
+    from safetensors import SafetensorError
+
+    try:
+        return load()
+    except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path}: the weights cannot be loaded, the file is damaged or of another shape ({_one_line(error)})",
+            hint="Download or make the checkpoint again",
+        ) from None
+
+
+def _encoder_only(path: Path, model: Any) -> Any:
+    """The model, unless a token of it sees only those before it."""
+    if model.config.is_encoder_decoder or any(getattr(module, "is_causal", False) for module in model.modules()):
+        raise CheckpointError(
+            f"{path}: '{model.config.model_type}' is a decoder, edge-ptf works on encoders",
+            hint=f"Take a model of a family such as {', '.join(models.FAMILIES)}",
+        )
+    return model
+
+
+def _common_width(model: Any) -> dict[str, int]:
+    """The configuration's feed-forward width, where all layers have one."""
+    if not models.is_known(model):
+        return {}
+    widths = {shape.intermediate_size for shape in models.shapes(model)}
+    return {models.family_of(model).feed_forward_size: widths.pop()} if len(widths) == 1 and widths != {0} else {}
+
+
+def _rewrite_json(path: Path, **changes: Any) -> None:
+    """Sets fields of a JSON file, or removes them where the value is None."""
+    if not path.exists():
+        return
+    values = {**json.loads(path.read_text(encoding="utf-8")), **changes}
+    values.pop("_name_or_path", None)
+    kept = {name: value for name, value in sorted(values.items()) if not (name in changes and value is None)}
+    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the library's notices about a new head away from the user, who asked for one."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,9 +1,0 @@
-"""The runner's tokenizer tables: written from what the Hugging Face tokenizer does, and proven against it."""
-
-from __future__ import annotations
-
-from edge_ptf.package.tables.layout import UnsupportedTokenizerError, tokenizer_tables
-from edge_ptf.package.tables.proof import prove_tables
-from edge_ptf.package.tables.reference import TableTokenizer
-
-__all__ = ["TableTokenizer", "UnsupportedTokenizerError", "prove_tables", "tokenizer_tables"]

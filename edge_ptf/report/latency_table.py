@@ -1,0 +1,34 @@
+"""What each width costs, for the terminal."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from edge_ptf.compression import LatencyTable
+from edge_ptf.report.tables import titled_table
+
+
+def latency_table_view(costs: LatencyTable) -> RenderableType:
+    """What each width costs: in layers before the last, and in the last."""
+    words = {"measured": f"measured on {costs.machine.cpu}", "estimated": "estimated from operations, not measured"}
+    table = titled_table(f"Milliseconds of half a layer, {words[costs.source]}")
+    for name in ("heads", "each layer", "last layer", "neurons", "each layer", "last layer"):
+        table.add_column(name, justify="right")
+    halves = (costs.inner.attention, costs.last.attention), (costs.inner.feed_forward, costs.last.feed_forward)
+    columns = [
+        cell
+        for inner, last in halves
+        for cell in (
+            [f"{width:,}" for width in inner.widths],
+            [f"{value:.3f}" for value in inner.ms],
+            [f"{value:.3f}" for value in last.at(inner.widths)],
+        )
+    ]
+    for row in zip_longest(*columns, fillvalue=""):
+        table.add_row(*row)
+    lengths = f"{len(costs.lengths)} texts of {min(costs.lengths)} to {max(costs.lengths)} tokens"
+    note = f"Embeddings, head and call: {costs.fixed_ms:.3f} ms. Mean over {lengths}."
+    return Group(table, Text(f"  {note}", style="dim"))

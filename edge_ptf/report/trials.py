@@ -1,0 +1,96 @@
+"""Attempts at a recipe, for the terminal: a line when one is made, and the table of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from edge_ptf.compression import Search, Trial, front
+from edge_ptf.report.formatting import metric_words
+from edge_ptf.report.tables import titled_table
+
+LIMIT_WORDS = {"speedup": "the speed-up", "size_mb": "the package size"}
+
+
+def trial_line(trial: Trial) -> RenderableType:
+    """One trial that has just been made."""
+    return Text(f"  {trial.name}: {options(trial)}; {outcome(trial)}", style="bold")
+
+
+def search_table(found: Search) -> RenderableType:
+    """Every trial, the winner marked, those on the front named, and the conclusion."""
+    ahead = {trial.name for trial in front(found.trials)}
+    table = titled_table("What was tried (accuracy on validation)")
+    table.add_column("")
+    table.add_column("trial")
+    table.add_column("options", overflow="fold")
+    for name in ("drop", "speed-up", "MB", "minutes"):
+        table.add_column(name, justify="right")
+    table.add_column("front")
+    for trial in found.trials:
+        table.add_row(
+            "▸" if trial.name == found.winner else "",
+            trial.name,
+            options(trial),
+            _drops(trial) or "stopped",
+            f"{trial.speedup:.2f}×" if trial.speedup else f"({trial.predicted.speedup:.1f}×)",
+            f"{trial.size_mb:.2f}" if trial.size_mb else f"({trial.predicted.size_mb:.1f})",
+            f"{trial.seconds / 60:.1f}",
+            "yes" if trial.name in ahead else "",
+        )
+    lines = [f"{found.conclusion[:1].upper()}{found.conclusion[1:]}."]
+    if found.unreachable:
+        lost = " and ".join(LIMIT_WORDS[name] for name in found.unreachable)
+        lines.append(
+            f"No structure of this model is predicted to keep the limit on {lost}, so it was left out of account."
+        )
+    return Group(table, *(Text(f"  {line}") for line in lines))
+
+
+def options(trial: Trial) -> str:
+    """What the trial's plan sets, in short."""
+    overrides, said = trial.overrides, list[str]()
+    prune = overrides.get("prune", {})
+    if prune.get("num_layers"):
+        said.append(f"{prune['num_layers']} layer{'s' if prune['num_layers'] > 1 else ''}")
+    if prune.get("hidden_size"):
+        said.append(f"hidden states of {prune['hidden_size']}")
+    if prune.get("num_heads"):
+        said.append(f"{prune['num_heads'][0]} heads")
+    if prune.get("intermediate_size"):
+        said.append(f"{prune['intermediate_size'][0]} neurons")
+    if prune.get("vocabulary_size"):
+        said.append(f"{prune['vocabulary_size']:,} subwords")
+    elif "vocabulary_size" in prune:
+        said.append("only subwords that occur")
+    if form := overrides.get("quantize", {}).get("embeddings"):
+        said.append(f"table in {form.upper()}")
+    if overrides.get("ensemble", {}).get("teachers", 1) > 1:
+        said.append(f"{overrides['ensemble']['teachers']} teachers")
+    said += [f"{name.replace('_', ' ')} {_number(value)}" for name, value in overrides.get("distill", {}).items()]
+    return ", ".join(said)
+
+
+def outcome(trial: Trial) -> str:
+    """What came out."""
+    if trial.state == "stopped":
+        return f"stopped: {trial.reason}"
+    parts = [f"drop on validation {_drops(trial)} points"]
+    if trial.speedup:
+        parts.append(f"{trial.speedup:.2f}× the teacher")
+    parts.append(f"{trial.size_mb:.2f} MB")
+    return ", ".join(parts) + ("" if not trial.short else f"; short of {_short(trial.short)}")
+
+
+def _short(targets: Sequence[str] | dict[str, float]) -> str:
+    return ", ".join(metric_words(name.removeprefix("max_drop.")) for name in targets)
+
+
+def _drops(trial: Trial) -> str:
+    return " / ".join(f"{drop:.2f}" for drop in list(trial.drops.values())[:2])
+
+
+def _number(value: object) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,250 @@
+"""The wide search: Optuna proposes sizes and training options, trials are short, and what cannot win is stopped.
+
+Accuracy, speed and size are objectives of their own (multi-objective TPE; Ozaki et al., Multiobjective Tree-structured
+Parzen Estimator, JAIR 2022), so what comes out is a front. Several processes, or machines with one file system, work on
+one storage.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_ptf.compression import NEURONS_STEP, Prediction, Search, Trial, best, conclude, drop_of
+from edge_ptf.digests import value_digest
+from edge_ptf.errors import EnvironmentFault, MissingExtraError
+from edge_ptf.models import LayerShape
+from edge_ptf.search.heuristic import limits_of, structure_overrides
+from edge_ptf.search.trial_runner import WHOLE, Overrides, Predictors, TrialRunner
+
+ATTEMPT, AGAIN = "trial", "again"
+HEARTBEAT_S = 60
+"""A trial whose process has not been heard of for twice as long is another's to take up."""
+TOO_FAR = 1.3
+"""A candidate that is predicted to miss a limit by more than this factor is not trained."""
+PATIENCE = 50
+"""Proposals left out for each trial that is wanted, after which the search ends."""
+WIDTHS = (WHOLE, 0.75, 0.5)
+"""Of the hidden states, as shares of the teacher's."""
+LEAST_HEADS = 3
+"""A layer keeps one head of so many at least."""
+SURE = 2.0
+"""Standard errors between two validation scores that are no chance."""
+
+
+def search(
+    trial_runner: TrialRunner,
+    predictors: Predictors,
+    folder: Path,
+    on_trial: Callable[[Trial], None] = lambda _: None,
+) -> Search:
+    """Makes `search.trials` trials, those of an earlier run on the same storage counted, or ends when one meets the
+    targets and `search.all_trials` is off.
+
+    Raises:
+        MissingExtraError: Optuna is not installed.
+        EnvironmentFault: the storage cannot be used.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtraError("optuna", "search", "the search") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # heartbeats, since 2021
+    config = trial_runner.recipe.search
+    study = _open_study(trial_runner, config.storage or f"sqlite:///{(folder / 'search.db').resolve()}")
+    space = _Space(trial_runner, predictors)
+    if not study.trials:
+        for start in space.starts():
+            study.enqueue_trial(start)
+    _take_up(study)
+
+    def over() -> str:
+        """Why no further trial is begun."""
+        if not config.all_trials and any(trial.met for trial in trials_of(study)):
+            return "the targets are met"
+        if _counted(study) >= config.trials:
+            return f"{config.trials} trials were made"
+        left_out = len(study.get_trials(deepcopy=False)) - _counted(study)
+        return f"{left_out:,} proposals were left out as too dear" if left_out >= config.trials * PATIENCE else ""
+
+    def make(trial: Any) -> tuple[float, float, float]:
+        overrides, predicted = space.propose(trial)
+        if reason := space.hopeless(predicted):
+            raise optuna.TrialPruned(reason)
+        others = [trial for trial in trials_of(study) if trial.history]
+        watch = _watch(others, predicted, trial_runner)
+        found = trial_runner.trial(f"trial {trial.number}", "proposed by the search", overrides, predicted, watch)
+        trial.set_user_attr(ATTEMPT, found.model_dump(mode="json"))
+        on_trial(found)
+        if found.state == "stopped" or found.size_mb is None:
+            raise optuna.TrialPruned(found.reason)
+        return drop_of(found), found.speedup or predicted.speedup, found.size_mb
+
+    def end(study: Any, _: Any) -> None:
+        if over():
+            study.stop()
+
+    if not over():
+        study.optimize(make, callbacks=[end])
+    trials = trials_of(study)
+    winner = best(trials)
+    return Search(
+        trials=tuple(trials),
+        winner=winner.name if winner else None,
+        conclusion=conclude(trials, over()),
+        unreachable=tuple(space.unreachable),
+        seconds=round(sum(trial.seconds for trial in trials), 1),
+    )
+
+
+def _open_study(trial_runner: TrialRunner, url: str) -> Any:
+    """The study of this job on a storage, made where it is not there."""
+    import optuna
+
+    config = trial_runner.recipe.search
+    try:
+        storage = optuna.storages.RDBStorage(url, heartbeat_interval=HEARTBEAT_S, grace_period=2 * HEARTBEAT_S)
+        return optuna.create_study(
+            study_name=_study_name(trial_runner),
+            storage=storage,
+            load_if_exists=True,
+            directions=["minimize", "maximize", "minimize"],
+            sampler=optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=min(config.trials // 2 + 1, 10)),
+        )
+    except Exception as error:  # SQLAlchemy, its driver and Optuna each have errors of their own
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise EnvironmentFault(
+            f"storage {url}: cannot be used ({reason})",
+            hint="Give a URL that SQLAlchemy knows, such as sqlite:///search.db; its driver must be installed",
+        ) from error
+
+
+def _take_up(study: Any) -> None:
+    """Trials that were interrupted are proposed again: their training goes on where it was."""
+    import optuna
+
+    optuna.storages.fail_stale_trials(study)
+    known = {trial.user_attrs.get(AGAIN) for trial in study.get_trials(deepcopy=False)}
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == optuna.trial.TrialState.FAIL and trial.params and trial.number not in known:
+            study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number})
+
+
+def trials_of(study: Any) -> list[Trial]:
+    """The trials that a study's trials hold, whichever process made them."""
+    return [
+        Trial.model_validate(trial.user_attrs[ATTEMPT])
+        for trial in study.get_trials(deepcopy=False)
+        if ATTEMPT in trial.user_attrs
+    ]
+
+
+def _counted(study: Any) -> int:
+    """Trials that were trained, also those of other processes that are at it."""
+    trials = study.get_trials(deepcopy=False)
+    return sum(ATTEMPT in trial.user_attrs or trial.state.name == "RUNNING" for trial in trials)
+
+
+def _study_name(trial_runner: TrialRunner) -> str:
+    """The same job finds its study again; another teacher, data set or recipe has another."""
+    parts = {
+        "teacher": trial_runner.teacher.digest,
+        "data": trial_runner.data.fingerprint,
+        "recipe": trial_runner.recipe.model_dump(
+            mode="json", exclude={"search": {"trials", "all_trials", "storage", "minutes"}}
+        ),
+    }
+    return f"edge-ptf-{value_digest(parts)[:16]}"
+
+
+class _Space:
+    """What is searched: layers, hidden states, heads, neurons, token subwords, learning rate, mixed texts."""
+
+    def __init__(self, trial_runner: TrialRunner, predictors: Predictors) -> None:
+        self.recipe, self.predictors = trial_runner.recipe, predictors
+        predictor = predictors(WHOLE)
+        self.limits, self.unreachable = predictor.reachable(limits_of(trial_runner.recipe.targets, predictor))
+        self.depth = len(predictor.shapes)
+        self.most = max(shape.intermediate_size for shape in predictor.shapes)
+        self.heads = max(shape.num_heads for shape in predictor.shapes)
+        self.step = min(NEURONS_STEP, self.most)
+
+    def starts(self) -> list[dict[str, Any]]:
+        """First candidates: the deepest structure within the limits in each width, and in the first a layer less."""
+        usual = {
+            "heads": self.heads,
+            "vocabulary": 1.0,
+            "learning_rate": self.recipe.distill.learning_rate,
+            "spliced_texts": self.recipe.distill.spliced_texts,
+        }
+        found = list[dict[str, Any]]()
+        for width in WIDTHS:
+            if layers := self.predictors(width).deepest(self.limits):
+                size = {
+                    "hidden": width,
+                    "layers": len(layers),
+                    "neurons": max(layers[0].intermediate_size // self.step, 1),
+                }
+                found.append({**size, **usual})
+                if width == WHOLE and len(layers) > 1:
+                    found.append({**size, "layers": len(layers) - 1, **usual})
+        return found
+
+    def propose(self, trial: Any) -> tuple[Overrides, Prediction]:
+        """The options of a trial, and what is predicted of it."""
+        config = self.recipe.prune
+        width = trial.suggest_categorical("hidden", WIDTHS)
+        count = trial.suggest_int("layers", 1, self.depth)
+        heads = trial.suggest_int("heads", max(self.heads // LEAST_HEADS, 1), self.heads)
+        neurons = self.step * trial.suggest_int("neurons", 1, self.most // self.step)
+        layers, predictor = (LayerShape(num_heads=heads, intermediate_size=neurons),) * count, self.predictors(width)
+        prune, subwords = structure_overrides(layers, predictor), predictor.subwords
+        if config.vocabulary and config.vocabulary_size:
+            share = trial.suggest_float("vocabulary", 0.6, 1.2, step=0.2)
+            prune["vocabulary_size"] = round(share * config.vocabulary_size)
+            subwords = round(share * subwords)
+        distill = {
+            "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-3, log=True),
+            "spliced_texts": trial.suggest_float("spliced_texts", 0.0, 3.0, step=0.5),
+            "epochs": self.recipe.search.epochs,
+        }
+        return {"prune": prune, "distill": distill}, predictor.of(layers, subwords)
+
+    def hopeless(self, predicted: Prediction) -> str:
+        """Why a candidate is not worth training; empty where it may be."""
+        if self.limits.speedup and predicted.speedup * TOO_FAR < self.limits.speedup:
+            return f"predicted {predicted.speedup:.1f} ×, {self.limits.speedup:g} × are wanted"
+        if self.limits.size_mb and predicted.size_mb > self.limits.size_mb * TOO_FAR:
+            return f"predicted {predicted.size_mb:.1f} MB, {self.limits.size_mb:g} MB are wanted"
+        return ""
+
+
+def _watch(
+    others: Sequence[Trial], own: Prediction, trial_runner: TrialRunner
+) -> Callable[[Sequence[float]], str | None]:
+    """Stops a training that a smaller and quicker trial was surely ahead of after as many epochs."""
+    scored = len(trial_runner.data.validation)
+    better = [
+        other for other in others if other.predicted.speedup >= own.speedup and other.predicted.size_mb <= own.size_mb
+    ]
+
+    def watch(history: Sequence[float]) -> str | None:
+        score = history[-1]
+        for other in better:
+            if len(other.history) < len(history):
+                continue
+            theirs = other.history[len(history) - 1] / 100
+            noise = ((score * (1 - score) + theirs * (1 - theirs)) / scored) ** 0.5
+            if theirs - score > SURE * noise:
+                return (
+                    f"after {len(history)} epochs {100 * score:.1f} %, and {other.name}, smaller and quicker, "
+                    f"had {100 * theirs:.1f} %"
+                )
+        return None
+
+    return watch

@@ -1,0 +1,79 @@
+"""From the teacher to the graph that ships: how one student is made, whoever asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from edge_ptf import stages
+from edge_ptf.cache import Outcome
+from edge_ptf.compression import LatencyTable, in_steps
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.graph.artifact import Graph
+from edge_ptf.machine import this_machine
+from edge_ptf.models.checkpoint import Checkpoint
+from edge_ptf.profiles import Profile, mismatches
+from edge_ptf.recipe import Recipe
+from edge_ptf.stages import Place
+from edge_ptf.training import Watch
+
+Artifact = TypeVar("Artifact")
+StageCallback = Callable[[Outcome[Any], str], None]
+"""Hears of each finished stage and its subject."""
+
+
+def taught_student(
+    teacher: Checkpoint,
+    extra_teachers: Iterable[Checkpoint],
+    data: LabelledData,
+    recipe: Recipe,
+    place: Place,
+    on_stage: StageCallback,
+    costs: LatencyTable | None = None,
+    watch: Watch | None = None,
+) -> Checkpoint:
+    """The student: cut from the teacher and taught by all, in as many steps as the recipe says.
+
+    Args:
+        extra_teachers: further teachers; made, where they are still to be, once the first cut has been found possible.
+        costs: what widths cost; needed where the recipe asks for a speed-up.
+        watch: may stop the last training.
+
+    Raises:
+        TrainingStopped: `watch` stopped it.
+    """
+
+    def made(outcome: Outcome[Artifact]) -> Artifact:
+        on_stage(outcome, "student")
+        return outcome.artifact
+
+    student, steps = teacher, in_steps(recipe.prune, teacher.info.layers, recipe.gradual.steps)
+    for number, step in enumerate(steps, 1):
+        student = made(stages.run_prune(student, data, step, place, costs))
+        extra_teachers = list(extra_teachers)
+        last = number == len(steps)
+        teaching = recipe.distill if last else recipe.distill.replace(epochs=recipe.gradual.epochs)
+        watching = watch if last else None
+        student = made(
+            stages.run_distill(teacher, student, data, teaching, place, watching, extra_teachers, recipe.quantize)
+        )
+    return student
+
+
+def int8_graph(
+    student: Checkpoint, data: LabelledData, recipe: Recipe, profile: Profile, place: Place, on_stage: StageCallback
+) -> Graph:
+    """The student as it will ship: exported, and quantized as the recipe says.
+
+    Raises:
+        RefusedError: this machine is what the profile is for, and INT8 is slower than FP32 here.
+    """
+    exported = stages.run_export(student, data, recipe.export, place)
+    on_stage(exported, "student")
+    quantized = stages.run_quantize(exported.artifact, data, recipe.quantize, place)
+    on_stage(quantized, "student")
+    if recipe.quantize.mode != "none" and not mismatches(profile, this_machine()):
+        gain = stages.run_speed_check(exported.artifact, quantized.artifact, data, recipe.speed_check, place)
+        on_stage(gain, "student")
+        gain.artifact.check(recipe.speed_check)
+    return quantized.artifact

@@ -1,0 +1,126 @@
+"""What a batch teaches a student: how far its logits, hidden states and relations are from its teacher's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import gcd
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge_ptf.training import losses
+from edge_ptf.training.activation_capture import ActivationCapture
+from edge_ptf.training.batching import Item
+from edge_ptf.training.teacher_outputs import TeacherOutputs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge_ptf.training.distillation import DistillConfig
+
+RELATION_HEADS = 12
+"""Into how many parts queries, keys and values are cut to relate tokens, where both widths permit: MiniLM's own count,
+whatever heads were pruned (the paper takes more than the teacher has, for wider models)."""
+
+
+class DistillationLoss:
+    """The loss of one batch, from the student's outputs and the teacher's kept ones."""
+
+    def __init__(
+        self,
+        config: DistillConfig,
+        outputs: TeacherOutputs,
+        items: tuple[Sequence[Item], Sequence[Item]],
+        alike: Sequence[bool],
+        axes: Sequence[int],
+        capture: ActivationCapture,
+    ) -> None:
+        """Args:
+        items: the texts as the student and as the teacher cut them.
+        alike: of each text, whether they cut it alike.
+        axes: the teacher's numbers that the student's hidden states have.
+        capture: of the student's last query, key and value, where relations count.
+        """
+        self.config = config
+        self.outputs = outputs
+        self.items = items
+        self.alike = alike
+        self.axes = list(axes)
+        self.capture = capture
+
+    def loss(self, outputs: Any, batch: dict[str, Any]) -> Any:
+        """A scalar."""
+        import torch
+
+        config, rows = self.config, batch["rows"].tolist()
+        logits, mask = outputs.logits.float(), batch["attention_mask"].bool()
+        usable = [place for place, row in enumerate(rows) if self.alike[row]]
+        texts = [rows[place] for place in usable]
+        if self.outputs.per_token:
+            answered, asked = self._word_answers(logits, rows)
+            wanted = torch.from_numpy(self.outputs.logits[asked]).to(logits.device)
+        else:
+            answered, wanted = logits, torch.from_numpy(self.outputs.logits[rows]).to(logits.device)
+        total = logits.sum() * 0.0  # has a gradient even where teacher and student cut every text differently
+        if config.logit_weight and len(answered):
+            total = total + config.logit_weight * (
+                losses.soft_cross_entropy(answered, wanted, config.temperature)
+                if config.logit_loss == "kl"
+                else losses.logit_distance(answered, wanted)
+            )
+        if config.label_weight:
+            total = total + config.label_weight * losses.label_loss(logits, batch["targets"])
+        if config.hidden_weight and usable:
+            total = total + config.hidden_weight * self._states_apart(outputs.hidden_states, mask, usable, texts)
+        if config.relation_weight and usable:
+            total = total + config.relation_weight * self._relations_apart(mask, usable, texts)
+        return total
+
+    def _word_answers(self, logits: Any, rows: Sequence[int]) -> tuple[Any, NDArray[np.int64]]:
+        """The student's logits at each word's first token, and the teacher's rows for the same words.
+
+        Other tokens were never trained to answer anything, in the teacher either. Words stay comparable where the two
+        tokenizers cut them differently.
+        """
+        places, positions, asked = [], [], []
+        for place, row in enumerate(rows):
+            own, theirs = (np.asarray(items[row].encoding.word_starts, dtype=np.int64) for items in self.items)
+            count = min(len(own), len(theirs))
+            known = (own[:count] >= 0) & (theirs[:count] >= 0)
+            positions.append(own[:count][known])
+            asked.append(self.outputs.offsets[row] + theirs[:count][known])
+            places.append(np.full(int(known.sum()), place))
+        return logits[np.concatenate(places), np.concatenate(positions)], np.concatenate(asked)
+
+    def _states_apart(self, states: Any, mask: Any, usable: list[int], texts: list[int]) -> Any:
+        """Distance of hidden states, mean over the student's layers."""
+        import torch
+
+        assert self.outputs.hidden is not None
+        wanted = torch.from_numpy(self.outputs.hidden.of(texts)).to(mask.device).float()
+        if len(self.axes) < wanted.shape[-1]:
+            wanted = wanted[..., self.axes]
+        real = mask[usable]
+        own = [state[usable].float()[real] for state in states[1:]]
+        chosen: Sequence[int] = range(len(own))
+        if self.config.layer_map == "nearest":
+            with torch.no_grad():
+                apart = [[float(losses.hidden_distance(state, each)) for each in wanted.unbind(1)] for state in own]
+            chosen = losses.nearest_in_order(np.asarray(apart))
+        pairs = zip(own, chosen, strict=True)
+        return torch.stack([losses.hidden_distance(state, wanted[:, index]) for state, index in pairs]).mean()
+
+    def _relations_apart(self, mask: Any, usable: list[int], texts: list[int]) -> Any:
+        """Divergence of the relations within queries, within keys and within values, mean of the three."""
+        import torch
+
+        assert self.outputs.projections is not None
+        wanted = torch.from_numpy(self.outputs.projections.of(texts)).to(mask.device).float()
+        real, found = mask[usable], []
+        for number, given in enumerate(self.capture.given):
+            own = given[usable].float()
+            target = own.new_zeros(*real.shape, wanted.shape[-1])
+            target[real] = wanted[:, number]
+            heads = gcd(RELATION_HEADS, own.shape[-1], wanted.shape[-1])
+            found.append(losses.relation_divergence(own, target, real, heads))
+        return torch.stack(found).mean()
