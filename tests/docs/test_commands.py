@@ -79,10 +79,10 @@ def test_the_tutorial_runs(tmp_path: Path, tiny_base: Any) -> None:
     assert list(blocks) == ["data", "profiles", "compress", "predict", "verify", "runner", "settings"]
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "python").symlink_to(sys.executable)
-    launcher = programs / "edge-ptf"
-    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} -m edge_ptf "$@"\n', encoding="utf-8")
-    launcher.chmod(0o755)
+    for name, arguments in (("python", ""), ("edge-ptf", "-m edge_ptf")):
+        launcher = programs / name
+        launcher.write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n', encoding="utf-8")
+        launcher.chmod(0o755)
     root = DOCS.parent
     environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
