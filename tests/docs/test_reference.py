@@ -51,7 +51,7 @@ def test_every_exit_code_has_a_meaning() -> None:
 
 def test_every_function_and_field_of_the_header_is_there() -> None:
     header = re.sub(r"/\*.*?\*/", "", c_api.HEADER.read_text(encoding="utf-8"), flags=re.DOTALL)
-    functions = re.findall(r"EDGE_PTF_API\s[^;]*?(\w+)\s*\(", header)
+    functions = re.findall(r"^EDGE_PTF_API\s[^;(]*?(\w+)\s*\(", header, re.MULTILINE)
     assert len(functions) > 20
     assert not [name for name in functions if f"\n### {name}\n" not in PAGES["c-api.md"]]
     values = re.findall(r"^\s+(EDGE_PTF_\w+) = ", header, re.MULTILINE)
