@@ -1,4 +1,4 @@
-"""Latency of the forms a graph can take under ONNX Runtime, beside each other: the reasons in docs/architecture.md.
+"""Latency of the forms a graph can take under ONNX Runtime, beside each other: the reasons in docs/decisions/.
 
     pip install -c constraints.txt onnxscript    # for the graph by dynamo=True alone
     python benchmarks/graph_forms.py

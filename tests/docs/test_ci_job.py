@@ -1,4 +1,4 @@
-"""The workflow in docs/ci.md is valid and calls commands with options that exist."""
+"""The workflow in docs/how-to/ci-job.md is valid and calls commands with options that exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 from edge_ptf.cli.main import main
 
-TEXT = (Path(__file__).parents[1] / "docs" / "ci.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs" / "how-to" / "ci-job.md").read_text(encoding="utf-8")
 WORKFLOW: dict[str, Any] = yaml.safe_load(re.search(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[1])
 
 
