@@ -1,24 +1,24 @@
-// A package that was opened: the manifest is read and checked, other files are read on demand.
+// An open package. The manifest was read and checked; other files are read on demand.
 #pragma once
 
 #include <string>
 
-#include "archive.h"
-#include "manifest.h"
+#include "package/archive.h"
+#include "package/manifest.h"
 
 namespace edge_ptf {
 
 class Package {
  public:
   explicit Package(const std::string& path);
-  explicit Package(Bytes content);  // which must stay as it is
+  explicit Package(Bytes content);  // the content must not change while the package is open
 
   const Manifest& manifest() const { return manifest_; }
   const std::string& document() const { return document_; }  // manifest.json
   std::string digest() const;                                // of the payload
-  // One file of the payload; with `check` its sha256 is compared.
+  // Reads one file of the payload. With `check` its sha256 is compared.
   Content read(const std::string& name, bool check) const;
-  // Fails where there is a verdict about another payload.
+  // Fails if the verdict inside is about another payload.
   void check_verdict() const;
 
  private:

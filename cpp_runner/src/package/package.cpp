@@ -1,4 +1,4 @@
-#include "package.h"
+#include "package/package.h"
 
 #include <nlohmann/json.hpp>
 
@@ -13,7 +13,7 @@ constexpr uint64_t kManifestLimit = 16 << 20;
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kVerdict = "verdict.json";
 
-// Adds which package it was to what went wrong.
+// Puts the path of the package in front of the error message.
 template <typename Work>
 auto about(const std::string& path, Work work) {
   try {
@@ -35,17 +35,17 @@ Package::Package(Bytes content) : archive_(content) {
 
 void Package::open() {
   if (!archive_.has(kManifest)) {
-    refuse("no manifest.json, so this is no package");
+    refuse("there is no manifest.json, so this is not a package");
   }
   const Content content = archive_.read(kManifest, kManifestLimit);
   document_ = content.bytes().text();
   manifest_ = parse_manifest(content.bytes());
   for (const FileEntry& entry : manifest_.files) {
     if (!archive_.has(entry.path)) {
-      refuse("'" + entry.path + "' is missing");
+      refuse(in_quotes(entry.path) + " is missing");
     }
     if (archive_.size(entry.path) != entry.size) {
-      fail("'" + entry.path + "' has " + std::to_string(archive_.size(entry.path)) + " bytes, not " +
+      fail(in_quotes(entry.path) + " has " + std::to_string(archive_.size(entry.path)) + " bytes, not " +
            std::to_string(entry.size));
     }
   }
@@ -60,7 +60,7 @@ Content Package::read(const std::string& name, bool check) const {
     const FileEntry& entry = manifest_.file(name);
     Content content = archive_.read(name, entry.size);
     if (content.bytes().size != entry.size || (check && sha256(content.bytes()) != entry.sha256)) {
-      fail("'" + name + "' is not what the manifest says (size or sha256 differs)");
+      fail(in_quotes(name) + " is not what the manifest says (size or sha256 differs)");
     }
     return content;
   });
