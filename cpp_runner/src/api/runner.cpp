@@ -47,21 +47,25 @@ OutputSpec output_spec(const HeadSpec& head, const HeadOutput& output) {
 
 Runner::Runner(std::unique_ptr<Package> package, const RunnerOptions& options)
     : package_(std::move(package)), digest_(package_->digest()) {
+  EngineOptions engine;
+  engine.settings = settings(options, manifest().engine);
+  about(package_->path(), [&] { load(engine, options.check_digests); });
+}
+
+void Runner::load(EngineOptions& engine, bool check_digests) {
   for (const HeadSpec& spec : manifest().heads) {
     add_head(spec);
   }
   const TokenizerEntry& entry = manifest().tokenizer;
   if (entry.tables) {
-    tables_.emplace(package_->read(*entry.tables, options.check_digests));
+    tables_.emplace(package_->read(*entry.tables, check_digests));
     tokenizer_ = make_tokenizer(entry, tables_->bytes());
   }
-  EngineOptions engine;
-  engine.settings = settings(options, manifest().engine);
   engine.max_length = entry.max_length;
   threads_ = engine.settings.threads;
   for (GraphRun& each : graphs_) {
     const EngineKind& kind = engine_for(*each.graph, manifest().engines);
-    const Content model = package_->read(each.graph->file, options.check_digests);
+    const Content model = package_->read(each.graph->file, check_digests);
     engine.outputs = each.outputs;
     each.engine = kind.make(model.bytes(), *each.graph, engine);
   }

@@ -75,6 +75,7 @@ class Runner {
     std::vector<size_t> outputs;  // for each output of the head, an index of GraphRun::outputs
   };
 
+  void load(EngineOptions& engine, bool check_digests);
   void add_head(const HeadSpec& spec);
   static EncodingMember input_named(const std::string& name);
   static void clear(Result& result);

@@ -13,16 +13,6 @@ constexpr uint64_t kManifestLimit = 16 << 20;
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kVerdict = "verdict.json";
 
-// Puts the path of the package in front of the error message.
-template <typename Work>
-auto about(const std::string& path, Work work) {
-  try {
-    return work();
-  } catch (const Error& error) {
-    throw Error(error.status(), (path.empty() ? "" : path + ": ") + error.what());
-  }
-}
-
 }  // namespace
 
 Package::Package(const std::string& path) : archive_(about(path, [&] { return Archive(path); })) {
