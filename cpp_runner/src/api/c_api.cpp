@@ -5,13 +5,18 @@
 #include <string>
 
 #include "api/runner.h"
+#include "api/structures.h"
 #include "edge_ptf.h"
 #include "error.h"
 
 using edge_ptf::Answer;
+using edge_ptf::clear;
 using edge_ptf::HeadSpec;
+using edge_ptf::need;
+using edge_ptf::need_size;
 using edge_ptf::Package;
 using edge_ptf::Runner;
+using edge_ptf::write;
 
 struct edge_ptf_runner {
   std::shared_ptr<const Runner> content;
@@ -52,36 +57,6 @@ edge_ptf_status guarded(Work work) noexcept {
   } catch (...) {
     return failed(EDGE_PTF_INTERNAL, "unknown exception");
   }
-}
-
-void need(bool given, const char* what) {
-  if (!given) {
-    edge_ptf::refuse(std::string(what) + " is NULL");
-  }
-}
-
-void need_size(size_t size, const char* what) {
-  if (size < sizeof(size_t)) {
-    edge_ptf::refuse(std::string(what) + ": set struct_size to sizeof(edge_ptf_" + what + ")");
-  }
-}
-
-// Sets all fields of a structure of the caller to 0, whatever its version.
-template <typename Struct>
-void clear(Struct* out, const char* what) {
-  need(out != nullptr, what);
-  const size_t size = out->struct_size;
-  need_size(size, what);
-  std::memset(static_cast<void*>(out), 0, size);
-  out->struct_size = size;
-}
-
-// Writes to a cleared structure of the caller the fields that it has.
-template <typename Struct>
-void write(const Struct& ours, Struct* out) {
-  const size_t size = out->struct_size;
-  std::memcpy(static_cast<void*>(out), &ours, std::min(size, sizeof ours));
-  out->struct_size = size;
 }
 
 std::optional<bool> read_switch(int32_t value, const char* name) {
