@@ -39,8 +39,8 @@ void check_sizes(Call call) {
     REQUIRE(call(other.get()) == EDGE_PTF_OK);
     CHECK(other.size() == size);
     const size_t common = std::min(size, sizeof(Struct));
-    CHECK(std::memcmp(other.bytes + sizeof(size_t), reinterpret_cast<unsigned char*>(&ours) + sizeof(size_t),
-                      common - sizeof(size_t)) == 0);
+    const auto* expected = reinterpret_cast<const unsigned char*>(&ours);
+    CHECK(std::equal(other.bytes + sizeof(size_t), other.bytes + common, expected + sizeof(size_t)));
     CHECK(other.all(common, size, 0));
     CHECK(other.all(size, sizeof other.bytes, 0xAB));
   }
