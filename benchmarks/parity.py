@@ -131,8 +131,9 @@ def _on_arm(payload: Payload, python: Runner, processor: str, texts: Sequence[st
     )
     ties, wrong = [], []
     for text, line in zip(texts, answered.stdout.decode().splitlines(), strict=True):
-        found, wanted = json.loads(line)["label"], python.answer(text).label
-        if found == (list(wanted) if isinstance(wanted, tuple) else wanted):
+        head, wanted = json.loads(line)["heads"][0], python.answer(text).label
+        found = tuple(item["label"] for item in head.get("words", head["answers"]))
+        if found == (wanted if isinstance(wanted, tuple) else (wanted,)):
             continue
         (ties if _near_tie(payload, python, text) else wrong).append(text)
     listed = "".join(f"; near-tie: {text!r}" for text in ties) + "".join(f"; label differs: {text!r}" for text in wrong)

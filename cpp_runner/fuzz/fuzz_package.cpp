@@ -1,10 +1,10 @@
 // Any bytes as a package: the container, the manifest, and every file that the manifest names, up to the engine.
 #include <cstdint>
 
-#include "package.h"
-#include "tables.h"
-#include "task.h"
-#include "tokenizer.h"
+#include "heads/head.h"
+#include "package/golden.h"
+#include "package/package.h"
+#include "tokenizers/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
@@ -15,16 +15,26 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       try {
         package.read(entry.path, /*check=*/true);
       } catch (const edge_ptf::Error&) {
-        continue;  // the next one may be whole
+        continue;  // the next one may be valid
       }
     }
-    const edge_ptf::Task task(manifest.head().task);
+    for (const edge_ptf::HeadSpec& spec : manifest.heads) {
+      try {
+        edge_ptf::make_head(spec);
+      } catch (const edge_ptf::Error&) {
+        continue;
+      }
+    }
+    try {
+      edge_ptf::parse_golden(package.read(manifest.golden_file, /*check=*/false).bytes().text(), "golden text 1");
+    } catch (const edge_ptf::Error&) {
+      // the tokenizer is checked in any case
+    }
     if (manifest.tokenizer.tables) {
       const edge_ptf::Content content = package.read(*manifest.tokenizer.tables, /*check=*/false);
-      const edge_ptf::Tokenizer tokenizer(edge_ptf::Tables(content.bytes()), manifest.tokenizer.max_length,
-                                          manifest.tokenizer.truncation);
+      const auto tokenizer = edge_ptf::make_tokenizer(manifest.tokenizer, content.bytes());
       edge_ptf::Encoding encoding;
-      tokenizer.encode("turn on the lights", encoding);
+      tokenizer->encode("turn on the lights", nullptr, encoding);
     }
   } catch (const edge_ptf::Error&) {
     return 0;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tokenizer.h"
+#include "tokenizers/wordpiece.h"
 
 namespace {
 
@@ -41,12 +41,14 @@ void check(const edge_ptf::Encoding& encoding, size_t text, size_t max_length) {
   }
 }
 
-void cut(const edge_ptf::Tokenizer& tokenizer, std::string_view text, size_t split, size_t max_length, bool sound) {
+void split_text(const edge_ptf::WordPiece& tokenizer, std::string_view text, size_t split, size_t max_length,
+                bool sound) {
   static edge_ptf::Encoding encoding;
-  tokenizer.encode(text, encoding);
+  tokenizer.encode(text, nullptr, encoding);
   if (sound)
     check(encoding, text.size(), max_length);
-  tokenizer.encode(text.substr(0, split), text.substr(split), encoding);
+  const std::string_view second = text.substr(split);
+  tokenizer.encode(text.substr(0, split), &second, encoding);
   if (sound)
     check(encoding, split, max_length);
 }
@@ -64,8 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t split = text.empty() ? 0 : data[3] % text.size();
   try {
     if (data[0] < 200) {
-      static const edge_ptf::Tables tables({sound.memory.data(), sound.size});
-      cut(edge_ptf::Tokenizer(tables, max_length, truncation), text, split, max_length, true);
+      static const edge_ptf::WordPieceTables tables({sound.memory.data(), sound.size});
+      split_text(edge_ptf::WordPiece(tables, max_length, truncation), text, split, max_length, true);
       return 0;
     }
     // Four bytes of the input name a place and a value to write there.
@@ -77,8 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const size_t range = change % 2 == 0 ? 256 : sound.size;
       bytes[(change >> 9) % range] = static_cast<unsigned char>(change >> 1);
     }
-    cut(edge_ptf::Tokenizer(edge_ptf::Tables({bytes, sound.size}), max_length, truncation), text, split, max_length,
-        false);
+    split_text(edge_ptf::WordPiece(edge_ptf::WordPieceTables({bytes, sound.size}), max_length, truncation), text, split,
+               max_length, false);
   } catch (const edge_ptf::Error&) {
     return 0;
   }

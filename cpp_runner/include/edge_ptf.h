@@ -1,23 +1,30 @@
 /* edge_ptf.h: answer text with an edge-ptf package. C99 and C++.
  *
- *     edge_ptf_runner *runner = NULL;
- *     edge_ptf_result *result = NULL;
- *     if (edge_ptf_open("intents.eptf", NULL, &runner) != EDGE_PTF_OK) puts(edge_ptf_last_error());
- *     edge_ptf_result_create(runner, &result);
- *     edge_ptf_predict(runner, "turn on the lights", EDGE_PTF_TERMINATED, NULL, 0, result);
- *     puts(edge_ptf_result_label(result));
+ *     edge_ptf_runner* runner = NULL;
+ *     edge_ptf_result* result = NULL;
+ *     edge_ptf_status status = edge_ptf_open("intents.eptf", NULL, &runner);
+ *     if (status == EDGE_PTF_OK) status = edge_ptf_result_create(runner, &result);
+ *     if (status == EDGE_PTF_OK) status = edge_ptf_predict(result, "turn on the lights", EDGE_PTF_TERMINATED, NULL, 0);
+ *     if (status != EDGE_PTF_OK) {
+ *       fprintf(stderr, "%s\n", edge_ptf_last_error());
+ *     } else if (edge_ptf_result_label(result, 0) != NULL) {
+ *       puts(edge_ptf_result_label(result, 0));
+ *     }
  *     edge_ptf_result_destroy(result);
  *     edge_ptf_close(runner);
  *
- * Rules, for every function here
- *   - It returns a status, or a plain value where nothing can go wrong. No exception crosses this header.
- *   - After a status other than EDGE_PTF_OK, edge_ptf_last_error() of the same thread says why, in one line.
- *   - A NULL handle is never followed: such a call is refused, or returns NULL or 0.
- *   - On failure an out parameter that receives a handle is set to NULL.
- *   - A runner may be used from many threads at once. A result may be used by one thread at a time.
- *   - Strings are UTF-8. What a function returns as const char * belongs to the handle it came from: a runner's lives
- * as long as the runner, a result's until the result is used again. A result must not outlive its runner.
- *   - Text that is not valid UTF-8 is read as if every maximal invalid part of it were U+FFFD.
+ * Rules for every function
+ *   - It returns a status, or a plain value if it cannot fail. No exception crosses this header.
+ *   - After a status other than EDGE_PTF_OK, edge_ptf_last_error() on the same thread gives the reason in one line.
+ *   - A NULL handle is allowed: such a call returns EDGE_PTF_BAD_INPUT, NULL or 0.
+ *   - If a call fails, an out parameter for a handle is set to NULL.
+ *   - Many threads may use one runner at the same time. Only one thread at a time may use a result.
+ *   - Strings are UTF-8. A const char* belongs to the handle that returned it. It is valid as long as the handle
+ * exists; strings and values of a result are valid until the result is used again.
+ *   - A result keeps its runner alive. The order of edge_ptf_close and edge_ptf_result_destroy does not matter.
+ *   - An invalid part of a text counts as U+FFFD (each maximal invalid part of the UTF-8).
+ *   - Set the struct_size of every structure to its sizeof and all other fields to 0 before the call. A program and a
+ *     library of different versions then work together: missing fields are 0, and unknown fields are ignored.
  */
 #ifndef EDGE_PTF_H
 #define EDGE_PTF_H
@@ -41,8 +48,8 @@
 extern "C" {
 #endif
 
-/* Grows when a function or a structure's meaning changes so that old callers break. */
-#define EDGE_PTF_ABI_VERSION 1
+/* Increases when a change breaks programs that were compiled before. */
+#define EDGE_PTF_ABI_VERSION 2
 
 /* The length of a text that ends with a zero byte. */
 #define EDGE_PTF_TERMINATED ((size_t)-1)
@@ -50,133 +57,154 @@ extern "C" {
 /* The exit codes of the edge-ptf tools. */
 typedef enum edge_ptf_status {
   EDGE_PTF_OK = 0,
-  EDGE_PTF_INTERNAL = 1,   /* a fault of ours: please report it */
-  EDGE_PTF_BAD_INPUT = 2,  /* wrong arguments, or no readable package */
-  EDGE_PTF_FAILED = 3,     /* a package is not what its manifest says, or does not answer its golden vectors */
-  EDGE_PTF_ENVIRONMENT = 5 /* no memory, no such device, an engine that is too old */
+  EDGE_PTF_INTERNAL = 1,   /* internal error: please report it */
+  EDGE_PTF_BAD_INPUT = 2,  /* wrong arguments, or not a package that this runner reads */
+  EDGE_PTF_FAILED = 3,     /* the package differs from its manifest, or from its golden vectors */
+  EDGE_PTF_ENVIRONMENT = 5 /* no memory, or an engine that is missing or too old */
 } edge_ptf_status;
 
-typedef enum edge_ptf_kind {
-  EDGE_PTF_CLASSIFICATION = 1,      /* one label for a text or a pair of texts */
-  EDGE_PTF_TOKEN_CLASSIFICATION = 2 /* a tag for each word, and the entities they make up */
-} edge_ptf_kind;
-
 typedef struct edge_ptf_runner edge_ptf_runner; /* an open package */
-typedef struct edge_ptf_result edge_ptf_result; /* one answer, and the memory that making it takes */
+typedef struct edge_ptf_result edge_ptf_result; /* the memory of one answer */
 
-/* How a package is run. Call edge_ptf_options_init first, then change what you want; the package's own settings, which
- * come from the hardware profile, hold wherever a field keeps its initial value. */
+enum edge_ptf_switch { EDGE_PTF_PACKAGE = 0, EDGE_PTF_ON = 1, EDGE_PTF_OFF = 2 };
+
+/* How a package is run. A field with the value 0 means: use the setting of the package. */
 typedef struct edge_ptf_options {
-  size_t struct_size;    /* set by edge_ptf_options_init */
-  int32_t threads;       /* threads of one inference; 0: the package's */
-  int32_t spinning;      /* 1: threads burn time while they wait for work; 0: they sleep; -1: the package's */
-  int32_t arena;         /* 1: the engine keeps memory between calls; 0: it does not; -1: the package's */
-  int32_t check_digests; /* 1: compare the sha256 of everything that is used, which edge_ptf_verify does once; 0: sizes
-                            only */
-  const char* affinity;  /* processors of threads beyond the first, such as "2;3"; NULL: the package's */
+  size_t struct_size;
+  int32_t threads;       /* threads of one inference */
+  int32_t spinning;      /* EDGE_PTF_ON: waiting threads use processor time; EDGE_PTF_OFF: they sleep */
+  int32_t arena;         /* EDGE_PTF_ON: the engine keeps memory between calls */
+  int32_t check_digests; /* 1: compare the sha256 of every file that is used; edge_ptf_verify does this once for all */
+  const char* affinity;  /* processors of the threads after the first, such as "2;3"; copied */
 } edge_ptf_options;
 
-/* One entity of a token classification. Offsets are those of the text that was given; ends are exclusive. */
-typedef struct edge_ptf_entity {
-  const char* type;
-  double score; /* the least probability among its words */
-  size_t begin_byte, end_byte;
-  size_t begin_character, end_character; /* counted in code points; an invalid part is one */
-  size_t first_word, last_word;          /* inclusive */
-} edge_ptf_entity;
+/* A head answers one task. */
+typedef struct edge_ptf_head {
+  size_t struct_size;
+  const char* name;
+  const char* task; /* such as "text-classification" */
+  const char* kind; /* the form of its answers, such as "text" or "token" */
+  size_t label_count;
+} edge_ptf_head;
 
-/* One word of a token classification: a maximal run of characters that are not white space. */
-typedef struct edge_ptf_word {
-  const char* tag;
-  double score; /* the tag's probability; 1 for a word that was cut off */
-  size_t begin_byte, end_byte;
-} edge_ptf_word;
+/* The lists of a head's answer. A head that has no use for a list leaves it empty. */
+enum edge_ptf_list {
+  EDGE_PTF_ANSWERS = 0, /* the answer itself: the label of a text; the entities of a text whose words are tagged */
+  EDGE_PTF_SCORES = 1,  /* every label with its score, best first */
+  EDGE_PTF_WORDS = 2    /* every word (a run of characters that are not white space) with its label */
+};
 
-/* Where the time of the last answer went, in nanoseconds. */
+enum edge_ptf_flag {
+  EDGE_PTF_OUT_OF_SCOPE = 1, /* the text belongs to no class */
+  EDGE_PTF_HAS_PLACE = 2     /* the item is about a part of the text: the fields from begin_byte on are set */
+};
+
+/* One item of a list. Positions are those in the text as it was given; an end is exclusive. */
+typedef struct edge_ptf_item {
+  size_t struct_size;
+  const char* label;
+  double score;   /* a probability; of an entity: the lowest of its words; of a word without a token: 1 */
+  uint32_t flags; /* a sum of edge_ptf_flag */
+  size_t begin_byte, end_byte;
+  size_t begin_character, end_character; /* in code points; an invalid part is one */
+  size_t first_word, last_word;          /* last_word is inclusive */
+} edge_ptf_item;
+
+/* An output of the model for one text: float32 values in row-major order, without the batch axis. */
+typedef struct edge_ptf_tensor {
+  size_t struct_size;
+  const float* values;
+  const size_t* shape;
+  size_t rank;
+} edge_ptf_tensor;
+
+/* The time of the last answer in nanoseconds. */
 typedef struct edge_ptf_timing {
+  size_t struct_size;
   int64_t tokenize, engine, decode;
 } edge_ptf_timing;
 
-/* What edge_ptf_selftest and edge_ptf_verify found. */
+/* The result of edge_ptf_selftest and edge_ptf_verify. */
 typedef struct edge_ptf_report {
-  size_t struct_size;        /* set by the caller: sizeof(edge_ptf_report) */
-  size_t files;              /* files whose size and sha256 are as the manifest says */
-  size_t golden;             /* golden vectors answered */
-  double largest_difference; /* of a golden logit, as a share of the largest logit of its text */
+  size_t struct_size;
+  size_t files;              /* files whose size and sha256 are those of the manifest */
+  size_t golden;             /* golden vectors that were answered */
+  double largest_difference; /* of a value, as a share of the largest value of its tensor */
   double tolerance;          /* what the package allows for that text */
-  int32_t exact;             /* 0: this processor does not execute the INT8 products exactly; logits were not judged */
-  int32_t tokenized;         /* 0: the package has no tokenizer tables; ids were taken from the golden vectors */
+  int32_t exact;             /* 0: this processor does not compute the INT8 products exactly; values were not judged */
+  int32_t tokenized;         /* 0: the package has no tokenizer tables; ids came from the golden vectors */
 } edge_ptf_report;
 
 EDGE_PTF_API uint32_t edge_ptf_abi_version(void);
-EDGE_PTF_API const char* edge_ptf_version(void);        /* of this library, "major.minor.patch" */
+EDGE_PTF_API const char* edge_ptf_version(void);        /* of this library: "major.minor.patch" */
 EDGE_PTF_API const char* edge_ptf_engine_version(void); /* such as "onnxruntime 1.32.0" */
 
-/* Why the last call of this thread that failed did; empty if none has. Valid until the next failure of this thread. */
+/* The reason of the last failure on this thread; empty if there was none. Valid until the next failure on this thread.
+ */
 EDGE_PTF_API const char* edge_ptf_last_error(void);
-
-EDGE_PTF_API void edge_ptf_options_init(edge_ptf_options* options);
 
 /* Opens a package file or its unpacked directory. `options` may be NULL. */
 EDGE_PTF_API edge_ptf_status edge_ptf_open(const char* path, const edge_ptf_options* options, edge_ptf_runner** runner);
 
-/* Opens a package file's content, for example an Android asset. It must begin at a multiple of four bytes, and stay as
- * it is until edge_ptf_close. */
+/* Opens the content of a package file, for example an Android asset. The content must begin at a multiple of four
+ * bytes. It must not change until the runner is closed and all its results are destroyed. */
 EDGE_PTF_API edge_ptf_status edge_ptf_open_memory(const void* content, size_t size, const edge_ptf_options* options,
                                                   edge_ptf_runner** runner);
 
-/* NULL is allowed. Its results must be destroyed before. */
-EDGE_PTF_API void edge_ptf_close(edge_ptf_runner* runner);
+EDGE_PTF_API void edge_ptf_close(edge_ptf_runner* runner); /* NULL is allowed */
 
-EDGE_PTF_API edge_ptf_kind edge_ptf_runner_kind(const edge_ptf_runner* runner);
 EDGE_PTF_API const char* edge_ptf_runner_name(const edge_ptf_runner* runner);
 EDGE_PTF_API const char* edge_ptf_runner_payload(const edge_ptf_runner* runner);  /* payload digest, 64 hex digits */
 EDGE_PTF_API const char* edge_ptf_runner_manifest(const edge_ptf_runner* runner); /* manifest.json */
-EDGE_PTF_API size_t edge_ptf_runner_label_count(const edge_ptf_runner* runner);
-EDGE_PTF_API const char* edge_ptf_runner_label(const edge_ptf_runner* runner, size_t index); /* NULL beyond the last */
-EDGE_PTF_API size_t edge_ptf_runner_max_length(const edge_ptf_runner* runner); /* tokens, special ones included */
+EDGE_PTF_API size_t edge_ptf_runner_max_length(const edge_ptf_runner* runner);    /* tokens, special ones included */
 EDGE_PTF_API int edge_ptf_runner_takes_pairs(const edge_ptf_runner* runner);
-EDGE_PTF_API int edge_ptf_runner_has_tokenizer(const edge_ptf_runner* runner); /* 0: ids only */
+EDGE_PTF_API int edge_ptf_runner_has_tokenizer(const edge_ptf_runner* runner); /* 0: token ids only */
 EDGE_PTF_API int edge_ptf_runner_threads(const edge_ptf_runner* runner);
 
-/* After a few answers of the longest text a result allocates nothing any more. */
+EDGE_PTF_API size_t edge_ptf_runner_head_count(const edge_ptf_runner* runner);
+EDGE_PTF_API edge_ptf_status edge_ptf_runner_head(const edge_ptf_runner* runner, size_t index, edge_ptf_head* head);
+/* NULL beyond the last label. */
+EDGE_PTF_API const char* edge_ptf_runner_label(const edge_ptf_runner* runner, size_t head, size_t index);
+
+/* After a few answers, a result allocates no more memory. */
 EDGE_PTF_API edge_ptf_status edge_ptf_result_create(const edge_ptf_runner* runner, edge_ptf_result** result);
 EDGE_PTF_API void edge_ptf_result_destroy(edge_ptf_result* result); /* NULL is allowed */
 
-/* Answers a text, or a pair of texts where the package takes pairs; otherwise `pair` is NULL. Lengths are bytes. */
-EDGE_PTF_API edge_ptf_status edge_ptf_predict(const edge_ptf_runner* runner, const char* text, size_t length,
-                                              const char* pair, size_t pair_length, edge_ptf_result* result);
+/* Answers a text with every head. `pair` is the second text if the package takes pairs, otherwise NULL. Lengths are in
+ * bytes. */
+EDGE_PTF_API edge_ptf_status edge_ptf_predict(edge_ptf_result* result, const char* text, size_t length,
+                                              const char* pair, size_t pair_length);
 
-/* Only tokenizes: ids and token types can be read from the result, answers cannot. */
-EDGE_PTF_API edge_ptf_status edge_ptf_tokenize(const edge_ptf_runner* runner, const char* text, size_t length,
-                                               const char* pair, size_t pair_length, edge_ptf_result* result);
+/* Only tokenizes. The result then has ids and types, but no answers. */
+EDGE_PTF_API edge_ptf_status edge_ptf_tokenize(edge_ptf_result* result, const char* text, size_t length,
+                                               const char* pair, size_t pair_length);
 
-/* Answers token ids, special tokens included. `types` may be NULL: all 0. A token classification then has logits only.
- */
-EDGE_PTF_API edge_ptf_status edge_ptf_predict_ids(const edge_ptf_runner* runner, const int64_t* ids,
-                                                  const int64_t* types, size_t count, edge_ptf_result* result);
+/* Answers token ids, special tokens included. `types` has `count` items too, or is NULL: all 0. A head that labels
+ * words then gives tensors only. */
+EDGE_PTF_API edge_ptf_status edge_ptf_predict_ids(edge_ptf_result* result, const int64_t* ids, const int64_t* types,
+                                                  size_t count);
 
-/* Before the first answer, and where an index is beyond the last: NULL, 0. */
-EDGE_PTF_API const char* edge_ptf_result_label(const edge_ptf_result* result); /* classification */
-EDGE_PTF_API double edge_ptf_result_score(const edge_ptf_result* result);      /* the least over words, for tags */
-EDGE_PTF_API int edge_ptf_result_out_of_scope(const edge_ptf_result* result);  /* 1: the text belongs to no class */
-EDGE_PTF_API size_t edge_ptf_result_class_count(const edge_ptf_result* result);
-EDGE_PTF_API const char* edge_ptf_result_class(const edge_ptf_result* result, size_t rank,
-                                               double* score); /* best first */
-EDGE_PTF_API size_t edge_ptf_result_word_count(const edge_ptf_result* result);
-EDGE_PTF_API edge_ptf_status edge_ptf_result_word(const edge_ptf_result* result, size_t index, edge_ptf_word* word);
-EDGE_PTF_API size_t edge_ptf_result_entity_count(const edge_ptf_result* result);
-EDGE_PTF_API edge_ptf_status edge_ptf_result_entity(const edge_ptf_result* result, size_t index,
-                                                    edge_ptf_entity* entity);
+/* The shortest way to the answer of a head. The label is that of its first answer, or NULL. The score is that of its
+ * answer; of tags the lowest of all words. Both are NULL and 0 before the first answer. */
+EDGE_PTF_API const char* edge_ptf_result_label(const edge_ptf_result* result, size_t head);
+EDGE_PTF_API double edge_ptf_result_score(const edge_ptf_result* result, size_t head);
+
+/* Everything about the answer of a head. `list` is an edge_ptf_list, `role` the name of the output in the manifest,
+ * such as "logits". */
+EDGE_PTF_API size_t edge_ptf_result_count(const edge_ptf_result* result, size_t head, int list);
+EDGE_PTF_API edge_ptf_status edge_ptf_result_item(const edge_ptf_result* result, size_t head, int list, size_t index,
+                                                  edge_ptf_item* item);
+EDGE_PTF_API edge_ptf_status edge_ptf_result_tensor(const edge_ptf_result* result, size_t head, const char* role,
+                                                    edge_ptf_tensor* tensor);
+
 EDGE_PTF_API const int64_t* edge_ptf_result_ids(const edge_ptf_result* result, size_t* count);
 EDGE_PTF_API const int64_t* edge_ptf_result_types(const edge_ptf_result* result, size_t* count);
-EDGE_PTF_API const float* edge_ptf_result_logits(const edge_ptf_result* result, size_t* rows, size_t* columns);
-EDGE_PTF_API edge_ptf_timing edge_ptf_result_timing(const edge_ptf_result* result);
+EDGE_PTF_API edge_ptf_status edge_ptf_result_timing(const edge_ptf_result* result, edge_ptf_timing* timing);
 
-/* Answers the golden vectors. EDGE_PTF_FAILED: an id or a logit is not what it must be. `report` may be NULL. */
+/* Answers the golden vectors. EDGE_PTF_FAILED: an id or an output differs. `report` may be NULL. */
 EDGE_PTF_API edge_ptf_status edge_ptf_selftest(const edge_ptf_runner* runner, edge_ptf_report* report);
 
-/* Checks the size and sha256 of every file of a package, then its golden vectors: what an installer does once. */
+/* Checks the size and sha256 of every file of a package, then its golden vectors. An installer does this once. */
 EDGE_PTF_API edge_ptf_status edge_ptf_verify(const char* path, const edge_ptf_options* options,
                                              edge_ptf_report* report);
 

@@ -4,11 +4,12 @@
 //     edge_ptf::Answer answer(runner);
 //     std::cout << answer.ask("turn on the lights").label() << '\n';
 //
-// A Runner may be shared by threads; each thread has an Answer of its own, which must not outlive the Runner.
+// Threads may share a Runner. Each thread needs its own Answer, which keeps the package open.
 #ifndef EDGE_PTF_HPP
 #define EDGE_PTF_HPP
 
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -35,27 +36,54 @@ inline void check(edge_ptf_status status) {
   }
 }
 
-// Options with their initial values: the package's own settings hold.
-struct Options : edge_ptf_options {
-  Options() : edge_ptf_options() { edge_ptf_options_init(this); }
+// A structure of the C API with its struct_size.
+template <typename Struct>
+Struct sized() {
+  Struct made{};
+  made.struct_size = sizeof made;
+  return made;
+}
+
+// How a package is run. An empty field means: use the setting of the package.
+struct Options {
+  std::optional<int> threads;
+  std::optional<bool> spinning, arena;
+  std::optional<std::string> affinity;
+  bool check_digests = false;
+
+  // The result refers to this object.
+  edge_ptf_options c_options() const {
+    const auto choice = [](std::optional<bool> value) {
+      return !value ? EDGE_PTF_PACKAGE : *value ? EDGE_PTF_ON : EDGE_PTF_OFF;
+    };
+    auto made = sized<edge_ptf_options>();
+    made.threads = threads.value_or(0);
+    made.spinning = choice(spinning);
+    made.arena = choice(arena);
+    made.check_digests = check_digests ? 1 : 0;
+    made.affinity = affinity ? affinity->c_str() : nullptr;
+    return made;
+  }
 };
 
+// An open package. Copies share it; it closes with the last copy and the last Answer.
 class Runner {
  public:
   explicit Runner(const std::string& path, const Options& options = {}) {
     edge_ptf_runner* made = nullptr;
-    check(edge_ptf_open(path.c_str(), &options, &made));
-    handle_.reset(made);
+    const edge_ptf_options given = options.c_options();
+    check(edge_ptf_open(path.c_str(), &given, &made));
+    handle_.reset(made, edge_ptf_close);
   }
 
-  // A package file's content, which must stay as it is while the runner lives.
+  // The content of a package file. It must not change while the package is open.
   Runner(const void* content, size_t size, const Options& options = {}) {
     edge_ptf_runner* made = nullptr;
-    check(edge_ptf_open_memory(content, size, &options, &made));
-    handle_.reset(made);
+    const edge_ptf_options given = options.c_options();
+    check(edge_ptf_open_memory(content, size, &given, &made));
+    handle_.reset(made, edge_ptf_close);
   }
 
-  edge_ptf_kind kind() const { return edge_ptf_runner_kind(get()); }
   std::string_view name() const { return edge_ptf_runner_name(get()); }
   std::string_view payload() const { return edge_ptf_runner_payload(get()); }
   std::string_view manifest() const { return edge_ptf_runner_manifest(get()); }
@@ -64,17 +92,23 @@ class Runner {
   bool takes_pairs() const { return edge_ptf_runner_takes_pairs(get()) != 0; }
   bool has_tokenizer() const { return edge_ptf_runner_has_tokenizer(get()) != 0; }
 
-  std::vector<std::string_view> labels() const {
-    std::vector<std::string_view> found;
-    for (size_t i = 0; i < edge_ptf_runner_label_count(get()); ++i) {
-      found.emplace_back(edge_ptf_runner_label(get(), i));
+  size_t head_count() const { return edge_ptf_runner_head_count(get()); }
+  edge_ptf_head head(size_t index = 0) const {
+    auto found = sized<edge_ptf_head>();
+    check(edge_ptf_runner_head(get(), index, &found));
+    return found;
+  }
+
+  std::vector<std::string_view> labels(size_t head_index = 0) const {
+    std::vector<std::string_view> found(head(head_index).label_count);
+    for (size_t i = 0; i < found.size(); ++i) {
+      found[i] = edge_ptf_runner_label(get(), head_index, i);
     }
     return found;
   }
 
   edge_ptf_report selftest() const {
-    edge_ptf_report report{};
-    report.struct_size = sizeof report;
+    auto report = sized<edge_ptf_report>();
     check(edge_ptf_selftest(get(), &report));
     return report;
   }
@@ -82,76 +116,72 @@ class Runner {
   const edge_ptf_runner* get() const { return handle_.get(); }
 
  private:
-  struct Close {
-    void operator()(edge_ptf_runner* runner) const { edge_ptf_close(runner); }
-  };
-  std::unique_ptr<edge_ptf_runner, Close> handle_;
+  std::shared_ptr<edge_ptf_runner> handle_;
 };
 
-// Asks a runner, and holds what it answered last.
+// Asks a package, and holds the last answer.
 class Answer {
  public:
-  explicit Answer(const Runner& runner) : runner_(runner.get()) {
+  explicit Answer(Runner runner) : runner_(std::move(runner)) {
     edge_ptf_result* made = nullptr;
-    check(edge_ptf_result_create(runner_, &made));
+    check(edge_ptf_result_create(runner_.get(), &made));
     handle_.reset(made);
   }
 
+  const Runner& runner() const { return runner_; }
+
   Answer& ask(std::string_view text) {
-    check(edge_ptf_predict(runner_, at(text), text.size(), nullptr, 0, get()));
+    check(edge_ptf_predict(get(), start(text), text.size(), nullptr, 0));
     return *this;
   }
 
   Answer& ask(std::string_view text, std::string_view pair) {
-    check(edge_ptf_predict(runner_, at(text), text.size(), at(pair), pair.size(), get()));
+    check(edge_ptf_predict(get(), start(text), text.size(), start(pair), pair.size()));
     return *this;
   }
 
   Answer& ask(const std::vector<int64_t>& ids) {
-    check(edge_ptf_predict_ids(runner_, ids.data(), nullptr, ids.size(), get()));
+    check(edge_ptf_predict_ids(get(), ids.data(), nullptr, ids.size()));
     return *this;
   }
 
   Answer& tokenize(std::string_view text) {
-    check(edge_ptf_tokenize(runner_, at(text), text.size(), nullptr, 0, get()));
+    check(edge_ptf_tokenize(get(), start(text), text.size(), nullptr, 0));
     return *this;
   }
 
-  // Empty for a token classification.
-  std::string_view label() const {
-    const char* found = edge_ptf_result_label(get());
+  Answer& tokenize(std::string_view text, std::string_view pair) {
+    check(edge_ptf_tokenize(get(), start(text), text.size(), start(pair), pair.size()));
+    return *this;
+  }
+
+  // Of the first answer of a head; empty if there is none.
+  std::string_view label(size_t head = 0) const {
+    const char* found = edge_ptf_result_label(get(), head);
     return found == nullptr ? std::string_view() : found;
   }
-  double score() const { return edge_ptf_result_score(get()); }
-  bool out_of_scope() const { return edge_ptf_result_out_of_scope(get()) != 0; }
+  double score(size_t head = 0) const { return edge_ptf_result_score(get(), head); }
 
-  // The best classes with their probabilities, at most `most`.
-  std::vector<std::pair<std::string_view, double>> classes(size_t most) const {
-    std::vector<std::pair<std::string_view, double>> found;
-    double score = 0;
-    for (size_t i = 0; i < most; ++i) {
-      const char* label = edge_ptf_result_class(get(), i, &score);
-      if (label == nullptr) {
-        break;
-      }
-      found.emplace_back(label, score);
+  // The items of a list of a head, at most `most`.
+  std::vector<edge_ptf_item> items(edge_ptf_list list, size_t head = 0, size_t most = static_cast<size_t>(-1)) const {
+    const size_t count = edge_ptf_result_count(get(), head, list);
+    std::vector<edge_ptf_item> found(count < most ? count : most, sized<edge_ptf_item>());
+    for (size_t i = 0; i < found.size(); ++i) {
+      check(edge_ptf_result_item(get(), head, list, i, &found[i]));
     }
     return found;
   }
+  std::vector<edge_ptf_item> answers(size_t head = 0) const { return items(EDGE_PTF_ANSWERS, head); }
+  std::vector<edge_ptf_item> words(size_t head = 0) const { return items(EDGE_PTF_WORDS, head); }
 
-  std::vector<edge_ptf_word> words() const {
-    std::vector<edge_ptf_word> found(edge_ptf_result_word_count(get()));
-    for (size_t i = 0; i < found.size(); ++i) {
-      check(edge_ptf_result_word(get(), i, &found[i]));
-    }
-    return found;
+  bool out_of_scope(size_t head = 0) const {
+    const std::vector<edge_ptf_item> found = answers(head);
+    return !found.empty() && (found.front().flags & EDGE_PTF_OUT_OF_SCOPE) != 0;
   }
 
-  std::vector<edge_ptf_entity> entities() const {
-    std::vector<edge_ptf_entity> found(edge_ptf_result_entity_count(get()));
-    for (size_t i = 0; i < found.size(); ++i) {
-      check(edge_ptf_result_entity(get(), i, &found[i]));
-    }
+  edge_ptf_tensor tensor(const char* role = "logits", size_t head = 0) const {
+    auto found = sized<edge_ptf_tensor>();
+    check(edge_ptf_result_tensor(get(), head, role, &found));
     return found;
   }
 
@@ -161,18 +191,22 @@ class Answer {
     return {first, first + count};
   }
 
-  edge_ptf_timing timing() const { return edge_ptf_result_timing(get()); }
+  edge_ptf_timing timing() const {
+    auto found = sized<edge_ptf_timing>();
+    check(edge_ptf_result_timing(get(), &found));
+    return found;
+  }
 
   edge_ptf_result* get() const { return handle_.get(); }
 
  private:
-  // A view of nothing may point nowhere; the C API takes NULL for a missing text.
-  static const char* at(std::string_view text) { return text.data() == nullptr ? "" : text.data(); }
+  // The data of an empty view may be null. The C API takes NULL for a missing text.
+  static const char* start(std::string_view text) { return text.data() == nullptr ? "" : text.data(); }
 
   struct Destroy {
     void operator()(edge_ptf_result* result) const { edge_ptf_result_destroy(result); }
   };
-  const edge_ptf_runner* runner_;
+  Runner runner_;
   std::unique_ptr<edge_ptf_result, Destroy> handle_;
 };
 

@@ -1,4 +1,4 @@
-// A stretch of bytes that somebody else owns, read without trust. Everything in a package is little-endian.
+// A view of bytes that another object owns. Every read checks the bounds. All numbers in a package are little-endian.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +22,7 @@ struct Bytes {
   Bytes() = default;
   Bytes(const void* start, size_t count) : data(static_cast<const unsigned char*>(start)), size(count) {}
 
-  // [offset, offset + count), or an error that names what was read.
+  // The bytes [offset, offset + count). `what` names them in the error message.
   Bytes part(size_t offset, size_t count, const char* what) const {
     if (offset > size || count > size - offset) {
       refuse(std::string(what) + " reaches beyond the end");

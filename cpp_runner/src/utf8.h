@@ -1,4 +1,4 @@
-// UTF-8, read without trust.
+// UTF-8. Invalid bytes are allowed everywhere.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ struct Decoded {
   uint32_t size;  // bytes read, at least 1
 };
 
-// The code point at `at`, or U+FFFD for a maximal invalid part (Unicode Standard, section 3.9, "substitution of maximal
-// subparts"), as Python's bytes.decode(errors="replace") has it. Needs at < end.
+// Returns the code point at `at`, or U+FFFD for a maximal invalid part (Unicode Standard, section 3.9, "substitution of
+// maximal subparts"). The result is the same as that of Python's bytes.decode(errors="replace"). Requires at < end.
 inline Decoded decode_utf8(const unsigned char* at, const unsigned char* end) {
   const uint32_t lead = at[0];
   if (lead < 0x80) {
@@ -23,7 +23,7 @@ inline Decoded decode_utf8(const unsigned char* at, const unsigned char* end) {
     return {kReplacement, 1};
   }
   const uint32_t more = lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
-  // The second byte's range rules out overlong forms, surrogates, and what lies beyond U+10FFFF.
+  // The range of the second byte excludes overlong forms, surrogates, and code points above U+10FFFF.
   const uint32_t least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   const uint32_t most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   uint32_t point = lead & (0x3F >> more);
@@ -40,7 +40,7 @@ inline Decoded decode_utf8(const unsigned char* at, const unsigned char* end) {
   return {point, more + 1};
 }
 
-// Writes a code point's bytes and returns how many, at most 4.
+// Writes the bytes of a code point and returns their number, at most 4.
 inline uint32_t encode_utf8(uint32_t point, char* out) {
   if (point < 0x80) {
     out[0] = static_cast<char>(point);
@@ -64,7 +64,7 @@ inline uint32_t encode_utf8(uint32_t point, char* out) {
   return 4;
 }
 
-// Whether Python's str.split() and \S treat a code point as white space: Unicode's White_Space and U+001C to U+001F.
+// Whether Python's str.split() and \S treat a code point as white space: White_Space of Unicode and U+001C to U+001F.
 inline bool is_white_space(uint32_t point) {
   return (point >= 0x09 && point <= 0x0D) || (point >= 0x1C && point <= 0x20) || point == 0x85 || point == 0xA0 ||
          point == 0x1680 || (point >= 0x2000 && point <= 0x200A) || point == 0x2028 || point == 0x2029 ||

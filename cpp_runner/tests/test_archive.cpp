@@ -1,10 +1,10 @@
 // Packages that are damaged, or made to mislead.
 #include <random>
 
-#include "archive.h"
 #include "edge_ptf.hpp"
 #include "fixtures.h"
-#include "package.h"
+#include "package/archive.h"
+#include "package/package.h"
 
 namespace {
 
@@ -26,7 +26,7 @@ std::string zip(const std::vector<std::pair<std::string, std::string>>& entries)
     put(file, 0x04034b50, 4);
     put(file, 20, 2);
     put(file, 0, 8);
-    put(file, 0, 4);  // CRC: not looked at for stored entries
+    put(file, 0, 4);  // CRC: not checked for stored entries
     put(file, content.size(), 4);
     put(file, content.size(), 4);
     put(file, name.size(), 2);
@@ -112,7 +112,7 @@ TEST_CASE("headers that contradict each other are refused") {
   CHECK_FALSE(reason(changed(28, 1)).empty());                                      // overlaps the next one
 }
 
-TEST_CASE("a package cut at any place is refused") {
+TEST_CASE("a package that is truncated at any place is refused") {
   const std::string file = read_file(fixture("intents.eptf"));
   for (size_t size = 0; size < file.size(); size += file.size() / 97 + 1) {
     edge_ptf_runner* runner = nullptr;
@@ -123,8 +123,9 @@ TEST_CASE("a package cut at any place is refused") {
 TEST_CASE("a package with changed bytes is refused or answers, and verify finds the change") {
   const std::string file = read_file(fixture("intents.eptf"));
   std::mt19937 random(7);
-  edge_ptf::Options options;
-  options.check_digests = 1;
+  edge_ptf::Options choice;
+  choice.check_digests = true;
+  const edge_ptf_options options = choice.c_options();
   for (int turn = 0; turn < 150; ++turn) {
     std::string copy = file;
     for (int i = 0; i < 1 + turn % 3; ++i) {
@@ -135,7 +136,7 @@ TEST_CASE("a package with changed bytes is refused or answers, and verify finds 
     if (edge_ptf_open_memory(copy.data(), copy.size(), &options, &runner) == EDGE_PTF_OK) {
       edge_ptf_result* result = nullptr;
       REQUIRE(edge_ptf_result_create(runner, &result) == EDGE_PTF_OK);
-      CHECK(edge_ptf_predict(runner, "turn on", EDGE_PTF_TERMINATED, nullptr, 0, result) == EDGE_PTF_OK);
+      CHECK(edge_ptf_predict(result, "turn on", EDGE_PTF_TERMINATED, nullptr, 0) == EDGE_PTF_OK);
       edge_ptf_result_destroy(result);
       edge_ptf_close(runner);
     }

@@ -53,7 +53,7 @@ TEST_CASE("the facts of a board are read") {
       {"var/lib/nvpmodel/status", "pmode:0002"},
       {"etc/nvpmodel.conf", "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=2 NAME=15W >\nCPU_ONLINE CORE_1 1"},
   });
-  const nlohmann::json found = surroundings(board.root());
+  const nlohmann::json found = environment(board.root());
   CHECK(found["load"] == 0.52);
   CHECK(found["governor"] == "ondemand");
   CHECK(found["frequency_khz"] == nlohmann::json{1500000.0, 2400000.0});
@@ -72,7 +72,7 @@ TEST_CASE("the facts of a board are read") {
 }
 
 TEST_CASE("what a system does not say is unknown") {
-  const nlohmann::json found = surroundings(System({}).root());
+  const nlohmann::json found = environment(System({}).root());
   for (const char* name :
        {"load", "cooling", "throttle_count", "throttled", "clocks_fixed", "ticks", "idle_ticks", "stolen_ticks"}) {
     CAPTURE(name);
@@ -86,8 +86,8 @@ TEST_CASE("what a system does not say is unknown") {
 
 TEST_CASE("an emulator is noticed, and time is counted") {
   CHECK(emulated() == EDGE_PTF_EMULATED);
-  const nlohmann::json before = surroundings();
-  const nlohmann::json after = surroundings();
+  const nlohmann::json before = environment();
+  const nlohmann::json after = environment();
   CHECK(after["ticks"] >= before["ticks"]);
   CHECK(peak_memory_mb() > 1);
 }

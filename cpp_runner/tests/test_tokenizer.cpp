@@ -3,7 +3,7 @@
 #include <random>
 
 #include "fixtures.h"
-#include "tokenizer.h"
+#include "tokenizers/wordpiece.h"
 
 namespace {
 
@@ -32,31 +32,45 @@ TEST_CASE("ids and types are those of the Hugging Face tokenizer") {
     const edge_ptf::Bytes tables(copy.data(), content.size());
     edge_ptf::Encoding encoding;
     for (const auto& wanted : read_cases(std::string(name) + ".jsonl")) {
-      const edge_ptf::Tokenizer tokenizer(edge_ptf::Tables(tables), wanted["max_length"].get<size_t>(),
+      const edge_ptf::WordPiece tokenizer(edge_ptf::WordPieceTables(tables), wanted["max_length"].get<size_t>(),
                                           strategy(wanted["strategy"]));
       const std::string text = from_hex(wanted["text"]);
       CAPTURE(wanted.dump());
       const bool paired = wanted.contains("pair");
-      const std::string pair = paired ? from_hex(wanted["pair"]) : "";
+      const std::string second = paired ? from_hex(wanted["pair"]) : "";
+      const std::string_view view = second;
+      const std::string_view* pair = paired ? &view : nullptr;
       if (wanted["ids"].is_null()) {
-        CHECK_THROWS_AS(paired ? tokenizer.encode(text, pair, encoding) : tokenizer.encode(text, encoding),
-                        edge_ptf::Error);
+        CHECK_THROWS_AS(tokenizer.encode(text, pair, encoding), edge_ptf::Error);
         continue;
       }
-      paired ? tokenizer.encode(text, pair, encoding) : tokenizer.encode(text, encoding);
+      tokenizer.encode(text, pair, encoding);
       CHECK(encoding.ids == wanted["ids"].get<std::vector<int64_t>>());
       CHECK(encoding.types == wanted["types"].get<std::vector<int64_t>>());
     }
   }
 }
 
-TEST_CASE("damaged tables are refused, or cut texts into something, without harm") {
+TEST_CASE("an unknown kind of tokenizer is refused with the known ones") {
+  edge_ptf::TokenizerEntry entry;
+  entry.kind = "bpe\n";
+  try {
+    edge_ptf::make_tokenizer(entry, {});
+    FAIL("made");
+  } catch (const edge_ptf::Error& error) {
+    CHECK(error.status() == EDGE_PTF_BAD_INPUT);
+    CHECK(std::string(error.what()) == "this runner has no tokenizer of the kind 'bpe?' (it has: wordpiece)");
+  }
+}
+
+TEST_CASE("damaged tables are refused, or split texts somehow, without harm") {
   const std::string content = read_file(fixture("uncased.bin"));
   std::mt19937 random(11);
   std::string text;
   for (uint32_t i = 0; i < 400; ++i) {
     text += static_cast<char>(random());
   }
+  const std::string_view pair = "turn on";
   edge_ptf::Encoding encoding;
   int refused = 0;
   for (int turn = 0; turn < 300; ++turn) {
@@ -68,10 +82,10 @@ TEST_CASE("damaged tables are refused, or cut texts into something, without harm
       bytes[random() % range] = static_cast<unsigned char>(random());
     }
     try {
-      const edge_ptf::Tokenizer tokenizer(edge_ptf::Tables({bytes, content.size()}), 64,
+      const edge_ptf::WordPiece tokenizer(edge_ptf::WordPieceTables({bytes, content.size()}), 64,
                                           edge_ptf::Truncation::kLongestFirst);
-      tokenizer.encode(text, encoding);
-      tokenizer.encode(text, "turn on", encoding);
+      tokenizer.encode(text, nullptr, encoding);
+      tokenizer.encode(text, &pair, encoding);
       CHECK(encoding.ids.size() <= 64);
     } catch (const edge_ptf::Error&) {
       ++refused;
@@ -80,7 +94,7 @@ TEST_CASE("damaged tables are refused, or cut texts into something, without harm
   CHECK(refused > 50);
   for (size_t size = 0; size < content.size(); size += content.size() / 50 + 1) {
     const auto copy = aligned(content.substr(0, size));
-    CHECK_THROWS_AS(edge_ptf::Tables({copy.data(), size}), edge_ptf::Error);
+    CHECK_THROWS_AS(edge_ptf::WordPieceTables({copy.data(), size}), edge_ptf::Error);
   }
 }
 
@@ -109,7 +123,7 @@ std::pair<size_t, size_t> section(const unsigned char* bytes, uint32_t kind) {
 
 }  // namespace
 
-TEST_CASE("a template in which a text does not stand once is refused") {
+TEST_CASE("a template in which a text does not occur once is refused") {
   const std::string content = read_file(fixture("uncased.bin"));
   for (const uint32_t kind : {7U, 8U}) {
     for (const uint32_t role : {0U, 1U, 2U}) {
@@ -117,14 +131,14 @@ TEST_CASE("a template in which a text does not stand once is refused") {
       auto* bytes = reinterpret_cast<unsigned char*>(copy.data());
       const auto [begin, size] = section(bytes, kind);
       REQUIRE(size % 12 == 0);
-      const edge_ptf::Tables sound({bytes, content.size()});
+      const edge_ptf::WordPieceTables sound({bytes, content.size()});
       bool changed = false;
       for (size_t at = begin; at < begin + size; at += 12) {
         changed = changed || number(bytes, at) != role;
         put(bytes, at, role);  // no text, too many, or the second text in place of the first
       }
       REQUIRE(changed);
-      CHECK_THROWS_AS(edge_ptf::Tables({bytes, content.size()}), edge_ptf::Error);
+      CHECK_THROWS_AS(edge_ptf::WordPieceTables({bytes, content.size()}), edge_ptf::Error);
     }
   }
 }
@@ -135,8 +149,8 @@ TEST_CASE("a continuation that leads out of the trie is refused") {
   auto* bytes = reinterpret_cast<unsigned char*>(copy.data());
   const auto [begin, size] = section(bytes, 1);
   const auto last = static_cast<uint32_t>(size / 4 - 1);
-  put(bytes, begin + 4 * size_t{last}, 0x3FFFFFU << edge_ptf::Tables::kBaseShift);  // byte 0: an id, as far as it knows
-  CHECK_NOTHROW(edge_ptf::Tables({bytes, content.size()}));
+  put(bytes, begin + 4 * size_t{last}, 0x3FFFFFU << edge_ptf::WordPieceTables::kBaseShift);  // byte 0: read as an id
+  CHECK_NOTHROW(edge_ptf::WordPieceTables({bytes, content.size()}));
   put(bytes, 24, last);
-  CHECK_THROWS_AS(edge_ptf::Tables({bytes, content.size()}), edge_ptf::Error);
+  CHECK_THROWS_AS(edge_ptf::WordPieceTables({bytes, content.size()}), edge_ptf::Error);
 }

@@ -259,7 +259,7 @@ int bench_command(const std::vector<std::string>& words) {
   std::set<std::string> options = engine_options();
   options.insert({"texts", "baseline", "mode", "rate", "seconds", "calls", "seed", "out", "only"});
   const Arguments arguments(words, {"json", "check", "memory"}, options);
-  const EngineChoice choice(arguments);
+  const edge_ptf::Options settings = read_options(arguments);
   const std::string package = package_among(arguments);
   const std::string mode = arguments.choice("mode", {"burst", "paced", "sustained"});
   const bool tokenizer_only = arguments.choice("only", {"all", "tokenizer"}) == "tokenizer";
@@ -282,11 +282,11 @@ int bench_command(const std::vector<std::string>& words) {
   const auto seed = static_cast<uint32_t>(arguments.whole("seed", 0, 0, UINT32_MAX));
   const std::vector<Input> texts = ordered(read_texts(arguments.text("texts", "")), seed);
 
-  const json before = surroundings();
-  Subject subject(package, choice.options, texts, tokenizer_only);
+  const json before = environment();
+  Subject subject(package, settings, texts, tokenizer_only);
   std::unique_ptr<Subject> baseline;
   if (arguments.has("baseline")) {
-    baseline = std::make_unique<Subject>(arguments.text("baseline", ""), choice.options, texts, false);
+    baseline = std::make_unique<Subject>(arguments.text("baseline", ""), settings, texts, false);
   }
   std::vector<Call> packages;
   for (Subject* each : {&subject, baseline.get()}) {
@@ -297,7 +297,7 @@ int bench_command(const std::vector<std::string>& words) {
   }
   take_turns(packages, pace, steady_timer());
   const double peak = peak_memory_mb();
-  const json after = surroundings();
+  const json after = environment();
   const auto [flags, warnings] = judged(before, after, subject.samples());
 
   json record = {

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -11,67 +10,74 @@ using nlohmann::json;
 
 namespace {
 
-constexpr size_t kShownClasses = 5;
+constexpr size_t kShownScores = 5;
 
-// What edge-ptf prints for a score: three digits.
+// A score as edge-ptf prints it.
 std::string three_digits(double value) {
   char text[32];
   (void)std::snprintf(text, sizeof text, "%.3f", value);
   return text;
 }
 
-json as_json(const edge_ptf::Runner& runner, const edge_ptf::Answer& answer, const Input& input) {
-  json row = {{"text", input.text}};
-  if (input.paired) {
-    row["text_pair"] = input.pair;
+json item_json(const edge_ptf_item& item, const Input& input) {
+  json row = {{"label", item.label}, {"score", item.score}};
+  if ((item.flags & EDGE_PTF_OUT_OF_SCOPE) != 0) {
+    row["out_of_scope"] = true;
   }
-  if (runner.kind() == EDGE_PTF_CLASSIFICATION) {
-    row["label"] = answer.label();
-    row["score"] = answer.score();
-    row["classes"] = json::array();
-    for (const auto& [label, score] : answer.classes(kShownClasses)) {
-      row["classes"].push_back({{"label", label}, {"score", score}});
-    }
-    return row;
-  }
-  row["label"] = json::array();
-  for (const edge_ptf_word& word : answer.words()) {
-    row["label"].push_back(word.tag);
-  }
-  row["score"] = answer.score();
-  row["entities"] = json::array();
-  for (const edge_ptf_entity& entity : answer.entities()) {
-    row["entities"].push_back({{"type", entity.type},
-                               {"start", entity.begin_character},
-                               {"end", entity.end_character},
-                               {"text", input.text.substr(entity.begin_byte, entity.end_byte - entity.begin_byte)},
-                               {"score", entity.score}});
+  if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
+    row["start"] = item.begin_character;
+    row["end"] = item.end_character;
+    row["text"] = input.text.substr(item.begin_byte, item.end_byte - item.begin_byte);
   }
   return row;
 }
 
-std::string as_line(const edge_ptf::Runner& runner, const edge_ptf::Answer& answer, const Input& input) {
-  std::string shown;
-  if (runner.kind() == EDGE_PTF_CLASSIFICATION) {
-    shown = answer.label();
-  } else {
-    for (const edge_ptf_entity& entity : answer.entities()) {
-      shown += (shown.empty() ? "" : ", ") + std::string(entity.type) + ": " +
-               input.text.substr(entity.begin_byte, entity.end_byte - entity.begin_byte);
-    }
+// Lists without an item are left out, except for the answers.
+json as_json(const edge_ptf::Answer& answer, const Input& input) {
+  json row = {{"text", input.text}, {"heads", json::array()}};
+  if (input.paired) {
+    row["text_pair"] = input.pair;
   }
-  return (shown.empty() ? "–" : shown) + "\t" + three_digits(answer.score()) + "\t" + input.text;
+  for (size_t head = 0; head < answer.runner().head_count(); ++head) {
+    json found = {{"name", answer.runner().head(head).name}, {"score", answer.score(head)}, {"answers", json::array()}};
+    for (const edge_ptf_item& item : answer.answers(head)) {
+      found["answers"].push_back(item_json(item, input));
+    }
+    for (const edge_ptf_item& item : answer.items(EDGE_PTF_SCORES, head, kShownScores)) {
+      found["scores"].push_back(item_json(item, input));
+    }
+    for (const edge_ptf_item& item : answer.words(head)) {
+      found["words"].push_back(item_json(item, input));
+    }
+    row["heads"].push_back(found);
+  }
+  return row;
+}
+
+// For each head its answers and its score, then the text.
+std::string as_line(const edge_ptf::Answer& answer, const Input& input) {
+  std::string line;
+  for (size_t head = 0; head < answer.runner().head_count(); ++head) {
+    std::string shown;
+    for (const edge_ptf_item& item : answer.answers(head)) {
+      shown.append(shown.empty() ? "" : ", ").append(item.label);
+      if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
+        shown.append(": ").append(input.text, item.begin_byte, item.end_byte - item.begin_byte);
+      }
+    }
+    line.append(shown.empty() ? "–" : shown).append("\t").append(three_digits(answer.score(head))).append("\t");
+  }
+  return line + input.text;
 }
 
 void report_line(const edge_ptf_report& report) {
   const char* what = report.tokenized != 0 ? "golden vectors answered" : "golden vectors answered from their token ids";
   if (report.exact != 0) {
-    std::printf("%zu %s; largest difference %.2g %% of the largest logit (allowed: %.2g %%)\n", report.golden, what,
+    std::printf("%zu %s; largest difference %.2g %% of the largest value (allowed: %.2g %%)\n", report.golden, what,
                 100 * report.largest_difference, 100 * report.tolerance);
   } else {
-    std::printf(
-        "%zu %s; their logits were not judged: this processor does not execute the package's INT8 products exactly\n",
-        report.golden, what);
+    std::printf("%zu %s; their values were not judged: this processor does not compute the INT8 products exactly\n",
+                report.golden, what);
   }
 }
 
@@ -81,16 +87,20 @@ std::set<std::string> engine_options() {
   return {"threads", "spinning", "arena", "affinity"};
 }
 
-EngineChoice::EngineChoice(const Arguments& arguments) : affinity(arguments.text("affinity", "")) {
-  const auto on = [&arguments](const char* name) {
+edge_ptf::Options read_options(const Arguments& arguments) {
+  const auto on = [&arguments](const char* name) -> std::optional<bool> {
     const std::string value = arguments.choice(name, {"package", "on", "off"});
-    return value == "package" ? -1 : value == "on" ? 1 : 0;
+    return value == "package" ? std::nullopt : std::optional(value == "on");
   };
-  options.threads = static_cast<int32_t>(arguments.whole("threads", 0, 0, 64));
+  edge_ptf::Options options;
+  options.threads = static_cast<int>(arguments.whole("threads", 0, 0, 64));
   options.spinning = on("spinning");
   options.arena = on("arena");
-  options.check_digests = arguments.has("check") ? 1 : 0;
-  options.affinity = arguments.has("affinity") ? affinity.c_str() : nullptr;
+  options.check_digests = arguments.has("check");
+  if (arguments.has("affinity")) {
+    options.affinity = arguments.text("affinity", "");
+  }
+  return options;
 }
 
 Input parse_input(const std::string& line, bool is_json, const std::string& place) {
@@ -99,12 +109,12 @@ Input parse_input(const std::string& line, bool is_json, const std::string& plac
   }
   const json content = json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!content.is_object() || !content.contains("text") || !content["text"].is_string()) {
-    throw UsageError(place + ": no JSON object with a \"text\"");
+    throw UsageError(place + ": not a JSON object with a \"text\"");
   }
   Input input{content["text"].get<std::string>(), "", false};
   if (content.contains("text_pair") && !content["text_pair"].is_null()) {
     if (!content["text_pair"].is_string()) {
-      throw UsageError(place + ": \"text_pair\" is no text");
+      throw UsageError(place + ": \"text_pair\" is not a text");
     }
     input.pair = content["text_pair"].get<std::string>();
     input.paired = true;
@@ -131,24 +141,23 @@ int info_command(const std::vector<std::string>& words) {
     std::cout << document.dump(2) << '\n';
     return EDGE_PTF_OK;
   }
-  const json& head = manifest["heads"][0];
-  const json& task = head["task"];
-  const auto answering = [&](const json& graph) { return graph["name"] == head["graph"]; };
-  const json& graphs = manifest["graphs"];
-  const json& scheme = (*std::find_if(graphs.begin(), graphs.end(), answering))["scheme"];
-  std::cout << "name       " << runner.name() << '\n'
-            << "payload    " << runner.payload() << '\n'
-            << "task       " << task["name"].get<std::string>() << ", " << runner.labels().size() << " labels"
-            << (runner.takes_pairs() ? ", pairs of texts" : "") << '\n';
-  if (task.contains("out_of_scope_label") && task["out_of_scope_label"].is_string()) {
-    std::cout << "           out of scope: " << task["out_of_scope_label"].get<std::string>();
-    if (task.contains("threshold") && task["threshold"].is_number()) {
-      std::cout << " below a probability of " << three_digits(task["threshold"].get<double>());
+  std::cout << "name       " << runner.name() << '\n' << "payload    " << runner.payload() << '\n';
+  for (size_t i = 0; i < runner.head_count(); ++i) {
+    const edge_ptf_head head = runner.head(i);
+    std::cout << "head       " << head.name << ": " << head.task << ", " << head.label_count << " labels"
+              << (runner.takes_pairs() ? ", pairs of texts" : "") << '\n';
+    for (const auto& [option, value] : manifest["heads"][i].value("options", json::object()).items()) {
+      if (!value.is_null()) {
+        std::cout << "           " << option << ": " << value.dump() << '\n';
+      }
     }
-    std::cout << '\n';
   }
-  std::cout << "scheme     " << scheme.value("precision", "fp32") << ", " << scheme.value("mode", "none") << '\n'
-            << "tokenizer  " << (runner.has_tokenizer() ? "yes" : "none: token ids only") << ", at most "
+  for (const json& graph : manifest["graphs"]) {
+    const json& scheme = graph["scheme"];
+    std::cout << "graph      " << graph["name"].get<std::string>() << ": " << graph["format"].get<std::string>() << ", "
+              << scheme.value("precision", "fp32") << ", " << scheme.value("mode", "none") << '\n';
+  }
+  std::cout << "tokenizer  " << (runner.has_tokenizer() ? "yes" : "none: token ids only") << ", at most "
             << runner.max_length() << " tokens\n"
             << "threads    " << runner.threads() << '\n'
             << "runner     " << edge_ptf_version() << ", " << edge_ptf_engine_version() << '\n';
@@ -156,10 +165,10 @@ int info_command(const std::vector<std::string>& words) {
 }
 
 int predict_command(const std::vector<std::string>& words) {
-  std::set<std::string> options = engine_options();
-  options.insert("pair");
-  const Arguments arguments(words, {"json", "jsonl", "check"}, options);
-  const EngineChoice choice(arguments);
+  std::set<std::string> allowed = engine_options();
+  allowed.insert("pair");
+  const Arguments arguments(words, {"json", "jsonl", "check"}, allowed);
+  const edge_ptf::Options options = read_options(arguments);
   const std::string package = package_among(arguments);
   const std::vector<std::string> texts(arguments.plain().begin() + 1, arguments.plain().end());
   if (arguments.has("pair") && texts.size() != 1) {
@@ -171,15 +180,15 @@ int predict_command(const std::vector<std::string>& words) {
   if (texts.empty() && isatty(STDIN_FILENO) != 0) {
     throw UsageError("no text given: edge-ptf-runner predict PACKAGE \"your text\", or pipe one text a line");
   }
-  const edge_ptf::Runner runner(package, choice.options);
+  const edge_ptf::Runner runner(package, options);
   edge_ptf::Answer answer(runner);
   const auto say = [&](const Input& input) {
     input.paired ? answer.ask(input.text, input.pair) : answer.ask(input.text);
     if (arguments.has("json") || arguments.has("jsonl")) {
-      // Text that is not UTF-8 is shown as the library read it.
-      std::cout << as_json(runner, answer, input).dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+      // Invalid UTF-8 is shown as U+FFFD.
+      std::cout << as_json(answer, input).dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
     } else {
-      std::cout << as_line(runner, answer, input) << '\n';
+      std::cout << as_line(answer, input) << '\n';
     }
   };
   for (const std::string& text : texts) {
@@ -203,19 +212,19 @@ int predict_command(const std::vector<std::string>& words) {
 
 int selftest_command(const std::vector<std::string>& words) {
   const Arguments arguments(words, {"check"}, engine_options());
-  const EngineChoice choice(arguments);
-  const edge_ptf::Runner runner(package_among(arguments), choice.options);
+  const edge_ptf::Options options = read_options(arguments);
+  const edge_ptf::Runner runner(package_among(arguments), options);
   report_line(runner.selftest());
   return EDGE_PTF_OK;
 }
 
 int verify_command(const std::vector<std::string>& words) {
   const Arguments arguments(words, {}, engine_options());
-  const EngineChoice choice(arguments);
-  edge_ptf_report report{};
-  report.struct_size = sizeof report;
-  edge_ptf::check(edge_ptf_verify(package_among(arguments).c_str(), &choice.options, &report));
-  std::printf("%zu files as the manifest says\n", report.files);
+  const edge_ptf::Options options = read_options(arguments);
+  const edge_ptf_options given = options.c_options();
+  auto report = edge_ptf::sized<edge_ptf_report>();
+  edge_ptf::check(edge_ptf_verify(package_among(arguments).c_str(), &given, &report));
+  std::printf("%zu files are as the manifest says\n", report.files);
   report_line(report);
   return EDGE_PTF_OK;
 }

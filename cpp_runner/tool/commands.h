@@ -13,15 +13,11 @@ int bench_command(const std::vector<std::string>& words);
 int selftest_command(const std::vector<std::string>& words);
 int verify_command(const std::vector<std::string>& words);
 
-// What every command that opens a package takes: --threads, --spinning, --arena, --affinity, --check.
+// The options of every command that opens a package: --threads, --spinning, --arena, --affinity. The flag is --check.
 std::set<std::string> engine_options();
 
-// The options of the library from those of the command line; keeps the text that they point to.
-struct EngineChoice {
-  explicit EngineChoice(const Arguments& arguments);
-  edge_ptf::Options options;
-  std::string affinity;
-};
+// The options of the library from those of the command line.
+edge_ptf::Options read_options(const Arguments& arguments);
 
 // A text, or a pair of texts.
 struct Input {
@@ -33,5 +29,5 @@ struct Input {
 // One line of input: plain text, or with `json` an object with "text" and optionally "text_pair".
 Input parse_input(const std::string& line, bool json, const std::string& place);
 
-// The only package among the plain words, which is the first one.
+// The package: the first of the plain words.
 std::string package_among(const Arguments& arguments);

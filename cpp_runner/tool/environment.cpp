@@ -193,7 +193,7 @@ json machine() {
   };
 }
 
-json surroundings(const std::string& root) {
+json environment(const std::string& root) {
   const std::string cpus = root + "/sys/devices/system/cpu";
   json found = processor_time(root);
   const std::string load = read(root + "/proc/loadavg");

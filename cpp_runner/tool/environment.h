@@ -22,7 +22,7 @@ bool emulated();
 //   power_mode, clocks_fixed of a Jetson: nvpmodel's mode, and whether no frequency may change (jetson_clocks)
 //   ticks, idle_ticks, stolen_ticks  processor time of the whole machine so far, in 1 / ticks_per_second
 //   process_ms               processor time of this program so far
-nlohmann::json surroundings(const std::string& root = "");
+nlohmann::json environment(const std::string& root = "");
 
 // The most memory that was resident at once, in MB (10^6 bytes); 0 where unknown.
 double peak_memory_mb();

@@ -35,7 +35,7 @@ Options of all commands that answer; without them the package's own settings hol
   --threads N   --spinning on|off   --arena on|off   --affinity LIST
   --check       compares the sha256 of what is used (verify does it once for all)
 
-Exit codes: 0 done, 2 wrong usage or bad input, 3 failed (selftest, verify), 5 environment, 1 a fault of ours.
+Exit codes: 0 done, 2 wrong usage or bad input, 3 failed (selftest, verify), 5 environment, 1 internal error.
 )";
 
 int complain(int code, const std::string& message) {

@@ -1,4 +1,4 @@
-// The turns of one launch: how long a package warms up, whose block is next, and when it is over. Knows no package.
+// The turns of one launch: how long a package warms up, which package is next, and when the launch ends.
 #pragma once
 
 #include <cstddef>

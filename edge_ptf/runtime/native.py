@@ -1,16 +1,17 @@
-"""The C++ runner in this process, through its C interface (`cpp_runner/include/edge_ptf.h`)."""
+"""The C++ runner in this process, through its C API (`cpp_runner/include/edge_ptf.h`)."""
 
 from __future__ import annotations
 
 import ctypes
 import ctypes.util
 import os
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +19,14 @@ from numpy.typing import NDArray
 from edge_ptf.errors import BadInputError, EdgePtfError, EnvironmentFault, ExitCode, PackageError, VerificationError
 from edge_ptf.tasks.base import Prediction
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 LIBRARY_VARIABLE = "EDGE_PTF_RUNNER_LIBRARY"
 FILE_NAMES = ("libedge_ptf_runner.so", "libedge_ptf_runner.dylib")
 BUILT = Path(__file__).resolve().parents[2] / "build" / "runner-release"
-"""Where `make runner` puts it, beside a source tree."""
+"""Where `make runner` puts the library in a source tree."""
 SHOWN_CLASSES = 5
-CLASSIFICATION = 1
+ANSWERS, SCORES, WORDS = range(3)
+"""`edge_ptf_list`."""
 OF_STATUS: dict[int, type[EdgePtfError]] = {
     ExitCode.BAD_INPUT: PackageError,
     ExitCode.FAIL: VerificationError,
@@ -32,11 +34,19 @@ OF_STATUS: dict[int, type[EdgePtfError]] = {
 }
 
 
-class Options(ctypes.Structure):
+class Sized(ctypes.Structure):
+    """Base of the structures: `struct_size` comes first and is set here."""
+
+    _fields_: ClassVar[Sequence[tuple[str, Any]]] = (("struct_size", c_size_t),)
+
+    def __init__(self) -> None:
+        super().__init__(ctypes.sizeof(self))
+
+
+class Options(Sized):
     """`edge_ptf_options`."""
 
     _fields_ = (
-        ("struct_size", c_size_t),
         ("threads", c_int32),
         ("spinning", c_int32),
         ("arena", c_int32),
@@ -45,12 +55,19 @@ class Options(ctypes.Structure):
     )
 
 
-class Entity(ctypes.Structure):
-    """`edge_ptf_entity`."""
+class Head(Sized):
+    """`edge_ptf_head`."""
+
+    _fields_ = (("name", c_char_p), ("task", c_char_p), ("kind", c_char_p), ("label_count", c_size_t))
+
+
+class Item(Sized):
+    """`edge_ptf_item`."""
 
     _fields_ = (
-        ("type", c_char_p),
+        ("label", c_char_p),
         ("score", c_double),
+        ("flags", c_uint32),
         ("begin_byte", c_size_t),
         ("end_byte", c_size_t),
         ("begin_character", c_size_t),
@@ -60,23 +77,22 @@ class Entity(ctypes.Structure):
     )
 
 
-class Word(ctypes.Structure):
-    """`edge_ptf_word`."""
+class Tensor(Sized):
+    """`edge_ptf_tensor`."""
 
-    _fields_ = (("tag", c_char_p), ("score", c_double), ("begin_byte", c_size_t), ("end_byte", c_size_t))
+    _fields_ = (("values", POINTER(c_float)), ("shape", POINTER(c_size_t)), ("rank", c_size_t))
 
 
-class Timing(ctypes.Structure):
+class Timing(Sized):
     """`edge_ptf_timing`, in nanoseconds."""
 
     _fields_ = (("tokenize", c_int64), ("engine", c_int64), ("decode", c_int64))
 
 
-class Report(ctypes.Structure):
+class Report(Sized):
     """`edge_ptf_report`."""
 
     _fields_ = (
-        ("struct_size", c_size_t),
         ("files", c_size_t),
         ("golden", c_size_t),
         ("largest_difference", c_double),
@@ -86,42 +102,39 @@ class Report(ctypes.Structure):
     )
 
 
-TEXTS = (c_void_p, c_char_p, c_size_t, c_char_p, c_size_t, c_void_p)
+TEXTS = (c_void_p, c_char_p, c_size_t, c_char_p, c_size_t)
 SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "abi_version": (c_uint32, ()),
     "version": (c_char_p, ()),
     "engine_version": (c_char_p, ()),
     "last_error": (c_char_p, ()),
-    "options_init": (None, (POINTER(Options),)),
     "open": (c_int, (c_char_p, POINTER(Options), POINTER(c_void_p))),
     "open_memory": (c_int, (c_char_p, c_size_t, POINTER(Options), POINTER(c_void_p))),
     "close": (None, (c_void_p,)),
-    "runner_kind": (c_int, (c_void_p,)),
     "runner_threads": (c_int, (c_void_p,)),
     "runner_has_tokenizer": (c_int, (c_void_p,)),
+    "runner_head_count": (c_size_t, (c_void_p,)),
+    "runner_head": (c_int, (c_void_p, c_size_t, POINTER(Head))),
+    "runner_label": (c_char_p, (c_void_p, c_size_t, c_size_t)),
     "result_create": (c_int, (c_void_p, POINTER(c_void_p))),
     "result_destroy": (None, (c_void_p,)),
     "predict": (c_int, TEXTS),
     "tokenize": (c_int, TEXTS),
-    "predict_ids": (c_int, (c_void_p, POINTER(c_int64), POINTER(c_int64), c_size_t, c_void_p)),
-    "result_label": (c_char_p, (c_void_p,)),
-    "result_score": (c_double, (c_void_p,)),
-    "result_class": (c_char_p, (c_void_p, c_size_t, POINTER(c_double))),
-    "result_word_count": (c_size_t, (c_void_p,)),
-    "result_word": (c_int, (c_void_p, c_size_t, POINTER(Word))),
-    "result_entity_count": (c_size_t, (c_void_p,)),
-    "result_entity": (c_int, (c_void_p, c_size_t, POINTER(Entity))),
+    "predict_ids": (c_int, (c_void_p, POINTER(c_int64), POINTER(c_int64), c_size_t)),
+    "result_score": (c_double, (c_void_p, c_size_t)),
+    "result_count": (c_size_t, (c_void_p, c_size_t, c_int)),
+    "result_item": (c_int, (c_void_p, c_size_t, c_int, c_size_t, POINTER(Item))),
+    "result_tensor": (c_int, (c_void_p, c_size_t, c_char_p, POINTER(Tensor))),
     "result_ids": (POINTER(c_int64), (c_void_p, POINTER(c_size_t))),
     "result_types": (POINTER(c_int64), (c_void_p, POINTER(c_size_t))),
-    "result_logits": (POINTER(c_float), (c_void_p, POINTER(c_size_t), POINTER(c_size_t))),
-    "result_timing": (Timing, (c_void_p,)),
+    "result_timing": (c_int, (c_void_p, POINTER(Timing))),
     "selftest": (c_int, (c_void_p, POINTER(Report))),
     "verify": (c_int, (c_char_p, POINTER(Options), POINTER(Report))),
 }
 
 
 class Library:
-    """The shared library, its functions by their names without the prefix."""
+    """The shared library. Its functions are attributes, named without the prefix."""
 
     def __init__(self, path: str) -> None:
         try:
@@ -130,14 +143,17 @@ class Library:
             raise EnvironmentFault(f"{path}: the runner cannot be loaded ({error})") from None
         try:
             if (found := self._handle.edge_ptf_abi_version()) != ABI_VERSION:
-                raise EnvironmentFault(f"{path}: ABI version {found} of the runner; this edge-ptf uses {ABI_VERSION}")
+                raise EnvironmentFault(
+                    f"{path}: the runner has ABI version {found}; this edge-ptf uses {ABI_VERSION}",
+                    hint="Build it again: make runner",
+                )
             for name, (result, arguments) in SIGNATURES.items():
                 function = getattr(self._handle, f"edge_ptf_{name}")
                 function.restype, function.argtypes = result, arguments
                 setattr(self, name, function)
         except AttributeError as error:
             raise EnvironmentFault(
-                f"{path}: not the runner of this edge-ptf ({error})", hint="Build it anew: make runner"
+                f"{path}: not the runner of this edge-ptf ({error})", hint="Build it again: make runner"
             ) from None
         self.path = Path(path)
 
@@ -145,25 +161,25 @@ class Library:
         raise AttributeError(name)
 
     def check(self, status: int) -> None:
-        """Raises what a status other than OK stands for."""
+        """Raises the error that belongs to a status other than OK."""
         if status != ExitCode.OK:
             message = self.last_error().decode(errors="replace")
             raise OF_STATUS.get(status, RuntimeError)(message)
 
     @property
     def title(self) -> str:
-        """Name and version, as evidence has it."""
+        """Name and version, for evidence."""
         return f"edge-ptf-runner {self.version().decode()}"
 
     @property
     def engine(self) -> tuple[str, str]:
-        """Name and version of its engine."""
-        name, _, version = self.engine_version().decode().partition(" ")
+        """Name and version of its first engine."""
+        name, _, version = self.engine_version().decode().partition(",")[0].partition(" ")
         return name, version
 
 
 def find_library() -> Path | None:
-    """Where the runner's library is: named by EDGE_PTF_RUNNER_LIBRARY, built in this source tree, or installed."""
+    """The runner's library: named by EDGE_PTF_RUNNER_LIBRARY, built in this source tree, or installed."""
     if named := os.environ.get(LIBRARY_VARIABLE):
         if not Path(named).exists():
             raise BadInputError(f"{LIBRARY_VARIABLE}: {named} does not exist", hint="Name the runner's shared library")
@@ -190,13 +206,23 @@ def load_library(path: str | None = None) -> Library:
 
 @dataclass(frozen=True, slots=True)
 class SelftestReport:
-    """What `selftest` and `verify` of the runner found."""
+    """The result of `selftest` and `verify` of the runner."""
 
     files: int
     golden: int
     largest_difference: float
     exact: bool
     tokenized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NativeHead:
+    """A head of a package."""
+
+    name: str
+    task: str
+    kind: str
+    labels: tuple[str, ...]
 
 
 class NativeRunner:
@@ -208,16 +234,16 @@ class NativeRunner:
         """Args:
         path: a package file or directory.
         threads: of one inference; 0: as the package says.
-        library: None for the one that is found.
-        check_digests: compare the sha256 of what is used.
+        library: None: the one that `load_library` finds.
+        check_digests: compare the sha256 of every file that is used.
         """
         self.library = library or load_library()
         options, self._runner, self._result = Options(), c_void_p(), c_void_p()
-        self.library.options_init(byref(options))
         options.threads, options.check_digests = threads, check_digests
         self.library.check(self.library.open(os.fsencode(path), byref(options), byref(self._runner)))
         self.library.check(self.library.result_create(self._runner, byref(self._result)))
-        self.classifies = self.library.runner_kind(self._runner) == CLASSIFICATION
+        count = self.library.runner_head_count(self._runner)
+        self.heads = tuple(self._head(index) for index in range(count))
 
     def __enter__(self) -> NativeRunner:
         return self
@@ -228,15 +254,20 @@ class NativeRunner:
         self.close()
 
     def close(self) -> None:
-        """Gives the package back; the runner cannot be used any more."""
+        """Closes the package; the runner cannot be used any more."""
         self.library.result_destroy(self._result)
         self.library.close(self._runner)
         self._result, self._runner = c_void_p(), c_void_p()
 
     def answer(self, text: str | bytes, text_pair: str | None = None) -> Prediction:
-        """The label (or tags), its probability, and details."""
+        """The answer of the first head: its label (or tags), its probability, and details."""
+        return self.answers(text, text_pair)[0]
+
+    def answers(self, text: str | bytes, text_pair: str | None = None) -> list[Prediction]:
+        """The answer of every head, from one pass through the graph."""
         self._call(self.library.predict, text, text_pair)
-        return self._classes() if self.classifies else self._tags(text)
+        plain = text if isinstance(text, str) else text.decode(errors="replace")
+        return [self._prediction(index, plain) for index in range(len(self.heads))]
 
     def encode(self, text: str | bytes, text_pair: str | None = None) -> tuple[list[int], list[int]]:
         """Token ids and types, special tokens included."""
@@ -244,85 +275,115 @@ class NativeRunner:
         return self._numbers(self.library.result_ids), self._numbers(self.library.result_types)
 
     def answer_ids(self, ids: list[int], types: list[int] | None = None) -> Prediction | None:
-        """The answer to token ids; None for tags, which need the text. `logits` holds what the engine gave."""
+        """The answer of the first head to token ids; None if it needs the text. `output` has the values in both cases.
+
+        Raises:
+            BadInputError: there are not as many types as ids.
+        """
+        if types is not None and len(types) != len(ids):
+            raise BadInputError(f"{len(types)} token types for {len(ids)} token ids")
         array, kinds = (None if each is None else (c_int64 * len(each))(*each) for each in (ids, types))
-        self.library.check(self.library.predict_ids(self._runner, array, kinds, len(ids), self._result))
-        return self._classes() if self.classifies else None
+        self.library.check(self.library.predict_ids(self._result, array, kinds, len(ids)))
+        answered = any(self.library.result_count(self._result, 0, each) for each in (ANSWERS, SCORES))
+        return self._prediction(0, "") if answered else None
+
+    def output(self, role: str = "logits", head: int = 0) -> NDArray[np.float32]:
+        """An output of the last answer without the batch axis: [label], or [token, label]."""
+        tensor = Tensor()
+        self.library.check(self.library.result_tensor(self._result, head, role.encode(), byref(tensor)))
+        return np.ctypeslib.as_array(tensor.values, tuple(tensor.shape[: tensor.rank])).copy()
 
     @property
     def logits(self) -> NDArray[np.float32]:
-        """Of the last answer: [classes] or [tokens, classes]."""
-        rows, columns = c_size_t(), c_size_t()
-        first = self.library.result_logits(self._result, byref(rows), byref(columns))
-        found = np.ctypeslib.as_array(first, (rows.value, columns.value)).copy()
-        return found[0] if self.classifies else found
+        """The logits of the first head for the last answer."""
+        return self.output()
 
     @property
     def timing(self) -> tuple[int, int, int]:
-        """Nanoseconds that the last answer took to tokenize, in the engine, and to decode."""
-        found = self.library.result_timing(self._result)
+        """Nanoseconds of the last answer: to tokenize, in the engine, to decode."""
+        found = Timing()
+        self.library.check(self.library.result_timing(self._result, byref(found)))
         return found.tokenize, found.engine, found.decode
 
     def selftest(self) -> SelftestReport:
         """Answers the golden vectors.
 
         Raises:
-            VerificationError: one is answered otherwise.
+            VerificationError: an answer differs.
         """
-        report = Report(struct_size=ctypes.sizeof(Report))
+        report = Report()
         self.library.check(self.library.selftest(self._runner, byref(report)))
         return _report(report)
+
+    def _head(self, index: int) -> NativeHead:
+        found = Head()
+        self.library.check(self.library.runner_head(self._runner, index, byref(found)))
+        labels = (self.library.runner_label(self._runner, index, number) for number in range(found.label_count))
+        name, task, kind = (each.decode() for each in (found.name, found.task, found.kind))
+        return NativeHead(name, task, kind, tuple(label.decode() for label in labels))
 
     def _call(self, function: Any, text: str | bytes, text_pair: str | None) -> None:
         first = text.encode() if isinstance(text, str) else text
         second = None if text_pair is None else text_pair.encode()
-        self.library.check(function(self._runner, first, len(first), second, len(second or b""), self._result))
+        self.library.check(function(self._result, first, len(first), second, len(second or b"")))
 
     def _numbers(self, function: Any) -> list[int]:
         count = c_size_t()
         found = function(self._result, byref(count))
         return list(found[: count.value])
 
-    def _classes(self) -> Prediction:
-        library, classes, score = self.library, [], c_double()
-        for rank in range(SHOWN_CLASSES):
-            label = library.result_class(self._result, rank, byref(score))
-            if label is None:
-                break
-            classes.append({"label": label.decode(), "score": score.value})
-        label = library.result_label(self._result).decode()
-        return Prediction(label, library.result_score(self._result), {"classes": classes})
+    def _items(self, head: int, kind: int, most: int | None = None) -> Iterator[Item]:
+        """One object for all items: read it before the next one."""
+        item, count = Item(), self.library.result_count(self._result, head, kind)
+        for index in range(count if most is None else min(count, most)):
+            self.library.check(self.library.result_item(self._result, head, kind, index, byref(item)))
+            yield item
 
-    def _tags(self, text: str | bytes) -> Prediction:
-        library, word, entity = self.library, Word(), Entity()
-        plain = text if isinstance(text, str) else text.decode(errors="replace")
-        tags, entities = [], []
-        for index in range(library.result_word_count(self._result)):
-            library.check(library.result_word(self._result, index, byref(word)))
-            tags.append(word.tag.decode())
-        for index in range(library.result_entity_count(self._result)):
-            library.check(library.result_entity(self._result, index, byref(entity)))
-            start, end = entity.begin_character, entity.end_character
-            entities.append(
-                {
-                    "type": entity.type.decode(),
-                    "start": start,
-                    "end": end,
-                    "text": plain[start:end],
-                    "score": entity.score,
-                }
-            )
-        return Prediction(tuple(tags), library.result_score(self._result), {"entities": entities})
+    def _prediction(self, head: int, text: str) -> Prediction:
+        return PREDICTIONS.get(self.heads[head].kind, _labels)(self, head, text)
+
+
+def _text(runner: NativeRunner, head: int, text: str) -> Prediction:
+    classes = [
+        {"label": item.label.decode(), "score": item.score} for item in runner._items(head, SCORES, SHOWN_CLASSES)
+    ]
+    label = next(runner._items(head, ANSWERS)).label.decode()
+    return Prediction(label, runner.library.result_score(runner._result, head), {"classes": classes})
+
+
+def _tokens(runner: NativeRunner, head: int, text: str) -> Prediction:
+    entities = [
+        {
+            "type": item.label.decode(),
+            "start": item.begin_character,
+            "end": item.end_character,
+            "text": text[item.begin_character : item.end_character],
+            "score": item.score,
+        }
+        for item in runner._items(head, ANSWERS)
+    ]
+    tags = tuple(item.label.decode() for item in runner._items(head, WORDS))
+    return Prediction(tags, runner.library.result_score(runner._result, head), {"entities": entities})
+
+
+def _labels(runner: NativeRunner, head: int, text: str) -> Prediction:
+    """Any other kind: the labels of its answers."""
+    labels = tuple(item.label.decode() for item in runner._items(head, ANSWERS))
+    return Prediction(labels, runner.library.result_score(runner._result, head), {})
+
+
+PREDICTIONS: dict[str, Callable[[NativeRunner, int, str], Prediction]] = {"text": _text, "token": _tokens}
+"""The form of `Runner`'s answers, by the kind of a head."""
 
 
 def verify_native(path: Path, library: Library | None = None) -> SelftestReport:
-    """Every checksum, then the golden vectors, by the C++ runner.
+    """Checks every checksum, then the golden vectors, with the C++ runner.
 
     Raises:
-        PackageError: no readable package.
-        VerificationError: a file or an answer is not what the manifest says.
+        PackageError: not a readable package.
+        VerificationError: a file or an answer differs from the manifest.
     """
-    used, report = library or load_library(), Report(struct_size=ctypes.sizeof(Report))
+    used, report = library or load_library(), Report()
     used.check(used.verify(os.fsencode(path), None, byref(report)))
     return _report(report)
 

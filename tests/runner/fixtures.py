@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_payload, unpack
 from edge_ptf.package.archive import Archive
@@ -71,6 +72,7 @@ def main() -> None:
         document = _document(lowercase)
         (out / f"{name}.bin").write_bytes(tokenizer_tables(document))
         _write(out / f"{name}.jsonl", _encodings(document))
+    _two_heads(out / "entities.eptf", out / "two-heads.eptf")
     seeds = out / "fuzz-package"
     seeds.mkdir(exist_ok=True)
     for name in ("intents", "entities"):
@@ -106,6 +108,38 @@ def _skeleton(payload: Payload, file: Path) -> None:
     whole = write_payload(payload.manifest, files, file)
     reader = Archive(whole.path)
     archive.write(file, [(name, reader.read(name), True) for name in reader.sizes])
+
+
+def _two_heads(tagger: Path, file: Path) -> None:
+    """A tagger with a second head on the same graph: it classifies a text by the mean of its tokens' logits."""
+    reader = Archive(tagger)
+    files = {name: reader.read(name) for name in reader.sizes}
+    model = onnx.load_model_from_string(files["model.onnx"])
+    axes = onnx.numpy_helper.from_array(np.array([1], np.int64), "mean_axes")
+    model.graph.initializer.append(axes)
+    model.graph.node.append(
+        onnx.helper.make_node("ReduceMean", ["logits", "mean_axes"], ["mean"], keepdims=0)
+        if model.opset_import[0].version >= 18
+        else onnx.helper.make_node("ReduceMean", ["logits"], ["mean"], axes=[1], keepdims=0)
+    )
+    document = json.loads(files["manifest.json"])
+    labels = len(document["heads"][0]["labels"])
+    model.graph.output.append(onnx.helper.make_tensor_value_info("mean", onnx.TensorProto.FLOAT, ["batch", labels]))
+    files["model.onnx"] = model.SerializeToString()
+    document["graphs"][0]["outputs"].append({"name": "mean", "dtype": "float32", "shape": ["batch", labels]})
+    output = {"tensor": "mean", "axes": ["batch", "label"], "dtype": "float32"}
+    names = [f"class {number}" for number in range(labels)]
+    mean = {"name": "topic", "task": "text-classification", "kind": "text", "outputs": {"logits": output}}
+    document["heads"].append({**document["heads"][0], **mean, "labels": names, "options": {}})
+    lines = [json.loads(line) for line in files["golden.jsonl"].removesuffix(b"\n").split(b"\n")]
+    for line in lines:
+        line["outputs"]["mean"] = np.mean(line["outputs"]["logits"], axis=0).tolist()
+    files["golden.jsonl"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    for entry in document["files"]:
+        content = files[entry["path"]]
+        entry |= {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    files["manifest.json"] = json.dumps(document).encode()
+    archive.write(file, [(name, content, name.endswith((".onnx", ".bin"))) for name, content in files.items()])
 
 
 def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:

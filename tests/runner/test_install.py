@@ -122,7 +122,7 @@ def test_the_examples_say_why_they_fail(examples: Path, make_payload: Callable[.
     for command, message in (
         (("classify",), "Usage: classify PACKAGE TEXT..."),
         (("classify", "none.eptf", "a"), "classify: none.eptf: cannot be opened"),
-        (("classify", entities, "a"), "tags words"),
+        (("classify", entities, "a"), "does not classify texts (its task is token-classification)"),
         (("understand", intents), "Usage: understand"),
         (("understand", entities, intents, "a"), "understand: give a package that classifies"),
         (("understand", intents, "none.eptf", "a"), "understand: none.eptf: cannot be opened"),

@@ -67,7 +67,7 @@ def test_a_threshold_turns_answers_into_out_of_scope(
     document = json.loads(payload.manifest.model_dump_json())
     texts = (*TEXTS, *random_texts(100, 5))
     plain = Runner(payload)
-    document["heads"][0]["task"]["threshold"] = float(np.median([plain.answer(text).score for text in texts]))
+    document["heads"][0]["options"]["threshold"] = float(np.median([plain.answer(text).score for text in texts]))
     path = changed(payload, {MANIFEST: json.dumps(document).encode()})
     python, labels = Runner(open_payload(path)), set()
     with NativeRunner(path, 1, library) as runner:
@@ -90,13 +90,14 @@ def test_a_golden_text_may_have_a_tolerance_of_its_own(
     payload = make_payload(mode="dynamic")
     files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
     lines = [json.loads(line) for line in files["golden.jsonl"].splitlines()]
-    lines[3]["logits"][0][0] += 0.15 * max(abs(value) for value in lines[3]["logits"][0])
+    logits = lines[3]["outputs"]["logits"]
+    logits[0] += 0.15 * max(abs(value) for value in logits)
     for tolerance in (None, 0.3):
         lines[3]["tolerance"] = tolerance
         files["golden.jsonl"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
         path = write_payload(payload.manifest, files, tmp_path / f"{tolerance}.eptf").path
         if tolerance is None:
-            with pytest.raises(VerificationError, match="golden text 4: a logit is off"):
+            with pytest.raises(VerificationError, match="golden text 4: the output 'logits' is off"):
                 verify_native(path, library)
         else:
             assert 0.05 < verify_native(path, library).largest_difference < tolerance
@@ -110,7 +111,7 @@ def test_a_logit_that_is_no_number_fails(
     payload = make_payload(kind=task, mode="fp32")
     files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
     model = onnx.load_model_from_string(files["model.onnx"])
-    width = len(payload.manifest.task.labels)
+    width = len(payload.manifest.heads[0].labels)
     changed = 0
     for item in model.graph.initializer:
         values = numpy_helper.to_array(item).copy()
@@ -121,7 +122,7 @@ def test_a_logit_that_is_no_number_fails(
     assert changed == 1
     files["model.onnx"] = model.SerializeToString()
     path = write_payload(payload.manifest, files, tmp_path / "nan.eptf").path
-    with pytest.raises(VerificationError, match=r"golden text 1: a logit is off by -?nan"):
+    with pytest.raises(VerificationError, match=r"golden text 1: the output 'logits' is off by -?nan"):
         verify_native(path, library)
     with pytest.raises(VerificationError):
         verify(path)
@@ -157,7 +158,7 @@ def test_what_the_schema_lets_out_has_its_default(
     shown = tool("info", path)
     assert shown.returncode == 0
     assert "fp32, none" in shown.stdout
-    document["heads"][0]["output"] = "pooled"
+    document["heads"][0]["outputs"]["logits"]["tensor"] = "pooled"
     path = changed(payload, {"manifest.json": json.dumps(document).encode()})
     for opened in (lambda: NativeRunner(path, 1, library), lambda: open_payload(path)):
         with pytest.raises(PackageError, match="the graph 'main' has no output 'pooled'"):
@@ -191,6 +192,8 @@ def test_a_package_for_token_ids_only(library: Library, make_payload: Callable[.
             runner.answer("turn on the lights")
         encoding = python.encode("turn on the lights")
         found = runner.answer_ids(encoding.input_ids)
+        with pytest.raises(BadInputError, match="2 token types for 1 token ids"):
+            runner.answer_ids([1], [0, 0])
         assert found is not None
         assert found.label == python.answer("turn on the lights").label
 
@@ -227,11 +230,26 @@ def test_a_changed_package_is_refused(
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (("version",), "2.0", "package format 2.0; this runner reads 1.x"),
+        (("version",), "1.2", r"package format 1\.2; this runner reads 2\.x\. Make the package again"),
+        (("version",), "3.0", r"package format 3\.0; this runner reads 2\.x\. Use a newer runner"),
+        (("version",), "two", "version is not a version"),
         (("format",), "zip", "format is not edge-ptf-package"),
         (("heads",), [], "no graph, or no head"),
         (("heads", 0, "graph"), "other", "there is no graph 'other'"),
-        (("heads", 0, "task", "name"), "translation", "the task translation is not known"),
+        (("heads", 0, "kind"), "span", r"this runner has no head of the kind 'span' \(it has: text, token\)"),
+        (("heads", 0, "labels"), ["a", "b"], "has 2 labels; its output 'logits' has 3"),
+        (("heads", 0, "outputs", "logits", "axes"), ["batch", "hidden"], "is not batch, token or label"),
+        (("heads", 0, "outputs", "logits", "axes"), ["label", "batch"], "begins with batch"),
+        (("heads", 0, "outputs", "logits", "axes"), ["batch", "token"], "other axes than the kind 'text' needs"),
+        (("heads", 0, "outputs", "logits", "dtype"), "float16", "dtype is not float32"),
+        (("heads", 0, "outputs"), {}, "has no output 'logits'"),
+        (("heads", 0, "options"), {"threshold": "high"}, "options.threshold is not a number"),
+        (("tokenizer", "kind"), "bpe", r"no tokenizer of the kind 'bpe' \(it has: wordpiece\)"),
+        (("tokenizer", "kind"), None, "tokenizer.kind is not a text"),
+        (("graphs", 0, "format"), "native", "no engine of this runner runs the graph format 'native'"),
+        (("requires", "engines"), {"onnxruntime": "99.1"}, "requires onnxruntime 99.1 or newer; this runner has"),
+        (("requires", "engines"), {"onnxruntime": "new"}, "'new' is not a version"),
+        (("requires", "engines"), {"native": "1.0"}, "runs on the engines 'native'; this runner has onnxruntime"),
         (("tokenizer", "max_length"), -1, "max_length is not a whole number"),
         (("tokenizer", "max_length"), 2, "leaves no room"),
         (("tokenizer", "truncation"), "longest", "is not longest_first, only_first or only_second"),
@@ -256,7 +274,7 @@ def test_a_manifest_that_makes_no_sense_is_refused(
         inner = inner[step]
     inner[place[-1]] = value
     path = changed(payload, {"manifest.json": json.dumps(document).encode()})
-    with pytest.raises((PackageError, VerificationError), match=message):
+    with pytest.raises((PackageError, VerificationError, EnvironmentFault), match=message):
         NativeRunner(path, 1, library)
 
 
@@ -265,7 +283,7 @@ def test_fields_of_a_later_minor_version_are_ignored(
 ) -> None:
     payload = make_payload()
     document = json.loads(payload.manifest.model_dump_json())
-    document["version"] = "1.99"
+    document["version"] = "2.99"
     document["later"] = {"a": [1]}
     document["heads"][0]["later"] = document["tokenizer"]["later"] = True
     path = changed(payload, {"manifest.json": json.dumps(document).encode()})

@@ -64,8 +64,12 @@ def test_predict_answers_arguments_and_lines(tool: Tool, make_payload: Callable[
     assert tool("predict", payload.path, *texts).stdout.splitlines() == lines
     assert tool("predict", payload.path, text="\r\n".join(texts) + "\n").stdout.splitlines() == lines
     rows = [json.loads(line) for line in tool("predict", payload.path, *texts, "--json").stdout.splitlines()]
-    assert [row["label"] for row in rows] == [answer.label for answer in wanted]
-    assert [len(row["classes"]) for row in rows] == [3] * 4
+    heads = [row["heads"][0] for row in rows]
+    assert [head["answers"][0]["label"] for head in heads] == [answer.label for answer in wanted]
+    assert [head["score"] for head in heads] == pytest.approx([answer.score for answer in wanted])
+    for head, answer in zip(heads, wanted, strict=True):
+        assert [item["label"] for item in head["scores"]] == [item["label"] for item in answer.details["classes"]]
+        assert "words" not in head
 
 
 def test_predict_takes_json_lines_and_pairs(tool: Tool, make_payload: Callable[..., Any]) -> None:
@@ -73,10 +77,11 @@ def test_predict_takes_json_lines_and_pairs(tool: Tool, make_payload: Callable[.
     rows = [{"text": "turn on", "text_pair": "the lights"}, {"text": "play", "text_pair": "music\tnow"}]
     found = tool("predict", payload.path, "--jsonl", text="".join(json.dumps(row) + "\n" for row in rows))
     for line, row in zip(found.stdout.splitlines(), rows, strict=True):
-        assert json.loads(line)["label"] == Runner(payload).answer(row["text"], row["text_pair"]).label
+        wanted = Runner(payload).answer(row["text"], row["text_pair"])
+        assert json.loads(line)["heads"][0]["answers"][0]["label"] == wanted.label
     bad = tool("predict", payload.path, "--jsonl", text='{"text": "a", "text_pair": "b"}\n[1]\n')
     assert bad.returncode == 2
-    assert "line 2: no JSON object" in bad.stderr
+    assert "line 2: not a JSON object" in bad.stderr
     assert len(bad.stdout.splitlines()) == 1  # what was answered before is not lost
 
 
@@ -85,9 +90,12 @@ def test_predict_shows_entities_with_their_places(tool: Tool, make_payload: Call
     text = "é turn on the lights 中 please"
     wanted = Runner(payload).answer(text)
     found = json.loads(tool("predict", payload.path, text, "--json").stdout)
-    assert found["label"] == list(wanted.label)
-    for left, right in zip(found["entities"], wanted.details["entities"], strict=True):
-        assert left == {**right, "score": pytest.approx(right["score"], abs=1e-9)}
+    head = found["heads"][0]
+    assert [item["label"] for item in head["words"]] == list(wanted.label)
+    assert "scores" not in head
+    for left, right in zip(head["answers"], wanted.details["entities"], strict=True):
+        named = {"label" if name == "type" else name: value for name, value in right.items()}
+        assert left == {**named, "score": pytest.approx(right["score"], abs=1e-9)}
 
 
 def test_info_selftest_and_verify(tool: Tool, make_payload: Callable[..., Any]) -> None:
@@ -104,7 +112,7 @@ def test_verify_fails_with_exit_code_3(
     tool: Tool, make_payload: Callable[..., Any], changed: Callable[..., Path]
 ) -> None:
     payload = make_payload()
-    lines = payload.read("golden.jsonl").replace(b'"logits": [[', b'"logits": [[9')
+    lines = payload.read("golden.jsonl").replace(b'"logits": [', b'"logits": [9')
     size = len(payload.read("golden.jsonl"))
     path = changed(payload, {"golden.jsonl": lines[:size]})
     found = tool("verify", path)

@@ -1,8 +1,8 @@
-// What a command wants and what it names, with two packages and several threads, in C++17:
+// The intent and the entities of commands, with two packages and several threads, in C++17:
 //
 //     understand intents.eptf entities.eptf "set a timer for ten minutes" "call Anna"
 //
-// A Runner is shared by all threads; an Answer holds the memory of one answer, so each thread has its own.
+// All threads share a Runner. An Answer holds the memory of one answer, so each thread has its own.
 #include <algorithm>
 #include <atomic>
 #include <future>
@@ -16,16 +16,15 @@
 
 namespace {
 
-// "intent <tab> TYPE=words, TYPE=words <tab> text". What an Answer returns lives until its next use, so it is copied
-// here.
+// "intent <tab> TYPE=words, TYPE=words <tab> text". The strings of an Answer are valid until its next use, so they are
+// copied.
 std::string understood(edge_ptf::Answer& intent, edge_ptf::Answer& entities, std::string_view text) {
   std::string line(intent.ask(text).label());
   line += '\t';
   const char* separator = "";
-  for (const edge_ptf_entity& entity : entities.ask(text).entities()) {
-    // Bytes of the text as it was given; for a display that counts characters there are begin_character and
-    // end_character.
-    line.append(separator).append(entity.type).append("=");
+  for (const edge_ptf_item& entity : entities.ask(text).answers()) {
+    // Positions in bytes. begin_character and end_character are the same in code points.
+    line.append(separator).append(entity.label).append("=");
     line.append(text.substr(entity.begin_byte, entity.end_byte - entity.begin_byte));
     separator = ", ";
   }
@@ -35,7 +34,7 @@ std::string understood(edge_ptf::Answer& intent, edge_ptf::Answer& entities, std
 void run(const std::string& intents_path, const std::string& entities_path, const std::vector<std::string>& texts) {
   const edge_ptf::Runner intents(intents_path);
   const edge_ptf::Runner entities(entities_path);
-  if (intents.kind() != EDGE_PTF_CLASSIFICATION || entities.kind() != EDGE_PTF_TOKEN_CLASSIFICATION) {
+  if (std::string_view(intents.head().kind) != "text" || std::string_view(entities.head().kind) != "token") {
     throw edge_ptf::Failure(EDGE_PTF_BAD_INPUT, "give a package that classifies, then one that tags words");
   }
 
@@ -54,7 +53,7 @@ void run(const std::string& intents_path, const std::string& entities_path, cons
     workers.push_back(std::async(std::launch::async, work));
   }
   for (std::future<void>& worker : workers) {
-    worker.get();  // what a thread threw is thrown here
+    worker.get();  // rethrows the exception of a thread
   }
   for (const std::string& line : lines) {
     std::cout << line << '\n';

@@ -17,14 +17,13 @@ final class Runner {
     private native long nativeOpen(ByteBuffer content, int threads);
     private native void nativeClose(long handle);
     private native void nativeAsk(long handle, byte[] text);
-    private native byte[] nativeLabel(long handle);
     private native double nativeScore(long handle);
-    private native boolean nativeOutOfScope(long handle);
-    private native int nativeEntityCount(long handle);
-    private native byte[] nativeEntityType(long handle, int index);
-    private native int nativeEntityBegin(long handle, int index);
-    private native int nativeEntityEnd(long handle, int index);
-    private native double nativeEntityScore(long handle, int index);
+    private native int nativeItemCount(long handle);
+    private native byte[] nativeItemLabel(long handle, int index);
+    private native double nativeItemScore(long handle, int index);
+    private native int nativeItemFlags(long handle, int index);
+    private native int nativeItemBegin(long handle, int index);
+    private native int nativeItemEnd(long handle, int index);
 
     public static void main(String[] arguments) throws Exception {
         System.loadLibrary("edge_ptf_jni");
@@ -44,17 +43,16 @@ final class Runner {
 
     private String answer(long handle, byte[] text) throws Exception {
         nativeAsk(handle, text);
-        List<String> entities = new ArrayList<>();
-        for (int i = 0; i < nativeEntityCount(handle); ++i) {
-            int begin = nativeEntityBegin(handle, i), end = nativeEntityEnd(handle, i);
-            String words = new String(text, begin, end - begin, "UTF-8");
-            String type = new String(nativeEntityType(handle, i), "UTF-8");
-            entities.add(String.format("%s=%s=%.6f", type, words, nativeEntityScore(handle, i)));
+        List<String> items = new ArrayList<>();
+        int flags = 0;
+        for (int i = 0; i < nativeItemCount(handle); ++i) {
+            flags = nativeItemFlags(handle, i);
+            int begin = nativeItemBegin(handle, i), end = nativeItemEnd(handle, i);
+            String words = (flags & 2) == 0 ? "" : new String(text, begin, end - begin, "UTF-8") + "=";
+            String label = new String(nativeItemLabel(handle, i), "UTF-8");
+            items.add(String.format("%s=%s%.6f", label, words, nativeItemScore(handle, i)));
         }
-        byte[] label = nativeLabel(handle);
-        String shown = label == null ? "none" : new String(label, "UTF-8");
-        return String.format("%s\t%.6f\t%b\t%s", shown, nativeScore(handle), nativeOutOfScope(handle),
-            String.join(", ", entities));
+        return String.format("%.6f\t%b\t%s", nativeScore(handle), (flags & 1) != 0, String.join(", ", items));
     }
 
     /** What is refused becomes an exception, not a crash. */

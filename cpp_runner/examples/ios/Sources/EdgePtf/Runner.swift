@@ -24,7 +24,7 @@ public final class Runner: @unchecked Sendable {
     ///   - threads: of one answer; 0: as the package says.
     public init(path: String, threads: Int32 = 0) throws {
         var options = edge_ptf_options()
-        edge_ptf_options_init(&options)
+        options.struct_size = MemoryLayout<edge_ptf_options>.stride
         options.threads = threads
         var made: OpaquePointer?
         try check(edge_ptf_open(path, &options, &made))
@@ -36,31 +36,27 @@ public final class Runner: @unchecked Sendable {
     }
 }
 
-/// Some words of a text and what they are.
-public struct Entity: Equatable {
-    public let type: String
-    public let text: String
+/// A label, and the part of the text that it is about; `text` is nil if it is about the whole text.
+public struct Item: Equatable {
+    public let label: String
+    public let text: String?
     public let score: Double
 }
 
-/// What a package says about a text. `label` is nil where the package tags words; `entities` is empty where it classifies.
+/// The answer of a package to a text. `items` holds the class of the text, or the entities in it.
 public struct Answer: Equatable {
-    public let label: String?
+    public let items: [Item]
     public let score: Double
     public let isOutOfScope: Bool
-    public let entities: [Entity]
 }
 
 /// Asks a runner, with memory that is used again each time. For one thread (or one actor) at a time; several may share a runner.
 public final class Session {
-    // Held so that the runner closes after the result is gone, as the C interface asks.
-    private let runner: Runner
-    private let result: OpaquePointer
+    private let result: OpaquePointer  // keeps the runner open
 
     public init(_ runner: Runner) throws {
         var made: OpaquePointer?
         try check(edge_ptf_result_create(runner.handle, &made))
-        self.runner = runner
         result = made!
     }
 
@@ -68,21 +64,21 @@ public final class Session {
         edge_ptf_result_destroy(result)
     }
 
-    /// What it returns is copied, and stays as it is.
+    /// The answer of the first head, copied.
     public func answer(_ text: String) throws -> Answer {
         let bytes = Array(text.utf8)
-        try text.withCString { try check(edge_ptf_predict(runner.handle, $0, bytes.count, nil, 0, result)) }
-        let entities = try (0..<edge_ptf_result_entity_count(result)).map { index in
-            var found = edge_ptf_entity()
-            try check(edge_ptf_result_entity(result, index, &found))
-            let words = String(decoding: bytes[found.begin_byte..<found.end_byte], as: UTF8.self)
-            return Entity(type: String(cString: found.type), text: words, score: found.score)
+        try text.withCString { try check(edge_ptf_predict(result, $0, bytes.count, nil, 0)) }
+        var isOutOfScope = false
+        let answers = Int32(EDGE_PTF_ANSWERS.rawValue)
+        let items = try (0..<edge_ptf_result_count(result, 0, answers)).map { index in
+            var found = edge_ptf_item()
+            found.struct_size = MemoryLayout<edge_ptf_item>.stride
+            try check(edge_ptf_result_item(result, 0, answers, index, &found))
+            isOutOfScope = isOutOfScope || found.flags & EDGE_PTF_OUT_OF_SCOPE.rawValue != 0
+            let hasPlace = found.flags & EDGE_PTF_HAS_PLACE.rawValue != 0
+            let words = hasPlace ? String(decoding: bytes[found.begin_byte..<found.end_byte], as: UTF8.self) : nil
+            return Item(label: String(cString: found.label), text: words, score: found.score)
         }
-        return Answer(
-            label: edge_ptf_result_label(result).map { String(cString: $0) },
-            score: edge_ptf_result_score(result),
-            isOutOfScope: edge_ptf_result_out_of_scope(result) != 0,
-            entities: entities
-        )
+        return Answer(items: items, score: edge_ptf_result_score(result, 0), isOutOfScope: isOutOfScope)
     }
 }

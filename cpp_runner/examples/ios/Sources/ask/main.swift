@@ -11,8 +11,8 @@ do {
     let session = try Session(Runner(path: arguments[1]))
     for text in arguments.dropFirst(2) {
         let answer = try session.answer(text)
-        let entities = answer.entities.map { "\($0.type)=\($0.text)" }.joined(separator: ", ")
-        print(answer.label ?? entities, text, separator: "\t")
+        let items = answer.items.map { item in item.text.map { "\(item.label)=\($0)" } ?? item.label }
+        print(items.joined(separator: ", "), text, separator: "\t")
     }
 } catch {
     FileHandle.standardError.write(Data("ask: \(error.localizedDescription)\n".utf8))

@@ -1,7 +1,7 @@
-// The natives of Runner.kt. Nothing here is Android's own, so a desktop's Java runs it too.
+// The native functions of Runner.kt. They need nothing from Android, so Java on a desktop runs them too.
 //
-// Text goes both ways as UTF-8 in byte arrays: the strings of JNI are in a "modified UTF-8" that writes an emoji and a
-// zero byte otherwise, and its functions must not be given anything else.
+// Text travels as UTF-8 in byte arrays. The string functions of JNI accept only a "modified UTF-8", which encodes an
+// emoji and a zero byte differently.
 #include <jni.h>
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace {
 
-// What a Runner of Kotlin holds. That class lets one thread in at a time, so one result is enough.
+// The native half of a Runner of Kotlin. That class lets one thread in at a time, so one result is enough.
 struct Session {
   edge_ptf_runner* runner = nullptr;
   edge_ptf_result* result = nullptr;
@@ -31,7 +31,7 @@ Session& at(jlong handle) {
 }
 
 void raise(JNIEnv* env, const char* type, const char* message) {
-  // See above for why a message is cut down to ASCII.
+  // JNI does not accept UTF-8 (see above), so other characters than ASCII are replaced.
   std::array<char, 400> plain{};
   for (size_t i = 0; i + 1 < plain.size() && message[i] != '\0'; ++i) {
     plain[i] = static_cast<signed char>(message[i]) < 0 ? '?' : message[i];
@@ -41,7 +41,7 @@ void raise(JNIEnv* env, const char* type, const char* message) {
   }
 }
 
-// Whether it is; otherwise Java throws as soon as the native returns.
+// If the status is not OK, Java throws when the native function returns.
 bool is_ok(JNIEnv* env, edge_ptf_status status) {
   if (status != EDGE_PTF_OK) {
     raise(env, status == EDGE_PTF_BAD_INPUT ? "java/lang/IllegalArgumentException" : "java/lang/IllegalStateException",
@@ -62,9 +62,11 @@ jbyteArray utf8(JNIEnv* env, const char* text) {
   return made;
 }
 
-edge_ptf_entity entity(JNIEnv* env, jlong handle, jint index) {
-  edge_ptf_entity found{};
-  is_ok(env, edge_ptf_result_entity(at(handle).result, static_cast<size_t>(index), &found));
+// An item of the answer of the first head.
+edge_ptf_item item(JNIEnv* env, jlong handle, jint index) {
+  edge_ptf_item found{};
+  found.struct_size = sizeof found;
+  is_ok(env, edge_ptf_result_item(at(handle).result, 0, EDGE_PTF_ANSWERS, static_cast<size_t>(index), &found));
   return found;
 }
 
@@ -83,8 +85,8 @@ JNIEXPORT jlong JNICALL Java_edgeptf_Runner_nativeOpen(JNIEnv* env, jobject, job
     raise(env, "java/lang/OutOfMemoryError", "no memory left");
     return 0;
   }
-  edge_ptf_options options;
-  edge_ptf_options_init(&options);
+  edge_ptf_options options{};
+  options.struct_size = sizeof options;
   options.threads = threads;
   const auto size = static_cast<size_t>(env->GetDirectBufferCapacity(content));
   if (!is_ok(env, edge_ptf_open_memory(start, size, &options, &session->runner)) ||
@@ -107,41 +109,37 @@ JNIEXPORT void JNICALL Java_edgeptf_Runner_nativeAsk(JNIEnv* env, jobject, jlong
   const Session& session = at(handle);
   const auto length = static_cast<size_t>(env->GetArrayLength(text));
   const edge_ptf_status status =
-      edge_ptf_predict(session.runner, reinterpret_cast<const char*>(bytes), length, nullptr, 0, session.result);
+      edge_ptf_predict(session.result, reinterpret_cast<const char*>(bytes), length, nullptr, 0);
   env->ReleaseByteArrayElements(text, bytes, JNI_ABORT);  // it was only read
   is_ok(env, status);
 }
 
-JNIEXPORT jbyteArray JNICALL Java_edgeptf_Runner_nativeLabel(JNIEnv* env, jobject, jlong handle) {
-  return utf8(env, edge_ptf_result_label(at(handle).result));
-}
-
 JNIEXPORT jdouble JNICALL Java_edgeptf_Runner_nativeScore(JNIEnv*, jobject, jlong handle) {
-  return edge_ptf_result_score(at(handle).result);
+  return edge_ptf_result_score(at(handle).result, 0);
 }
 
-JNIEXPORT jboolean JNICALL Java_edgeptf_Runner_nativeOutOfScope(JNIEnv*, jobject, jlong handle) {
-  return edge_ptf_result_out_of_scope(at(handle).result) != 0 ? JNI_TRUE : JNI_FALSE;
+JNIEXPORT jint JNICALL Java_edgeptf_Runner_nativeItemCount(JNIEnv*, jobject, jlong handle) {
+  return static_cast<jint>(edge_ptf_result_count(at(handle).result, 0, EDGE_PTF_ANSWERS));
 }
 
-JNIEXPORT jint JNICALL Java_edgeptf_Runner_nativeEntityCount(JNIEnv*, jobject, jlong handle) {
-  return static_cast<jint>(edge_ptf_result_entity_count(at(handle).result));
+JNIEXPORT jbyteArray JNICALL Java_edgeptf_Runner_nativeItemLabel(JNIEnv* env, jobject, jlong handle, jint index) {
+  return utf8(env, item(env, handle, index).label);
 }
 
-JNIEXPORT jbyteArray JNICALL Java_edgeptf_Runner_nativeEntityType(JNIEnv* env, jobject, jlong handle, jint index) {
-  return utf8(env, entity(env, handle, index).type);
+JNIEXPORT jdouble JNICALL Java_edgeptf_Runner_nativeItemScore(JNIEnv* env, jobject, jlong handle, jint index) {
+  return item(env, handle, index).score;
 }
 
-JNIEXPORT jint JNICALL Java_edgeptf_Runner_nativeEntityBegin(JNIEnv* env, jobject, jlong handle, jint index) {
-  return static_cast<jint>(entity(env, handle, index).begin_byte);
+JNIEXPORT jint JNICALL Java_edgeptf_Runner_nativeItemFlags(JNIEnv* env, jobject, jlong handle, jint index) {
+  return static_cast<jint>(item(env, handle, index).flags);
 }
 
-JNIEXPORT jint JNICALL Java_edgeptf_Runner_nativeEntityEnd(JNIEnv* env, jobject, jlong handle, jint index) {
-  return static_cast<jint>(entity(env, handle, index).end_byte);
+JNIEXPORT jint JNICALL Java_edgeptf_Runner_nativeItemBegin(JNIEnv* env, jobject, jlong handle, jint index) {
+  return static_cast<jint>(item(env, handle, index).begin_byte);
 }
 
-JNIEXPORT jdouble JNICALL Java_edgeptf_Runner_nativeEntityScore(JNIEnv* env, jobject, jlong handle, jint index) {
-  return entity(env, handle, index).score;
+JNIEXPORT jint JNICALL Java_edgeptf_Runner_nativeItemEnd(JNIEnv* env, jobject, jlong handle, jint index) {
+  return static_cast<jint>(item(env, handle, index).end_byte);
 }
 
 }  // extern "C"

@@ -2,11 +2,17 @@ package edgeptf
 
 import java.nio.ByteBuffer
 
-/** What a package says about a text. [label] is null where the package tags words; [entities] is empty where it classifies. */
-data class Answer(val label: String?, val score: Double, val outOfScope: Boolean, val entities: List<Entity>)
+/**
+ * The answer of a package to a text.
+ *
+ * @param items the class of the text, or the entities in it; empty if there are none.
+ * @param score the probability of the answer.
+ * @param outOfScope the text belongs to no class.
+ */
+data class Answer(val items: List<Item>, val score: Double, val outOfScope: Boolean)
 
-/** Some words of the text and what they are. */
-data class Entity(val type: String, val text: String, val score: Double)
+/** A label, and the part of the text that it is about; [text] is null if it is about the whole text. */
+data class Item(val label: String, val text: String?, val score: Double)
 
 /**
  * An open package. Close it after use; a call after that throws. Threads may share it, their calls take turns: for
@@ -14,23 +20,27 @@ data class Entity(val type: String, val text: String, val score: Double)
  *
  * @param content a package file mapped into memory (a direct buffer), which stays mapped as long as this object lives.
  * @param threads of one answer; 0: as the package says.
- * @throws IllegalArgumentException it is no package, or not one for this runner.
+ * @throws IllegalArgumentException the content is not a package, or not one for this runner.
  */
 class Runner(@Suppress("unused") private val content: ByteBuffer, threads: Int = 0) : AutoCloseable {
     private var handle: Long = nativeOpen(content, threads)
 
-    /** Opening and answering take milliseconds: not for the thread that draws. */
+    /** Opening and answering take milliseconds: do not call them on the UI thread. */
     @Synchronized
     fun answer(text: String): Answer {
         check(handle != 0L) { "the runner is closed" }
         val bytes = text.toByteArray()
         nativeAsk(handle, bytes)
-        val entities = List(nativeEntityCount(handle)) { index ->
-            val begin = nativeEntityBegin(handle, index)
-            val end = nativeEntityEnd(handle, index)
-            Entity(String(nativeEntityType(handle, index)), String(bytes, begin, end - begin), nativeEntityScore(handle, index))
+        var outOfScope = false
+        val items = List(nativeItemCount(handle)) { index ->
+            val flags = nativeItemFlags(handle, index)
+            val begin = nativeItemBegin(handle, index)
+            val end = nativeItemEnd(handle, index)
+            outOfScope = outOfScope || flags and OUT_OF_SCOPE != 0
+            val text = if (flags and HAS_PLACE != 0) String(bytes, begin, end - begin) else null
+            Item(String(nativeItemLabel(handle, index)), text, nativeItemScore(handle, index))
         }
-        return Answer(nativeLabel(handle)?.let { String(it) }, nativeScore(handle), nativeOutOfScope(handle), entities)
+        return Answer(items, nativeScore(handle), outOfScope)
     }
 
     @Synchronized
@@ -45,16 +55,19 @@ class Runner(@Suppress("unused") private val content: ByteBuffer, threads: Int =
     private external fun nativeOpen(content: ByteBuffer, threads: Int): Long
     private external fun nativeClose(handle: Long)
     private external fun nativeAsk(handle: Long, text: ByteArray)
-    private external fun nativeLabel(handle: Long): ByteArray?
     private external fun nativeScore(handle: Long): Double
-    private external fun nativeOutOfScope(handle: Long): Boolean
-    private external fun nativeEntityCount(handle: Long): Int
-    private external fun nativeEntityType(handle: Long, index: Int): ByteArray
-    private external fun nativeEntityBegin(handle: Long, index: Int): Int
-    private external fun nativeEntityEnd(handle: Long, index: Int): Int
-    private external fun nativeEntityScore(handle: Long, index: Int): Double
+    private external fun nativeItemCount(handle: Long): Int
+    private external fun nativeItemLabel(handle: Long, index: Int): ByteArray
+    private external fun nativeItemScore(handle: Long, index: Int): Double
+    private external fun nativeItemFlags(handle: Long, index: Int): Int
+    private external fun nativeItemBegin(handle: Long, index: Int): Int
+    private external fun nativeItemEnd(handle: Long, index: Int): Int
 
     private companion object {
+        // edge_ptf_flag of edge_ptf.h
+        const val OUT_OF_SCOPE = 1
+        const val HAS_PLACE = 2
+
         init {
             System.loadLibrary("edge_ptf_jni")
         }

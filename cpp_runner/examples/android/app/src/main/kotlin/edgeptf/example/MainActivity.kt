@@ -52,8 +52,10 @@ class MainActivity : Activity() {
 
     private fun answer(text: String): String {
         val answer = checkNotNull(runner) { "no package is open" }.answer(text)
-        val entities = answer.entities.joinToString("\n") { "${it.type}: ${it.text}" }
-        return answer.label?.let { "$it  (%.2f)".format(answer.score) } ?: entities.ifEmpty { "nothing found" }
+        val lines = answer.items.map { item ->
+            if (item.text == null) "${item.label}  (%.2f)".format(item.score) else "${item.label}: ${item.text}"
+        }
+        return lines.joinToString("\n").ifEmpty { "nothing found" }
     }
 
     /** Does [task] on the worker, and shows what it returns or why it failed. */

@@ -1,4 +1,4 @@
-#include "tokenizer.h"
+#include "tokenizers/wordpiece.h"
 
 #include <algorithm>
 #include <limits>
@@ -16,32 +16,31 @@ size_t special_count(const std::vector<TemplateItem>& items) {
       std::count_if(items.begin(), items.end(), [](const auto& item) { return item.role == TemplateItem::kToken; }));
 }
 
-// How many tokens of two texts stay, as the `tokenizers` library shares out the room, which is too little for both.
-std::pair<size_t, size_t> shares(Truncation strategy, size_t first, size_t second, size_t room) {
-  if (strategy != Truncation::kLongestFirst) {
-    const size_t other = strategy == Truncation::kOnlyFirst ? second : first;
-    if (other >= room) {
-      refuse("the text that is not to be cut leaves no room for the other one");
-    }
-    return strategy == Truncation::kOnlyFirst ? std::pair(room - second, second) : std::pair(first, room - first);
+// The word that is being read: its bytes, and for each character its place in the text.
+class WordMemory final : public TokenizerMemory {
+ public:
+  std::vector<char> word;
+  std::vector<uint32_t> begins, ends;
+  std::vector<uint32_t> ranks;
+};
+
+WordMemory& word_memory(Encoding& encoding) {
+  if (auto* found = dynamic_cast<WordMemory*>(encoding.memory.get())) {
+    return *found;
   }
-  auto [less, more] = std::minmax({first, second});
-  size_t small = less;
-  size_t large = small > room ? small : std::max(small, room - small);
-  if (small + large > room) {
-    small = room / 2;
-    large = small + room % 2;
-  }
-  return first <= second ? std::pair(small, large) : std::pair(large, small);
+  auto made = std::make_unique<WordMemory>();
+  WordMemory& memory = *made;
+  encoding.memory = std::move(made);
+  return memory;
 }
 
 }  // namespace
 
-// Cuts one text. The word that is being read lies in `memory_`: its bytes, and for each character its place in the
-// text.
-class Cutter {
+// Splits one text into tokens.
+class WordPieceSplitter {
  public:
-  Cutter(const Tokenizer& tokenizer, std::string_view text, size_t most, std::vector<Token>& tokens, Encoding& memory)
+  WordPieceSplitter(const WordPiece& tokenizer, std::string_view text, size_t most, std::vector<Token>& tokens,
+                    WordMemory& memory)
       : tokenizer_(tokenizer),
         tables_(tokenizer.tables_),
         start_(reinterpret_cast<const unsigned char*>(text.data())),
@@ -50,13 +49,13 @@ class Cutter {
         tokens_(tokens),
         longest_(tables_.longest_word()),
         memory_(memory) {
-    // One character beyond the longest word is kept, to know that it is too long.
-    const size_t room = size_t{longest_} + 1;
-    memory_.word_.resize(room * kLongestCharacter);
-    memory_.begins_.resize(room);
-    memory_.ends_.resize(room);
-    memory_.ranks_.resize(room);
-    word_ = memory_.word_.data();
+    // One character more than the longest word shows that a word is too long.
+    const size_t capacity = size_t{longest_} + 1;
+    memory_.word.resize(capacity * kLongestCharacter);
+    memory_.begins.resize(capacity);
+    memory_.ends.resize(capacity);
+    memory_.ranks.resize(capacity);
+    word_ = memory_.word.data();
   }
 
   void run() {
@@ -73,11 +72,11 @@ class Cutter {
         }
       }
       if (byte < 0x80) {
-        const Tokenizer::Ascii ascii = tokenizer_.ascii_[byte];
-        if (ascii.kind == Tokenizer::Ascii::kLetter) {
+        const WordPiece::Ascii ascii = tokenizer_.ascii_[byte];
+        if (ascii.kind == WordPiece::Ascii::kLetter) {
           if (count_ < longest_) {
-            memory_.begins_[count_] = place(at);
-            memory_.ends_[count_] = place(at) + 1;
+            memory_.begins[count_] = place(at);
+            memory_.ends[count_] = place(at) + 1;
             word_[size_++] = ascii.out;
             run_ = ++count_;
           } else {
@@ -86,25 +85,25 @@ class Cutter {
           ++at;
           continue;
         }
-        if (ascii.kind == Tokenizer::Ascii::kSpace) {
+        if (ascii.kind == WordPiece::Ascii::kSpace) {
           finish_word();
           ++at;
           continue;
         }
-        if (ascii.kind == Tokenizer::Ascii::kAlone) {
+        if (ascii.kind == WordPiece::Ascii::kAlone) {
           finish_word();
           put(static_cast<unsigned char>(ascii.out), at, 1);
           finish_word();
           ++at;
           continue;
         }
-        if (ascii.kind == Tokenizer::Ascii::kDrop) {
+        if (ascii.kind == WordPiece::Ascii::kDrop) {
           ++at;
           continue;
         }
       }
       const Decoded decoded = decode_utf8(at, end_);
-      take(decoded.point, at, decoded.size);
+      add(decoded.point, at, decoded.size);
       at += decoded.size;
     }
     finish_word();
@@ -126,8 +125,8 @@ class Cutter {
     return nullptr;
   }
 
-  // Any code point, by the tables.
-  void take(uint32_t point, const unsigned char* at, uint32_t size) {
+  // Handles any code point, by the tables.
+  void add(uint32_t point, const unsigned char* at, uint32_t size) {
     const uint16_t action = tables_.action(point);
     if (action >= Action::kSequence) {
       const size_t number = action - size_t{Action::kSequence};
@@ -154,7 +153,7 @@ class Cutter {
       finish_word();
     } else if (action == Action::kHangul) {
       put_hangul(point, at, size);
-    } else if (action == Action::kDropAndPart) {
+    } else if (action == Action::kDropAndSeparate) {
       run_ = count_;
     }
   }
@@ -169,19 +168,19 @@ class Cutter {
     }
   }
 
-  // A normalized character that is part of a word and no mark.
+  // Adds a normalized character that is part of a word and not a mark.
   void put(uint32_t point, const unsigned char* at, uint32_t size) {
     if (count_ > longest_) {
       last_end_ = place(at) + size;
       return;
     }
-    memory_.begins_[count_] = place(at);
-    memory_.ends_[count_] = last_end_ = place(at) + size;
+    memory_.begins[count_] = place(at);
+    memory_.ends[count_] = last_end_ = place(at) + size;
     size_ += encode_utf8(point, word_ + size_);
     run_ = ++count_;
   }
 
-  // A mark goes before the marks of its run that have a higher rank (canonical order); places stay in order.
+  // Adds a mark before the marks of its run that have a higher rank (canonical order). The places keep their order.
   void put_mark(uint32_t point, uint32_t rank, const unsigned char* at, uint32_t size) {
     if (count_ > longest_) {
       last_end_ = place(at) + size;
@@ -190,20 +189,20 @@ class Cutter {
     const uint32_t run = run_;
     uint32_t index = count_;
     size_t byte = size_;
-    while (index > run && memory_.ranks_[index - 1] > rank) {
-      memory_.ranks_[index] = memory_.ranks_[index - 1];
+    while (index > run && memory_.ranks[index - 1] > rank) {
+      memory_.ranks[index] = memory_.ranks[index - 1];
       --index;
       do {
         --byte;
       } while ((static_cast<unsigned char>(word_[byte]) & 0xC0) == 0x80);
     }
-    memory_.ranks_[index] = rank;
+    memory_.ranks[index] = rank;
     char bytes[kLongestCharacter];
     const uint32_t width = encode_utf8(point, bytes);
     std::memmove(word_ + byte + width, word_ + byte, size_ - byte);
     std::memcpy(word_ + byte, bytes, width);
-    memory_.begins_[count_] = place(at);
-    memory_.ends_[count_] = last_end_ = place(at) + size;
+    memory_.begins[count_] = place(at);
+    memory_.ends[count_] = last_end_ = place(at) + size;
     size_ += width;
     ++count_;
     run_ = run;
@@ -212,22 +211,22 @@ class Cutter {
   void finish_word() {
     if (count_ != 0) {
       const size_t before = tokens_.size();
-      if (count_ > longest_ || !find_pieces()) {
+      if (count_ > longest_ || !find_subwords()) {
         tokens_.resize(before);
         tokens_.push_back(
-            {tables_.unknown(), memory_.begins_[0], count_ > longest_ ? last_end_ : memory_.ends_[count_ - 1]});
+            {tables_.unknown(), memory_.begins[0], count_ > longest_ ? last_end_ : memory_.ends[count_ - 1]});
       }
     }
     size_ = count_ = run_ = 0;
   }
 
-  // The longest known piece, again and again; false where none is known.
-  bool find_pieces() {
+  // Repeatedly takes the longest known subword. Returns false where none is known.
+  bool find_subwords() {
     const uint32_t* units = tables_.units();
     uint32_t state = 0;
     uint32_t character = 0;
     for (size_t begin = 0; begin < size_; state = tables_.continuation()) {
-      if (state == Tables::kNoState) {
+      if (state == WordPieceTables::kNoState) {
         return false;
       }
       size_t end = begin;
@@ -235,44 +234,44 @@ class Cutter {
       uint32_t place = state;
       for (size_t at = begin; at < size_; ++at) {
         const auto byte = static_cast<unsigned char>(word_[at]);
-        place = (units[place] >> Tables::kBaseShift) ^ byte;
+        place = (units[place] >> WordPieceTables::kBaseShift) ^ byte;
         const uint32_t unit = units[place];
         if ((unit & 0xFF) != byte || byte == 0) {
           break;
         }
-        if ((unit & Tables::kLeaf) != 0) {
+        if ((unit & WordPieceTables::kLeaf) != 0) {
           end = at + 1;
-          id = unit >> Tables::kBaseShift;
+          id = unit >> WordPieceTables::kBaseShift;
           break;
         }
-        if ((unit & Tables::kValue) != 0) {
+        if ((unit & WordPieceTables::kValue) != 0) {
           end = at + 1;
-          id = units[unit >> Tables::kBaseShift] >> Tables::kBaseShift;
+          id = units[unit >> WordPieceTables::kBaseShift] >> WordPieceTables::kBaseShift;
         }
       }
       const bool inside = end < size_ && (static_cast<unsigned char>(word_[end]) & 0xC0) == 0x80;
-      if (end == begin || inside) {  // a piece that ends inside a character is no piece
+      if (end == begin || inside) {  // a subword cannot end inside a character
         return false;
       }
       uint32_t last = character;
       for (size_t at = begin + 1; at < end; ++at) {
         last += (static_cast<unsigned char>(word_[at]) & 0xC0) != 0x80;
       }
-      tokens_.push_back({id, memory_.begins_[character], memory_.ends_[last]});
+      tokens_.push_back({id, memory_.begins[character], memory_.ends[last]});
       character = last + 1;
       begin = end;
     }
     return true;
   }
 
-  const Tokenizer& tokenizer_;
-  const Tables& tables_;
+  const WordPiece& tokenizer_;
+  const WordPieceTables& tables_;
   const unsigned char* start_;
   const unsigned char* end_;
   size_t most_;
   std::vector<Token>& tokens_;
   uint32_t longest_;
-  Encoding& memory_;
+  WordMemory& memory_;
   char* word_ = nullptr;
   size_t size_ = 0;        // of the word, in bytes
   uint32_t count_ = 0;     // of the word, in characters
@@ -280,7 +279,7 @@ class Cutter {
   uint32_t last_end_ = 0;  // of a word that is too long
 };
 
-Tokenizer::Tokenizer(Tables tables, size_t max_length, Truncation truncation)
+WordPiece::WordPiece(WordPieceTables tables, size_t max_length, Truncation truncation)
     : tables_(std::move(tables)), max_length_(max_length), truncation_(truncation) {
   if (max_length_ <= std::max(special_count(tables_.single()), special_count(tables_.pair()))) {
     refuse("max_length leaves no room for text");
@@ -293,7 +292,7 @@ Tokenizer::Tokenizer(Tables tables, size_t max_length, Truncation truncation)
   }
 }
 
-Tokenizer::Ascii Tokenizer::ascii(unsigned char c) const {
+WordPiece::Ascii WordPiece::ascii(unsigned char c) const {
   const uint16_t action = tables_.action(c);
   const char same = static_cast<char>(c);
   switch (action) {
@@ -313,42 +312,46 @@ Tokenizer::Ascii Tokenizer::ascii(unsigned char c) const {
   return {Ascii::kOther, 0};
 }
 
-void Tokenizer::cut(std::string_view text, size_t most, std::vector<Token>& tokens, Encoding& memory) const {
+void WordPiece::split(std::string_view text, size_t most, std::vector<Token>& tokens, Encoding& out) const {
   if (text.size() > kLongestText) {
     refuse("a text of more than 1 GiB");
   }
-  Cutter(*this, text, most, tokens, memory).run();
+  WordPieceSplitter(*this, text, most, tokens, word_memory(out)).run();
 }
 
-void Tokenizer::encode(std::string_view text, Encoding& out) const {
-  const size_t room = max_length_ - special_count(tables_.single());
+void WordPiece::encode(std::string_view text, const std::string_view* pair, Encoding& out) const {
+  pair == nullptr ? encode_single(text, out) : encode_pair(text, *pair, out);
+}
+
+void WordPiece::encode_single(std::string_view text, Encoding& out) const {
+  const size_t space = max_length_ - special_count(tables_.single());
   if (truncation_ == Truncation::kOnlySecond) {
-    cut(text, room + 1, out.tokens, out);
-    if (out.tokens.size() > room) {
-      refuse("the text is longer than max_length, and only a second text may be cut");
+    split(text, space + 1, out.tokens, out);
+    if (out.tokens.size() > space) {
+      refuse("the text is longer than max_length, and the package truncates only a second text");
     }
   } else {
-    cut(text, room, out.tokens, out);
+    split(text, space, out.tokens, out);
   }
   out.pair_tokens.clear();
   assemble(tables_.single(), out);
 }
 
-void Tokenizer::encode(std::string_view text, std::string_view pair, Encoding& out) const {
-  const size_t room = max_length_ - special_count(tables_.pair());
-  // Which text is longer decides who gets an odd token. Otherwise more tokens than there is room for are all alike.
-  const size_t most = truncation_ == Truncation::kLongestFirst ? std::numeric_limits<size_t>::max() : room + 1;
-  cut(text, most, out.tokens, out);
-  cut(pair, most, out.pair_tokens, out);
-  if (out.tokens.size() + out.pair_tokens.size() > room) {
-    const auto [first, second] = shares(truncation_, out.tokens.size(), out.pair_tokens.size(), room);
+void WordPiece::encode_pair(std::string_view text, std::string_view pair, Encoding& out) const {
+  const size_t space = max_length_ - special_count(tables_.pair());
+  // longest_first compares the full lengths. The other strategies only need to know that a text is too long.
+  const size_t most = truncation_ == Truncation::kLongestFirst ? std::numeric_limits<size_t>::max() : space + 1;
+  split(text, most, out.tokens, out);
+  split(pair, most, out.pair_tokens, out);
+  if (out.tokens.size() + out.pair_tokens.size() > space) {
+    const auto [first, second] = truncated(truncation_, out.tokens.size(), out.pair_tokens.size(), space);
     out.tokens.resize(std::min(out.tokens.size(), first));
     out.pair_tokens.resize(std::min(out.pair_tokens.size(), second));
   }
   assemble(tables_.pair(), out);
 }
 
-void Tokenizer::assemble(const std::vector<TemplateItem>& items, Encoding& out) {
+void WordPiece::assemble(const std::vector<TemplateItem>& items, Encoding& out) {
   out.ids.clear();
   out.types.clear();
   for (const TemplateItem& item : items) {
@@ -366,6 +369,10 @@ void Tokenizer::assemble(const std::vector<TemplateItem>& items, Encoding& out) 
       out.types.push_back(item.type);
     }
   }
+}
+
+std::unique_ptr<Tokenizer> make_wordpiece(const TokenizerEntry& entry, Bytes tables) {
+  return std::make_unique<WordPiece>(WordPieceTables(tables), entry.max_length, entry.truncation);
 }
 
 }  // namespace edge_ptf

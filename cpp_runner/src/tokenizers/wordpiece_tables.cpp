@@ -1,4 +1,4 @@
-#include "tables.h"
+#include "tokenizers/wordpiece_tables.h"
 
 #include <algorithm>
 #include <array>
@@ -12,7 +12,7 @@ constexpr uint32_t kVersion = 1;
 constexpr size_t kHeader = 32;
 constexpr size_t kSectionEntry = 12;
 constexpr size_t kCodePoints = 0x110000;
-constexpr size_t kUnitBlock = 256;  // base ^ byte stays within a block of this many units
+constexpr size_t kUnitBlock = 256;  // base ^ byte stays within a block of so many units
 constexpr size_t kMostAdded = 65536;
 constexpr size_t kMostTemplate = 64;
 constexpr uint32_t kLongestWord = 10000;
@@ -43,16 +43,16 @@ const Item* items(Bytes content, const char* what) {
 
 }  // namespace
 
-Tables::Tables(Bytes content) {
+WordPieceTables::WordPieceTables(Bytes content) {
   constexpr const char* kWhat = "tokenizer tables: header";
   if (content.part(0, kMagic.size(), kWhat).text() != kMagic) {
-    damaged("not made by edge-ptf");
+    damaged("not tables of edge-ptf");
   }
   if (const auto version = content.number<uint32_t>(8, kWhat); version != kVersion) {
     damaged(("version " + std::to_string(version) + "; this runner reads " + std::to_string(kVersion)).c_str());
   }
   if (content.number<uint32_t>(12, kWhat) != content.size) {
-    damaged("cut short");
+    damaged("incomplete");
   }
   unknown_ = content.number<uint32_t>(16, kWhat);
   longest_word_ = content.number<uint32_t>(20, kWhat);
@@ -78,7 +78,7 @@ Tables::Tables(Bytes content) {
   pair_ = read_template(sections[kPairTemplate], 1);
 }
 
-void Tables::read_trie(Bytes content) {
+void WordPieceTables::read_trie(Bytes content) {
   units_ = items<uint32_t>(content, "trie");
   const size_t count = content.size / sizeof(uint32_t);
   if (count == 0 || count % kUnitBlock != 0) {
@@ -92,7 +92,7 @@ void Tables::read_trie(Bytes content) {
   }
   for (size_t i = 0; i < count; ++i) {
     if ((units_[i] & kLeaf) == 0 && units_[i] >> kBaseShift >= count && (units_[i] & 0xFF) != 0) {
-      damaged("trie");  // units with byte 0 hold ids; nothing walks on from them
+      damaged("trie");  // units with byte 0 hold ids, and no lookup continues from them
     }
   }
   if (units_[0] >> kBaseShift >= count) {
@@ -100,7 +100,7 @@ void Tables::read_trie(Bytes content) {
   }
 }
 
-void Tables::read_characters(Bytes index, Bytes blocks, Bytes starts, Bytes sequences) {
+void WordPieceTables::read_characters(Bytes index, Bytes blocks, Bytes starts, Bytes sequences) {
   index_ = items<uint16_t>(index, "code points");
   blocks_ = items<uint16_t>(blocks, "code points");
   starts_ = items<uint32_t>(starts, "sequences");
@@ -128,7 +128,7 @@ void Tables::read_characters(Bytes index, Bytes blocks, Bytes starts, Bytes sequ
   }
 }
 
-void Tables::read_added(Bytes content) {
+void WordPieceTables::read_added(Bytes content) {
   constexpr const char* kWhat = "tokenizer tables: added tokens";
   const auto count = content.number<uint32_t>(0, kWhat);
   if (count > kMostAdded) {
@@ -145,8 +145,8 @@ void Tables::read_added(Bytes content) {
   }
 }
 
-// Each text of the template stands in it once: answers are looked for where the text is.
-std::vector<TemplateItem> Tables::read_template(Bytes content, std::ptrdiff_t pairs) {
+// Each text occurs once in the template: heads read the answers at its position.
+std::vector<TemplateItem> WordPieceTables::read_template(Bytes content, std::ptrdiff_t pairs) {
   constexpr const char* kWhat = "tokenizer tables: template";
   std::vector<TemplateItem> found;
   for (size_t at = 0; at < content.size; at += 12) {

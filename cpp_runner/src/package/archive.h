@@ -1,5 +1,5 @@
-// The container of a package: a zip file that is mapped into memory, or the directory it unpacks to. Read without
-// trust, by the rules of docs/package.md section 1. Nothing is ever written.
+// The container of a package: a zip file that is mapped into memory, or its unpacked directory. The rules are those of
+// docs/package.md, section 1. Nothing is written.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// The content of one entry: a view into the mapped package where it is stored, or memory of its own.
+// The content of one entry: a view into the mapped package if the entry is stored, or its own memory.
 class Content {
  public:
   explicit Content(Bytes view) : view_(view) {}
@@ -45,7 +45,7 @@ class Content {
 class Archive {
  public:
   explicit Archive(const std::string& path);
-  explicit Archive(Bytes content);  // which must stay as it is
+  explicit Archive(Bytes content);  // the content must not change while the archive is open
 
   bool has(const std::string& name) const { return entries_.count(name) != 0; }
   uint64_t size(const std::string& name) const { return entries_.at(name).size; }
@@ -56,8 +56,8 @@ class Archive {
  private:
   struct Entry {
     uint64_t size = 0;    // unpacked
-    uint64_t packed = 0;  // as it lies in the file
-    size_t offset = 0;    // of its content
+    uint64_t packed = 0;  // in the file
+    size_t offset = 0;    // of its content in the file
     uint32_t crc = 0;
     bool deflated = false;
   };

@@ -1,4 +1,4 @@
-#include "package.h"
+#include "package/package.h"
 
 #include <nlohmann/json.hpp>
 
@@ -13,16 +13,6 @@ constexpr uint64_t kManifestLimit = 16 << 20;
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kVerdict = "verdict.json";
 
-// Adds which package it was to what went wrong.
-template <typename Work>
-auto about(const std::string& path, Work work) {
-  try {
-    return work();
-  } catch (const Error& error) {
-    throw Error(error.status(), (path.empty() ? "" : path + ": ") + error.what());
-  }
-}
-
 }  // namespace
 
 Package::Package(const std::string& path) : archive_(about(path, [&] { return Archive(path); })) {
@@ -35,17 +25,17 @@ Package::Package(Bytes content) : archive_(content) {
 
 void Package::open() {
   if (!archive_.has(kManifest)) {
-    refuse("no manifest.json, so this is no package");
+    refuse("there is no manifest.json, so this is not a package");
   }
   const Content content = archive_.read(kManifest, kManifestLimit);
   document_ = content.bytes().text();
   manifest_ = parse_manifest(content.bytes());
   for (const FileEntry& entry : manifest_.files) {
     if (!archive_.has(entry.path)) {
-      refuse("'" + entry.path + "' is missing");
+      refuse(in_quotes(entry.path) + " is missing");
     }
     if (archive_.size(entry.path) != entry.size) {
-      fail("'" + entry.path + "' has " + std::to_string(archive_.size(entry.path)) + " bytes, not " +
+      fail(in_quotes(entry.path) + " has " + std::to_string(archive_.size(entry.path)) + " bytes, not " +
            std::to_string(entry.size));
     }
   }
@@ -60,7 +50,7 @@ Content Package::read(const std::string& name, bool check) const {
     const FileEntry& entry = manifest_.file(name);
     Content content = archive_.read(name, entry.size);
     if (content.bytes().size != entry.size || (check && sha256(content.bytes()) != entry.sha256)) {
-      fail("'" + name + "' is not what the manifest says (size or sha256 differs)");
+      fail(in_quotes(name) + " is not what the manifest says (size or sha256 differs)");
     }
     return content;
   });

@@ -1,4 +1,4 @@
-#include "archive.h"
+#include "package/archive.h"
 
 #include <zlib.h>
 
@@ -39,16 +39,8 @@ constexpr uint32_t kZip64 = 0xFFFFFFFF;
 constexpr uint16_t kStored = 0;
 constexpr uint16_t kDeflated = 8;
 
-std::string shown(std::string_view name) {
-  std::string text = "'";
-  for (const char c : name.substr(0, 80)) {
-    text += c >= ' ' && c < '\x7f' ? c : '?';
-  }
-  return text + "'";
-}
-
-// What errno says.
-std::string last_fault() {
+// The text of errno.
+std::string last_error() {
   return std::error_code(errno, std::generic_category()).message();
 }
 
@@ -67,30 +59,31 @@ void check_name(std::string_view name) {
     begin = end + 1;
   }
   if (!plain) {
-    refuse("entry name " + shown(name) + " is not a plain relative path");
+    refuse("entry name " + in_quotes(name) + " is not a plain relative path");
   }
 }
 
-// The position of the end record. It has no comment: one could hold a second directory, and readers would differ.
+// Returns the position of the end record. A comment is not allowed: it could hold a second directory, and two readers
+// could then find different entries.
 size_t find_end(Bytes content) {
   if (content.size < kEndRecord) {
-    refuse("not a package, or cut short");
+    refuse("not a package, or incomplete");
   }
   const size_t at = content.size - kEndRecord;
   if (content.number<uint32_t>(at, "end record") != kEndMagic || content.number<uint16_t>(at + 20, "end record") != 0) {
-    refuse("not a package, or cut short");
+    refuse("not a package, or incomplete");
   }
   return at;
 }
 
 std::vector<unsigned char> inflated(Bytes packed, uint64_t size, const std::string& name) {
   if (size > std::numeric_limits<uInt>::max() || packed.size > std::numeric_limits<uInt>::max()) {
-    refuse(shown(name) + " is too large to unpack");
+    refuse(in_quotes(name) + " is too large to unpack");
   }
-  std::vector<unsigned char> out(size + 1);  // one more, so that a longer content shows
+  std::vector<unsigned char> out(size + 1);  // one more byte detects a longer content
   z_stream stream{};
   if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
-    throw Error(EDGE_PTF_ENVIRONMENT, "no memory to unpack " + shown(name));
+    unavailable("no memory to unpack " + in_quotes(name));
   }
   stream.next_in = const_cast<unsigned char*>(packed.data);
   stream.avail_in = static_cast<uInt>(packed.size);
@@ -100,7 +93,7 @@ std::vector<unsigned char> inflated(Bytes packed, uint64_t size, const std::stri
   const bool whole = outcome == Z_STREAM_END && stream.total_out == size;
   inflateEnd(&stream);
   if (!whole) {
-    refuse(shown(name) + " is damaged");
+    refuse(in_quotes(name) + " is damaged");
   }
   out.resize(size);
   return out;
@@ -111,7 +104,7 @@ std::vector<unsigned char> inflated(Bytes packed, uint64_t size, const std::stri
 MappedFile::MappedFile(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
-    refuse("cannot be opened (" + last_fault() + ")");
+    refuse("cannot be opened (" + last_error() + ")");
   }
   struct stat status {};
   if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -122,11 +115,11 @@ MappedFile::MappedFile(const std::string& path) {
   if (size_ > 0) {
     start_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file, 0);
   }
-  const std::string fault = start_ == MAP_FAILED ? last_fault() : "";
+  const std::string reason = start_ == MAP_FAILED ? last_error() : "";
   ::close(file);
   if (start_ == MAP_FAILED) {
     start_ = nullptr;
-    throw Error(EDGE_PTF_ENVIRONMENT, "cannot be mapped into memory (" + fault + ")");
+    unavailable("cannot be mapped into memory (" + reason + ")");
   }
 }
 
@@ -157,7 +150,7 @@ Archive::Archive(Bytes content) : content_(content) {
 void Archive::add(const std::string& name, const Entry& entry) {
   check_name(name);
   if (!entries_.emplace(name, entry).second) {
-    refuse(shown(name) + " occurs twice");
+    refuse(in_quotes(name) + " occurs twice");
   }
   if (entries_.size() > kMostEntries) {
     refuse("more than the " + std::to_string(kMostEntries) + " entries allowed");
@@ -196,19 +189,19 @@ void Archive::list() {
       refuse("the zip's directory is damaged");
     }
     if ((field16(8) & 0x2061) != 0 || (method != kStored && method != kDeflated)) {
-      refuse(shown(name) + " is encrypted, patched, or packed in an unknown way");
+      refuse(in_quotes(name) + " is encrypted, patched, or packed in an unknown way");
     }
     if (kind != 0 && kind != 0100000) {
-      refuse(shown(name) + " is a link or device, not a file");
+      refuse(in_quotes(name) + " is a link or device, not a file");
     }
     if (entry.packed == kZip64 || entry.size == kZip64 || field32(42) == kZip64) {
-      refuse(shown(name) + " is larger than 4 GiB, which this runner does not open");
+      refuse(in_quotes(name) + " is larger than 4 GiB, which this runner does not open");
     }
     if (entry.size > kMostRatio * std::max<uint64_t>(entry.packed, 1)) {
-      refuse(shown(name) + " unpacks to more than " + std::to_string(kMostRatio) + " times its size");
+      refuse(in_quotes(name) + " unpacks to more than " + std::to_string(kMostRatio) + " times its size");
     }
     if (!entry.deflated && entry.packed != entry.size) {
-      refuse(shown(name) + " is stored with two sizes");
+      refuse(in_quotes(name) + " is stored with two sizes");
     }
     const size_t local = field32(42);
     const Bytes before = content_.part(local, kLocalHeader, "an entry's header");
@@ -216,17 +209,17 @@ void Archive::list() {
     entry.offset = local + kLocalHeader + local_name + before.number<uint16_t>(28, "entry");
     if (before.number<uint32_t>(0, "entry") != kLocalMagic || before.number<uint16_t>(8, "entry") != method ||
         content_.part(local + kLocalHeader, local_name, "an entry's name").text() != name) {
-      refuse(shown(name) + " has a header that differs from the zip's directory");
+      refuse(in_quotes(name) + " has a header that differs from the zip's directory");
     }
     if (entry.offset > directory_at || entry.packed > directory_at - entry.offset) {
-      refuse(shown(name) + " reaches into the zip's directory");
+      refuse(in_quotes(name) + " reaches into the zip's directory");
     }
     taken.emplace_back(local, entry.offset + entry.packed);
     add(name, entry);
     at += kCentralHeader + name_size + field16(30) + field16(32);
   }
   if (at != end) {
-    refuse("the zip's directory is not as long as it says");
+    refuse("the zip's directory has another length than its end record says");
   }
   std::sort(taken.begin(), taken.end());
   for (size_t i = 1; i < taken.size(); ++i) {
@@ -242,7 +235,7 @@ void Archive::walk(const std::string& folder) {
     const fs::file_status status = step->symlink_status(error);
     const std::string name = step->path().lexically_relative(folder).generic_string();
     if (fs::is_symlink(status)) {
-      refuse(shown(name) + " is a link");
+      refuse(in_quotes(name) + " is a link");
     }
     if (fs::is_regular_file(status)) {
       Entry entry;
@@ -251,7 +244,7 @@ void Archive::walk(const std::string& folder) {
     }
   }
   if (error) {
-    throw Error(EDGE_PTF_ENVIRONMENT, "cannot be read (" + error.message() + ")");
+    unavailable("cannot be read (" + error.message() + ")");
   }
 }
 
@@ -262,7 +255,7 @@ void Archive::check_names() const {
     std::string plain = name;
     std::transform(plain.begin(), plain.end(), plain.begin(), folded);
     if (!files.insert(plain).second) {
-      refuse(shown(name) + " is the same name as another one on some systems");
+      refuse(in_quotes(name) + " is the same name as another one on some systems");
     }
     bytes += entry.size;
   }
@@ -272,7 +265,7 @@ void Archive::check_names() const {
   for (const std::string& name : files) {
     for (size_t slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
       if (files.count(name.substr(0, slash)) != 0) {
-        refuse(shown(name.substr(0, slash)) + " is a file and a directory");
+        refuse(in_quotes(name.substr(0, slash)) + " is a file and a directory");
       }
     }
   }
@@ -281,17 +274,17 @@ void Archive::check_names() const {
 Content Archive::read(const std::string& name, uint64_t limit) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
-    refuse("no entry " + shown(name));
+    refuse("no entry " + in_quotes(name));
   }
   const Entry& entry = found->second;
   if (entry.size > limit) {
-    refuse(shown(name) + " has " + std::to_string(entry.size) + " bytes, more than the " + std::to_string(limit) +
+    refuse(in_quotes(name) + " has " + std::to_string(entry.size) + " bytes, more than the " + std::to_string(limit) +
            " allowed");
   }
   if (folder_) {
     auto file = std::make_unique<MappedFile>((fs::path(path_) / name).string());
     if (file->bytes().size != entry.size) {
-      refuse(shown(name) + " changed its size");
+      refuse(in_quotes(name) + " changed its size");
     }
     return Content(std::move(file));
   }
@@ -301,7 +294,7 @@ Content Archive::read(const std::string& name, uint64_t limit) const {
   }
   std::vector<unsigned char> out = inflated(packed, entry.size, name);
   if (crc32(0, out.data(), static_cast<uInt>(out.size())) != entry.crc) {
-    refuse(shown(name) + " is damaged");
+    refuse(in_quotes(name) + " is damaged");
   }
   return Content(std::move(out));
 }

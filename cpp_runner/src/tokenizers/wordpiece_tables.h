@@ -1,5 +1,5 @@
-// tokenizer.bin: what every code point becomes, and the vocabulary as a trie that is walked where it lies. Layout:
-// docs/package.md section 10. The names are those of edge_ptf/package/tables/.
+// tokenizer.bin of a WordPiece tokenizer: what every code point becomes, and the vocabulary as a trie. Both are read
+// from the mapped file. docs/package.md, section 10, defines the layout; the Python writer uses the same names.
 #pragma once
 
 #include <array>
@@ -11,12 +11,12 @@
 
 namespace edge_ptf {
 
-// What becomes of a code point. From kMark on, kMark + rank; from kSequence on, kSequence + number of a sequence.
+// What a code point becomes. From kMark on: kMark + rank. From kSequence on: kSequence + number of a sequence.
 struct Action {
   enum : uint16_t {
     kKeep = 0,
     kDrop = 1,
-    kDropAndPart = 2,
+    kDropAndSeparate = 2,
     kSpace = 3,
     kAlone = 4,
     kHangul = 5,
@@ -31,7 +31,7 @@ struct Element {
   uint32_t packed;
   uint32_t point() const { return packed & 0x1FFFFF; }
   Kind kind() const { return static_cast<Kind>(packed >> 21 & 7); }
-  uint32_t rank() const { return packed >> 24; }  // 0: no mark; otherwise the mark's rank + 1
+  uint32_t rank() const { return packed >> 24; }  // 0: not a mark; otherwise the rank of the mark + 1
 };
 
 struct AddedToken {
@@ -46,17 +46,17 @@ struct TemplateItem {
   uint32_t type;
 };
 
-// A view; the content must outlive it. Every index that a lookup follows was checked when it was made.
-class Tables {
+// A view; the content must outlive it. The constructor checks every index that a lookup uses.
+class WordPieceTables {
  public:
-  explicit Tables(Bytes content);
+  explicit WordPieceTables(Bytes content);
 
   uint16_t action(uint32_t point) const { return blocks_[size_t{index_[point / kBlock]} * kBlock + point % kBlock]; }
 
   const Element* sequence_begin(size_t number) const { return sequences_ + starts_[number]; }
   const Element* sequence_end(size_t number) const { return sequences_ + starts_[number + 1]; }
 
-  // Trie units: see edge_ptf/package/tables/trie.py.
+  // Units of the trie.
   static constexpr uint32_t kLeaf = 1 << 8;
   static constexpr uint32_t kValue = 1 << 9;
   static constexpr uint32_t kBaseShift = 10;

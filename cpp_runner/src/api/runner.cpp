@@ -1,0 +1,198 @@
+#include "api/runner.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace edge_ptf {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+int64_t nanoseconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(to - from).count();
+}
+
+edge_ptf_timing timing(Clock::time_point begin, Clock::time_point tokenized, Clock::time_point run) {
+  return {sizeof(edge_ptf_timing), nanoseconds(begin, tokenized), nanoseconds(tokenized, run),
+          nanoseconds(run, Clock::now())};
+}
+
+EngineSettings settings(const RunnerOptions& options, EngineSettings found) {
+  constexpr int kMostThreads = 64;
+  if (options.threads && (*options.threads < 1 || *options.threads > kMostThreads)) {
+    refuse("threads: " + std::to_string(*options.threads) + " is not between 1 and 64 (0: the package's)");
+  }
+  found.threads = options.threads.value_or(found.threads);
+  found.spinning = options.spinning.value_or(found.spinning);
+  found.arena = options.arena.value_or(found.arena);
+  found.affinity = options.affinity.value_or(found.affinity);
+  return found;
+}
+
+OutputSpec output_spec(const HeadSpec& head, const HeadOutput& output) {
+  OutputSpec spec{output.tensor, {}};
+  for (const Axis axis : output.axes) {
+    if (axis != Axis::kBatch) {
+      spec.shape.push_back(axis == Axis::kToken ? OutputSpec::kTokens : head.labels.size());
+    }
+  }
+  if (spec.shape.size() > kMostAxes) {
+    refuse("manifest.json: heads: the output " + in_quotes(output.tensor) + " has more than " +
+           std::to_string(kMostAxes + 1) + " axes");
+  }
+  return spec;
+}
+
+}  // namespace
+
+Runner::Runner(std::unique_ptr<Package> package, const RunnerOptions& options)
+    : package_(std::move(package)), digest_(package_->digest()) {
+  EngineOptions engine;
+  engine.settings = settings(options, manifest().engine);
+  about(package_->path(), [&] { load(engine, options.check_digests); });
+}
+
+void Runner::load(EngineOptions& engine, bool check_digests) {
+  for (const HeadSpec& spec : manifest().heads) {
+    add_head(spec);
+  }
+  const TokenizerEntry& entry = manifest().tokenizer;
+  if (entry.tables) {
+    tables_.emplace(package_->read(*entry.tables, check_digests));
+    tokenizer_ = make_tokenizer(entry, tables_->bytes());
+  }
+  engine.max_length = entry.max_length;
+  threads_ = engine.settings.threads;
+  for (GraphRun& each : graphs_) {
+    const EngineKind& kind = engine_for(*each.graph, manifest().engines);
+    const Content model = package_->read(each.graph->file, check_digests);
+    engine.outputs = each.outputs;
+    each.engine = kind.make(model.bytes(), *each.graph, engine);
+  }
+}
+
+void Runner::add_head(const HeadSpec& spec) {
+  HeadRun run;
+  run.head = make_head(spec);
+  const Graph& graph = manifest().graph(spec.graph);
+  const auto known =
+      std::find_if(graphs_.begin(), graphs_.end(), [&](const GraphRun& each) { return each.graph == &graph; });
+  run.graph = static_cast<size_t>(known - graphs_.begin());
+  if (known == graphs_.end()) {
+    graphs_.emplace_back();
+    graphs_.back().graph = &graph;
+    for (const TensorEntry& input : graph.inputs) {
+      graphs_.back().inputs.push_back(input_named(input.name));
+    }
+  }
+  std::vector<OutputSpec>& outputs = graphs_[run.graph].outputs;
+  for (const HeadOutput& output : spec.outputs) {
+    const OutputSpec wanted = output_spec(spec, output);
+    const auto found =
+        std::find_if(outputs.begin(), outputs.end(), [&](const OutputSpec& each) { return each.name == wanted.name; });
+    if (found != outputs.end() && found->shape != wanted.shape) {
+      refuse("manifest.json: heads: two heads read " + in_quotes(wanted.name) + " with different shapes");
+    }
+    run.outputs.push_back(static_cast<size_t>(found - outputs.begin()));
+    if (found == outputs.end()) {
+      outputs.push_back(wanted);
+    }
+  }
+  heads_.push_back(std::move(run));
+}
+
+Runner::EncodingMember Runner::input_named(const std::string& name) {
+  if (name == "input_ids") {
+    return &Encoding::ids;
+  }
+  if (name == "attention_mask") {
+    return &Encoding::mask;
+  }
+  if (name == "token_type_ids") {
+    return &Encoding::types;
+  }
+  refuse("the graph has an input " + in_quotes(name) + ", which this runner does not know");
+}
+
+void Runner::prepare(Result& result) const {
+  result.graphs.resize(graphs_.size());
+  for (size_t i = 0; i < graphs_.size(); ++i) {
+    result.graphs[i].call = graphs_[i].engine->call();
+    for (const TensorEntry& input : graphs_[i].graph->inputs) {
+      result.graphs[i].inputs.push_back({input.name, nullptr, 0});
+    }
+  }
+  result.answers.resize(heads_.size());
+}
+
+void Runner::clear(Result& result) {
+  for (Answer& answer : result.answers) {
+    answer.clear();
+  }
+}
+
+void Runner::tokenize(std::string_view text, const std::string_view* pair, Result& result) const {
+  clear(result);
+  if (tokenizer_ == nullptr) {
+    const std::string& reason = manifest().tokenizer.unsupported;
+    refuse("this package answers token ids only" + (reason.empty() ? "" : ": its tokenizer has a " + reason));
+  }
+  if (takes_pairs() != (pair != nullptr)) {
+    refuse(pair == nullptr ? "this package answers pairs of texts" : "this package answers single texts");
+  }
+  tokenizer_->encode(text, pair, result.encoding);
+  result.encoding.mask.assign(result.encoding.ids.size(), 1);
+}
+
+void Runner::run_graphs(Result& result) const {
+  for (size_t i = 0; i < graphs_.size(); ++i) {
+    Result::GraphMemory& memory = result.graphs[i];
+    for (size_t input = 0; input < memory.inputs.size(); ++input) {
+      const std::vector<int64_t>& values = result.encoding.*graphs_[i].inputs[input];
+      memory.inputs[input].values = values.data();
+      memory.inputs[input].length = values.size();
+    }
+    memory.call->run(memory.inputs, memory.outputs);
+  }
+  for (size_t i = 0; i < heads_.size(); ++i) {
+    for (const size_t output : heads_[i].outputs) {
+      result.answers[i].tensors.push_back(result.graphs[heads_[i].graph].outputs[output]);
+    }
+  }
+}
+
+void Runner::decode(const TextContext* context, Result& result) const {
+  for (size_t i = 0; i < heads_.size(); ++i) {
+    heads_[i].head->decode(context, result.answers[i]);
+  }
+}
+
+void Runner::predict(std::string_view text, const std::string_view* pair, Result& result) const {
+  const Clock::time_point begin = Clock::now();
+  tokenize(text, pair, result);
+  const Clock::time_point tokenized = Clock::now();
+  run_graphs(result);
+  const Clock::time_point run = Clock::now();
+  const TextContext context{text, result.encoding};
+  decode(&context, result);
+  result.timing = timing(begin, tokenized, run);
+}
+
+void Runner::predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result) const {
+  clear(result);
+  Encoding& encoding = result.encoding;
+  if (count == 0 || count > manifest().tokenizer.max_length) {
+    refuse(std::to_string(count) + " token ids; the package takes 1 to " +
+           std::to_string(manifest().tokenizer.max_length));
+  }
+  encoding.ids.assign(ids, ids + count);
+  types == nullptr ? encoding.types.assign(count, 0) : encoding.types.assign(types, types + count);
+  encoding.mask.assign(count, 1);
+  const Clock::time_point begin = Clock::now();
+  run_graphs(result);
+  const Clock::time_point run = Clock::now();
+  decode(nullptr, result);
+  result.timing = timing(begin, begin, run);
+}
+
+}  // namespace edge_ptf

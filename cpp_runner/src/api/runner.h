@@ -1,0 +1,94 @@
+// A runner: an open package with its tokenizer, engines and heads.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engines/engine.h"
+#include "heads/head.h"
+#include "package/package.h"
+#include "tokenizers/tokenizer.h"
+
+namespace edge_ptf {
+
+struct RunnerOptions {
+  std::optional<int> threads;  // empty: the setting of the package; so for all of them
+  std::optional<bool> spinning, arena;
+  std::optional<std::string> affinity;
+  bool check_digests = false;
+};
+
+// The memory of one answer.
+struct Result {
+  struct GraphMemory {
+    std::unique_ptr<Engine::Call> call;
+    std::vector<InputTensor> inputs;
+    std::vector<Tensor> outputs;
+  };
+  Encoding encoding;
+  std::vector<GraphMemory> graphs;
+  std::vector<Answer> answers;  // one for each head
+  edge_ptf_timing timing{};
+};
+
+struct SelftestReport {
+  size_t golden = 0;  // vectors
+  double largest_difference = 0;
+  double tolerance = 0;  // of the text with the largest difference
+  bool exact = true;
+};
+
+class Runner {
+ public:
+  Runner(std::unique_ptr<Package> package, const RunnerOptions& options);
+
+  const Package& package() const { return *package_; }
+  const Manifest& manifest() const { return package_->manifest(); }
+  const std::string& digest() const { return digest_; }
+  bool has_tokenizer() const { return tokenizer_ != nullptr; }
+  bool takes_pairs() const { return manifest().heads.front().takes_pairs; }
+  int threads() const { return threads_; }
+
+  void prepare(Result& result) const;
+  void tokenize(std::string_view text, const std::string_view* pair, Result& result) const;
+  void predict(std::string_view text, const std::string_view* pair, Result& result) const;
+  void predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result) const;
+  // Answers the golden vectors. Fails where an id or an output differs.
+  SelftestReport selftest() const;
+
+ private:
+  using EncodingMember = std::vector<int64_t> Encoding::*;
+
+  // A graph that at least one head reads.
+  struct GraphRun {
+    const Graph* graph = nullptr;
+    std::vector<EncodingMember> inputs;
+    std::vector<OutputSpec> outputs;
+    std::unique_ptr<Engine> engine;
+  };
+  struct HeadRun {
+    std::unique_ptr<Head> head;
+    size_t graph = 0;             // an index of graphs_
+    std::vector<size_t> outputs;  // for each output of the head, an index of GraphRun::outputs
+  };
+
+  void load(EngineOptions& engine, bool check_digests);
+  void add_head(const HeadSpec& spec);
+  static EncodingMember input_named(const std::string& name);
+  static void clear(Result& result);
+  void run_graphs(Result& result) const;
+  void decode(const TextContext* context, Result& result) const;
+
+  std::unique_ptr<Package> package_;
+  std::string digest_;
+  std::vector<HeadRun> heads_;
+  std::vector<GraphRun> graphs_;
+  std::optional<Content> tables_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  int threads_ = 1;
+};
+
+}  // namespace edge_ptf

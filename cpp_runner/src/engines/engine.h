@@ -1,0 +1,66 @@
+// An engine runs a graph. Each backend has one file in this folder and one line in engine.cpp.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bytes.h"
+#include "package/manifest.h"
+#include "tensor.h"
+
+namespace edge_ptf {
+
+// An output that the caller reads. The sizes have no batch axis; kTokens stands for the number of tokens of the text.
+struct OutputSpec {
+  static constexpr size_t kTokens = 0;
+  std::string name;
+  std::vector<size_t> shape;
+};
+
+struct EngineOptions {
+  EngineSettings settings;
+  size_t max_length = 0;
+  std::vector<OutputSpec> outputs;
+};
+
+// One loaded graph. Many threads may use it, each with its own call.
+class Engine {
+ public:
+  // The memory for the runs of one thread.
+  class Call {
+   public:
+    virtual ~Call() = default;
+    // Runs one text. `inputs` holds every input of the graph, in any order, all of the same length from 1 to
+    // max_length. `outputs` receives the tensors of EngineOptions::outputs in their order; they are valid until the
+    // next run.
+    virtual void run(const std::vector<InputTensor>& inputs, std::vector<Tensor>& outputs) = 0;
+  };
+
+  virtual ~Engine() = default;
+  virtual std::unique_ptr<Call> call() const = 0;
+  // Whether this processor computes the integer products of the graph exactly (docs/package.md, section 6).
+  virtual bool is_exact() const = 0;
+};
+
+// What a backend registers.
+struct EngineKind {
+  std::string_view name;                         // as in `requires.engines`
+  const std::vector<std::string_view>& formats;  // of graphs
+  const std::string& (*version)();
+  // `model` is needed during this call only.
+  std::unique_ptr<Engine> (*make)(Bytes model, const Graph& graph, const EngineOptions& options);
+};
+
+// The first engine that runs the format of the graph and has at least the version that `required` names. Without an
+// entry in `required` the engine is not used. Throws if there is none.
+const EngineKind& engine_for(const Graph& graph, const std::map<std::string, std::string>& required);
+
+// Whether a version such as "1.23" is at least another one. Throws if one is not a version.
+bool is_version_at_least(std::string_view version, std::string_view least);
+
+// Names and versions of all engines: "onnxruntime 1.32.0".
+const std::string& engine_versions();
+
+}  // namespace edge_ptf

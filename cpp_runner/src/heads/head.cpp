@@ -1,0 +1,96 @@
+#include "heads/head.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "registry.h"
+
+// Every kind of head: its name in the manifest, and the function that makes it.
+#define EDGE_PTF_HEADS(REGISTER)   \
+  REGISTER("text", make_text_head) \
+  REGISTER("token", make_token_head)
+
+namespace edge_ptf {
+
+#define EDGE_PTF_DECLARE(name, make) std::unique_ptr<Head> make(const HeadSpec& spec);
+EDGE_PTF_HEADS(EDGE_PTF_DECLARE)
+#undef EDGE_PTF_DECLARE
+
+namespace {
+
+struct HeadKind {
+  std::string_view name;
+  std::unique_ptr<Head> (*make)(const HeadSpec& spec);
+};
+
+#define EDGE_PTF_ENTRY(name, make) {name, make},
+constexpr HeadKind kKinds[] = {EDGE_PTF_HEADS(EDGE_PTF_ENTRY)};
+#undef EDGE_PTF_ENTRY
+
+}  // namespace
+
+std::unique_ptr<Head> make_head(const HeadSpec& spec) {
+  return registered(kKinds, spec.kind, "head of the kind").make(spec);
+}
+
+void Answer::clear() {
+  made = false;
+  score = 0;
+  tensors.clear();
+  answers.clear();
+  words.clear();
+  scores.clear();
+  order_.clear();
+}
+
+const std::vector<uint32_t>& Answer::best_first() const {
+  if (order_.size() != scores.size()) {
+    order_.resize(scores.size());
+    std::iota(order_.begin(), order_.end(), 0U);
+    std::sort(order_.begin(), order_.end(),
+              [this](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
+  }
+  return order_;
+}
+
+size_t Head::need_output(const char* role, const std::vector<Axis>& axes) const {
+  for (size_t i = 0; i < spec_.outputs.size(); ++i) {
+    if (spec_.outputs[i].role == role) {
+      if (spec_.outputs[i].axes != axes) {
+        refuse("manifest.json: heads: the output '" + std::string(role) + "' of " + in_quotes(spec_.name) +
+               " has other axes than the kind " + in_quotes(spec_.kind) + " needs");
+      }
+      return i;
+    }
+  }
+  refuse("manifest.json: heads: " + in_quotes(spec_.name) + " has no output '" + std::string(role) +
+         "', which the kind " + in_quotes(spec_.kind) + " needs");
+}
+
+edge_ptf_item make_item(const std::string& label, double score) {
+  edge_ptf_item item{};
+  item.struct_size = sizeof item;
+  item.label = label.c_str();
+  item.score = score;
+  return item;
+}
+
+void softmax(const float* logits, size_t count, std::vector<double>& probabilities) {
+  const double largest = *std::max_element(logits, logits + count);
+  probabilities.resize(count);
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) {
+    probabilities[i] = std::exp(double{logits[i]} - largest);
+    sum += probabilities[i];
+  }
+  for (double& each : probabilities) {
+    each /= sum;
+  }
+}
+
+size_t largest_index(const std::vector<double>& values) {
+  return static_cast<size_t>(std::max_element(values.begin(), values.end()) - values.begin());
+}
+
+}  // namespace edge_ptf

@@ -1,0 +1,74 @@
+// A head turns output tensors into answers (docs/package.md, section 5). Each kind has one file in this folder and one
+// line in head.cpp. No other code depends on the kind of a head.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "edge_ptf.h"
+#include "package/manifest.h"
+#include "tensor.h"
+#include "tokenizers/tokenizer.h"
+
+namespace edge_ptf {
+
+// What one head answers to one text. The memory is used again for the next text.
+struct Answer {
+  bool made = false;
+  double score = 0;
+  std::vector<Tensor> tensors;         // in the order of HeadSpec::outputs
+  std::vector<edge_ptf_item> answers;  // EDGE_PTF_ANSWERS
+  std::vector<edge_ptf_item> words;    // EDGE_PTF_WORDS
+  std::vector<double> scores;          // EDGE_PTF_SCORES: one for each label, or none
+  std::vector<double> probabilities;   // memory for decoding
+  std::vector<uint32_t> word_labels;   // memory for decoding
+
+  void clear();
+  // The labels with the best score first; sorted at the first call.
+  const std::vector<uint32_t>& best_first() const;
+
+ private:
+  mutable std::vector<uint32_t> order_;
+};
+
+// The text that the tensors are about.
+struct TextContext {
+  std::string_view text;
+  const Encoding& encoding;
+};
+
+class Head {
+ public:
+  explicit Head(HeadSpec spec) : spec_(std::move(spec)) {}
+  Head(const Head&) = delete;
+  Head& operator=(const Head&) = delete;
+  virtual ~Head() = default;
+
+  const HeadSpec& spec() const { return spec_; }
+
+  // Fills `answer` from its tensors. `context` is null if only token ids were given. Sets `made` if it can answer.
+  virtual void decode(const TextContext* context, Answer& answer) const = 0;
+
+ protected:
+  // The index of an output among HeadSpec::outputs. Refuses a spec without it, or with other axes.
+  size_t need_output(const char* role, const std::vector<Axis>& axes) const;
+
+ private:
+  HeadSpec spec_;
+};
+
+// Refuses a kind that is not registered, and a spec that its kind cannot use.
+std::unique_ptr<Head> make_head(const HeadSpec& spec);
+
+// An item without a place in the text.
+edge_ptf_item make_item(const std::string& label, double score);
+
+// Probabilities of one row of logits, in double precision.
+void softmax(const float* logits, size_t count, std::vector<double>& probabilities);
+
+size_t largest_index(const std::vector<double>& values);
+
+}  // namespace edge_ptf

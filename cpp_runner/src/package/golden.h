@@ -1,0 +1,38 @@
+// Golden vectors: texts with the token ids and output tensors that every machine must reproduce (docs/package.md,
+// section 7).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tensor.h"
+
+namespace edge_ptf {
+
+// A tensor without its batch axis.
+struct GoldenTensor {
+  std::string name;
+  std::vector<size_t> shape;
+  std::vector<double> values;
+};
+
+struct GoldenCase {
+  std::string text;
+  std::optional<std::string> pair;
+  std::vector<int64_t> ids;
+  std::optional<std::vector<int64_t>> types;
+  std::vector<GoldenTensor> outputs;
+  std::optional<double> tolerance;  // of this text; empty: that of the manifest
+};
+
+// Parses one line of golden.jsonl. `place` names the line in messages, such as "golden text 3".
+GoldenCase parse_golden(std::string_view line, const std::string& place);
+
+// The largest difference of a value, as a share of the largest value of its tensor; NaN if a difference is not a
+// number. Fails where a tensor is missing or has another shape.
+double difference(const GoldenCase& expected, const Tensor& found, const std::string& place);
+
+}  // namespace edge_ptf
