@@ -6,6 +6,7 @@
 # make runner-check   style and static analysis of the runner (clang-format, clang-tidy)
 # make runner-fuzz    libFuzzer on the package reader and the tokenizer (clang)
 # make runner-aarch64 the runner for 64-bit ARM, by a cross compiler; runner-aarch64-test: its tests under emulation
+# make docs           the documentation site: build/site
 # make wheel-test     the wheel alone in an empty environment
 # make clean          remove environments and results
 #
@@ -25,7 +26,7 @@ export HF_HUB_OFFLINE ?= 1
 export EDGE_PTF_FIXTURES := $(CURDIR)/$(FIXTURES)
 
 .PHONY: install demo test check runner runner-fixtures runner-test runner-check runner-fuzz runner-aarch64 runner-aarch64-test \
-  wheel-test clean
+  wheel-test docs clean
 
 install: $(INSTALLED)
 
@@ -33,7 +34,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(if $(INDEX),--index-url $(INDEX)) torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo,dev,docs]"
 	touch $@
 
 demo: install
@@ -102,6 +103,9 @@ wheel-test: install
 	cd build/wheel && env/bin/edge-ptf assemble --graph graph --data demo --out package
 	cd build/wheel && env/bin/edge-ptf verify package/payload.eptf
 	cd build/wheel && env/bin/edge-ptf predict package/payload.eptf "turn on the lights in the kitchen"
+
+docs: install
+	$(BIN)/python -m mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

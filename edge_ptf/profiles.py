@@ -1,4 +1,4 @@
-"""Hardware profiles: what a device is, how its engine runs, which INT8 quantization it executes, and what it must reach."""
+"""Hardware profiles: what a device is, how its engine runs, which INT8 scheme it executes, and its targets."""
 
 from __future__ import annotations
 

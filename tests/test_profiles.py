@@ -301,7 +301,8 @@ def test_other_bytes_are_said(tmp_path: Path) -> None:
 
 
 def test_a_recipe_of_a_profile_is_checked_with_the_stages_own_rules(written) -> None:  # type: ignore[no-untyped-def]
-    profile = profiles.load(written(MINE + "recipe:\n  prune: {num_layers: 3}\n  distill: {epochs: -1}\n  nonsense: {}\n"))
+    wrong = "recipe:\n  prune: {num_layers: 3}\n  distill: {epochs: -1}\n  nonsense: {}\n"
+    profile = profiles.load(written(f"{MINE}{wrong}"))
     with pytest.raises(ConfigError) as caught:
         resolve_recipe(profile, tasks.get("text-classification"))
     assert len(caught.value.problems) == 2

@@ -91,9 +91,9 @@ def compress_command(
     edge-ptf compress --profile x86-vnni --model minilm-l6 --data clinc150/ --task text-classification \\
         --out-of-scope-label oos --out build/
 
-    Where you name no size for the student (prune.num_layers, prune.intermediate_size, prune.speedup, …), candidates that are predicted to
-    meet the targets are made and judged on validation texts until one does. Stages that were done before with the same
-    inputs are reused. Interrupted, the same command goes on.
+    Without a size for the student (prune.num_layers, prune.intermediate_size, prune.speedup, …), edge-ptf predicts
+    sizes that meet the targets, makes such students, and judges them on validation texts until one meets the targets.
+    Stages with the same inputs are reused. After an interruption the same command resumes.
     Exit code: 0 PASS, 3 FAIL, 4 UNPROVEN; the package is written in all three cases. 3 without a package: an export
     that answers otherwise than its model, or INT8 that is slower here than FP32, was refused.
     """
@@ -221,7 +221,8 @@ def _next_steps(result: Result) -> list[str]:
     lost = [item for item in result.verdict.target_verdicts if item.status is Status.FAIL]
     if any(item.target.startswith("max_drop") for item in lost):
         steps.append(
-            "Accuracy fell too far: keep more with --set prune.num_layers=…, --set prune.intermediate_size=…, or teach longer: "
+            "Accuracy fell too far: keep more with --set prune.num_layers=…, --set prune.intermediate_size=…, "
+            "or train longer with "
             "--set distill.epochs=…"
         )
     if any(item.target in ("min_speedup", "package_mb") for item in lost):

@@ -118,8 +118,8 @@ def sensitivity_command(
     edge-ptf sensitivity work/onnx --data my-texts/ --profile host --out work/sensitivity
     edge-ptf quantize --graph work/onnx … --keep-fp32 layer.1.feed_forward.output
 
-    GRAPH is a directory that export wrote. The quantization comes from --profile and --set quantize.…; only the validation
-    split is looked at. The whole record lies in --out as sensitivity.json.
+    GRAPH is a directory that export wrote. The quantization comes from --profile and --set quantize.…; only
+    the validation split is used. The whole record lies in --out as sensitivity.json.
     """
     from edge_ptf import stages
     from edge_ptf.graph import open_graph

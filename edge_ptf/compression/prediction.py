@@ -31,8 +31,8 @@ of their parts, where the teacher took 3.2 ms."""
 LEAST_NEURONS = 1 / 6
 """No layer is made narrower than this share of the teacher's neurons: before that, whole layers go."""
 LEAST_NEURONS_OF_FEW_HEADS = 1 / 4
-"""The same where heads go first. On CLINC150 four layers of 6 heads and 416 neurons lost less than four of 8 and 256, and
-five of 4 and 352 less than five of 6 and 256; both were the quicker ones."""
+"""The same where heads go first. On CLINC150 four layers of 6 heads and 416 neurons lost less than four of 8 and 256,
+and five of 4 and 352 less than five of 6 and 256; both were the quicker ones."""
 
 
 class Prediction(StrictModel):

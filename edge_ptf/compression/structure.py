@@ -34,9 +34,9 @@ def best_structure(
 ) -> Structure:
     """Minimises the sum of the importance of what is cut, at a predicted latency of at most `budget_ms`.
 
-    The loss of surgery a set of heads or neurons is estimated by the sum of their scores (Kwon et al. 2022, eq. 8); cost
-    and loss are then sums over layers, and the best choice of a width for each is a multiple-choice knapsack, solved
-    exactly by dynamic programming over the budget. A layer before the last that keeps nothing goes whole, with its
+    The loss from pruning a set of heads or neurons is estimated by the sum of their scores (Kwon et al. 2022, eq. 8);
+    cost and loss are then sums over layers. The best width for each layer is a multiple-choice knapsack, solved exactly
+    by dynamic programming over the budget. A layer before the last that keeps nothing goes whole, with its
     LayerNorms, and costs nothing.
 
     Args:

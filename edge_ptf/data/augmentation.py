@@ -71,7 +71,7 @@ def substituted(
 def near_words(
     tokenizer: Any, embeddings: NDArray[np.float32], words: Iterable[str], count: int = 10
 ) -> dict[str, tuple[str, ...]]:
-    """For each of `words` that is one subword to the tokenizer, the other such words whose embeddings are nearest to it.
+    """For each of `words` that the tokenizer keeps whole, the other such words with the nearest embeddings.
 
     Args:
         embeddings: the model's input embeddings, [subwords, width]; nearness is their cosine, the mean taken out.
@@ -107,7 +107,7 @@ def _whole_words(tokenizer: Any) -> dict[str, int]:
 
 
 def split_words(teacher: Any, student: Any) -> list[str]:
-    """Words that are one subword to the teacher's tokenizer and several to the student's, in order of the vocabulary."""
+    """Words that are one subword for the teacher and several for the student, in order of the vocabulary."""
     words = list(_whole_words(teacher))
     cuts = student([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
     return [word for word, cut in zip(words, cuts, strict=True) if len(cut) > 1]

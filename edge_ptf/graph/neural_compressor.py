@@ -71,7 +71,7 @@ def calibrate(
     out: Path,
     progress: Progress = SILENT,
 ) -> Ranges:
-    """Writes `ranges.json`: scale and zero point of the input of each product, in the quantization's form of activations.
+    """Writes `ranges.json`: scale and zero point of each linear op's input, in the scheme's form of activations.
 
     Raises:
         MissingExtraError: Neural Compressor is not installed.

@@ -67,8 +67,8 @@ class QuantizeConfig(StageConfig):
             )
         if self.non_int8_dtype == "fp16" and self.mode == "static" and self.embeddings not in ("int8", "fp16"):
             raise ValueError(
-                f"non_int8_dtype fp16 has no {self.embeddings} embeddings: FP32 would become FP16, and INT4 is an operator "
-                "of ONNX Runtime alone; use --embeddings fp16 or int8"
+                f"non_int8_dtype fp16 has no {self.embeddings} embeddings: FP32 would become FP16, and INT4 is an "
+                "operator of ONNX Runtime alone; use --embeddings fp16 or int8"
             )
         return self
 

@@ -20,7 +20,7 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(verdict: Verdict, package: str) -> bytes:
-    """One test case for each target_verdict, in UTF-8; without targets one that is skipped. Equal verdicts give equal bytes.
+    """One test case for each target, in UTF-8; without targets one skipped case. Equal verdicts give equal bytes.
 
     Args:
         package: the package's name, shown beside each test case.

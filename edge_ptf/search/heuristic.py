@@ -100,7 +100,7 @@ def _form(predictors: Predictors, limits: Limits) -> tuple[Overrides, Predictor]
     more layers.
 
     Pieces that only the language uses and a quarter of the hidden states are given up late, where fewer than `ENOUGH`
-    of the layers fit beside a smaller_tables table, and half or two thirds of the heads last, where no more than that fit even
+    of the layers fit beside a smaller table, and half or two thirds of the heads last, where no more than that fit even
     so. A speed-up that no structure reaches says nothing about bytes.
     """
     whole = predictors(WHOLE)

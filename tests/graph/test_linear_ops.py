@@ -69,7 +69,7 @@ def test_names_are_made_from_paths(module: str, name: str) -> None:
 
 def test_an_unknown_product_is_answered_with_near_ones(exported: Callable[..., Graph]) -> None:
     model = onnx.load(exported("bert").model)
-    with pytest.raises(BadInputError, match=r"'layer.1.feed_forwards.output'.* Did you mean layer.1.feed_forward.output"):
+    with pytest.raises(BadInputError, match=r"'layer.1.feed_forwards.output'.* Did you mean layer.1.feed_f"):
         nodes_of(model, ["classifier", "layer.1.feed_forwards.output"])
 
 

@@ -33,21 +33,24 @@ def shown(thing: Any) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
+SIZE = {"num_layers": 3, "intermediate_size": [256]}
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
         ({"prune": {"num_layers": 1, "intermediate_size": [512], "num_heads": None}}, "1 layer, 512 neurons"),
         ({"prune": {"num_layers": 4, "intermediate_size": [256], "num_heads": [7]}}, "4 layers, 7 heads, 256 neurons"),
-        ({"prune": {"num_layers": 3, "intermediate_size": [256], "vocabulary_size": 9600}}, "3 layers, 256 neurons, 9,600 subwords"),
+        ({"prune": {**SIZE, "vocabulary_size": 9600}}, "3 layers, 256 neurons, 9,600 subwords"),
         (
-            {"prune": {"num_layers": 3, "intermediate_size": [256], "vocabulary_size": None}, "quantize": {"embeddings": "int4"}},
+            {"prune": {**SIZE, "vocabulary_size": None}, "quantize": {"embeddings": "int4"}},
             "3 layers, 256 neurons, only subwords that occur, table in INT4",
         ),
         (
-            {"prune": {"num_layers": 3, "intermediate_size": [256]}, "ensemble": {"teachers": 3}, "distill": {"epochs": 16}},
+            {"prune": SIZE, "ensemble": {"teachers": 3}, "distill": {"epochs": 16}},
             "3 layers, 256 neurons, 3 teachers, epochs 16",
         ),
-        ({"prune": {"num_layers": 3, "intermediate_size": [256]}, "distill": {"learning_rate": 0.00051}}, "learning rate 0.00051"),
+        ({"prune": SIZE, "distill": {"learning_rate": 0.00051}}, "learning rate 0.00051"),
     ],
 )
 def test_overrides_are_said_in_words(overrides: dict[str, dict[str, Any]], words: str) -> None:

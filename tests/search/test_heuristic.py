@@ -189,7 +189,8 @@ def test_heads_go_where_narrower_states_keep_too_few_layers(
     make_shop: Callable[..., Any], predictors: Any, speedup: float, heads: tuple[int, ...] | None
 ) -> None:
     targets = {"min_speedup": speedup, "package_mb": 3.2}
-    shop = make_shop(lambda *_: {"short": {"speedup": 0.1}, "speedup": 3.0}, targets=targets, search={"heuristic_trials": 2})
+    slow = {"short": {"speedup": 0.1}, "speedup": 3.0}
+    shop = make_shop(lambda *_: slow, targets=targets, search={"heuristic_trials": 2})
     for trial in heuristic_search(shop, predictors).trials:
         assert trial.overrides["prune"]["num_heads"] == heads
         assert trial.overrides["prune"]["hidden_size"] == 288
@@ -268,7 +269,8 @@ def test_a_speed_up_out_of_reach_does_not_hide_the_table_that_fits(
 ) -> None:
     targets = {"min_speedup": 1000.0, "package_mb": 5.0}
     assert predictor.deepest(Limits(size_mb=5.0)) is None  # 12,000 subwords alone take 4.8 MB
-    found = heuristic_search(make_shop(lambda *_: {"short": SLOW}, targets=targets, search={"heuristic_trials": 1}), predictors)
+    shop = make_shop(lambda *_: {"short": SLOW}, targets=targets, search={"heuristic_trials": 1})
+    found = heuristic_search(shop, predictors)
     assert found.unreachable == ("speedup",)
     assert found.trials[0].overrides["quantize"] == {"embeddings": "int4"}
 
