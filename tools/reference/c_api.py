@@ -16,7 +16,7 @@ HEADER = Path(__file__).resolve().parents[2] / "cpp_runner" / "include" / "edge_
 COMMENT = re.compile(r"/\*(.*?)\*/", re.DOTALL)
 TOKEN = re.compile(
     r"/\*(?P<comment>.*?)\*/"
-    r"|(?P<body>typedef\s+(?P<kind>enum|struct)\s+\w+\s*\{(?P<inside>.*?)\}\s*(?P<name>\w+)\s*;)"
+    r"|(?P<body>(?:typedef\s+)?(?P<kind>enum|struct)\s+(?P<name>\w+)\s*\{(?P<inside>.*?)\}\s*\w*\s*;)"
     r"|(?P<opaque>typedef\s+struct\s+\w+\s+(?P<handle>\w+)\s*;)"
     r"|(?P<callback>typedef\s[^;{]*;)"
     r"|(?P<function>EDGE_PTF_API\s[^;]*;)"
