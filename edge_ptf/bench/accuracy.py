@@ -38,8 +38,8 @@ def evaluate(
 ) -> AccuracyEvidence:
     """Answers every test text at batch 1, unpadded, and writes `accuracy.json` with each answer.
 
-    This is the only place where labels of `test` are read. Data of `tried_on_validation` has validation in its place, and
-    the evidence says so.
+    This is the only place where labels of `test` are read. Data of `tried_on_validation` has validation in its place,
+    and the evidence says so.
     """
     examples, answers, library = data.test, list[tuple[Any, float]](), runner_for(payload, config)
     progress.start("Evaluate", len(examples))

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_ptf import tasks
 from edge_ptf.compression import NEURONS_STEP, Prediction, Search, Trial, best, conclude, drop_of
 from edge_ptf.digests import value_digest
 from edge_ptf.errors import EnvironmentFault, MissingExtraError
@@ -230,7 +229,7 @@ def _watch(
     others: Sequence[Trial], own: Prediction, trial_runner: TrialRunner
 ) -> Callable[[Sequence[float]], str | None]:
     """Stops a training that a smaller and quicker trial was surely ahead of after as many epochs."""
-    metric, scored = tasks.create(trial_runner.teacher.info.task).metrics[0], len(trial_runner.data.validation)
+    metric, scored = trial_runner.task.metrics[0], len(trial_runner.data.validation)
     percent = " %" if metric.unit == "points" else ""
     better = [
         other for other in others if other.predicted.speedup >= own.speedup and other.predicted.size_mb <= own.size_mb

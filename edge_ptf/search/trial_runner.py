@@ -84,16 +84,20 @@ class TrialRunner:
 
     def __post_init__(self) -> None:
         self.tried = self.data.tried_on_validation()
-        self.larger = larger_on_test(tasks.create(self.teacher.info.task), self.data)
+        self.larger = larger_on_test(self.task, self.data)
         self.expected = self._finished(
             "teacher", stages.run_evaluate(self.baseline, self.tried, self.recipe.evaluate, self.place)
         )
+
+    @property
+    def task(self) -> Task:
+        """What the teacher and every student do."""
+        return tasks.create(self.teacher.info.task)
 
     def trial(
         self, name: str, why: str, overrides: Overrides, predicted: Prediction, watch: Watch | None = None
     ) -> Trial:
         """Makes a student by the overrides, packs it, measures it here and judges it on validation."""
-        task = tasks.create(self.teacher.info.task)
         recipe, keys, since = apply_overrides(self.recipe, overrides), list[str](), time.monotonic()
 
         def finished(subject: str, outcome: Outcome[Artifact]) -> Artifact:
@@ -116,7 +120,7 @@ class TrialRunner:
         }
 
         def stopped(reason: str, history: Sequence[float] = ()) -> Trial:
-            rounded = tuple(round(score, task.metrics[0].digits) for score in history)
+            rounded = tuple(round(score, self.task.metrics[0].digits) for score in history)
             spent = round(seconds() + time.monotonic() - since, 1)
             return Trial(**known, state="stopped", reason=reason, history=rounded, seconds=spent)
 
@@ -155,7 +159,7 @@ class TrialRunner:
                 metric.name: round(
                     metric.direction.lead(self.expected.metrics[metric.name], answers.metrics[metric.name]), 4
                 )
-                for metric in gated(task.metrics)
+                for metric in gated(self.task.metrics)
                 if metric.name in answers.metrics and metric.name in self.expected.metrics
             },
             speedup=round(ratio, 3),

@@ -47,7 +47,8 @@ def finetune(
     out: Path,
     progress: Progress = SILENT,
 ) -> Checkpoint:
-    """Trains on `train`; of the epochs within noise of the best on `validation` (first metric of the task) the last is kept.
+    """Trains on `train`; of the epochs within noise of the best on `validation`, by the task's first metric, the
+    last is kept.
 
     Args:
         base: directory of the pretrained model, as `resolve_base` gives it.

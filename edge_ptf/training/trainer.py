@@ -25,7 +25,7 @@ from edge_ptf.training.device import Precision, device_and_precision, on_gpu
 
 STATE = ".training"
 Watch = Callable[[Sequence[float]], str | None]
-"""Takes the validation score of every epoch so far, in the metric's unit; what it returns is why training is to stop."""
+"""Takes the validation scores so far, in the metric's unit; what it returns is why training is to stop."""
 SCORING_BATCH = 64
 log = logging.getLogger(__name__)
 
