@@ -25,6 +25,7 @@ from edge_ptf.compression import PruneConfig
 from edge_ptf.compression.pruning import NEURONS_STEP
 from edge_ptf.config import Source
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.metrics import gated
 from edge_ptf.models import LayerShape
 from edge_ptf.models.base_models import resolve_base
 from edge_ptf.models.checkpoint import Checkpoint
@@ -94,7 +95,7 @@ def main() -> None:
         teachers.append(stages.run_finetune(resolve_base(MODEL), MODEL, data, task, config, place).artifact)
     graph = stages.run_export(teachers[0], data, recipe.export, place).artifact
     baseline = stages.run_assemble(graph, None, data, recipe.assemble.replace(name="teacher"), place).artifact
-    names = [metric.name for metric in task.gated_metrics]
+    names = [metric.name for metric in gated(task.metrics)]
     file = RESULTS / f"ablation-{given.data.name}.json"
     figures: dict[str, Any] = {
         "size": {"layers": given.layers, "ffn": given.ffn, "epochs": given.epochs, "teachers": given.teachers},

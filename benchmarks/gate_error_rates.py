@@ -236,7 +236,7 @@ def _judge_latency(
     rows = []
     for item, interval, truth in zip(judged, intervals, (*truths.values(), 3.0), strict=True):
         assert item.bound is not None and interval.low is not None and interval.high is not None
-        held = item.bound <= truth if item.target == "min_speedup" else item.bound >= truth
+        held = item.bound <= truth if item.at_least else item.bound >= truth
         rows.append((item.status is Status.PASS, held, interval.low <= truth <= interval.high))
     return rows
 

@@ -149,7 +149,7 @@ def _speedups(teacher: Checkpoint, data: LabelledData, costs: LatencyTable, plac
 
 def _judged(payload: Payload, after: AccuracyEvidence, before: AccuracyEvidence) -> str:
     """The drop of the first gated metric against one point, in the gate's words."""
-    metric = tasks.create(payload.manifest.task).gated_metrics[0].name
+    metric = tasks.create(payload.manifest.task).metrics[0].name
     verdict = gate(payload, [after], [before], profiles.load("x86-vnni"), Targets(max_drop={metric: 1.0}))
     found = verdict.target_verdicts[0]
     assert found.value is not None
@@ -179,7 +179,7 @@ def _validation(checkpoint: Checkpoint, data: LabelledData) -> float:
     task, inputs = tasks.create(checkpoint.info.task), model_inputs(model, tokenizer)
     items = labelled_items(tokenizer, task, data.validation, checkpoint.info.max_length)
     predict = predictor(model, task, items, data.validation, inputs, int(tokenizer.pad_token_id))
-    return round(100 * first_metric(task, data.validation, predict()), 2)
+    return round(first_metric(task, data.validation, predict()), 2)
 
 
 if __name__ == "__main__":

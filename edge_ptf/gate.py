@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from edge_ptf import profiles, statistics, tasks
+from edge_ptf.metrics import Direction, Metric, gated
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
     Evidence,
@@ -21,7 +22,6 @@ from edge_ptf.package.evidence import (
 )
 from edge_ptf.package.payload import Payload
 from edge_ptf.profiles import Profile, Targets
-from edge_ptf.tasks.base import GatedMetric
 
 DIGITS = 9
 """A difference of two shares is rounded to as many digits: a drop of exactly 7 points is not beyond 7."""
@@ -39,7 +39,7 @@ def gate(
 
     Args:
         evidence: records about this payload; records about another are passed over.
-        baseline: the teacher's answers on the same test split.
+        baseline: the teacher's answers to the same split.
         targets: what is judged; a limit on a metric that the task does not gate is passed over.
     """
     own = [record for record in evidence if record.payload == payload.digest]
@@ -87,15 +87,15 @@ class _Judge:
 
     def drops(self, targets: Targets) -> Iterator[TargetVerdict]:
         """One target_verdict for each gated metric that has a limit."""
-        for metric in tasks.create(self.payload.manifest.task).gated_metrics:
+        for metric in gated(tasks.create(self.payload.manifest.task).metrics):
             if metric.name in targets.max_drop:
                 yield self._drop(metric, targets.max_drop[metric.name])
 
-    def _drop(self, metric: GatedMetric, limit: float) -> TargetVerdict:
+    def _drop(self, metric: Metric, limit: float) -> TargetVerdict:
         found = TargetVerdict(
             target=f"max_drop.{metric.name}",
             title=f"{metric.title}, drop",
-            unit="points",
+            unit=metric.unit,
             limit=limit,
             status=Status.UNPROVEN,
         )
@@ -106,38 +106,37 @@ class _Judge:
                 settle="edge-ptf evaluate, for the package and for the teacher's package",
             )
         before, after = pair
-        task = tasks.create(self.payload.manifest.task)
+        if after.split != "test":
+            found = found.replace(title=f"{found.title} on {after.split}")
         references = [row.reference for row in before.rows]
-        outcomes = [
-            task.outcomes(metric.name, references, [row.label for row in record.rows]) for record in (before, after)
-        ]
-        if not outcomes[0][:, 1:].any():
-            return found.replace(reason="no test example counts for this metric", settle="a test split that has some")
-        drop = statistics.paired_drop(*outcomes, confidence=self.confidence, limit=limit / 100)
-        value, bound = round(100 * drop.value, DIGITS), 100 * drop.bound
-        found = found.replace(value=value, bound=bound, margin=limit - value)
+        rows = [metric.per_example(references, [row.label for row in record.rows]) for record in (before, after)]
+        counted = metric.counted(rows[0])
+        if not counted:
+            return found.replace(
+                reason=f"no {after.split} example counts for this metric", settle=f"a {after.split} split that has some"
+            )
+        drop = metric.bound(rows[0], rows[1], self.confidence, limit)
+        found = found.measured(round(drop.value, DIGITS), drop.bound)
         if not (after.exact and before.exact):
             return found.replace(
                 reason="this machine does not execute the INT8 scheme exactly",
                 settle="edge-ptf evaluate on a machine that does",
             )
-        counted = int((outcomes[0][:, 1:].sum(axis=1) > 0).sum())
-        if value > limit:
-            return found.replace(status=Status.FAIL)
-        if bound <= limit:
-            return found.replace(status=Status.PASS)
+        if found.decided is not Status.UNPROVEN:
+            return found.replace(status=found.decided)
         more = drop.needed - drop.examples if drop.needed else None
         return found.replace(
             reason=f"{counted:,} examples do not prove it",
-            settle=f"about {_rounded(more)} more test examples that count for {metric.title}"
+            settle=f"about {_rounded(more)} more {after.split} examples that count for {metric.title}"
             if more and more > 0
             else "a smaller drop",
         )
 
     def _pair(self) -> tuple[AccuracyEvidence, AccuracyEvidence] | None:
-        for after in sorted(self.accuracies, key=lambda record: not record.exact):
+        for after in sorted(self.accuracies, key=lambda record: (record.split != "test", not record.exact)):
             for before in self.baseline:
-                if before.data == after.data and len(before.rows) == len(after.rows):
+                same = before.data == after.data and before.split == after.split
+                if same and len(before.rows) == len(after.rows):
                     return before, after
         return None
 
@@ -172,7 +171,12 @@ class _Judge:
             return
         limit = targets.min_speedup
         found = TargetVerdict(
-            target="min_speedup", title="speed-up over the teacher", unit="×", limit=limit, status=Status.UNPROVEN
+            target="min_speedup",
+            title="speed-up over the teacher",
+            unit="×",
+            direction=Direction.HIGHER,
+            limit=limit,
+            status=Status.UNPROVEN,
         )
         record, reason = self._counting([record for record in self.latencies if _beside_baseline(record)])
         if record is None:
@@ -180,12 +184,9 @@ class _Judge:
             return
         slow = [launch.baseline_engine_ms for launch in record.launches]
         quick = [launch.engine_ms for launch in record.launches]
-        value, bound = statistics.speedup(slow, quick, self.confidence)
-        found = found.replace(value=value, bound=bound, margin=value - limit)
-        if value < limit:
-            yield found.replace(status=Status.FAIL)
-        elif bound is not None and bound >= limit:
-            yield found.replace(status=Status.PASS)
+        found = found.measured(*statistics.speedup(slow, quick, self.confidence))
+        if found.decided is not Status.UNPROVEN:
+            yield found.replace(status=found.decided)
         else:
             ratios = [statistics.speedup([a], [b])[0] for a, b in zip(slow, quick, strict=True)]
             more = statistics.launches_to_decide(ratios, limit, self.confidence)
@@ -252,12 +253,10 @@ def _drifted(record: LatencyEvidence) -> bool:
 
 
 def _judged(found: TargetVerdict, value: float, bound: float | None, settle: str) -> TargetVerdict:
-    """An upper limit judged by value and bound."""
-    found = found.replace(value=value, bound=bound, margin=found.limit - value)
-    if value > found.limit:
-        return found.replace(status=Status.FAIL)
-    if bound is not None and bound <= found.limit:
-        return found.replace(status=Status.PASS)
+    """A limit judged by value and bound."""
+    found = found.measured(value, bound)
+    if found.decided is not Status.UNPROVEN:
+        return found.replace(status=found.decided)
     reason = "too few launches or calls for a bound" if bound is None else "the bound is beyond the limit"
     return found.replace(status=Status.UNPROVEN, reason=reason, settle=settle)
 

@@ -25,6 +25,7 @@ from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
+from edge_ptf.metrics import gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import resolve_base
 from edge_ptf.models.checkpoint import Checkpoint
@@ -372,7 +373,7 @@ def _check_family(base: Path, allowed: bool, searching: bool) -> bool:
 
 def _check_targets(job: Job, task: Task) -> None:
     """A limit that the user set himself must be one that this task is judged by with these labels."""
-    known = [metric.name for metric in task.gated_metrics]
+    known = [metric.name for metric in gated(task.metrics)]
     for name in sorted(job.limited - set(known)):
         scope = task.spec.out_of_scope_label
         how = f" with the out-of-scope label '{scope}'" if scope else ""

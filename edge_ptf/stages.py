@@ -319,12 +319,13 @@ def run_assemble(
 def run_evaluate(
     payload: Payload, data: LabelledData, config: EvaluateConfig, place: Place
 ) -> Outcome[AccuracyEvidence]:
-    """The payload's answers on the test split."""
+    """The payload's answers to the texts of the split that it is judged by."""
     library = runner_for(payload, config)
     key = _key(
         "evaluate",
         config,
         RUNNING,
+        version=2,
         payload=payload.digest,
         data=data.fingerprint,
         machine=_machine(),

@@ -16,6 +16,7 @@ from edge_ptf import profiles, tasks
 from edge_ptf.gate import gate
 from edge_ptf.graph.artifact import Scheme
 from edge_ptf.machine import Machine
+from edge_ptf.metrics import Direction
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
     LatencyEvidence,
@@ -144,6 +145,18 @@ def test_a_drop_needs_the_same_test_split() -> None:
     verdict = judged([accuracy(95, 100)], [accuracy(95, 100, who="t", data="other")], max_drop={"accuracy": 1})
     assert verdict.status is Status.UNPROVEN
     assert "evaluate" in verdict.target_verdicts[0].settle
+
+
+def test_a_drop_is_drawn_from_records_of_one_split_and_names_validation() -> None:
+    tried = accuracy(900, 1_000).replace(split="validation")
+    teacher, limit = accuracy(950, 1_000, who="t"), {"accuracy": 1}
+    (mixed,) = judged([tried], [teacher], max_drop=limit).target_verdicts
+    assert (mixed.status, mixed.value) == (Status.UNPROVEN, None)
+    both = [teacher.replace(split="validation"), teacher]
+    (alone,) = judged([tried], both, max_drop=limit).target_verdicts
+    assert (alone.status, alone.title) == (Status.FAIL, "accuracy, drop on validation")
+    (found,) = judged([tried, accuracy(950, 1_000)], both, max_drop=limit).target_verdicts
+    assert (found.value, found.title) == (0.0, "accuracy, drop")
 
 
 def test_answers_of_an_unfaithful_machine_do_not_count() -> None:
@@ -452,7 +465,8 @@ def test_a_value_beyond_its_limit_never_passes(
     )
     for item in verdict.target_verdicts:
         assert item.value is not None
-        sign = -1 if item.target == "min_speedup" else 1
+        assert item.direction is (Direction.HIGHER if item.target == "min_speedup" else Direction.LOWER)
+        sign = -1 if item.direction is Direction.HIGHER else 1
         assert item.margin == pytest.approx(sign * (item.limit - item.value))
         assert (item.status is Status.FAIL) == (sign * item.value > sign * item.limit)
         if item.status is Status.PASS:

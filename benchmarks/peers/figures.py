@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf import tasks
-from edge_ptf.statistics import paired_drop, percentile, ratio_interval
+from edge_ptf.metrics import gated
+from edge_ptf.statistics import percentile, ratio_interval
 from edge_ptf.tasks.base import Encoding, Example, Task
 
 MOST_DROP = 1.0
@@ -93,13 +94,12 @@ def calibrated(task: Task, logits: Rows, labels: Sequence[Any], teacher: Sequenc
 def metrics(task: Task, test: Split, teacher: list[Any], found: list[Any]) -> dict[str, Metric]:
     """What is gated for this task, beside the teacher's answers; `found` may be these."""
     values = {}
-    for metric in task.gated_metrics:
-        before, after = (task.outcomes(metric.name, test.labels, each) for each in (teacher, found))
-        hits, counted = after.sum(axis=0)[:2]
-        values[metric.name] = Metric(round(100 * hits / counted, 3))
+    for metric in gated(task.metrics):
+        before, after = (metric.per_example(test.labels, each) for each in (teacher, found))
+        values[metric.name] = Metric(round(metric.score(after), 3))
         if found is not teacher:
-            drop = paired_drop(before, after)
-            values[metric.name].drop, values[metric.name].bound = round(100 * drop.value, 3), round(100 * drop.bound, 3)
+            drop = metric.bound(before, after, 0.95)
+            values[metric.name].drop, values[metric.name].bound = round(drop.value, 3), round(drop.bound, 3)
     return values
 
 

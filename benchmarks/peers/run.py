@@ -44,6 +44,7 @@ from edge_ptf.digests import file_digest, value_digest
 from edge_ptf.environment import Environment, environment
 from edge_ptf.graph.exporting import spread
 from edge_ptf.machine import this_machine
+from edge_ptf.metrics import gated
 from edge_ptf.package import Payload, open_payload, threshold_texts
 
 CALIBRATION_TEXTS = 300
@@ -100,15 +101,15 @@ def main() -> None:
         answered = answers(own, unknown, test) if contestant.toolkit != AGAIN else teacher_test
         if not teacher_known:
             teacher_known, teacher_test = found, answered
-        first = own.gated_metrics[0].name
-        hits, counted = own.outcomes(first, labels, found[: len(labels)]).sum(axis=0)[:2]
+        first = own.metrics[0]
+        reached = first.score(first.per_example(labels, found[: len(labels)]))
         rows.append(
             Row(
                 contestant.toolkit,
                 contestant.variant,
                 engine,
                 round(model_bytes(contestant.model) / 1e6, 2),
-                round(100 * hits / counted, 3),
+                round(reached, 3),
                 own.spec.threshold,
                 metrics(own, test, teacher_test, answered),
             )
@@ -123,7 +124,7 @@ def main() -> None:
         row.speed = {str(threads): speed(times[threads][0], times[threads][index]) for threads in given.threads}
     mark_best([row for row in rows if row.toolkit not in (TEACHER, AGAIN)], rows[0], str(given.threads[0]))
     seconds = round(time.monotonic() - began)
-    titles = {metric.name: metric.title for metric in task.gated_metrics}
+    titles = {metric.name: metric.title for metric in gated(task.metrics)}
     noisy = sum(count > BACKGROUND_LIMIT for count in others)
     warnings = [f"other programs kept more than a quarter of a processor busy in {noisy} of {len(others)} launches"]
     result = {

@@ -1,4 +1,4 @@
-"""The payload's answers on the test split, text by text, as a device would give them."""
+"""The payload's answers to the labelled texts it is judged by, one at a time, as a device would give them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from edge_ptf import tasks
+from edge_ptf import metrics, tasks
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
@@ -38,7 +38,8 @@ def evaluate(
 ) -> AccuracyEvidence:
     """Answers every test text at batch 1, unpadded, and writes `accuracy.json` with each answer.
 
-    This is the only place where labels of `test` are read.
+    This is the only place where labels of `test` are read. Data of `tried_on_validation` has validation in its place,
+    and the evidence says so.
     """
     examples, answers, library = data.test, list[tuple[Any, float]](), runner_for(payload, config)
     progress.start("Evaluate", len(examples))
@@ -54,10 +55,11 @@ def evaluate(
     evidence = AccuracyEvidence(
         payload=payload.digest,
         data=data.fingerprint,
+        split=data.judged_split,
         machine=this_machine(),
         runtime=RuntimeInfo(**runtime),
         exact=exact_here(payload.manifest),
-        metrics=task.metrics(references, labels),
+        metrics=metrics.scores(task.metrics, references, labels),
         class_report=tuple(task.class_report(references, labels)),
         rows=tuple(
             PredictionRow(row=row, reference=reference, label=label, score=round(score, 6))

@@ -29,13 +29,13 @@ class Trial(StrictModel):
     state: Literal["finished", "stopped"]
     reason: str = Field("", description="Why it was stopped.")
     predicted: Prediction
-    history: tuple[float, ...] = Field((), description="Validation score after each epoch, percent.")
+    history: tuple[float, ...] = Field((), description="Validation score after each epoch; a share in percent.")
     target_verdicts: tuple[TargetVerdict, ...] = Field((), description="The targets, accuracy judged on validation.")
     short: dict[str, float] = Field(
         default_factory=dict, description="Targets that are not met, and by what share of the limit."
     )
-    metrics: dict[str, float] = Field(default_factory=dict, description="On validation, percent.")
-    drops: dict[str, float] = Field(default_factory=dict, description="Against the teacher on validation, points.")
+    metrics: dict[str, float] = Field(default_factory=dict, description="On validation; shares in percent.")
+    drops: dict[str, float] = Field(default_factory=dict, description="How much worse than the teacher on validation.")
     speedup: float | None = Field(None, description="Measured, over the FP32 teacher.")
     size_mb: float | None = None
     seconds: float = Field(description="That making it takes, whichever run did the work.")
@@ -98,7 +98,7 @@ def front(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def drop_of(trial: Trial) -> float:
-    """Points the first gated metric lost."""
+    """How much worse than the teacher by the first metric."""
     return next(iter(trial.drops.values()), 0.0)
 
 
@@ -133,5 +133,4 @@ def shortfall(target_verdict: TargetVerdict, larger: float, confidence: float = 
         return 0.0
     else:
         reached = value if bound is None else bound
-    beyond = limit - reached if target_verdict.target == "min_speedup" else reached - limit
-    return max(beyond, 0.0) / max(limit, 1e-9)
+    return max(target_verdict.beyond(reached), 0.0) / max(limit, 1e-9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -74,7 +75,14 @@ class LabelledData:
     report: DataReport
     fingerprint: str
     unlabelled: tuple[Example, ...] = ()
+    judged_split: Literal["test", "validation"] = "test"
+    """The split whose examples stand in `test`: evidence names it."""
 
     def tried_on_validation(self) -> LabelledData:
         """The same data with `validation` in the place of `test`: what a choice between packages may look at."""
-        return replace(self, test=self.validation, fingerprint=f"{self.fingerprint}-validation")
+        return replace(
+            self,
+            test=self.validation,
+            fingerprint=f"{self.fingerprint}-validation",
+            judged_split="validation",
+        )

@@ -130,7 +130,7 @@ def sensitivity(
         processor=this_machine().cpu,
         quantization=quantization,
         limits=config,
-        metric=trial.task.gated_metrics[0].name,
+        metric=trial.metric.name,
         texts=len(trial.examples),
         fp32_metric=trial.fp32_metric,
         int8=int8,
@@ -183,6 +183,7 @@ class _Trial:
     ) -> None:
         self.config = config
         self.task: Task = tasks.create(graph.info.task)
+        self.metric = self.task.metrics[0]
         self.examples: list[Example] = spread(data.validation, config.texts)
         self.encodings = self._encoded(graph, self.examples)
         self.timed = self._encoded(graph, spread(data.validation, config.timed_texts))
@@ -210,7 +211,7 @@ class _Trial:
     def accepts(self, kept: tuple[str, ...]) -> bool:
         """Whether the form with these products in FP32 meets the limits."""
         found = self.answers(kept)
-        drop = self.fp32_metric - found.metric
+        drop = self.metric.direction.lead(self.fp32_metric, found.metric)
         return drop <= self.config.max_drop + 1e-9 and found.distance <= self.config.max_distance
 
     def added_ms(self, kept: tuple[str, ...]) -> float:
@@ -233,8 +234,8 @@ class _Trial:
             self.task.decode(row, encoding, example.text).label
             for row, encoding, example in zip(logits, self.encodings, self.examples, strict=True)
         ]
-        metrics = self.task.metrics([example.label for example in self.examples], answered)
-        return _rounded(metrics[self.task.gated_metrics[0].name])
+        rows = self.metric.per_example([example.label for example in self.examples], answered)
+        return _rounded(self.metric.score(rows))
 
 
 def _rounded(value: Any) -> float:

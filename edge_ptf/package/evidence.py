@@ -11,6 +11,7 @@ from pydantic import Field
 from edge_ptf.config import StrictModel
 from edge_ptf.environment import Environment
 from edge_ptf.machine import Machine
+from edge_ptf.metrics import Direction
 
 
 class RuntimeInfo(StrictModel):
@@ -24,7 +25,7 @@ class RuntimeInfo(StrictModel):
 
 
 class PredictionRow(StrictModel):
-    """One test example's answer. `row` is its index in the test split; texts are not kept."""
+    """One example's answer. `row` is its index in the split; texts are not kept."""
 
     row: int
     reference: str | tuple[str, ...]
@@ -33,12 +34,12 @@ class PredictionRow(StrictModel):
 
 
 class AccuracyEvidence(StrictModel):
-    """Answers of one payload on the test split at batch 1, unpadded."""
+    """Answers of one payload to the texts of a split at batch 1, unpadded."""
 
     kind: Literal["accuracy"] = "accuracy"
     payload: str = Field(description="Payload digest.")
     data: str = Field(description="Data fingerprint.")
-    split: Literal["test"] = "test"
+    split: Literal["test", "validation"] = Field("test", description="Whose examples were answered.")
     machine: Machine
     runtime: RuntimeInfo
     exact: bool = Field(description="False when this machine does not execute the INT8 scheme exactly.")
@@ -140,6 +141,7 @@ class TargetVerdict(StrictModel):
     target: str = Field(description="Name as in the profile, e.g. max_drop.accuracy or latency_ms.p50.")
     title: str
     unit: str = Field(description="points, ms, ×, MB")
+    direction: Direction = Field(Direction.LOWER, description="Values on this side of the limit are inside.")
     limit: float
     value: float | None = Field(None, description="None when nothing was measured.")
     bound: float | None = Field(None, description="One-sided bound of the value at the profile's confidence.")
@@ -147,6 +149,27 @@ class TargetVerdict(StrictModel):
     status: Status
     reason: str = ""
     settle: str = Field("", description="What would turn UNPROVEN into a decision.")
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the limit is the least value that is allowed; otherwise it is the largest one."""
+        return self.direction is Direction.HIGHER
+
+    def beyond(self, number: float) -> float:
+        """How far a number lies beyond the limit; negative: how far inside."""
+        return self.direction.lead(self.limit, number)
+
+    def measured(self, value: float, bound: float | None) -> TargetVerdict:
+        """The same with what was measured."""
+        return self.replace(value=value, bound=bound, margin=-self.beyond(value))
+
+    @property
+    def decided(self) -> Status:
+        """What value and bound amount to, if they count."""
+        if self.value is not None and self.beyond(self.value) > 0:
+            return Status.FAIL
+        proven = self.bound is not None and self.beyond(self.bound) <= 0
+        return Status.PASS if proven else Status.UNPROVEN
 
 
 class Verdict(StrictModel):

@@ -125,11 +125,11 @@ def _answers(left: Study, right: Study) -> Iterator[str]:
     before, after = left.accuracy, right.accuracy
     if before is None or after is None:
         return
-    if before.data != after.data or len(before.rows) != len(after.rows):
-        yield "Accuracy was measured on different test splits: these percentages do not compare."
+    if (before.data, before.split) != (after.data, after.split) or len(before.rows) != len(after.rows):
+        yield "Accuracy was measured on different splits: these percentages do not compare."
         return
     differ = sum(a.label != b.label for a, b in zip(before.rows, after.rows, strict=True))
-    yield f"{differ:,} of {len(after.rows):,} test texts are answered differently."
+    yield f"{differ:,} of {len(after.rows):,} {after.split} texts are answered differently."
     lost = sum(a.label == a.reference and b.label != b.reference for a, b in zip(before.rows, after.rows, strict=True))
     gained = sum(
         a.label != a.reference and b.label == b.reference for a, b in zip(before.rows, after.rows, strict=True)

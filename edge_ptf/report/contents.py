@@ -42,7 +42,7 @@ def contents(study: Study) -> dict[str, Any]:
         "latencies": [latency(record, f"latency-{number}") for number, record in enumerate(study.latencies, 1)],
         "sizes": size(study),
         "points": figures.points(study),
-        "steering": metric_words(figures.gated(study)[0]),
+        "steering": metric_words(figures.metrics_of(study)[0].name),
         "sensitivity": sensitivity(study.record),
         "environment": environment(study),
     }
@@ -65,7 +65,7 @@ def drawings(study: Study) -> dict[str, Any]:
         found[f"latency-{number}-distribution"] = plots.distribution(record)
         found[f"latency-{number}-series"] = plots.time_series(record)
     if points := figures.points(study):
-        found["front"] = plots.front(points, metric_words(figures.gated(study)[0]))
+        found["front"] = plots.front(points, metric_words(figures.metrics_of(study)[0].name))
     return {name: plots.as_item(plot) for name, plot in found.items()}
 
 
@@ -101,6 +101,7 @@ def accuracy(study: Study) -> dict[str, Any] | None:
     metrics = study.accuracy.metrics
     return {
         "rows": len(study.accuracy.rows),
+        "split": study.accuracy.split,
         "exact": study.accuracy.exact,
         "by": study.accuracy.runtime.runner or "Python",
         "metrics": [

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_ptf import statistics
+from edge_ptf.metrics import Direction, Metric, gated
 from edge_ptf.package.evidence import LatencyEvidence
 from edge_ptf.report.formatting import figure_text, metric_words
 from edge_ptf.report.plots import Point
@@ -43,9 +44,9 @@ class Percentile:
     interval: str
 
 
-def gated(study: Study) -> list[str]:
-    """The metrics whose drop is judged, the steering one first."""
-    return [metric.name for metric in create(study.payload.manifest.task).gated_metrics]
+def metrics_of(study: Study) -> tuple[Metric, ...]:
+    """Every metric of the package's task, the steering one first."""
+    return create(study.payload.manifest.task).metrics
 
 
 def figures(study: Study) -> list[Figure]:
@@ -84,7 +85,7 @@ def percentiles(latency: LatencyEvidence) -> list[Percentile]:
 
 def points(study: Study) -> list[Point]:
     """Teacher, package and every other variant that the run record holds; empty where speed or accuracy is unknown."""
-    steering = gated(study)[0]
+    steering = metrics_of(study)[0].name
     ratio = speedup(study.compared) if study.compared else None
     if study.accuracy is None or study.baseline is None or ratio is None or steering not in study.accuracy.metrics:
         return []
@@ -103,12 +104,15 @@ def _accuracy(study: Study) -> list[Figure]:
     if study.accuracy is None:
         return []
     rows = []
-    for name in gated(study):
-        value = study.accuracy.metrics.get(name)
-        before = study.baseline.metrics.get(name) if study.baseline else None
+    for metric in gated(metrics_of(study)):
+        value = study.accuracy.metrics.get(metric.name)
+        before = study.baseline.metrics.get(metric.name) if study.baseline else None
         if value is not None:
-            note = f"teacher {before:.2f} %, {value - before:+.2f} points" if before is not None else ""
-            rows.append(Figure(metric_words(name), value, "%", 1, note))
+            unit = "%" if metric.unit == "points" else metric.unit
+            change = "" if before is None else f"{value - before:+.{metric.digits}f} {metric.unit}".rstrip()
+            note = "" if before is None else f"teacher {before:.{metric.digits}f} {unit}".rstrip() + f", {change}"
+            better = 1 if metric.direction is Direction.HIGHER else -1
+            rows.append(Figure(metric_words(metric.name), value, unit, better, note))
     return rows
 
 

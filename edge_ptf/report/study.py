@@ -36,7 +36,7 @@ class Study:
     baseline_bytes: int | None = None
     """What the teacher's package takes; None where only the package is at hand."""
     examples: tuple[Example, ...] = ()
-    """The test split; empty where the data was not given."""
+    """The split that was answered; empty where the data was not given."""
 
     @property
     def compared(self) -> LatencyEvidence | None:
@@ -52,6 +52,8 @@ class Study:
         known = self.accuracy or self.baseline
         if known is None:
             return self
+        if known.split == "validation":
+            data = data.tried_on_validation()
         if data.fingerprint != known.data or len(data.test) != len(known.rows):
             raise BadInputError(
                 f"--data {source}: not the data that the package was evaluated on "
@@ -84,7 +86,10 @@ def read_study(payload: Payload, record: Record | None = None, teacher: Payload 
     """The study of a package that is open already, with its run record and the teacher's package where there are."""
     evidence = payload.evidence()
     answers = [item for item in evidence if isinstance(item, AccuracyEvidence)]
-    own = sorted((item for item in answers if item.payload == payload.digest), key=lambda item: not item.exact)
+    own = sorted(
+        (item for item in answers if item.payload == payload.digest),
+        key=lambda item: (item.split != "test", not item.exact),
+    )
     accuracy = own[0] if own else None
     latencies = [item for item in evidence if isinstance(item, LatencyEvidence) and item.payload == payload.digest]
     timed = {item.baseline for item in latencies}
@@ -119,7 +124,7 @@ def _counting_first(records: Sequence[Measured], payload: Payload) -> tuple[Meas
 
 
 def _same_rows(left: AccuracyEvidence, right: AccuracyEvidence) -> bool:
-    return left.data == right.data and len(left.rows) == len(right.rows)
+    return (left.data, left.split) == (right.data, right.split) and len(left.rows) == len(right.rows)
 
 
 def _read_record(path: Path) -> Record:

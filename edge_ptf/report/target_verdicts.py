@@ -8,8 +8,7 @@ from edge_ptf.report.formatting import figure_text
 
 def limit_text(item: TargetVerdict) -> str:
     """The limit with its direction."""
-    sign = "≥" if item.target == "min_speedup" else "≤"
-    return f"{sign} {figure_text(item.limit, item.unit)}"
+    return f"{'≥' if item.at_least else '≤'} {figure_text(item.limit, item.unit)}"
 
 
 def explanation(item: TargetVerdict) -> str:

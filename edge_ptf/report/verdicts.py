@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
 from edge_ptf.report.formatting import figure_text
+from edge_ptf.report.target_verdicts import limit_text
 
 MARKS = {Status.PASS: "✓", Status.FAIL: "✕", Status.UNPROVEN: "?"}
 MEANING = {Status.PASS: "proven", Status.FAIL: "missed", Status.UNPROVEN: "open"}
@@ -69,7 +70,6 @@ def summary(verdict: Verdict | None) -> str:
 
 def scale(item: TargetVerdict) -> Scale:
     """Where limit, value and bound of a target lie; everything fits, and so does zero."""
-    at_least = item.target == "min_speedup"
     shown = [number for number in (item.limit, item.value, item.bound, 0.0) if number is not None]
     low, high = min(shown), max(shown)
     room = 0.12 * (high - low or abs(high) or 1.0)
@@ -80,8 +80,8 @@ def scale(item: TargetVerdict) -> Scale:
 
     limit = place(item.limit)
     return Scale(
-        allowed_from=limit if at_least else 0.0,
-        allowed_to=100.0 if at_least else limit,
+        allowed_from=limit if item.at_least else 0.0,
+        allowed_to=100.0 if item.at_least else limit,
         limit=limit,
         value=None if item.value is None else place(item.value),
         bound=None if item.bound is None else place(item.bound),
@@ -89,14 +89,13 @@ def scale(item: TargetVerdict) -> Scale:
 
 
 def _target(item: TargetVerdict) -> Target:
-    sign = "≥" if item.target == "min_speedup" else "≤"
     return Target(
         title=item.title,
         status=item.status.value,
         mark=MARKS[item.status],
         value=figure_text(item.value, item.unit),
         bound=figure_text(item.bound, item.unit),
-        limit=f"{sign} {figure_text(item.limit, item.unit)}",
+        limit=limit_text(item),
         margin="–" if item.margin is None else figure_text(item.margin, item.unit),
         reason=item.reason,
         settle=item.settle,

@@ -8,6 +8,7 @@ one storage.
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -228,7 +229,8 @@ def _watch(
     others: Sequence[Trial], own: Prediction, trial_runner: TrialRunner
 ) -> Callable[[Sequence[float]], str | None]:
     """Stops a training that a smaller and quicker trial was surely ahead of after as many epochs."""
-    scored = len(trial_runner.data.validation)
+    metric, scored = trial_runner.task.metrics[0], len(trial_runner.data.validation)
+    percent = " %" if metric.unit == "points" else ""
     better = [
         other for other in others if other.predicted.speedup >= own.speedup and other.predicted.size_mb <= own.size_mb
     ]
@@ -238,12 +240,13 @@ def _watch(
         for other in better:
             if len(other.history) < len(history):
                 continue
-            theirs = other.history[len(history) - 1] / 100
-            noise = ((score * (1 - score) + theirs * (1 - theirs)) / scored) ** 0.5
-            if theirs - score > SURE * noise:
+            theirs = other.history[len(history) - 1]
+            noise = math.hypot(metric.noise(score, scored), metric.noise(theirs, scored))
+            if metric.direction.lead(theirs, score) > SURE * noise:
+                digits = metric.digits - 1
                 return (
-                    f"after {len(history)} epochs {100 * score:.1f} %, and {other.name}, smaller and quicker, "
-                    f"had {100 * theirs:.1f} %"
+                    f"after {len(history)} epochs {score:.{digits}f}{percent}, and {other.name}, smaller and quicker, "
+                    f"had {theirs:.{digits}f}{percent}"
                 )
         return None
 

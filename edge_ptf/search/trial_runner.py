@@ -17,6 +17,7 @@ from edge_ptf.compression import Prediction, Predictor, Trial, shortfall
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import ParityError, RefusedError
 from edge_ptf.gate import gate
+from edge_ptf.metrics import gated
 from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
@@ -53,10 +54,9 @@ def larger_on_test(task: Task, data: LabelledData) -> dict[str, float]:
     the ratio of all texts. Labels of `test` are counted, and nothing else is done with them.
     """
     found = {}
-    for metric in task.gated_metrics:
-        here, there = (
-            task.counted(metric.name, [example.label for example in split]) for split in (data.validation, data.test)
-        )
+    for metric in gated(task.metrics):
+        labels = ([example.label for example in split] for split in (data.validation, data.test))
+        here, there = (metric.counted(metric.per_example(each, each)) for each in labels)
         found[f"max_drop.{metric.name}"] = (here / there) ** 0.5 if there else 1.0
     return found
 
@@ -84,10 +84,15 @@ class TrialRunner:
 
     def __post_init__(self) -> None:
         self.tried = self.data.tried_on_validation()
-        self.larger = larger_on_test(tasks.create(self.teacher.info.task), self.data)
+        self.larger = larger_on_test(self.task, self.data)
         self.expected = self._finished(
             "teacher", stages.run_evaluate(self.baseline, self.tried, self.recipe.evaluate, self.place)
         )
+
+    @property
+    def task(self) -> Task:
+        """What the teacher and every student do."""
+        return tasks.create(self.teacher.info.task)
 
     def trial(
         self, name: str, why: str, overrides: Overrides, predicted: Prediction, watch: Watch | None = None
@@ -115,9 +120,9 @@ class TrialRunner:
         }
 
         def stopped(reason: str, history: Sequence[float] = ()) -> Trial:
-            percent = tuple(round(100 * score, 2) for score in history)
+            rounded = tuple(round(score, self.task.metrics[0].digits) for score in history)
             spent = round(seconds() + time.monotonic() - since, 1)
-            return Trial(**known, state="stopped", reason=reason, history=percent, seconds=spent)
+            return Trial(**known, state="stopped", reason=reason, history=rounded, seconds=spent)
 
         extra_teachers = (
             finished("extra teacher", outcome) for outcome in self.extra_teachers(recipe.ensemble.teachers - 1)
@@ -151,8 +156,10 @@ class TrialRunner:
             },
             metrics=answers.metrics,
             drops={
-                metric.name: round(self.expected.metrics[metric.name] - answers.metrics[metric.name], 4)
-                for metric in tasks.create(self.teacher.info.task).gated_metrics
+                metric.name: round(
+                    metric.direction.lead(self.expected.metrics[metric.name], answers.metrics[metric.name]), 4
+                )
+                for metric in gated(self.task.metrics)
                 if metric.name in answers.metrics and metric.name in self.expected.metrics
             },
             speedup=round(ratio, 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, inf, sqrt
 
@@ -13,12 +14,16 @@ from edge_ptf.statistics.percentiles import Estimate
 
 Floats = NDArray[np.float64]
 RESAMPLES = 5_000
+SCORE_RESAMPLES = 2_000
 ADDED_LOSS = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Baseline minus payload as a share (0.01 is one point), with its one-sided upper bound."""
+    """How much worse the payload is than the baseline, with a one-sided upper bound.
+
+    Of shares a share (0.01 is one point); of another score in the unit of that score.
+    """
 
     value: float
     bound: float
@@ -33,7 +38,7 @@ class Drop:
 def paired_drop(
     baseline: ArrayLike, payload: ArrayLike, *, confidence: float = 0.95, limit: float | None = None, seed: int = 0
 ) -> Drop:
-    """The drop of a metric from the examples' paired outcomes (`Task.outcomes`), with a one-sided upper bound.
+    """The drop of a metric from the examples' paired outcomes (rows of a metric), with a one-sided upper bound.
 
     Args:
         baseline, payload: [examples, 2] (hit, counted) for a mean of hits or [examples, 3] (true positive, predicted,
@@ -194,3 +199,34 @@ def bootstrap_drop_bound(
     drops = _share(totals[:, :width]) - _share(totals[:, width:])
     value = share_of(baseline) - share_of(payload)
     return max(float(np.quantile(drops, confidence, method="higher")), value)
+
+
+def bootstrap_score_drop(
+    loss: Callable[[Floats, Floats], float],
+    baseline: Floats,
+    payload: Floats,
+    *,
+    confidence: float = 0.95,
+    limit: float | None = None,
+    resamples: int = SCORE_RESAMPLES,
+    seed: int = 0,
+) -> Drop:
+    """The drop of any score by the paired percentile bootstrap over examples (Efron & Tibshirani 1993, §13).
+
+    Args:
+        loss: how much worse the payload is, from rows of the baseline and of the payload; NaN where it is undefined.
+        baseline, payload: [examples, k]; row i of both belongs to the same example.
+        limit: drop for which `needed` is worked out.
+
+    A resample that leaves the loss undefined counts as the worst one.
+    """
+    if len(baseline) != len(payload):
+        raise ValueError(f"outcomes of {len(baseline)} and {len(payload)} examples cannot be paired")
+    if not len(baseline):
+        raise ValueError("a drop needs at least one example")
+    value, count, dice = loss(baseline, payload), len(baseline), np.random.default_rng(seed)
+    picks = (dice.integers(count, size=count) for _ in range(resamples))
+    drops = np.nan_to_num([loss(baseline[pick], payload[pick]) for pick in picks], nan=inf, posinf=inf)
+    bound = max(float(np.quantile(drops, confidence, method="higher")), value)
+    needed = None if limit is None else examples_needed(value, bound, count, limit)
+    return Drop(value, bound, count, f"paired bootstrap over examples, {resamples:,} resamples", needed)

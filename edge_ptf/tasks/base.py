@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 from edge_ptf.config import StrictModel
 from edge_ptf.errors import BadInputError
 from edge_ptf.heads import LOGITS, LOGITS_AXES, HeadSpec, OutputSpec
+from edge_ptf.metrics import Metric
 
 Logits = NDArray[np.float32]
 
@@ -81,14 +82,6 @@ class TaskSpec(StrictModel):
     threshold: float | None = Field(
         None, ge=0, le=1, description="An in-scope answer with a lower probability becomes out-of-scope."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class GatedMetric:
-    """A metric whose drop from baseline to payload is judged. Values are percentages, larger is better."""
-
-    name: str
-    title: str
 
 
 class Task(ABC):
@@ -200,24 +193,11 @@ class Task(ABC):
 
     @property
     @abstractmethod
-    def gated_metrics(self) -> tuple[GatedMetric, ...]:
-        """The metrics whose drop is judged; the first one steers early stopping and any selection."""
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric, over labels in the form of `Example.label`.
 
-    @abstractmethod
-    def metrics(self, references: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
-        """Every metric, in percent, from labels in the form of `Example.label`."""
-
-    @abstractmethod
-    def outcomes(self, metric: str, references: Sequence[Any], predictions: Sequence[Any]) -> NDArray[np.float64]:
-        """What each example adds to a gated metric, shape [examples, 2 or 3], for paired and bootstrap intervals.
-
-        Two columns (hit, counted) for a mean of hits over the counted examples; three columns (true positive,
-        predicted, actual) for an F1.
+        The first one steers early stopping and any selection; those that are `gated` are judged, and come first.
         """
-
-    def counted(self, metric: str, labels: Sequence[Any]) -> int:
-        """How many examples with these labels a gated metric is about."""
-        return int((self.outcomes(metric, labels, labels)[:, 1:].sum(axis=1) > 0).sum())
 
     @abstractmethod
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:

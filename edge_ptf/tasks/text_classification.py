@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ptf.tasks.base import Encoding, Example, GatedMetric, Logits, Prediction, RowError, Task, TaskSpec
+from edge_ptf.metrics import MacroF1, Metric, Share
+from edge_ptf.tasks.base import Encoding, Example, Logits, Prediction, RowError, Task, TaskSpec
 
 SHOWN_CLASSES = 5
 THRESHOLD_COST_POINTS = 0.5
@@ -115,39 +116,26 @@ class TextClassification(Task):
         return label, score
 
     @property
-    def gated_metrics(self) -> tuple[GatedMetric, ...]:
-        """Accuracy, or in-scope accuracy and out-of-scope recall."""
-        if self.spec.out_of_scope_label is None:
-            return (GatedMetric("accuracy", "accuracy"),)
+    def metrics(self) -> tuple[Metric, ...]:
+        """Accuracy, or in-scope accuracy and out-of-scope recall and then accuracy; and macro F1."""
+        scope = self.spec.out_of_scope_label
+        macro = MacroF1(name="macro_f1", title="macro F1")
+        accuracy = Share(name="accuracy", title="accuracy", count=_hit, gated=scope is None)
+        if scope is None:
+            return accuracy, macro
+
+        def inside(reference: str, answer: str) -> tuple[float, float]:
+            return reference == answer != scope, reference != scope
+
+        def outside(reference: str, answer: str) -> tuple[float, float]:
+            return reference == answer == scope, reference == scope
+
         return (
-            GatedMetric("in_scope_accuracy", "in-scope accuracy"),
-            GatedMetric("out_of_scope_recall", "out-of-scope recall"),
+            Share(name="in_scope_accuracy", title="in-scope accuracy", count=inside, gated=True),
+            Share(name="out_of_scope_recall", title="out-of-scope recall", count=outside, gated=True),
+            accuracy,
+            macro,
         )
-
-    def metrics(self, references: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
-        """Accuracy, macro F1, and the two out-of-scope metrics where the label is set."""
-        names = ["accuracy"]
-        if self.spec.out_of_scope_label is not None:
-            names += ["in_scope_accuracy", "out_of_scope_recall"]
-        values = {}
-        for name in names:
-            hits, counted = self.outcomes(name, references, predictions).sum(axis=0)
-            if counted:
-                values[name] = 100.0 * float(hits) / float(counted)
-        present = [row["f1"] for row in self.class_report(references, predictions)]
-        return {**values, "macro_f1": float(np.mean(present)) if present else 0.0}
-
-    def outcomes(self, metric: str, references: Sequence[Any], predictions: Sequence[Any]) -> NDArray[np.float64]:
-        """Columns (hit, counted)."""
-        reference, predicted = np.asarray(references, dtype=object), np.asarray(predictions, dtype=object)
-        outside = reference == self.spec.out_of_scope_label
-        counted = {
-            "accuracy": np.ones(len(reference), dtype=bool),
-            "in_scope_accuracy": ~outside,
-            "out_of_scope_recall": outside,
-        }[metric]
-        hits = (reference == predicted) & counted
-        return np.stack([hits, counted], axis=1).astype(np.float64)
 
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
         """One row for each class that occurs in the references or the predictions."""
@@ -226,6 +214,10 @@ class TextClassification(Task):
 
 
 Flags = NDArray[np.bool_]
+
+
+def _hit(reference: str, answer: str) -> tuple[float, float]:
+    return reference == answer, 1
 
 
 def _best_worth(

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ptf.tasks.base import Encoding, Example, GatedMetric, Logits, Prediction, RowError, Task
+from edge_ptf.metrics import F1, Metric, Precision, Recall, Share
+from edge_ptf.tasks.base import Encoding, Example, Logits, Prediction, RowError, Task
 from edge_ptf.tasks.text_classification import softmax
 
 OUTSIDE = "O"
@@ -145,35 +146,14 @@ class TokenClassification(Task):
         return shift
 
     @property
-    def gated_metrics(self) -> tuple[GatedMetric, ...]:
-        """Entity-level F1."""
-        return (GatedMetric("entity_f1", "entity F1"),)
-
-    def metrics(self, references: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
-        """Entity-level F1, precision and recall (seqeval), and the share of words with the right tag."""
-        from seqeval.metrics import f1_score, precision_score, recall_score
-
-        true, predicted = [list(tags) for tags in references], [list(tags) for tags in predictions]
-        hits = sum(
-            a == b for left, right in zip(true, predicted, strict=True) for a, b in zip(left, right, strict=True)
+    def metrics(self) -> tuple[Metric, ...]:
+        """Entity-level F1, precision and recall, and the share of words with the right tag."""
+        return (
+            F1(name="entity_f1", title="entity F1", count=_entities, gated=True),
+            Precision(name="entity_precision", title="entity precision", count=_entities),
+            Recall(name="entity_recall", title="entity recall", count=_entities),
+            Share(name="word_accuracy", title="word accuracy", count=_words, empty=0.0),
         )
-        words = sum(map(len, true))
-        return {
-            "entity_f1": 100 * float(f1_score(true, predicted, zero_division=0)),
-            "entity_precision": 100 * float(precision_score(true, predicted, zero_division=0)),
-            "entity_recall": 100 * float(recall_score(true, predicted, zero_division=0)),
-            "word_accuracy": 100 * hits / words if words else 0.0,
-        }
-
-    def outcomes(self, metric: str, references: Sequence[Any], predictions: Sequence[Any]) -> NDArray[np.float64]:
-        """Columns (true positive, predicted, actual) entities of each sentence."""
-        if metric != "entity_f1":
-            raise KeyError(metric)
-        rows = []
-        for reference, predicted in zip(references, predictions, strict=True):
-            actual, claimed = set(spans(reference)), set(spans(predicted))
-            rows.append((len(actual & claimed), len(claimed), len(actual)))
-        return np.asarray(rows, dtype=np.float64).reshape(-1, 3)
 
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
         """One row for each entity type (seqeval)."""
@@ -215,6 +195,15 @@ class TokenClassification(Task):
             else:
                 shown.append(f"{kind}: word {first + 1}" + (f" to {last + 1}" if last > first else ""))
         return "; ".join(shown) or "no entity"
+
+
+def _entities(reference: Sequence[str], answer: Sequence[str]) -> tuple[float, float, float]:
+    actual, claimed = set(spans(reference)), set(spans(answer))
+    return len(actual & claimed), len(claimed), len(actual)
+
+
+def _words(reference: Sequence[str], answer: Sequence[str]) -> tuple[float, float]:
+    return sum(a == b for a, b in zip(reference, answer, strict=True)), len(reference)
 
 
 def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -174,6 +174,7 @@ def distill(
         pad,
         distillation_loss.loss,
         lambda: first_metric(task, data.validation, predict()),
+        task.metrics[0],
         len(data.validation),
         hidden_states=bool(layers),
         watch=watch,

@@ -48,7 +48,8 @@ def finetune(
     out: Path,
     progress: Progress = SILENT,
 ) -> Checkpoint:
-    """Trains on `train`; of the epochs within noise of the best on `validation` (first gated metric) the last is kept.
+    """Trains on `train`; of the epochs within noise of the best on `validation`, by the task's first metric, the
+    last is kept.
 
     Args:
         base: directory of the pretrained model, as `resolve_base` gives it.
@@ -85,7 +86,14 @@ def finetune(
 
     predict = predictor(model, task, validation, data.validation, inputs, pad)
     setup = Setup(
-        model, training, inputs, pad, loss, lambda: first_metric(task, data.validation, predict()), len(data.validation)
+        model,
+        training,
+        inputs,
+        pad,
+        loss,
+        lambda: first_metric(task, data.validation, predict()),
+        task.metrics[0],
+        len(data.validation),
     )
     facts = train(setup, config, out, "Fine-tune", progress)
     small.restore(model, full)
@@ -110,6 +118,6 @@ def renumbered(items: Sequence[Item], vocabulary: CompactVocabulary) -> list[Ite
 
 
 def first_metric(task: Task, examples: Sequence[Example], answers: Sequence[Any]) -> float:
-    """The metric that steers selection, as a share."""
-    metric = task.gated_metrics[0].name
-    return task.metrics([example.label for example in examples], answers)[metric] / 100
+    """The score of the metric that steers selection, in its unit."""
+    metric = task.metrics[0]
+    return metric.score(metric.per_example([example.label for example in examples], answers))

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from edge_ptf import models
 from edge_ptf.config import StageConfig
+from edge_ptf.metrics import Direction, Metric
 from edge_ptf.progress import Progress
 from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training.batching import Item, LengthGroupedBatches, collate
@@ -24,7 +25,7 @@ from edge_ptf.training.device import Precision, device_and_precision, on_gpu
 
 STATE = ".training"
 Watch = Callable[[Sequence[float]], str | None]
-"""Sees the validation score of every epoch so far, shares of 1; what it answers is why training is to stop."""
+"""Takes the validation scores so far, in the metric's unit; what it returns is why training is to stop."""
 SCORING_BATCH = 64
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class TrainingStopped(Exception):
     def __init__(self, reason: str, history: Sequence[float]) -> None:
         """Args:
         reason: why, for people.
-        history: the validation score of each epoch, a share of 1.
+        history: the validation score of each epoch, in the metric's unit.
         """
         super().__init__(reason)
         self.reason, self.history = reason, tuple(history)
@@ -62,8 +63,8 @@ class OptimizationConfig(StageConfig):
 class Setup:
     """What one training run works on.
 
-    `loss(outputs, batch)` gives a scalar from the model's outputs; `score()` the validation metric after an epoch, a
-    share of 1 over `scored` examples.
+    `loss(outputs, batch)` gives a scalar from the model's outputs; `score()` the score of `metric` after an epoch, in
+    its unit, over `scored` validation examples.
     """
 
     model: Any
@@ -72,6 +73,7 @@ class Setup:
     pad: int
     loss: Callable[[Any, dict[str, Any]], Any]
     score: Callable[[], float]
+    metric: Metric
     scored: int
     hidden_states: bool = False
     watch: Watch | None = None
@@ -131,15 +133,15 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
         """Progress, the validation score, the best weights, early stopping, and the mark of a whole epoch state."""
 
         def on_step_end(self, args: Any, run: Any, control: Any, **_: Any) -> None:
-            note = f"validation {100 * history[-1]:.2f}" if history else ""
+            note = f"validation {history[-1]:.{setup.metric.digits}f}" if history else ""
             progress.advance(note=note)
 
         def on_epoch_end(self, args: Any, run: Any, control: Any, **_: Any) -> None:
             score = setup.score()
             history.append(score)
-            if kept_epoch(history, setup.scored) == len(history):
+            if kept_epoch(history, setup.metric, setup.scored) == len(history):
                 _save_weights(model, state / "kept.safetensors")
-            if _is_enough(history, config.patience):
+            if _is_enough(history, setup.metric.direction, config.patience):
                 control.should_training_stop = True
             log.info("%s: epoch %d: validation %.4f", title, len(history), score)
 
@@ -180,15 +182,17 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
     progress.start(title, steps * config.epochs, steps * len(history))
     try:
         with _quiet():
-            if not _is_enough(history, config.patience):  # an earlier run may have been killed when it had just stopped
+            if not _is_enough(
+                history, setup.metric.direction, config.patience
+            ):  # an earlier run may have been killed when it had just stopped
                 loop.train(resume_from_checkpoint=str(latest) if latest else None)
     finally:
         progress.finish()
     _load_weights(model, state / "kept.safetensors")
     model.cpu().eval()
     return {
-        "validation": [round(100 * score, 2) for score in history],
-        "kept_epoch": kept_epoch(history, setup.scored),
+        "validation": [round(score, setup.metric.digits) for score in history],
+        "kept_epoch": kept_epoch(history, setup.metric, setup.scored),
         "texts": len(setup.items),
         "tokens_per_epoch": sum(len(item.encoding.input_ids) for item in setup.items),
         **where,
@@ -237,11 +241,14 @@ def freeze(model: Any, *, embeddings: bool, layers: int) -> None:
         module.requires_grad_(False)
 
 
-def kept_epoch(history: Sequence[float], scored: int) -> int:
-    """The last epoch, from 1, whose score over `scored` examples is within one standard error of the best."""
-    best = max(history)
-    noise = (best * (1 - best) / scored) ** 0.5
-    return max(epoch for epoch, score in enumerate(history, 1) if score >= best - noise)
+def kept_epoch(history: Sequence[float], metric: Metric, scored: int) -> int:
+    """The last epoch, from 1, whose score over `scored` examples is within one standard error of the best.
+
+    A score that is not a number is worse than any other.
+    """
+    best = metric.direction.best(history)
+    as_good = [epoch for epoch, score in enumerate(history, 1) if metric.as_good(score, best, scored)]
+    return max(as_good, default=len(history))
 
 
 def _optimizer(model: Any, config: OptimizationConfig) -> Any:
@@ -268,9 +275,11 @@ def _schedule(optimizer: Any, config: OptimizationConfig, steps: int) -> Any:
     )
 
 
-def _is_enough(history: Sequence[float], patience: int) -> bool:
+def _is_enough(history: Sequence[float], direction: Direction, patience: int) -> bool:
     """Whether the last `patience` epochs brought no better score than those before."""
-    return 0 < patience < len(history) and max(history[-patience:]) <= max(history[:-patience])
+    if not 0 < patience < len(history):
+        return False
+    return not direction.lead(direction.best(history[-patience:]), direction.best(history[:-patience])) > 0
 
 
 def _whole_state(state: Path) -> tuple[Path | None, list[float]]:

@@ -71,13 +71,16 @@ def test_evidence_names_what_it_is_about(make_payload: MakePayload, tiny_labelle
     payload, data = make_payload(), tiny_labelled()
     found = evaluate(payload, data, EvaluateConfig(threads=2), tmp_path)
     assert (found.kind, found.split) == ("accuracy", "test")
+    tried = evaluate(payload, data.tried_on_validation(), EvaluateConfig(), tmp_path / "tried")
+    assert (tried.split, load_accuracy(tmp_path / "tried").split) == ("validation", "validation")
+    assert [row.reference for row in tried.rows] == [example.label for example in data.validation]
     assert (found.payload, found.data) == (payload.digest, data.fingerprint)
     assert found.machine == this_machine()
     assert (found.runtime.name, found.runtime.threads) == ("onnxruntime", 2)
     assert found.exact == verification.exact_here(payload.manifest)
     assert load_accuracy(tmp_path) == found
     assert (tmp_path / "accuracy.json").read_bytes() == canonical_json(found.model_dump(mode="json"))
-    assert [path.name for path in tmp_path.iterdir()] == ["accuracy.json"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["accuracy.json"]
     assert AccuracyEvidence.model_validate_json(found.model_dump_json()) == found
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from edge_ptf.compression import Prediction, Search, Trial, best, conclude, front, shortfall
+from edge_ptf.metrics import Direction
 from edge_ptf.package.evidence import Status, TargetVerdict
 
 
@@ -23,7 +24,8 @@ def trial(name: str = "trial 1", **values: Any) -> Trial:
 def target_verdict(
     target: str, value: float | None, bound: float | None, limit: float, status: Status
 ) -> TargetVerdict:
-    return TargetVerdict(target=target, title=target, unit="", limit=limit, value=value, bound=bound, status=status)
+    found = TargetVerdict(target=target, title=target, unit="", limit=limit, value=value, bound=bound, status=status)
+    return found.replace(direction=Direction.HIGHER) if target == "min_speedup" else found
 
 
 def test_a_target_that_is_passed_or_cannot_be_judged_is_not_short() -> None:

@@ -45,6 +45,7 @@ def test_each_text_is_read_once_and_none_that_judges(source: str, tmp_path: Path
     assert "Unlabelled texts to distil with: 3." in notes
     assert "more than once: 1." in notes and "validation or test: 1." in notes
     assert data.tried_on_validation().unlabelled == data.unlabelled
+    assert (data.judged_split, data.tried_on_validation().judged_split) == ("test", "validation")
 
 
 def test_pairs_need_pairs(tmp_path: Path) -> None:

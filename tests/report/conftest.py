@@ -13,6 +13,7 @@ import pytest
 
 from edge_ptf import tasks
 from edge_ptf.machine import Machine
+from edge_ptf.metrics import Direction, scores
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
     LatencyEvidence,
@@ -44,7 +45,7 @@ def accuracy_of(
         machine=MACHINE,
         runtime=RUNTIME,
         exact=exact,
-        metrics=task.metrics(references, labels),
+        metrics=scores(task.metrics, references, labels),
         class_report=tuple(task.class_report(references, labels)),
         rows=tuple(
             PredictionRow(row=row, reference=reference, label=label, score=0.9)
@@ -106,7 +107,7 @@ def verdict_of(payload: str) -> Verdict:
             ),
             TargetVerdict(
                 target="min_speedup", title="speed-up", unit="×", limit=4, value=7.9, bound=7.6, margin=3.9,
-                status=Status.PASS,
+                direction=Direction.HIGHER, status=Status.PASS,
             ),
             TargetVerdict(
                 target="package_mb", title="package size", unit="MB", limit=8, value=8.2, bound=8.2, margin=-0.2,

@@ -56,7 +56,7 @@ def test_a_difference_says_which_is_better(make_study: Callable[..., Any]) -> No
 
 def test_other_test_splits_do_not_compare(make_study: Callable[..., Any]) -> None:
     left, right = make_study(), make_study(rows=300)
-    assert any("different test splits" in note for note in compare(left, right, ("a", "b")).notes)
+    assert any("different splits" in note for note in compare(left, right, ("a", "b")).notes)
     bare = replace(left, accuracy=None, baseline=None, latencies=(), memories=(), verdict=None)
     rows = {row.name: row for row in compare(left, bare, ("a", "b")).figures}
     assert rows["in-scope accuracy"].right == "–"

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_ptf.metrics import Direction
 from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
 from edge_ptf.report.junit import junit
 
@@ -14,7 +15,8 @@ HOSTILE = "a\x00b\x1b[31m]]>&<!--\"'\ud800\ufffe\U0001f600 <failure/>"
 
 
 def target_verdict(target: str, status: Status, **more: object) -> TargetVerdict:
-    return TargetVerdict(target=target, title=target, unit="ms", limit=20, status=status, **more)
+    direction = Direction.HIGHER if target == "min_speedup" else Direction.LOWER
+    return TargetVerdict(target=target, title=target, unit="ms", direction=direction, limit=20, status=status, **more)
 
 
 def verdict(*target_verdicts: TargetVerdict, **more: object) -> Verdict:

@@ -50,6 +50,13 @@ class Reader(HTMLParser):
             self.scripts[-1] += data
 
 
+def test_the_page_says_which_split_was_answered(make_study: Callable[..., Any]) -> None:
+    study = make_study()
+    assert "400 texts of the test split" in report_page(study)
+    tried = replace(study, accuracy=study.accuracy.replace(split="validation"))
+    assert "400 texts of the validation split" in report_page(tried)
+
+
 def test_nothing_is_loaded_from_anywhere(make_study: Callable[..., Any]) -> None:
     reader = Reader(report_page(make_study()))
     for tag, attributes in reader.elements:

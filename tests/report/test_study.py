@@ -96,3 +96,16 @@ def test_a_package_without_evidence_is_a_study_too(make_payload: Callable[..., A
     study = read_study(make_payload())
     assert study.verdict is None
     assert study.accuracy is None
+
+
+def test_answers_to_test_go_before_answers_to_validation_and_are_not_paired_with_them(
+    make_payload: Callable[..., Any], tmp_path: Path
+) -> None:
+    payload = make_payload()
+    spec, rows = payload.manifest.task, [("a", "a"), ("b", "b")]
+    tested, teacher = (accuracy_of(who, spec, rows) for who in (payload.digest, "c" * 64))
+    tried = [record.replace(split="validation") for record in (tested, teacher)]
+    seal(payload, [*tried, tested], verdict_of(payload.digest), tmp_path / "package.eptf")
+    study = open_study(tmp_path / "package.eptf")
+    assert study.accuracy == tested
+    assert study.baseline is None

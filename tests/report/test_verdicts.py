@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_ptf.metrics import Direction
 from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
 from edge_ptf.report.verdicts import scale, summary, targets
 
@@ -17,9 +18,15 @@ NUMBERS = st.floats(-1e3, 1e6)
 def test_everything_lies_on_the_scale_and_in_order(
     limit: float, value: float | None, bound: float | None, least: bool
 ) -> None:
-    target = "min_speedup" if least else "package_mb"
     item = TargetVerdict(
-        target=target, title="x", unit="MB", limit=limit, value=value, bound=bound, status=Status.UNPROVEN
+        target="any",
+        title="x",
+        unit="MB",
+        direction=Direction.HIGHER if least else Direction.LOWER,
+        limit=limit,
+        value=value,
+        bound=bound,
+        status=Status.UNPROVEN,
     )
     drawn = scale(item)
     for place in (drawn.limit, drawn.value, drawn.bound, drawn.allowed_from, drawn.allowed_to):

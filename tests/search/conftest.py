@@ -21,6 +21,7 @@ from edge_ptf.machine import this_machine
 from edge_ptf.models import LayerShape
 from edge_ptf.recipe import Recipe, resolve_recipe
 from edge_ptf.search import WHOLE, Predictors
+from edge_ptf.tasks.base import TaskSpec
 from edge_ptf.training import TrainingStopped
 
 LAYERS, HEADS, UNITS, HIDDEN = 6, 12, 1536, 384
@@ -86,6 +87,7 @@ class Shop:
     work: dict[str, float] = field(default_factory=dict)
     tried: list[dict[str, dict[str, Any]]] = field(default_factory=list)
     data: Any = field(default_factory=lambda: SimpleNamespace(fingerprint="0", validation=[None] * 3000))
+    task: Any = field(default_factory=lambda: tasks.create(TaskSpec(name="text-classification", labels=("a", "b"))))
     teacher: Any = field(default_factory=lambda: SimpleNamespace(digest="t"))
     refusal: Exception | None = None
 
@@ -97,19 +99,18 @@ class Shop:
         history: list[float] = []
         try:
             for score in self.scores(overrides):
-                history.append(score)
+                history.append(100 * score)
                 if watch and (reason := watch(history)):
                     raise TrainingStopped(reason, history)
         except TrainingStopped as stop:
-            return Trial(**known, state="stopped", reason=stop.reason, history=tuple(100 * s for s in stop.history))
+            return Trial(**known, state="stopped", reason=stop.reason, history=stop.history)
         try:
             made = self.made(overrides, predicted)
         except RefusedError as error:
             self.refusal = error
             return Trial(**known, state="stopped", reason=error.message)
         usual = {"speedup": predicted.speedup, "size_mb": predicted.size_mb, "drops": {"accuracy": 0.2}}
-        percent = tuple(100 * score for score in history)
-        return Trial(**known, state="finished", history=percent, **{**usual, **made})
+        return Trial(**known, state="finished", history=tuple(history), **{**usual, **made})
 
 
 @pytest.fixture

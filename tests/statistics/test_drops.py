@@ -12,6 +12,7 @@ from edge_ptf.statistics import (
     binary_drop_bound,
     binary_examples_needed,
     bootstrap_drop_bound,
+    bootstrap_score_drop,
     drop_interval,
     examples_needed,
     mcnemar,
@@ -209,3 +210,15 @@ def test_a_drop_interval_mirrors_when_the_sides_are_changed(count: int, data: st
     assert (there.value, there.low, there.high) == pytest.approx((-back.value, -back.high, -back.low))
     assert there.low <= there.value <= there.high
     assert there.high == pytest.approx(paired_drop(before, after, confidence=0.975).bound)
+
+
+def test_the_drop_of_any_score_is_bounded_as_a_mean_is() -> None:
+    dice = np.random.default_rng(5)
+    before = dice.normal(3.0, 1.0, size=(400, 1))
+    after = before - dice.normal(0.5, 1.0, size=(400, 1))
+    found = bootstrap_score_drop(lambda one, other: float(one.mean() - other.mean()), before, after, limit=0.6)
+    lost = (before - after)[:, 0]
+    assert found.value == pytest.approx(lost.mean())
+    assert found.bound == pytest.approx(lost.mean() + 1.645 * lost.std() / 20, abs=0.01)
+    assert found.needed == examples_needed(found.value, found.bound, 400, 0.6)
+    assert (found.examples, found.chance) == (400, None)

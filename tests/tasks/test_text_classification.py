@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_ptf import metrics as metrics_package
 from edge_ptf import tasks
 from edge_ptf.errors import BadInputError
+from edge_ptf.metrics import scores
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.tasks.base import Encoding, Example, RowError, TaskSpec
 from edge_ptf.tasks.text_classification import RECALL_WORTH, THRESHOLD_COST_POINTS, TextClassification, softmax
@@ -119,12 +121,13 @@ answer_lists = st.lists(st.tuples(st.sampled_from("abco"), st.sampled_from("abco
 
 @given(answer_lists)
 @settings(max_examples=60)
-def test_outcomes_add_up_to_the_gated_metrics(pairs: list[tuple[str, str]]) -> None:
+def test_rows_add_up_to_the_gated_metrics(pairs: list[tuple[str, str]]) -> None:
     references, predictions = zip(*pairs, strict=True)
     for task in (task_over(), task_over(scope="o")):
-        metrics = task.metrics(references, predictions)
-        for gated in task.gated_metrics:
-            hits, counted = task.outcomes(gated.name, references, predictions).sum(axis=0)
+        metrics = scores(task.metrics, references, predictions)
+        assert task.metrics[0].gated
+        for gated in metrics_package.gated(task.metrics):
+            hits, counted = gated.per_example(references, predictions).sum(axis=0)
             assert (gated.name in metrics) == (counted > 0)
             if counted:
                 assert metrics[gated.name] == pytest.approx(100 * hits / counted)
@@ -142,7 +145,7 @@ def test_metrics_and_report_equal_scikit_learn(pairs: list[tuple[str, str]]) -> 
     metrics = pytest.importorskip("sklearn.metrics")
     references, predictions = map(list, zip(*pairs, strict=True))
     task = task_over()
-    values = task.metrics(references, predictions)
+    values = scores(task.metrics, references, predictions)
     assert values["accuracy"] == pytest.approx(100 * metrics.accuracy_score(references, predictions))
     assert values["macro_f1"] == pytest.approx(
         100 * metrics.f1_score(references, predictions, average="macro", zero_division=0)
@@ -176,12 +179,12 @@ def test_the_threshold_costs_at_most_half_a_point_and_no_other_is_worth_more(
     plain = task_over(labels, SCOPE)
     spec = plain.calibrated(list(logits), list(references))
     assert spec.threshold is not None
-    before = plain.metrics(references, answers(plain, logits))
-    after = plain.metrics(references, answers(TextClassification(spec), logits))
+    before = scores(plain.metrics, references, answers(plain, logits))
+    after = scores(plain.metrics, references, answers(TextClassification(spec), logits))
     assert before["in_scope_accuracy"] - after["in_scope_accuracy"] <= THRESHOLD_COST_POINTS + 1e-9
     assert after["out_of_scope_recall"] >= before["out_of_scope_recall"]
     for threshold in np.linspace(0, 1, 41):
-        other = plain.metrics(references, answers(task_over(labels, SCOPE, threshold=float(threshold)), logits))
+        other = scores(plain.metrics, references, answers(task_over(labels, SCOPE, threshold=float(threshold)), logits))
         if before["in_scope_accuracy"] - other["in_scope_accuracy"] <= THRESHOLD_COST_POINTS:
             assert worth(other) <= worth(after) + 1e-9
     assert plain.calibrated(list(logits), list(references)) == spec

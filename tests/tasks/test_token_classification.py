@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_ptf.metrics import gated, scores
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.tasks.base import Encoding, Example, RowError
 from edge_ptf.tasks.token_classification import TokenClassification, spans, word_starts
@@ -148,18 +149,18 @@ def test_spans_are_those_of_seqeval(sentence: list[str]) -> None:
 
 @given(sentences)
 @settings(max_examples=50, deadline=None)
-def test_metrics_equal_seqeval_and_outcomes_add_up_to_them(rows: list[list[tuple[str, str]]]) -> None:
+def test_metrics_equal_seqeval_and_rows_add_up_to_them(rows: list[list[tuple[str, str]]]) -> None:
     from seqeval.metrics import f1_score, precision_score, recall_score
 
     references = [[pair[0] for pair in row] for row in rows]
     predictions = [[pair[1] for pair in row] for row in rows]
-    values = TASK.metrics([tuple(row) for row in references], [tuple(row) for row in predictions])
-    assert values["entity_f1"] == pytest.approx(100 * f1_score(references, predictions, zero_division=0))
-    assert values["entity_precision"] == pytest.approx(100 * precision_score(references, predictions, zero_division=0))
-    assert values["entity_recall"] == pytest.approx(100 * recall_score(references, predictions, zero_division=0))
+    values = scores(TASK.metrics, [tuple(row) for row in references], [tuple(row) for row in predictions])
+    assert values["entity_f1"] == 100 * f1_score(references, predictions, zero_division=0)
+    assert values["entity_precision"] == 100 * precision_score(references, predictions, zero_division=0)
+    assert values["entity_recall"] == 100 * recall_score(references, predictions, zero_division=0)
     same = [r == p for row in rows for r, p in row]
     assert values["word_accuracy"] == pytest.approx(100 * sum(same) / len(same))
-    hits, claimed, actual = TASK.outcomes("entity_f1", references, predictions).sum(axis=0)
+    hits, claimed, actual = TASK.metrics[0].per_example(references, predictions).sum(axis=0)
     if claimed + actual:
         assert values["entity_f1"] == pytest.approx(200 * hits / (claimed + actual))
     else:
@@ -176,10 +177,10 @@ def test_the_report_has_one_row_for_each_type() -> None:
     assert TASK.class_report([("O",)], [("O",)]) == []
 
 
-def test_no_examples_have_no_outcomes() -> None:
-    assert TASK.outcomes("entity_f1", [], []).shape == (0, 3)
-    with pytest.raises(KeyError):
-        TASK.outcomes("accuracy", [], [])
+def test_no_examples_have_no_rows_and_no_share() -> None:
+    assert TASK.metrics[0].per_example([], []).shape == (0, 3)
+    assert [metric.name for metric in gated(TASK.metrics)] == ["entity_f1"]
+    assert set(scores(TASK.metrics, [], []).values()) == {0.0}
 
 
 @pytest.mark.parametrize(

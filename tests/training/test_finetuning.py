@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import set_seed
 
 from edge_ptf import models, tasks
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
+from edge_ptf.metrics import F1, Direction, Share
 from edge_ptf.models.checkpoint import (
     Checkpoint,
     load_base_model,
@@ -27,7 +30,7 @@ from edge_ptf.tasks.base import Example, Task
 from edge_ptf.training import FinetuneConfig, finetune, finetuning
 from edge_ptf.training.batching import collate
 from edge_ptf.training.finetuning import labelled_items
-from edge_ptf.training.trainer import STATE, kept_epoch
+from edge_ptf.training.trainer import STATE, _is_enough, kept_epoch
 
 TEXT, TOKEN = "text-classification", "token-classification"
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "albert")
@@ -201,7 +204,7 @@ def scores(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[float]], None]:
 
     def put(values: list[float]) -> None:
         waiting = iter(values)
-        monkeypatch.setattr(finetuning, "first_metric", lambda *_: next(waiting))
+        monkeypatch.setattr(finetuning, "first_metric", lambda *_: 100 * next(waiting))
 
     return put
 
@@ -249,7 +252,38 @@ def test_training_stops_when_nothing_gets_better(
     ],
 )
 def test_the_last_epoch_within_noise_of_the_best_is_kept(history: list[float], scored: int, kept: int) -> None:
-    assert kept_epoch(history, scored) == kept
+    accuracy = Share(name="accuracy", title="accuracy", count=lambda *_: (1, 1))
+    assert kept_epoch([100 * score for score in history], accuracy, scored) == kept
+
+
+@given(st.integers(1, 3_000), st.lists(st.floats(0, 1), min_size=1, max_size=12), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_the_kept_epoch_of_a_percentage_is_that_of_shares_of_one(scored: int, drawn: list[float], f1: bool) -> None:
+    """Ties included: scores are hits over texts, or any number for an F1."""
+    percent = drawn if f1 else [100.0 * round(share * scored) / scored for share in drawn]
+    history = [score / 100 for score in percent]
+    best = max(history)
+    noise = (best * (1 - best) / scored) ** 0.5
+    expected = max(epoch for epoch, score in enumerate(history, 1) if score >= best - noise)
+    kind = F1 if f1 else Share
+    assert kept_epoch(percent, kind(name="m", title="m", count=lambda *_: (1, 1)), scored) == expected
+
+
+@pytest.mark.parametrize(
+    ("direction", "history", "patience", "enough"),
+    [
+        (Direction.HIGHER, [-0.5, -0.4], 1, False),
+        (Direction.HIGHER, [-0.4, -0.5], 1, True),
+        (Direction.LOWER, [5.0, 4.0], 1, False),
+        (Direction.LOWER, [4.0, 5.0], 1, True),
+        (Direction.LOWER, [4.0, math.nan], 1, True),
+        (Direction.LOWER, [4.0, 5.0], 0, False),
+    ],
+)
+def test_training_stops_by_the_metrics_direction(
+    direction: Direction, history: list[float], patience: int, enough: bool
+) -> None:
+    assert _is_enough(history, direction, patience) is enough
 
 
 def test_a_run_killed_when_it_had_just_stopped_does_not_go_on(

@@ -188,7 +188,7 @@
       const made = document.createElement("li");
       const answers = document.createElement("dl");
       answers.append(said("expected", expected), said("teacher", before, sure, side === 0), said("package", after, surer, side === 1));
-      made.append(element("span", `side s${side}`, sides[side]), element("p", "text", text ?? `Row ${row + 1} of the test split`),
+      made.append(element("span", `side s${side}`, sides[side]), element("p", "text", text ?? `Row ${row + 1} of the split`),
         element("span", "row", `row ${row + 1}`), answers);
       return made;
     };

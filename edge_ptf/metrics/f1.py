@@ -1,0 +1,59 @@
+"""F1 over counts that are summed first (micro), with its precision and recall.
+
+`count` gives (true positives, predicted, actual). The arithmetic is seqeval's and scikit-learn's, to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_ptf.metrics.base import Rows
+from edge_ptf.metrics.share import Counts
+from edge_ptf.statistics import Drop
+
+
+@dataclass(frozen=True, kw_only=True)
+class F1(Counts):
+    """2 TP ÷ (predicted + actual); 0 where there is neither."""
+
+    @property
+    def _width(self) -> int:
+        return 3
+
+    def score(self, rows: Rows) -> float:
+        """Percent."""
+        hits, predicted, actual = map(float, rows.sum(axis=0))
+        precision, recall = _ratio(hits, predicted), _ratio(hits, actual)
+        return 100 * _ratio(2.0 * precision * recall, precision + recall)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision(F1):
+    """True positives among what was predicted; 0 where nothing was."""
+
+    def score(self, rows: Rows) -> float:
+        """Percent."""
+        return 100 * _ratio(*map(float, rows.sum(axis=0)[:2]))
+
+    def bound(self, before: Rows, after: Rows, confidence: float, limit: float | None = None) -> Drop:
+        """As of a share."""
+        return super().bound(before[:, :2], after[:, :2], confidence, limit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recall(F1):
+    """True positives among what there is to find; 0 where there is nothing."""
+
+    def score(self, rows: Rows) -> float:
+        """Percent."""
+        return 100 * _ratio(*map(float, rows.sum(axis=0)[::2]))
+
+    def bound(self, before: Rows, after: Rows, confidence: float, limit: float | None = None) -> Drop:
+        """As of a share."""
+        return super().bound(before[:, ::2], after[:, ::2], confidence, limit)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(np.float64(part) / np.float64(whole)) if whole else 0.0

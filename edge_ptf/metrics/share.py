@@ -1,0 +1,53 @@
+"""Percentages of sums of counts: hits among what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edge_ptf.metrics.base import Percentage, Rows
+from edge_ptf.statistics import Drop, paired_drop
+
+Count = Callable[[Any, Any], tuple[float, ...]]
+"""The counts of one example, from its reference and its answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts(Percentage):
+    """A percentage of sums over examples; `paired_drop` bounds its drop."""
+
+    count: Count
+
+    def per_example(self, references: Sequence[Any], answers: Sequence[Any]) -> Rows:
+        """The counts of each example; the first column holds the hits."""
+        rows = [self.count(reference, answer) for reference, answer in zip(references, answers, strict=True)]
+        return np.asarray(rows, dtype=np.float64).reshape(len(rows), self._width)
+
+    @property
+    def _width(self) -> int:
+        return 2
+
+    def counted(self, rows: Rows) -> int:
+        """Examples that have something to count."""
+        return int((rows[:, 1:].sum(axis=1) > 0).sum())
+
+    def bound(self, before: Rows, after: Rows, confidence: float, limit: float | None = None) -> Drop:
+        """See `paired_drop`; in points."""
+        drop = paired_drop(before, after, confidence=confidence, limit=None if limit is None else limit / 100)
+        return replace(drop, value=100 * drop.value, bound=100 * drop.bound)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share(Counts):
+    """Hits among what is counted: `count` gives (hits, counted)."""
+
+    empty: float = float("nan")
+    """The score where nothing is counted."""
+
+    def score(self, rows: Rows) -> float:
+        """Percent."""
+        hits, counted = rows.sum(axis=0)
+        return 100.0 * float(hits) / float(counted) if counted else self.empty
