@@ -21,6 +21,7 @@ from typing import Any
 
 from edge_ptf import data as data_package
 from edge_ptf import profiles, stages, statistics, tasks
+from edge_ptf.cache import Place
 from edge_ptf.compression import PruneConfig
 from edge_ptf.compression.pruning import NEURONS_STEP
 from edge_ptf.config import Source
@@ -32,7 +33,6 @@ from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package import Payload
 from edge_ptf.recipe import Recipe, resolve_recipe
 from edge_ptf.search import apply_overrides
-from edge_ptf.stages import Place
 from edge_ptf.student_pipeline import int8_graph, taught_student
 
 RESULTS = Path(__file__).parent / "results"

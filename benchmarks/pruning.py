@@ -23,6 +23,7 @@ import numpy as np
 from edge_ptf import data as data_package
 from edge_ptf import profiles, stages, tasks
 from edge_ptf.bench import BenchConfig, EvaluateConfig
+from edge_ptf.cache import Place
 from edge_ptf.compression import LatencyTable, LatencyTableConfig, PruneConfig
 from edge_ptf.compression.latency_table import GraphBuilder
 from edge_ptf.compression.pruning import NEURONS_STEP
@@ -36,7 +37,6 @@ from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, m
 from edge_ptf.package import AssembleConfig, Payload
 from edge_ptf.package.evidence import AccuracyEvidence
 from edge_ptf.profiles import Targets
-from edge_ptf.stages import Place
 from edge_ptf.training.finetuning import first_metric, labelled_items
 from edge_ptf.training.trainer import predictor
 

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from edge_ptf.digests import value_digest
 from edge_ptf.errors import BadInputError, EnvironmentFault
+from edge_ptf.progress import SILENT, Progress
 
 KEY_FILE = ".stage.json"
 KEPT_IN_PARTIAL = ".training"
@@ -160,6 +161,30 @@ def environment_fault(error: OSError, folder: Path) -> EnvironmentFault:
         f"{place}: {error.strerror or error}",
         hint="Free some space or choose another --out; what was finished is kept and will be reused",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stage's result goes, and what to do about an earlier one."""
+
+    folder: Path
+    progress: Progress = SILENT
+    overwrite: bool = False
+    keyed: bool = False
+    """The result goes into a folder of its own below `folder`, named by stage and key: no result is replaced."""
+    wait: bool = False
+    """Another process that works on the same result is waited for; its result is then reused."""
+
+    def run(
+        self,
+        key: Key,
+        produce: Callable[[Path], Artifact],
+        load: Callable[[Path], Artifact],
+        reusable: Callable[[Artifact], bool] = lambda _: True,
+    ) -> Outcome[Artifact]:
+        """See `run`."""
+        folder = self.folder / f"{key.stage}-{key.digest()[:16]}" if self.keyed else self.folder
+        return run(key, folder, produce, load, reusable=reusable, overwrite=self.overwrite, wait=self.wait)
 
 
 def _found(folder: Path, digest: str) -> bool:

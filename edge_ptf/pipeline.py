@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_ptf import stages, tasks
-from edge_ptf.cache import Outcome, environment_fault
+from edge_ptf.cache import Outcome, Place, environment_fault
 from edge_ptf.compression import LatencyTable, Predictor, PruneConfig, Search, Trial, settled
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
@@ -35,7 +35,6 @@ from edge_ptf.profiles import Profile
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
 from edge_ptf.search import WHOLE, Predictors, TrialRunner, apply_overrides, heuristic_search
-from edge_ptf.stages import Place
 from edge_ptf.student_pipeline import int8_graph, taught_student
 from edge_ptf.tasks.base import Task
 

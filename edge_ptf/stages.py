@@ -6,11 +6,9 @@ The command line and `pipeline.compress` both call these; the functions they wra
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_ptf import cache
 from edge_ptf.bench import (
     BenchConfig,
     Comparison,
@@ -25,7 +23,7 @@ from edge_ptf.bench import (
 )
 from edge_ptf.bench.devices import Device
 from edge_ptf.bench.launching import LOCAL, runner_digest
-from edge_ptf.cache import Key, Outcome
+from edge_ptf.cache import Key, Outcome, Place
 from edge_ptf.compression import (
     LatencyTable,
     LatencyTableConfig,
@@ -62,7 +60,6 @@ from edge_ptf.machine import this_machine
 from edge_ptf.models.checkpoint import Checkpoint, open_checkpoint
 from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
-from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 from edge_ptf.training import (
     DistillConfig,
@@ -82,30 +79,6 @@ GRAPH = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 RUNNING = ("tokenizers", "onnxruntime")
 
 Artifact = TypeVar("Artifact")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a stage's result goes, and what to do about an earlier one."""
-
-    folder: Path
-    progress: Progress = SILENT
-    overwrite: bool = False
-    keyed: bool = False
-    """The result goes into a folder of its own below `folder`, named by stage and key: no result is replaced."""
-    wait: bool = False
-    """Another process that works on the same result is waited for; its result is then reused."""
-
-    def run(
-        self,
-        key: Key,
-        produce: Callable[[Path], Artifact],
-        load: Callable[[Path], Artifact],
-        reusable: Callable[[Artifact], bool] = lambda _: True,
-    ) -> Outcome[Artifact]:
-        """See cache.run."""
-        folder = self.folder / f"{key.stage}-{key.digest()[:16]}" if self.keyed else self.folder
-        return cache.run(key, folder, produce, load, reusable=reusable, overwrite=self.overwrite, wait=self.wait)
 
 
 def run_finetune(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from edge_ptf import stages
-from edge_ptf.cache import Outcome
+from edge_ptf.cache import Outcome, Place
 from edge_ptf.compression import LatencyTable, in_steps
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.graph.artifact import Graph
@@ -14,7 +14,6 @@ from edge_ptf.machine import this_machine
 from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.profiles import Profile, mismatches
 from edge_ptf.recipe import Recipe
-from edge_ptf.stages import Place
 from edge_ptf.training import Watch
 
 Artifact = TypeVar("Artifact")

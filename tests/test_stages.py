@@ -11,12 +11,12 @@ import pytest
 
 from edge_ptf import stages
 from edge_ptf.bench import BenchConfig
+from edge_ptf.cache import Place
 from edge_ptf.compression import PruneConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.graph import QuantizeConfig
 from edge_ptf.models.checkpoint import load_model, load_tokenizer, save_checkpoint
 from edge_ptf.package import Payload
-from edge_ptf.stages import Place
 from edge_ptf.training import DistillConfig
 from tests.bench.conftest import FakeDevice
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_ptf import profiles, tasks
-from edge_ptf.cache import Outcome
+from edge_ptf.cache import Outcome, Place
 from edge_ptf.cli.arguments import COMMAND_LINE, Settings
 from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.config import Source, StageConfig
@@ -16,7 +16,6 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.progress import Progress
 from edge_ptf.recipe import Recipe, resolve_recipe
-from edge_ptf.stages import Place
 from edge_ptf.tasks.base import Task, TaskSpec
 
 Config = TypeVar("Config", bound=StageConfig)

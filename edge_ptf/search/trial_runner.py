@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from edge_ptf import stages, statistics, tasks
-from edge_ptf.cache import Outcome
+from edge_ptf.cache import Outcome, Place
 from edge_ptf.compression import Prediction, Predictor, Trial, shortfall
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import ParityError, RefusedError
@@ -23,7 +23,6 @@ from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.profiles import Profile, mismatches
 from edge_ptf.recipe import Recipe
-from edge_ptf.stages import Place
 from edge_ptf.student_pipeline import int8_graph, taught_student
 from edge_ptf.tasks.base import Task
 from edge_ptf.training import TrainingStopped, Watch

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_ptf import models
+from edge_ptf.cache import Place
 from edge_ptf.compression import PruneConfig, in_steps
 from edge_ptf.compression.pruning import prune, spread_layers, wanted_shapes
 from edge_ptf.data.dataset import LabelledData
@@ -16,7 +17,6 @@ from edge_ptf.errors import BadInputError
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import Checkpoint, load_model
 from edge_ptf.recipe import Recipe
-from edge_ptf.stages import Place
 from edge_ptf.student_pipeline import taught_student
 from edge_ptf.training.distillation import matched_layers
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 from edge_ptf import stages
+from edge_ptf.cache import Place
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.graph import (
@@ -25,7 +26,6 @@ from edge_ptf.graph import (
 from edge_ptf.graph.artifact import save_graph
 from edge_ptf.graph.linear_ops import nodes_of
 from edge_ptf.graph.sensitivity import fewest
-from edge_ptf.stages import Place
 
 QUICK = SensitivityConfig(timed_texts=4)
 ONE_SCALE = QuantizeConfig(per_channel=False)

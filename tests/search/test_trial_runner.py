@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from edge_ptf import profiles, stages, tasks
+from edge_ptf.cache import Place
 from edge_ptf.compression import Prediction
 from edge_ptf.config import Source
 from edge_ptf.data.dataset import LabelledData
@@ -16,7 +17,6 @@ from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.recipe import resolve_recipe
 from edge_ptf.search import trial_runner as room
 from edge_ptf.search.trial_runner import TrialRunner, larger_on_test
-from edge_ptf.stages import Place
 from edge_ptf.tasks.base import Example
 
 PREDICTED = Prediction(speedup=2.0, size_mb=1.0)
