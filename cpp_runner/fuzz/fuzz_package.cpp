@@ -8,35 +8,35 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
-    const edge_ptf::Package package(edge_ptf::Bytes(data, size));
-    const edge_ptf::Manifest& manifest = package.manifest();
+    const edge_ptf::core::Package package(edge_ptf::core::Bytes(data, size));
+    const edge_ptf::core::Manifest& manifest = package.manifest();
     package.digest();
-    for (const edge_ptf::FileEntry& entry : manifest.files) {
+    for (const edge_ptf::core::FileEntry& entry : manifest.files) {
       try {
         package.read(entry.path, /*check=*/true);
-      } catch (const edge_ptf::Error&) {
+      } catch (const edge_ptf::core::Error&) {
         continue;  // the next one may be valid
       }
     }
-    for (const edge_ptf::HeadSpec& spec : manifest.heads) {
+    for (const edge_ptf::core::HeadSpec& spec : manifest.heads) {
       try {
-        edge_ptf::make_head(spec);
-      } catch (const edge_ptf::Error&) {
+        edge_ptf::core::make_head(spec);
+      } catch (const edge_ptf::core::Error&) {
         continue;
       }
     }
     try {
-      edge_ptf::parse_golden(package.read(manifest.golden_file, /*check=*/false).bytes().text(), "golden text 1");
-    } catch (const edge_ptf::Error&) {
+      edge_ptf::core::parse_golden(package.read(manifest.golden_file, /*check=*/false).bytes().text(), "golden text 1");
+    } catch (const edge_ptf::core::Error&) {
       // the tokenizer is checked in any case
     }
     if (manifest.tokenizer.tables) {
-      const edge_ptf::Content content = package.read(*manifest.tokenizer.tables, /*check=*/false);
-      const auto tokenizer = edge_ptf::make_tokenizer(manifest.tokenizer, content.bytes());
-      edge_ptf::Encoding encoding;
+      const edge_ptf::core::Content content = package.read(*manifest.tokenizer.tables, /*check=*/false);
+      const auto tokenizer = edge_ptf::core::make_tokenizer(manifest.tokenizer, content.bytes());
+      edge_ptf::core::Encoding encoding;
       tokenizer->encode("turn on the lights", nullptr, encoding);
     }
-  } catch (const edge_ptf::Error&) {
+  } catch (const edge_ptf::core::Error&) {
     return 0;
   }
   return 0;

@@ -30,20 +30,20 @@ struct Sound {
 };
 
 // What must hold of every encoding.
-void check(const edge_ptf::Encoding& encoding, size_t text, size_t max_length) {
+void check(const edge_ptf::core::Encoding& encoding, size_t text, size_t max_length) {
   if (encoding.ids.size() > max_length || encoding.ids.size() != encoding.types.size()) {
     std::abort();
   }
-  for (const edge_ptf::Token& token : encoding.tokens) {
+  for (const edge_ptf::core::Token& token : encoding.tokens) {
     if (token.begin >= token.end || token.end > text) {
       std::abort();
     }
   }
 }
 
-void split_text(const edge_ptf::WordPiece& tokenizer, std::string_view text, size_t split, size_t max_length,
+void split_text(const edge_ptf::core::WordPiece& tokenizer, std::string_view text, size_t split, size_t max_length,
                 bool sound) {
-  static edge_ptf::Encoding encoding;
+  static edge_ptf::core::Encoding encoding;
   tokenizer.encode(text, nullptr, encoding);
   if (sound)
     check(encoding, text.size(), max_length);
@@ -61,13 +61,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   const size_t max_length = 4 + data[1];
-  const auto truncation = static_cast<edge_ptf::Truncation>(data[2] % 3);
+  const auto truncation = static_cast<edge_ptf::core::Truncation>(data[2] % 3);
   const std::string_view text(reinterpret_cast<const char*>(data) + 4, size - 4);
   const size_t split = text.empty() ? 0 : data[3] % text.size();
   try {
     if (data[0] < 200) {
-      static const edge_ptf::WordPieceTables tables({sound.memory.data(), sound.size});
-      split_text(edge_ptf::WordPiece(tables, max_length, truncation), text, split, max_length, true);
+      static const edge_ptf::core::WordPieceTables tables({sound.memory.data(), sound.size});
+      split_text(edge_ptf::core::WordPiece(tables, max_length, truncation), text, split, max_length, true);
       return 0;
     }
     // Four bytes of the input name a place and a value to write there.
@@ -79,9 +79,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const size_t range = change % 2 == 0 ? 256 : sound.size;
       bytes[(change >> 9) % range] = static_cast<unsigned char>(change >> 1);
     }
-    split_text(edge_ptf::WordPiece(edge_ptf::WordPieceTables({bytes, sound.size}), max_length, truncation), text, split,
-               max_length, false);
-  } catch (const edge_ptf::Error&) {
+    split_text(edge_ptf::core::WordPiece(edge_ptf::core::WordPieceTables({bytes, sound.size}), max_length, truncation),
+               text, split, max_length, false);
+  } catch (const edge_ptf::core::Error&) {
     return 0;
   }
   return 0;

@@ -13,7 +13,7 @@
 #error "The runner maps little-endian tables; this processor is big-endian."
 #endif
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 struct Bytes {
   const unsigned char* data = nullptr;
@@ -40,4 +40,4 @@ struct Bytes {
   std::string_view text() const { return {reinterpret_cast<const char*>(data), size}; }
 };
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

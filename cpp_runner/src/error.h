@@ -7,7 +7,7 @@
 
 #include "edge_ptf.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 class Error : public std::runtime_error {
  public:
@@ -43,4 +43,4 @@ inline std::string in_quotes(std::string_view text) {
   return shown + "'";
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

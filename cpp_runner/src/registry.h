@@ -6,7 +6,7 @@
 
 #include "error.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 // The names of a registry for a message: "onnx, native".
 template <typename Entries>
@@ -29,4 +29,4 @@ const auto& registered(const Entries& entries, std::string_view name, const char
   refuse(std::string("this runner has no ") + what + " " + in_quotes(name) + " (it has: " + listed(entries) + ")");
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

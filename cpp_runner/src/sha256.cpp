@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 constexpr size_t kBlock = 64;
@@ -80,4 +80,4 @@ std::string sha256(Bytes content) {
   return text;
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 constexpr size_t kMostAxes = 3;  // without the batch axis
 
@@ -25,4 +25,4 @@ struct Tensor {
   std::array<size_t, kMostAxes> shape{};
 };
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

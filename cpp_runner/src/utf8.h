@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 constexpr uint32_t kReplacement = 0xFFFD;
 
@@ -71,4 +71,4 @@ inline bool is_white_space(uint32_t point) {
          point == 0x202F || point == 0x205F || point == 0x3000;
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -8,9 +8,9 @@
 
 namespace {
 
-using edge_ptf::Archive;
-using edge_ptf::Bytes;
-using edge_ptf::Error;
+using edge_ptf::core::Archive;
+using edge_ptf::core::Bytes;
+using edge_ptf::core::Error;
 
 // A zip of stored entries, as plain as it can be.
 std::string zip(const std::vector<std::pair<std::string, std::string>>& entries) {

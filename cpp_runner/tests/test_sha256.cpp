@@ -2,7 +2,7 @@
 #include "sha256.h"
 
 TEST_CASE("sha256 gives the published digests") {
-  const auto digest = [](const std::string& text) { return edge_ptf::sha256({text.data(), text.size()}); };
+  const auto digest = [](const std::string& text) { return edge_ptf::core::sha256({text.data(), text.size()}); };
   // FIPS 180-4, examples.
   CHECK(digest("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   CHECK(digest("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -14,6 +14,6 @@ TEST_CASE("sha256 gives the published digests") {
 TEST_CASE("sha256 agrees with Python at every length around a block") {
   for (const auto& wanted : read_cases("sha256.jsonl")) {
     const std::string text(wanted["length"].get<size_t>(), 'x');
-    CHECK(edge_ptf::sha256({text.data(), text.size()}) == wanted["sha256"].get<std::string>());
+    CHECK(edge_ptf::core::sha256({text.data(), text.size()}) == wanted["sha256"].get<std::string>());
   }
 }

@@ -16,10 +16,10 @@ std::vector<uint64_t> aligned(const std::string& content) {
   return copy;
 }
 
-edge_ptf::Truncation strategy(const std::string& name) {
-  return name == "only_first"    ? edge_ptf::Truncation::kOnlyFirst
-         : name == "only_second" ? edge_ptf::Truncation::kOnlySecond
-                                 : edge_ptf::Truncation::kLongestFirst;
+edge_ptf::core::Truncation strategy(const std::string& name) {
+  return name == "only_first"    ? edge_ptf::core::Truncation::kOnlyFirst
+         : name == "only_second" ? edge_ptf::core::Truncation::kOnlySecond
+                                 : edge_ptf::core::Truncation::kLongestFirst;
 }
 
 }  // namespace
@@ -29,11 +29,11 @@ TEST_CASE("ids and types are those of the Hugging Face tokenizer") {
     CAPTURE(std::string(name));
     const std::string content = read_file(fixture(std::string(name) + ".bin"));
     const auto copy = aligned(content);
-    const edge_ptf::Bytes tables(copy.data(), content.size());
-    edge_ptf::Encoding encoding;
+    const edge_ptf::core::Bytes tables(copy.data(), content.size());
+    edge_ptf::core::Encoding encoding;
     for (const auto& wanted : read_cases(std::string(name) + ".jsonl")) {
-      const edge_ptf::WordPiece tokenizer(edge_ptf::WordPieceTables(tables), wanted["max_length"].get<size_t>(),
-                                          strategy(wanted["strategy"]));
+      const edge_ptf::core::WordPiece tokenizer(edge_ptf::core::WordPieceTables(tables),
+                                                wanted["max_length"].get<size_t>(), strategy(wanted["strategy"]));
       const std::string text = from_hex(wanted["text"]);
       CAPTURE(wanted.dump());
       const bool paired = wanted.contains("pair");
@@ -41,7 +41,7 @@ TEST_CASE("ids and types are those of the Hugging Face tokenizer") {
       const std::string_view view = second;
       const std::string_view* pair = paired ? &view : nullptr;
       if (wanted["ids"].is_null()) {
-        CHECK_THROWS_AS(tokenizer.encode(text, pair, encoding), edge_ptf::Error);
+        CHECK_THROWS_AS(tokenizer.encode(text, pair, encoding), edge_ptf::core::Error);
         continue;
       }
       tokenizer.encode(text, pair, encoding);
@@ -52,12 +52,12 @@ TEST_CASE("ids and types are those of the Hugging Face tokenizer") {
 }
 
 TEST_CASE("an unknown kind of tokenizer is refused with the known ones") {
-  edge_ptf::TokenizerEntry entry;
+  edge_ptf::core::TokenizerEntry entry;
   entry.kind = "bpe\n";
   try {
-    edge_ptf::make_tokenizer(entry, {});
+    edge_ptf::core::make_tokenizer(entry, {});
     FAIL("made");
-  } catch (const edge_ptf::Error& error) {
+  } catch (const edge_ptf::core::Error& error) {
     CHECK(error.status() == EDGE_PTF_BAD_INPUT);
     CHECK(std::string(error.what()) == "this runner has no tokenizer of the kind 'bpe?' (it has: wordpiece)");
   }
@@ -71,7 +71,7 @@ TEST_CASE("damaged tables are refused, or split texts somehow, without harm") {
     text += static_cast<char>(random());
   }
   const std::string_view pair = "turn on";
-  edge_ptf::Encoding encoding;
+  edge_ptf::core::Encoding encoding;
   int refused = 0;
   for (int turn = 0; turn < 300; ++turn) {
     auto copy = aligned(content);
@@ -82,19 +82,19 @@ TEST_CASE("damaged tables are refused, or split texts somehow, without harm") {
       bytes[random() % range] = static_cast<unsigned char>(random());
     }
     try {
-      const edge_ptf::WordPiece tokenizer(edge_ptf::WordPieceTables({bytes, content.size()}), 64,
-                                          edge_ptf::Truncation::kLongestFirst);
+      const edge_ptf::core::WordPiece tokenizer(edge_ptf::core::WordPieceTables({bytes, content.size()}), 64,
+                                                edge_ptf::core::Truncation::kLongestFirst);
       tokenizer.encode(text, nullptr, encoding);
       tokenizer.encode(text, &pair, encoding);
       CHECK(encoding.ids.size() <= 64);
-    } catch (const edge_ptf::Error&) {
+    } catch (const edge_ptf::core::Error&) {
       ++refused;
     }
   }
   CHECK(refused > 50);
   for (size_t size = 0; size < content.size(); size += content.size() / 50 + 1) {
     const auto copy = aligned(content.substr(0, size));
-    CHECK_THROWS_AS(edge_ptf::WordPieceTables({copy.data(), size}), edge_ptf::Error);
+    CHECK_THROWS_AS(edge_ptf::core::WordPieceTables({copy.data(), size}), edge_ptf::core::Error);
   }
 }
 
@@ -131,14 +131,14 @@ TEST_CASE("a template in which a text does not occur once is refused") {
       auto* bytes = reinterpret_cast<unsigned char*>(copy.data());
       const auto [begin, size] = section(bytes, kind);
       REQUIRE(size % 12 == 0);
-      const edge_ptf::WordPieceTables sound({bytes, content.size()});
+      const edge_ptf::core::WordPieceTables sound({bytes, content.size()});
       bool changed = false;
       for (size_t at = begin; at < begin + size; at += 12) {
         changed = changed || number(bytes, at) != role;
         put(bytes, at, role);  // no text, too many, or the second text in place of the first
       }
       REQUIRE(changed);
-      CHECK_THROWS_AS(edge_ptf::WordPieceTables({bytes, content.size()}), edge_ptf::Error);
+      CHECK_THROWS_AS(edge_ptf::core::WordPieceTables({bytes, content.size()}), edge_ptf::core::Error);
     }
   }
 }
@@ -149,8 +149,9 @@ TEST_CASE("a continuation that leads out of the trie is refused") {
   auto* bytes = reinterpret_cast<unsigned char*>(copy.data());
   const auto [begin, size] = section(bytes, 1);
   const auto last = static_cast<uint32_t>(size / 4 - 1);
-  put(bytes, begin + 4 * size_t{last}, 0x3FFFFFU << edge_ptf::WordPieceTables::kBaseShift);  // byte 0: read as an id
-  CHECK_NOTHROW(edge_ptf::WordPieceTables({bytes, content.size()}));
+  put(bytes, begin + 4 * size_t{last},
+      0x3FFFFFU << edge_ptf::core::WordPieceTables::kBaseShift);  // byte 0: read as an id
+  CHECK_NOTHROW(edge_ptf::core::WordPieceTables({bytes, content.size()}));
   put(bytes, 24, last);
-  CHECK_THROWS_AS(edge_ptf::WordPieceTables({bytes, content.size()}), edge_ptf::Error);
+  CHECK_THROWS_AS(edge_ptf::core::WordPieceTables({bytes, content.size()}), edge_ptf::core::Error);
 }

@@ -146,7 +146,8 @@ int info_command(const std::vector<std::string>& words) {
     const edge_ptf_head head = runner.head(i);
     std::cout << "head       " << head.name << ": " << head.task << ", " << head.label_count << " labels"
               << (runner.takes_pairs() ? ", pairs of texts" : "") << '\n';
-    for (const auto& [option, value] : manifest["heads"][i].value("options", json::object()).items()) {
+    const json options = manifest["heads"][i].value("options", json::object());
+    for (const auto& [option, value] : options.items()) {
       if (!value.is_null()) {
         std::cout << "           " << option << ": " << value.dump() << '\n';
       }

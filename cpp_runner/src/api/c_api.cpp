@@ -9,14 +9,14 @@
 #include "edge_ptf.h"
 #include "error.h"
 
-using edge_ptf::Answer;
-using edge_ptf::clear;
-using edge_ptf::HeadSpec;
-using edge_ptf::need;
-using edge_ptf::need_size;
-using edge_ptf::Package;
-using edge_ptf::Runner;
-using edge_ptf::write;
+using edge_ptf::core::Answer;
+using edge_ptf::core::clear;
+using edge_ptf::core::HeadSpec;
+using edge_ptf::core::need;
+using edge_ptf::core::need_size;
+using edge_ptf::core::Package;
+using edge_ptf::core::Runner;
+using edge_ptf::core::write;
 
 struct edge_ptf_runner {
   std::shared_ptr<const Runner> content;
@@ -24,7 +24,7 @@ struct edge_ptf_runner {
 
 struct edge_ptf_result {
   std::shared_ptr<const Runner> runner;
-  edge_ptf::Result content;
+  edge_ptf::core::Result content;
 };
 
 namespace {
@@ -48,7 +48,7 @@ edge_ptf_status guarded(Work work) noexcept {
   try {
     work();
     return EDGE_PTF_OK;
-  } catch (const edge_ptf::Error& error) {
+  } catch (const edge_ptf::core::Error& error) {
     return failed(error.status(), error.what());
   } catch (const std::bad_alloc&) {
     return failed(EDGE_PTF_ENVIRONMENT, "no memory left");
@@ -61,13 +61,13 @@ edge_ptf_status guarded(Work work) noexcept {
 
 std::optional<bool> read_switch(int32_t value, const char* name) {
   if (value != EDGE_PTF_PACKAGE && value != EDGE_PTF_ON && value != EDGE_PTF_OFF) {
-    edge_ptf::refuse(std::string("options: ") + name + " is not 0, EDGE_PTF_ON or EDGE_PTF_OFF");
+    edge_ptf::core::refuse(std::string("options: ") + name + " is not 0, EDGE_PTF_ON or EDGE_PTF_OFF");
   }
   return value == EDGE_PTF_PACKAGE ? std::nullopt : std::optional(value == EDGE_PTF_ON);
 }
 
-edge_ptf::RunnerOptions read_options(const edge_ptf_options* theirs) {
-  edge_ptf::RunnerOptions options;
+edge_ptf::core::RunnerOptions read_options(const edge_ptf_options* theirs) {
+  edge_ptf::core::RunnerOptions options;
   if (theirs == nullptr) {
     return options;
   }
@@ -90,7 +90,8 @@ std::string_view text_view(const char* text, size_t length) {
   return length == EDGE_PTF_TERMINATED ? std::string_view(text) : std::string_view(text, length);
 }
 
-void write_report(const Runner& runner, const edge_ptf::SelftestReport& found, size_t files, edge_ptf_report* report) {
+void write_report(const Runner& runner, const edge_ptf::core::SelftestReport& found, size_t files,
+                  edge_ptf_report* report) {
   if (report != nullptr) {
     write({sizeof *report, files, found.golden, found.largest_difference, found.tolerance, found.exact ? 1 : 0,
            runner.has_tokenizer() ? 1 : 0},
@@ -127,7 +128,7 @@ const char* edge_ptf_version(void) {
 
 const char* edge_ptf_engine_version(void) {
   try {
-    return edge_ptf::engine_versions().c_str();
+    return edge_ptf::core::engine_versions().c_str();
   } catch (...) {
     return "";
   }
@@ -142,7 +143,7 @@ edge_ptf_status edge_ptf_open(const char* path, const edge_ptf_options* options,
     need(runner != nullptr, "runner");
     *runner = nullptr;
     need(path != nullptr, "path");
-    const edge_ptf::RunnerOptions chosen = read_options(options);
+    const edge_ptf::core::RunnerOptions chosen = read_options(options);
     *runner = new edge_ptf_runner{std::make_shared<const Runner>(std::make_unique<Package>(std::string(path)), chosen)};
   });
 }
@@ -154,11 +155,11 @@ edge_ptf_status edge_ptf_open_memory(const void* content, size_t size, const edg
     *runner = nullptr;
     need(content != nullptr, "content");
     if (reinterpret_cast<uintptr_t>(content) % alignof(uint32_t) != 0) {  // its tables are read in place
-      edge_ptf::refuse("content does not begin at a multiple of four bytes");
+      edge_ptf::core::refuse("content does not begin at a multiple of four bytes");
     }
-    const edge_ptf::RunnerOptions chosen = read_options(options);
+    const edge_ptf::core::RunnerOptions chosen = read_options(options);
     *runner = new edge_ptf_runner{
-        std::make_shared<const Runner>(std::make_unique<Package>(edge_ptf::Bytes(content, size)), chosen)};
+        std::make_shared<const Runner>(std::make_unique<Package>(edge_ptf::core::Bytes(content, size)), chosen)};
   });
 }
 
@@ -204,7 +205,7 @@ edge_ptf_status edge_ptf_runner_head(const edge_ptf_runner* runner, size_t index
     need(runner != nullptr, "runner");
     const HeadSpec* spec = head_of(runner_of(runner), index);
     if (spec == nullptr) {
-      edge_ptf::refuse("there is no head " + std::to_string(index));
+      edge_ptf::core::refuse("there is no head " + std::to_string(index));
     }
     write({sizeof *head, spec->name.c_str(), spec->task.c_str(), spec->kind.c_str(), spec->labels.size()}, head);
   });
@@ -295,7 +296,7 @@ edge_ptf_status edge_ptf_result_item(const edge_ptf_result* result, size_t head,
     clear(item, "item");
     need(result != nullptr, "result");
     if (index >= edge_ptf_result_count(result, head, list)) {
-      edge_ptf::refuse("there is no item " + std::to_string(index));
+      edge_ptf::core::refuse("there is no item " + std::to_string(index));
     }
     const Answer& answer = result->content.answers[head];
     if (const std::vector<edge_ptf_item>* items = items_of(answer, list)) {
@@ -303,7 +304,7 @@ edge_ptf_status edge_ptf_result_item(const edge_ptf_result* result, size_t head,
       return;
     }
     const uint32_t label = answer.best_first()[index];
-    write(edge_ptf::make_item(result->runner->manifest().heads[head].labels[label], answer.scores[label]), item);
+    write(edge_ptf::core::make_item(result->runner->manifest().heads[head].labels[label], answer.scores[label]), item);
   });
 }
 
@@ -317,12 +318,13 @@ edge_ptf_status edge_ptf_result_tensor(const edge_ptf_result* result, size_t hea
     const Answer* answer = answer_of(result, head);
     for (size_t i = 0; spec != nullptr && i < answer->tensors.size(); ++i) {
       if (spec->outputs[i].role == role) {
-        const edge_ptf::Tensor& found = answer->tensors[i];
+        const edge_ptf::core::Tensor& found = answer->tensors[i];
         write({sizeof *tensor, found.values, found.shape.data(), found.rank}, tensor);
         return;
       }
     }
-    edge_ptf::refuse("there is no output " + edge_ptf::in_quotes(role) + " of the head " + std::to_string(head));
+    edge_ptf::core::refuse("there is no output " + edge_ptf::core::in_quotes(role) + " of the head " +
+                           std::to_string(head));
   });
 }
 
@@ -369,10 +371,10 @@ edge_ptf_status edge_ptf_verify(const char* path, const edge_ptf_options* option
       clear(report, "report");
     }
     need(path != nullptr, "path");
-    const edge_ptf::RunnerOptions chosen = read_options(options);
+    const edge_ptf::core::RunnerOptions chosen = read_options(options);
     auto package = std::make_unique<Package>(std::string(path));
     const size_t files = package->manifest().files.size();
-    for (const edge_ptf::FileEntry& entry : package->manifest().files) {
+    for (const edge_ptf::core::FileEntry& entry : package->manifest().files) {
       package->read(entry.path, /*check=*/true);
     }
     package->check_verdict();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -195,4 +195,4 @@ void Runner::predict_ids(const int64_t* ids, const int64_t* types, size_t count,
   result.timing = timing(begin, begin, run);
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

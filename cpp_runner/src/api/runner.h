@@ -12,7 +12,7 @@
 #include "package/package.h"
 #include "tokenizers/tokenizer.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 struct RunnerOptions {
   std::optional<int> threads;  // empty: the setting of the package; so for all of them
@@ -91,4 +91,4 @@ class Runner {
   int threads_ = 1;
 };
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -4,7 +4,7 @@
 #include "api/runner.h"
 #include "package/golden.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 SelftestReport Runner::selftest() const {
   const Content content = package_->read(manifest().golden_file, /*check=*/true);
@@ -50,4 +50,4 @@ SelftestReport Runner::selftest() const {
   return report;
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

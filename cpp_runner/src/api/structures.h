@@ -8,7 +8,7 @@
 
 #include "error.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 inline void need(bool given, const char* what) {
   if (!given) {
@@ -40,4 +40,4 @@ void write(const Struct& ours, Struct* out) {
   out->struct_size = size;
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

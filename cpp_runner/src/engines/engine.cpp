@@ -7,7 +7,7 @@
 // Every backend of this runner: the function that returns its EngineKind. The first one that fits a package runs it.
 #define EDGE_PTF_ENGINES(REGISTER) REGISTER(onnxruntime_engine)
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 #define EDGE_PTF_DECLARE(function) EngineKind function();
 EDGE_PTF_ENGINES(EDGE_PTF_DECLARE)
@@ -96,4 +96,4 @@ const std::string& engine_versions() {
   return all;
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

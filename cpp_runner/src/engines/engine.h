@@ -10,7 +10,7 @@
 #include "package/manifest.h"
 #include "tensor.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 // An output that the caller reads. The sizes have no batch axis; kTokens stands for the number of tokens of the text.
 struct OutputSpec {
@@ -63,4 +63,4 @@ bool is_version_at_least(std::string_view version, std::string_view least);
 // Names and versions of all engines: "onnxruntime 1.32.0".
 const std::string& engine_versions();
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -8,7 +8,7 @@
 #include "engines/engine.h"
 #include "engines/processor.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 const Ort::Env& environment() {
@@ -250,4 +250,4 @@ EngineKind onnxruntime_engine() {
   return {"onnxruntime", formats, version, make};
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

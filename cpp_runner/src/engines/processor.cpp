@@ -4,7 +4,7 @@
 #include <cpuid.h>
 #endif
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 #if defined(__x86_64__)
 
@@ -42,4 +42,4 @@ bool computes_exactly(const Scheme&) {
 
 #endif
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -11,7 +11,7 @@
   REGISTER("text", make_text_head) \
   REGISTER("token", make_token_head)
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 #define EDGE_PTF_DECLARE(name, make) std::unique_ptr<Head> make(const HeadSpec& spec);
 EDGE_PTF_HEADS(EDGE_PTF_DECLARE)
@@ -93,4 +93,4 @@ size_t largest_index(const std::vector<double>& values) {
   return static_cast<size_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -13,7 +13,7 @@
 #include "tensor.h"
 #include "tokenizers/tokenizer.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 // What one head answers to one text. The memory is used again for the next text.
 struct Answer {
@@ -71,4 +71,4 @@ void softmax(const float* logits, size_t count, std::vector<double>& probabiliti
 
 size_t largest_index(const std::vector<double>& values);
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -4,7 +4,7 @@
 #include "heads/head.h"
 #include "package/field.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 class TextHead final : public Head {
@@ -51,4 +51,4 @@ std::unique_ptr<Head> make_text_head(const HeadSpec& spec) {
   return std::make_unique<TextHead>(spec);
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

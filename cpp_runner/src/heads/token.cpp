@@ -4,7 +4,7 @@
 #include "heads/head.h"
 #include "utf8.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 // A word is a maximal run of characters that are not white space.
@@ -144,4 +144,4 @@ std::unique_ptr<Head> make_token_head(const HeadSpec& spec) {
   return std::make_unique<TokenHead>(spec);
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 namespace fs = std::filesystem;
@@ -299,4 +299,4 @@ Content Archive::read(const std::string& name, uint64_t limit) const {
   return Content(std::move(out));
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -10,7 +10,7 @@
 
 #include "bytes.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 // A whole file, mapped read-only.
 class MappedFile {
@@ -74,4 +74,4 @@ class Archive {
   std::map<std::string, Entry> entries_;
 };
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

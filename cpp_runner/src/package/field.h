@@ -9,7 +9,7 @@
 
 #include "error.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 class Field {
  public:
@@ -114,4 +114,4 @@ class Field {
   std::string place_;
 };
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

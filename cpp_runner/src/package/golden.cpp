@@ -6,7 +6,7 @@
 
 #include "error.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 using nlohmann::json;
@@ -82,4 +82,4 @@ double difference(const GoldenCase& expected, const Tensor& found, const std::st
   return apart / largest;
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

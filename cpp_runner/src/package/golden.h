@@ -10,7 +10,7 @@
 
 #include "tensor.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 // A tensor without its batch axis.
 struct GoldenTensor {
@@ -35,4 +35,4 @@ GoldenCase parse_golden(std::string_view line, const std::string& place);
 // number. Fails where a tensor is missing or has another shape.
 double difference(const GoldenCase& expected, const Tensor& found, const std::string& place);
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -7,7 +7,7 @@
 
 #include "package/field.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 using nlohmann::json;
@@ -294,4 +294,4 @@ Manifest parse_manifest(Bytes document) {
   return manifest;
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

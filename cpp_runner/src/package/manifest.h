@@ -9,7 +9,7 @@
 
 #include "bytes.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 struct FileEntry {
   std::string path;
@@ -85,4 +85,4 @@ struct Manifest {
 // Refuses a document of another major version, and references to parts that do not exist.
 Manifest parse_manifest(Bytes document);
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

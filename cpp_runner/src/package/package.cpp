@@ -4,7 +4,7 @@
 
 #include "sha256.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 using nlohmann::json;
@@ -72,4 +72,4 @@ void Package::check_verdict() const {
   });
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -6,7 +6,7 @@
 #include "package/archive.h"
 #include "package/manifest.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 // Puts the path of the package in front of the error message.
 template <typename Work>
@@ -43,4 +43,4 @@ class Package {
   Manifest manifest_;
 };
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -7,7 +7,7 @@
 // Every kind of tokenizer: its name in the manifest, and the function that makes it.
 #define EDGE_PTF_TOKENIZERS(REGISTER) REGISTER("wordpiece", make_wordpiece)
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 #define EDGE_PTF_DECLARE(name, make) std::unique_ptr<Tokenizer> make(const TokenizerEntry& entry, Bytes tables);
 EDGE_PTF_TOKENIZERS(EDGE_PTF_DECLARE)
@@ -48,4 +48,4 @@ std::pair<size_t, size_t> truncated(Truncation strategy, size_t first, size_t se
   return first <= second ? std::pair(small, large) : std::pair(large, small);
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

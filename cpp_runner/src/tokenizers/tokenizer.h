@@ -9,7 +9,7 @@
 #include "bytes.h"
 #include "package/manifest.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 // A token, and the bytes [begin, end) of the text that it stands for.
 struct Token {
@@ -55,4 +55,4 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerEntry& entry, Bytes tab
 // Face library `tokenizers`.
 std::pair<size_t, size_t> truncated(Truncation strategy, size_t first, size_t second, size_t space);
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

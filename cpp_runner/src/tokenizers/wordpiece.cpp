@@ -5,7 +5,7 @@
 
 #include "utf8.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 constexpr uint32_t kHangulFirst = 0xAC00;
@@ -375,4 +375,4 @@ std::unique_ptr<Tokenizer> make_wordpiece(const TokenizerEntry& entry, Bytes tab
   return std::make_unique<WordPiece>(WordPieceTables(tables), entry.max_length, entry.truncation);
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

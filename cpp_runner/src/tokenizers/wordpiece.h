@@ -4,7 +4,7 @@
 #include "tokenizers/tokenizer.h"
 #include "tokenizers/wordpiece_tables.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 class WordPiece final : public Tokenizer {
  public:
@@ -35,4 +35,4 @@ class WordPiece final : public Tokenizer {
   bool begins_added_[256] = {};  // the first bytes of added tokens
 };
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 namespace {
 
 constexpr std::string_view kMagic = "EPTFTOKN";
@@ -166,4 +166,4 @@ std::vector<TemplateItem> WordPieceTables::read_template(Bytes content, std::ptr
   return found;
 }
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core

@@ -9,7 +9,7 @@
 
 #include "bytes.h"
 
-namespace edge_ptf {
+namespace edge_ptf::core {
 
 // What a code point becomes. From kMark on: kMark + rank. From kSequence on: kSequence + number of a sequence.
 struct Action {
@@ -91,4 +91,4 @@ class WordPieceTables {
   std::vector<TemplateItem> pair_;
 };
 
-}  // namespace edge_ptf
+}  // namespace edge_ptf::core
