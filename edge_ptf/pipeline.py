@@ -53,7 +53,6 @@ class Job:
     task: type[Task]
     out: Path
     recipe: Recipe
-    out_of_scope_label: str | None = None
     name: str = "package"
     limited: frozenset[str] = frozenset()
     """Metrics whose drop the user himself set a limit for."""
@@ -119,10 +118,9 @@ def begin(
     base = resolve_base(job.model)
     _check_output(job.out)
     prunable = _check_family(base, recipe.prune.skip_unsupported, searching)
-    reading = recipe.data.replace(out_of_scope_label=job.out_of_scope_label)
-    data = load_data(job.data, job.task, reading, progress)
+    data = load_data(job.data, job.task, recipe.data, progress)
     on_data(data.report)
-    task = tasks.create(job.task.spec_for(data.labels, job.out_of_scope_label))
+    task = tasks.create(job.task.spec_for(data.labels, recipe.data.out_of_scope_label))
     _check_targets(job, task)
     place = Place(job.out / "stages", progress, keyed=True, wait=searching)
 
@@ -233,7 +231,7 @@ def record(result: Result) -> dict[str, Any]:
         "model": job.model,
         "data": {"source": job.data, "fingerprint": result.data.fingerprint, **result.data.report.model_dump()},
         "task": job.task.name,
-        "out_of_scope_label": job.out_of_scope_label,
+        "out_of_scope_label": job.recipe.data.out_of_scope_label,
         "recipe": result.recipe.model_dump(mode="json"),
         **_tried(result),
         "stages": [

@@ -18,8 +18,6 @@ OTHER_YAML = [
     ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml",
 ]
 DOCUMENTS = ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/deprecation.md"]
-# The documentation site brings these folders. Links into a folder are checked as soon as it exists.
-SITE_FOLDERS = [ROOT / "docs" / "explanation", ROOT / "docs" / "how-to"]
 
 
 def read(name: str) -> str:
@@ -215,6 +213,4 @@ def test_links_lead_somewhere(document: str) -> None:
     assert targets
     for target in targets:
         file = (path.parent / target).resolve()
-        if file.parent in SITE_FOLDERS and not file.parent.is_dir():
-            continue
         assert file.exists(), target

@@ -131,7 +131,6 @@ def make_job(chosen: Settings, own: dict[str, Any]) -> tuple[Job, list[Source]]:
         task=task,
         out=Path(chosen.need("out")),
         recipe=recipe,
-        out_of_scope_label=recipe.data.out_of_scope_label,
         name=_file_name(chosen.get("name") or "package"),
         limited=_limited(sources),
     )

@@ -87,7 +87,7 @@ def search_command(
 
 def _asked(chosen: Settings, job: Job) -> dict[str, str]:
     """What the job is, as the project file holds it."""
-    given = {name: chosen.get(name) for name in JOB_FIELDS} | {"out_of_scope_label": job.out_of_scope_label}
+    given = {name: chosen.get(name) for name in JOB_FIELDS} | {"out_of_scope_label": job.recipe.data.out_of_scope_label}
     return {name: str(value) for name, value in given.items() if value is not None}
 
 

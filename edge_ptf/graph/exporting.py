@@ -130,7 +130,7 @@ def _padded(encodings: Sequence[Encoding], pad: int) -> dict[str, Any]:
 def trace(model: Any, inputs: tuple[str, ...], opset: int, head: HeadSpec) -> Any:
     """A PyTorch model as `onnx.ModelProto`, batch and length dynamic; the model stays as it is.
 
-    `dynamo=False`: its graph is the one ONNX Runtime fuses best (see docs/architecture.md for the measurement).
+    `dynamo=False`: its graph is the one ONNX Runtime fuses best (see docs/decisions/0005-exporter-without-dynamo.md).
     """
     import copy
 
