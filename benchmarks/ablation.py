@@ -79,7 +79,7 @@ def main() -> None:
     given = parser.parse_args()
     profile, task_type = profiles.load(given.profile), tasks.get("text-classification")
     own = {
-        "prune": {"num_layers": given.layers, "intermediate_size": [given.ffn]},
+        "prune": {"num_layers": given.layers, "intermediate_size": [given.intermediate_size]},
         "distill": {"epochs": given.epochs},
         "ensemble": {"teachers": given.teachers},
         "bench": {"launches": 5},
@@ -98,14 +98,21 @@ def main() -> None:
     names = [metric.name for metric in gated(task.metrics)]
     file = RESULTS / f"ablation-{given.data.name}.json"
     figures: dict[str, Any] = {
-        "size": {"layers": given.layers, "ffn": given.ffn, "epochs": given.epochs, "teachers": given.teachers},
+        "size": {
+            "layers": given.layers,
+            "intermediate_size": given.intermediate_size,
+            "epochs": given.epochs,
+            "teachers": given.teachers,
+        },
         "teacher, % on test": _metrics(baseline, baseline, data, recipe, place, names)["values"],
     }
     figures["rows"] = _rows_so_far(file, figures)
     for row in given.rows:
         overrides = {section: {**values} for section, values in ROWS[row].items()}
         if "prune" in overrides:
-            shape = LayerShape(num_heads=teachers[0].info.layers[0].num_heads, intermediate_size=given.ffn)
+            shape = LayerShape(
+                num_heads=teachers[0].info.layers[0].num_heads, intermediate_size=given.intermediate_size
+            )
             overrides["prune"] |= _as_quick(
                 [shape] * given.layers, teachers[0], data, recipe, overrides["prune"], place
             )

@@ -64,20 +64,20 @@ def main() -> None:
     data = data_package.load(given.data, tasks.get(teacher.info.task.name), reading)
     place = Place(given.out / "stages", keyed=True)
     outcome = stages.run_latency_table(teacher, data, QuantizeConfig(), LatencyTableConfig(), place)
-    costs = outcome.artifact
+    latencies = outcome.artifact
     figures: dict[str, Any] = {
-        "machine": costs.machine.cpu,
+        "machine": latencies.machine.cpu,
         "seconds for the cost table": round(outcome.seconds, 1),
-        "structures": _structures(teacher, data, costs),
-        "speed-ups": _speedups(teacher, data, costs, place),
-        "ablation": _ablation(teacher, data, costs, place),
+        "structures": _structures(teacher, data, latencies),
+        "speed-ups": _speedups(teacher, data, latencies, place),
+        "ablation": _ablation(teacher, data, latencies, place),
     }
     RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-def _structures(teacher: Checkpoint, data: LabelledData, costs: LatencyTable) -> dict[str, Any]:
+def _structures(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable) -> dict[str, Any]:
     model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
-    texts = spread(data.validation, costs.config.texts)
+    texts = spread(data.validation, latencies.config.texts)
     encodings = tasks.create(teacher.info.task).encode(tokenizer, texts, teacher.info.max_length)
     inputs = model_inputs(model, tokenizer)
     builder = GraphBuilder(
@@ -86,10 +86,10 @@ def _structures(teacher: Checkpoint, data: LabelledData, costs: LatencyTable) ->
         inputs,
         teacher.info.max_length,
         encodings,
-        costs.quantize,
-        costs.config,
+        latencies.quantize,
+        latencies.config,
     )
-    draw, whole = random.Random(0), costs.unpruned
+    draw, whole = random.Random(0), latencies.unpruned
     structures = [whole]
     while len(structures) <= STRUCTURES:
         layers = draw.sample(range(len(whole)), draw.randint(2, len(whole)))
@@ -102,9 +102,9 @@ def _structures(teacher: Checkpoint, data: LabelledData, costs: LatencyTable) ->
                 for layer in sorted(layers)
             )
         )
-    graphs = [builder.graph(structure, costs.quantize) for structure in structures]
-    measured = interleaved_ms(graphs, builder.encodings, costs.config.rounds).mean(axis=1)
-    predicted = np.array([costs.predict(structure) for structure in structures])
+    graphs = [builder.graph(structure, latencies.quantize) for structure in structures]
+    measured = interleaved_ms(graphs, builder.encodings, latencies.config.rounds).mean(axis=1)
+    predicted = np.array([latencies.predict(structure) for structure in structures])
     errors = np.abs(predicted / measured - 1)
     found = {
         "structures": len(structures),
@@ -119,13 +119,13 @@ def _structures(teacher: Checkpoint, data: LabelledData, costs: LatencyTable) ->
     return found
 
 
-def _speedups(teacher: Checkpoint, data: LabelledData, costs: LatencyTable, place: Place) -> list[dict[str, Any]]:
+def _speedups(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable, place: Place) -> list[dict[str, Any]]:
     whole = _payload(teacher, data, place)
     before = stages.run_evaluate(whole, data, EvaluateConfig(), place).artifact
     found = []
     for speedup in SPEEDUPS:
         config = PruneConfig(speedup=speedup, vocabulary=False)
-        outcome = stages.run_prune(teacher, data, config, place, costs)
+        outcome = stages.run_prune(teacher, data, config, place, latencies)
         student = outcome.artifact
         payload = _payload(student, data, place)
         after = stages.run_evaluate(payload, data, EvaluateConfig(), place).artifact
@@ -163,11 +163,11 @@ def _payload(checkpoint: Checkpoint, data: LabelledData, place: Place) -> Payloa
     return stages.run_assemble(graph, None, data, AssembleConfig(name="pruned"), place).artifact
 
 
-def _ablation(teacher: Checkpoint, data: LabelledData, costs: LatencyTable, place: Place) -> dict[str, float]:
+def _ablation(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable, place: Place) -> dict[str, float]:
     found = {"unpruned": _validation(teacher, data)}
     for name, options in ABLATION.items():
         config = PruneConfig(speedup=ABLATED, vocabulary=False, **options)
-        found[name] = _validation(stages.run_prune(teacher, data, config, place, costs).artifact, data)
+        found[name] = _validation(stages.run_prune(teacher, data, config, place, latencies).artifact, data)
     for name, value in found.items():
         print(f"{name:<40}{value:.2f} %", flush=True)
     return found

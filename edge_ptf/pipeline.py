@@ -177,16 +177,16 @@ def compress(
 
     start = begin(job, progress, on_data, record)
     data, teacher, baseline, place = start.data, start.teacher, start.baseline, start.place
-    recipe, costs, found = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name)), None, None
+    recipe, latencies, found = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name)), None, None
     if recipe.search.automatic and start.prunable:
         found = heuristic_search(*trial_runner(job, start), on_trial)
         recipe = apply_overrides(recipe, found.winning.overrides) if found.winning else recipe
     if recipe.prune.speedup is not None and start.prunable:
-        costs = finished("teacher", _latency_table(job, start, recipe, teacher))
+        latencies = finished("teacher", _latency_table(job, start, recipe, teacher))
     extra_teachers = (
         finished("extra teacher", outcome) for outcome in start.extra_teachers(recipe.ensemble.teachers - 1)
     )
-    student = taught_student(teacher, extra_teachers, data, recipe, place, record, costs)
+    student = taught_student(teacher, extra_teachers, data, recipe, place, record, latencies)
     graph = int8_graph(student, data, recipe, job.profile, place, record)
     payload = finished("package", stages.run_assemble(graph, baseline, data, recipe.assemble, place))
 
@@ -269,9 +269,9 @@ def trial_runner(job: Job, start: Start) -> tuple[TrialRunner, Predictors]:
     )
 
     def measured(checkpoint: Checkpoint, whole: Predictor | None = None) -> Predictor:
-        costs = _latency_table(job, start, recipe, checkpoint)
-        start.on_stage(costs, "narrower" if whole else "teacher")
-        return Predictor(checkpoint, start.data, costs.artifact, recipe.prune, whole)
+        latencies = _latency_table(job, start, recipe, checkpoint)
+        start.on_stage(latencies, "narrower" if whole else "teacher")
+        return Predictor(checkpoint, start.data, latencies.artifact, recipe.prune, whole)
 
     whole = measured(start.teacher)
 

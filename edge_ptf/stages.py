@@ -130,7 +130,7 @@ def run_prune(
     data: LabelledData,
     config: PruneConfig,
     place: Place,
-    costs: LatencyTable | None = None,
+    latencies: LatencyTable | None = None,
 ) -> Outcome[Checkpoint]:
     """The untrained student: `checkpoint` made physically smaller; a speed-up is found by `costs`."""
     key = _key(
@@ -141,9 +141,9 @@ def run_prune(
         checkpoint=checkpoint.digest,
         data=data.fingerprint,
         device_and_precision=device_and_precision("fp32"),
-        costs=costs.model_dump(mode="json") if costs else None,
+        latencies=latencies.model_dump(mode="json") if latencies else None,
     )
-    return place.run(key, lambda out: prune(checkpoint, data, config, out, place.progress, costs), open_checkpoint)
+    return place.run(key, lambda out: prune(checkpoint, data, config, out, place.progress, latencies), open_checkpoint)
 
 
 def run_distill(

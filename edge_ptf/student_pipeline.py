@@ -28,7 +28,7 @@ def taught_student(
     recipe: Recipe,
     place: Place,
     on_stage: StageCallback,
-    costs: LatencyTable | None = None,
+    latencies: LatencyTable | None = None,
     watch: Watch | None = None,
 ) -> Checkpoint:
     """The student: cut from the teacher and taught by all, in as many steps as the recipe says.
@@ -48,7 +48,7 @@ def taught_student(
 
     student, steps = teacher, in_steps(recipe.prune, teacher.info.layers, recipe.gradual.steps)
     for number, step in enumerate(steps, 1):
-        student = made(stages.run_prune(student, data, step, place, costs))
+        student = made(stages.run_prune(student, data, step, place, latencies))
         extra_teachers = list(extra_teachers)
         last = number == len(steps)
         teaching = recipe.distill if last else recipe.distill.replace(epochs=recipe.gradual.epochs)
@@ -72,7 +72,7 @@ def int8_graph(
     quantized = stages.run_quantize(exported.artifact, data, recipe.quantize, place)
     on_stage(quantized, "student")
     if recipe.quantize.mode != "none" and not mismatches(profile, this_machine()):
-        gain = stages.run_speed_check(exported.artifact, quantized.artifact, data, recipe.speed_check, place)
-        on_stage(gain, "student")
-        gain.artifact.check(recipe.speed_check)
+        checked = stages.run_speed_check(exported.artifact, quantized.artifact, data, recipe.speed_check, place)
+        on_stage(checked, "student")
+        checked.artifact.check(recipe.speed_check)
     return quantized.artifact

@@ -107,8 +107,8 @@ def prune_command(
     config = stage_config(PruneConfig, source.info.task, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
         data = load_data(chosen, source.info.task, place.progress)
-        costs = open_latency_table(latency_table) if latency_table else None
-        return print_outcome(stages.run_prune(source, data, config, place, costs))
+        latencies = open_latency_table(latency_table) if latency_table else None
+        return print_outcome(stages.run_prune(source, data, config, place, latencies))
 
 
 @click.command("distill")

@@ -164,26 +164,26 @@ def strongest(scores: NDArray[np.float64], count: int, gradients: Gradients | No
     gradients, in which parts that do the same or the opposite count together (Kwon et al. 2022, mask rearrangement).
     """
     order = np.argsort(-scores, kind="stable")
-    cut = np.zeros(len(scores), dtype=bool)
-    cut[order[count:]] = True
+    pruned = np.zeros(len(scores), dtype=bool)
+    pruned[order[count:]] = True
     if gradients is not None and 0 < count < len(scores):
-        _exchange(cut, gradients.astype(np.float64))
-    return [int(index) for index in np.flatnonzero(~cut)]
+        _exchange(pruned, gradients.astype(np.float64))
+    return [int(index) for index in np.flatnonzero(~pruned)]
 
 
-def _exchange(cut: NDArray[np.bool_], gradients: NDArray[np.float64]) -> None:
+def _exchange(pruned: NDArray[np.bool_], gradients: NDArray[np.float64]) -> None:
     """Steepest exchanges of a cut part for a kept one, in place; each makes the loss smaller, so it comes to an end."""
     fisher = gradients.T @ gradients / len(gradients)
     alone = np.diag(fisher)
-    total = fisher[:, cut].sum(axis=1)
-    for _ in range(len(cut)):
-        out, into = np.flatnonzero(cut), np.flatnonzero(~cut)
+    total = fisher[:, pruned].sum(axis=1)
+    for _ in range(len(pruned)):
+        out, into = np.flatnonzero(pruned), np.flatnonzero(~pruned)
         change = (alone - 2 * total)[out, None] + (alone + 2 * total)[into] - 2 * fisher[np.ix_(out, into)]
         best = int(change.argmin())
-        if change.flat[best] >= -1e-9 * max(float(total[cut].sum()), 0.0) - 1e-300:
+        if change.flat[best] >= -1e-9 * max(float(total[pruned].sum()), 0.0) - 1e-300:
             return
         leaves, enters = out[best // len(into)], into[best % len(into)]
-        cut[leaves], cut[enters] = False, True
+        pruned[leaves], pruned[enters] = False, True
         total += fisher[:, enters] - fisher[:, leaves]
 
 

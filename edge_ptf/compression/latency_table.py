@@ -351,7 +351,7 @@ def _estimated(
         Curve(widths=(0, 1, largest), ms=(HALF_LAYER_MS / 3, HALF_LAYER_MS + each, HALF_LAYER_MS + largest * each))
         for largest, each in zip(most, (head, unit), strict=True)
     ]
-    costs = LayerLatencies(attention=curves[0], feed_forward=curves[1])
+    latencies = LayerLatencies(attention=curves[0], feed_forward=curves[1])
     table = LatencyTable(
         source="estimated",
         config=config,
@@ -359,8 +359,8 @@ def _estimated(
         lengths=tuple(int(length) for length in lengths),
         unpruned=shapes,
         fixed_ms=FIXED_MS,
-        inner=costs,
-        last=costs,
+        inner=latencies,
+        last=latencies,
         unpruned_ms=0.0,
         machine=this_machine(),
     )

@@ -69,7 +69,7 @@ class Predictor:
         self,
         teacher: Checkpoint,
         data: LabelledData,
-        costs: LatencyTable,
+        latencies: LatencyTable,
         config: PruneConfig,
         whole: Predictor | None = None,
     ) -> None:
@@ -80,22 +80,22 @@ class Predictor:
         """
         model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
         table = models.word_embeddings(model).weight
-        self.costs = costs
-        gain = 1.0 if costs.quantize.mode == "none" else ASSUMED_INT8_SPEEDUP
-        full_ms = costs.full_precision_ms or gain * costs.unpruned_ms
+        self.latencies = latencies
+        int8_speedup = 1.0 if latencies.quantize.mode == "none" else ASSUMED_INT8_SPEEDUP
+        full_ms = latencies.full_precision_ms or int8_speedup * latencies.unpruned_ms
         self.full_ms: float = whole.full_ms if whole else full_ms
         self.shapes = models.shapes(model)
         self.subwords = len(kept_subwords(tokenizer, len(table), data, config))
-        rest = "fp16" if costs.quantize.non_int8_dtype == "fp16" else "fp32"
-        self.form = costs.quantize.embeddings if costs.quantize.mode != "none" else rest
+        rest = "fp16" if latencies.quantize.non_int8_dtype == "fp16" else "fp32"
+        self.form = latencies.quantize.embeddings if latencies.quantize.mode != "none" else rest
         self._rest_bytes = NUMBER_BYTES[rest]
-        self._weight_bytes = NUMBER_BYTES["int8"] if costs.quantize.mode != "none" else self._rest_bytes
+        self._weight_bytes = NUMBER_BYTES["int8"] if latencies.quantize.mode != "none" else self._rest_bytes
         self.length = unseen_length(tokenizer, len(table), data, config)
         used = config.replace(vocabulary_size=None)
         self._used = len(kept_subwords(tokenizer, len(table), data, used)) if config.vocabulary else self.subwords
         self._used_length = unseen_length(tokenizer, len(table), data, used)
         self.hidden, self._head = models.hidden_size(model), models.head_size(model)
-        self.cut: int | None = self.hidden if whole else None
+        self.pruned_hidden_size: int | None = self.hidden if whole else None
         self.heads = max(shape.num_heads for shape in self.shapes)
         self.least_neurons = LEAST_NEURONS
         self._row = int(table.shape[1])
@@ -117,7 +117,7 @@ class Predictor:
         table = count * (self._row * NUMBER_BYTES[self.form] + scale + TABLE_BYTES)
         biases = sum(self._biases(shape) for shape in layers)
         size = self._weight_bytes * weights + table + self._rest_bytes * biases
-        ms = self.length * self.costs.predict(layers) + CALL * self.full_ms  # time grows about as the tokens do
+        ms = self.length * self.latencies.predict(layers) + CALL * self.full_ms  # time grows about as the tokens do
         return Prediction(speedup=round(self.full_ms / ms, 3), size_mb=round(size / 1e6, 3))
 
     def smaller_tables(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
@@ -125,7 +125,7 @@ class Predictor:
 
         First INT4, then also without the subwords that only the language uses.
         """
-        if self.form != "int8" or self.costs.quantize.non_int8_dtype == "fp16":  # which knows no INT4
+        if self.form != "int8" or self.latencies.quantize.non_int8_dtype == "fp16":  # which knows no INT4
             return []
         packed = copy(self)
         packed.form = "int4"

@@ -108,7 +108,7 @@ def prune(
     config: PruneConfig,
     out: Path,
     progress: Progress = SILENT,
-    costs: LatencyTable | None = None,
+    latencies: LatencyTable | None = None,
 ) -> Checkpoint:
     """Writes a smaller model that works, or that `distill` then teaches.
 
@@ -125,13 +125,13 @@ def prune(
         facts["skipped"] = f"family {model.config.model_type}"
     else:
         models.family_of(model)
-        facts |= _cut_structure(model, tokenizer, checkpoint, data, config, costs, progress)
+        facts |= _prune_structure(model, tokenizer, checkpoint, data, config, latencies, progress)
         if config.hidden_size is not None:
-            cut = _cut_hidden(model, tokenizer, checkpoint, data, config, progress)
-            if cut:
-                info, facts = info.replace(hidden=models.hidden_size(model)), facts | cut
+            found = _prune_hidden_size(model, tokenizer, checkpoint, data, config, progress)
+            if found:
+                info, facts = info.replace(hidden_size=models.hidden_size(model)), facts | found
         if config.vocabulary:
-            tokenizer, found = _cut_vocabulary(model, tokenizer, data, config)
+            tokenizer, found = _prune_vocabulary(model, tokenizer, data, config)
             facts |= found
         info = info.replace(layers=models.shapes(model))
     step = LineageStep(stage="prune", config=config.model_dump(mode="json"), facts=facts)
@@ -162,38 +162,38 @@ def wanted_shapes(config: PruneConfig, shapes: Sequence[LayerShape]) -> dict[int
     }
 
 
-def _cut_structure(
+def _prune_structure(
     model: Any,
     tokenizer: Any,
     checkpoint: Checkpoint,
     data: LabelledData,
     config: PruneConfig,
-    costs: LatencyTable | None,
+    latencies: LatencyTable | None,
     progress: Progress,
 ) -> dict[str, Any]:
     before = models.shapes(model)
     scores: list[LayerImportance] = []
     facts: dict[str, Any] = {}
     if config.speedup is not None:
-        if costs is None:
+        if latencies is None:
             raise BadInputError("a speed-up needs the cost of each width", hint="Measure it: edge-ptf latency-table")
-        _check_latency_table(costs, before)
+        _check_latency_table(latencies, before)
         scores = _scores(model, tokenizer, checkpoint, data, config, progress)
-        budget = costs.unpruned_predicted_ms / config.speedup
-        found = best_structure(scores, costs, budget, NEURONS_STEP)
+        budget = latencies.unpruned_predicted_ms / config.speedup
+        found = best_structure(scores, latencies, budget, NEURONS_STEP)
         kept, wanted = list(found.kept), list(found.layers)
         facts = {
-            "latency_table": costs.source,
+            "latency_table": latencies.source,
             "predicted_ms": round(found.ms, 4),
-            "predicted_unpruned_ms": round(costs.unpruned_predicted_ms, 4),
+            "predicted_unpruned_ms": round(latencies.unpruned_predicted_ms, 4),
         }
     else:
         sizes = wanted_shapes(config, before)
         kept, wanted = list(sizes), list(sizes.values())
         if wanted != [before[layer] for layer in kept]:
             scores = _scores(model, tokenizer, checkpoint, data, config, progress)
-    cut = bool(scores) or len(kept) < len(before)
-    unpruned = copy.deepcopy(model) if config.refit != "none" and cut else None
+    changed = bool(scores) or len(kept) < len(before)
+    unpruned = copy.deepcopy(model) if config.refit != "none" and changed else None
     models.keep_layers(model, kept)
     for part, layer, shape in zip(models.parts(model), kept, wanted, strict=True):
         if scores:
@@ -214,23 +214,23 @@ def _cut_structure(
     return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted], **facts}
 
 
-def _check_latency_table(costs: LatencyTable, shapes: Sequence[LayerShape]) -> None:
+def _check_latency_table(latencies: LatencyTable, shapes: Sequence[LayerShape]) -> None:
     """A table says nothing about more layers, heads or neurons than it was measured for."""
     widest = LayerShape(
-        num_heads=max(s.num_heads for s in costs.unpruned),
-        intermediate_size=max(s.intermediate_size for s in costs.unpruned),
+        num_heads=max(s.num_heads for s in latencies.unpruned),
+        intermediate_size=max(s.intermediate_size for s in latencies.unpruned),
     )
-    if len(shapes) > len(costs.unpruned) or any(
+    if len(shapes) > len(latencies.unpruned) or any(
         s.num_heads > widest.num_heads or s.intermediate_size > widest.intermediate_size for s in shapes
     ):
         raise BadInputError(
-            f"the costs are those of a model with {len(costs.unpruned)} layers of at most {widest.num_heads} heads and "
-            f"{widest.intermediate_size} neurons; this one is larger",
+            f"the latency table is that of a model with {len(latencies.unpruned)} layers of at most "
+            f"{widest.num_heads} heads and {widest.intermediate_size} neurons; this one is larger",
             hint="Measure this one: edge-ptf latency-table",
         )
 
 
-def _cut_hidden(
+def _prune_hidden_size(
     model: Any, tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig, progress: Progress
 ) -> dict[str, Any]:
     there = models.hidden_size(model)
@@ -320,7 +320,9 @@ def _subwords_of(tokenizer: Any, rows: int, splits: Iterable[Sequence[Example]],
     return sorted({*range(int(tokenizer.pad_token_id) + 1), *(number for number in kept if number < rows)})
 
 
-def _cut_vocabulary(model: Any, tokenizer: Any, data: LabelledData, config: PruneConfig) -> tuple[Any, dict[str, Any]]:
+def _prune_vocabulary(
+    model: Any, tokenizer: Any, data: LabelledData, config: PruneConfig
+) -> tuple[Any, dict[str, Any]]:
     kept = kept_subwords(tokenizer, model.config.vocab_size, data, config)
     small = vocabulary.rewritten(tokenizer, kept)
     models.keep_subwords(model, kept)

@@ -223,7 +223,7 @@ def _bias_alone(sums: _Sums) -> Matrix:
     return change
 
 
-def _changes(squares: Matrix, products: Matrix, output: Any, group: int) -> Matrix | None:
+def _changes(squares: Matrix, correlations: Matrix, output: Any, group: int) -> Matrix | None:
     """What is added to weight (transposed) and bias, [width + 1, out].
 
     Args:
@@ -236,13 +236,15 @@ def _changes(squares: Matrix, products: Matrix, output: Any, group: int) -> Matr
     width = len(squares) - 1
     pull = RIDGE * np.trace(squares) / len(squares)
     if not width or not group:
-        found: Matrix = solve(squares + pull * np.eye(width + 1) * ([1.0] * width + [0.0]), products, assume_a="pos")
+        found: Matrix = solve(
+            squares + pull * np.eye(width + 1) * ([1.0] * width + [0.0]), correlations, assume_a="pos"
+        )
         return found
     # the unknowns are changes of scales, and the bias: the bias is eliminated first
     weight = output.weight.detach().double().numpy().T
-    count, means, missing = squares[-1, -1], squares[-1, :-1], products[-1]
+    count, means, missing = squares[-1, -1], squares[-1, :-1], correlations[-1]
     centred = squares[:-1, :-1] - np.outer(means, means) / count
-    wanted = products[:-1] - np.outer(means, missing) / count
+    wanted = correlations[:-1] - np.outer(means, missing) / count
     groups = np.kron(np.eye(width // group), np.ones(group))
     system = groups @ (centred * (weight @ weight.T)) @ groups.T
     system += RIDGE * np.trace(system) / len(system) * np.eye(len(system))

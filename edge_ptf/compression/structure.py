@@ -30,7 +30,7 @@ class Structure:
 
 
 def best_structure(
-    importance: Sequence[LayerImportance], costs: LatencyTable, budget_ms: float, neurons_step: int
+    importance: Sequence[LayerImportance], latencies: LatencyTable, budget_ms: float, neurons_step: int
 ) -> Structure:
     """Minimises the sum of the importance of what is cut, at a predicted latency of at most `budget_ms`.
 
@@ -46,16 +46,16 @@ def best_structure(
         BadInputError: not even a model without heads and neurons is as quick.
     """
     *inner, last = importance
-    choices = [_layer_choices(scores, costs.inner, neurons_step, removable=True) for scores in inner]
-    choices.append(_layer_choices(last, costs.last, neurons_step, removable=False))
-    quickest = float(costs.whole(costs.fixed_ms + sum(float(layer.ms.min()) for layer in choices)))
+    choices = [_layer_choices(scores, latencies.inner, neurons_step, removable=True) for scores in inner]
+    choices.append(_layer_choices(last, latencies.last, neurons_step, removable=False))
+    quickest = float(latencies.whole(latencies.fixed_ms + sum(float(layer.ms.min()) for layer in choices)))
     if quickest > budget_ms:
-        most = costs.unpruned_predicted_ms / quickest
+        most = latencies.unpruned_predicted_ms / quickest
         raise BadInputError(
             f"no structure takes {budget_ms:.3f} ms: without any heads and neurons it would be {quickest:.3f} ms",
             hint=f"Ask for a speed-up below {most:.1f}",
         )
-    step = (costs.sum_within(budget_ms) - costs.fixed_ms) / STEPS
+    step = (latencies.sum_within(budget_ms) - latencies.fixed_ms) / STEPS
     loss, taken = np.zeros(STEPS + 1), []
     for layer in choices:
         weights = np.ceil(layer.ms / step - 1e-9).astype(int)
@@ -74,7 +74,7 @@ def best_structure(
         left -= int(weights[option])
     kept = tuple(sorted(found))
     layers = tuple(found[index] for index in kept)
-    return Structure(kept, layers, float(loss[STEPS]), costs.predict(layers))
+    return Structure(kept, layers, float(loss[STEPS]), latencies.predict(layers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,15 @@ class _Choices:
     ms: NDArray[np.float64]
 
 
-def _layer_choices(scores: LayerImportance, costs: LayerLatencies, neurons_step: int, *, removable: bool) -> _Choices:
+def _layer_choices(
+    scores: LayerImportance, latencies: LayerLatencies, neurons_step: int, *, removable: bool
+) -> _Choices:
     """Every pair of widths that no quicker pair of the same loss beats; and, where it may go, no layer at all."""
     heads = np.arange(len(scores.heads) + 1)
     neurons = np.array(sorted({*range(0, len(scores.neurons), neurons_step), len(scores.neurons)}))
-    lost = [_cut_loss(values)[widths] for values, widths in ((scores.heads, heads), (scores.neurons, neurons))]
+    lost = [_pruning_loss(values)[widths] for values, widths in ((scores.heads, heads), (scores.neurons, neurons))]
     loss = (lost[0][:, None] + lost[1][None, :]).ravel()
-    ms = (costs.attention.at(heads)[:, None] + costs.feed_forward.at(neurons)[None, :]).ravel()
+    ms = (latencies.attention.at(heads)[:, None] + latencies.feed_forward.at(neurons)[None, :]).ravel()
     shapes: list[LayerShape | None] = [
         LayerShape(num_heads=int(head), intermediate_size=int(unit)) for head in heads for unit in neurons
     ]
@@ -105,7 +107,7 @@ def _layer_choices(scores: LayerImportance, costs: LayerLatencies, neurons_step:
     return _Choices([shapes[option] for option in kept], loss[kept], ms[kept])
 
 
-def _cut_loss(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def _pruning_loss(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """[width + 1]: the sum of all scores but the largest `width`."""
     weakest = np.concatenate([[0.0], np.cumsum(np.sort(scores))])
     return weakest[::-1].copy()

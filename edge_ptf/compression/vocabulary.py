@@ -59,8 +59,8 @@ def rewritten(tokenizer: Any, kept: Sequence[int]) -> Any:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tokenizer.save_pretrained(folder)
-        _rewrite(folder / "tokenizer.json", lambda document: _cut(document, numbers))
-        _rewrite(folder / "tokenizer_config.json", lambda document: _cut_config(document, numbers))
+        _rewrite(folder / "tokenizer.json", lambda document: _pruned(document, numbers))
+        _rewrite(folder / "tokenizer_config.json", lambda document: _pruned_config(document, numbers))
         for old in ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model"):
             (folder / old).unlink(missing_ok=True)  # tokenizer.json says all of it
         return load_tokenizer(folder)
@@ -130,7 +130,7 @@ def _closed(sources: Mapping[int, set[int]], kept: Iterable[int]) -> set[int]:
     return closed
 
 
-def _cut(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
+def _pruned(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
     model = document["model"]
     subwords = _subwords(model)
     if model["type"] == "Unigram":
@@ -165,7 +165,7 @@ def _renumber(processor: Any, numbers: Mapping[int, int]) -> None:
             processor[name][1] = numbers[processor[name][1]]
 
 
-def _cut_config(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
+def _pruned_config(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, Any]:
     added = document.get("added_tokens_decoder")
     if isinstance(added, dict):
         document["added_tokens_decoder"] = {

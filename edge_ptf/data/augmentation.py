@@ -22,7 +22,7 @@ PLACE_MARKS = "▁Ġ"
 
 
 def spliced(
-    examples: Sequence[Example], count: int, seed: int, foreign: Sequence[str] = (), share: float = 0.0
+    examples: Sequence[Example], count: int, seed: int, inserted: Sequence[str] = (), share: float = 0.0
 ) -> list[Example]:
     """`count` texts, each the beginning of one text and the end of another, cut between words.
 
@@ -37,9 +37,9 @@ def spliced(
     for _ in range(count):
         first, second = draw.choice(examples), draw.choice(examples)
         words = _joined(first.text.split(), second.text.split(), draw)
-        if foreign and draw.random() < share:
+        if inserted and draw.random() < share:
             for _ in range(draw.randint(1, 2)):
-                words[draw.randrange(len(words))] = draw.choice(foreign)
+                words[draw.randrange(len(words))] = draw.choice(inserted)
         text = " ".join(words)
         pair = None if first.text_pair is None else draw.choice((first, second)).text_pair
         made.append(Example(text, first.label, pair))
@@ -102,15 +102,15 @@ def _whole_words(tokenizer: Any) -> dict[str, int]:
     subwords = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     words = [word for subword, _ in subwords if (word := subword.lstrip(PLACE_MARKS)).isalpha() and len(word) > 1]
     words = list(dict.fromkeys(words))
-    cuts = tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
-    return {word: cut[0] for word, cut in zip(words, cuts, strict=True) if len(cut) == 1}
+    tokenized = tokenizer([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
+    return {word: ids[0] for word, ids in zip(words, tokenized, strict=True) if len(ids) == 1}
 
 
 def split_words(teacher: Any, student: Any) -> list[str]:
     """Words that are one subword for the teacher and several for the student, in order of the vocabulary."""
     words = list(_whole_words(teacher))
-    cuts = student([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
-    return [word for word, cut in zip(words, cuts, strict=True) if len(cut) > 1]
+    tokenized = student([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
+    return [word for word, ids in zip(words, tokenized, strict=True) if len(ids) > 1]
 
 
 def _joined(head: list[str], tail: list[str], draw: random.Random) -> list[str]:

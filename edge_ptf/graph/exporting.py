@@ -206,8 +206,8 @@ def traceable(model: Any, inputs: tuple[str, ...]) -> Any:
                 for linear in (self.query, self.key, self.value)
             )
             weights = torch.matmul(query, key.transpose(2, 3)) / (self.size**0.5)
-            mixed = torch.matmul(torch.softmax(weights + attention_mask, -1), value).transpose(1, 2).contiguous()
-            joined = mixed.view(batch, length, self.heads * self.size)
+            context = torch.matmul(torch.softmax(weights + attention_mask, -1), value).transpose(1, 2).contiguous()
+            joined = context.view(batch, length, self.heads * self.size)
             return (joined if self.output is None else self.output(joined)), None
 
     class Traceable(nn.Module):

@@ -38,10 +38,10 @@ class Ranges(StrictModel):
     symmetric: bool
     linear_ops: dict[str, Affine] = Field(description="By name, as in keep_fp32.")
 
-    def limits(self, product: str) -> tuple[np.float32, np.float32]:
+    def limits(self, linear_op: str) -> tuple[np.float32, np.float32]:
         """The least and the largest value that the product's input can have in INT8."""
         least, most = WHOLE_NUMBERS["symmetric" if self.symmetric else self.activation]
-        found = self.linear_ops[product]
+        found = self.linear_ops[linear_op]
         low, high = (found.scale * (number - found.zero_point) for number in (least, most))
         return np.float32(low), np.float32(high)
 
@@ -62,7 +62,7 @@ def transferred(model: Any, measured: Any, given: Ranges) -> Any:
     found = linear_ops.linear_ops(model)
     _check_same(found, given)
     limits = {name: item.range_value for name, item in measured.items()}
-    linear_op_of = {node: product for product, nodes in found.items() for node in nodes}
+    linear_op_of = {node: linear_op for linear_op, nodes in found.items() for node in nodes}
     for node in model.graph.node:
         if node.name in linear_op_of:
             limits[node.input[0]] = given.limits(linear_op_of[node.name])

@@ -47,23 +47,23 @@ def smooth(model: Any, encodings: Sequence[Encoding], alpha: float) -> int:
     sites = _sites(model, readers)
     largest = channel_maxima(model, sites, encodings)
     made_before: dict[str, Any] = {}
-    for tensor, products in sites.items():
-        weights = [_by_row(numpy_helper.to_array(stored[node.input[1]]), node) for node in products]
+    for tensor, operations in sites.items():
+        weights = [_by_row(numpy_helper.to_array(stored[node.input[1]]), node) for node in operations]
         divisor = factors(largest[tensor], np.max([np.abs(weight).max(axis=1) for weight in weights], axis=0), alpha)
-        for node, weight in zip(products, weights, strict=True):
+        for node, weight in zip(operations, weights, strict=True):
             _replace(stored[node.input[1]], _by_row(weight * divisor[:, None], node))
         norm = next(node for node in model.graph.node if tensor in node.output)
         own = [name for name in norm.input[1:] if name]
-        if len(readers[tensor]) == len(products) and all(name in stored and len(readers[name]) == 1 for name in own):
+        if len(readers[tensor]) == len(operations) and all(name in stored and len(readers[name]) == 1 for name in own):
             for name in own:
                 _replace(stored[name], numpy_helper.to_array(stored[name]) / divisor)
             continue
         smoothed = f"{tensor}_smoothed"
         model.graph.initializer.append(numpy_helper.from_array((1 / divisor).astype(np.float32), f"{smoothed}_by"))
-        made_before[products[0].output[0]] = helper.make_node(
+        made_before[operations[0].output[0]] = helper.make_node(
             "Mul", [tensor, f"{smoothed}_by"], [smoothed], smoothed.replace("_output_0", "")
         )
-        for node in products:
+        for node in operations:
             node.input[0] = smoothed
     nodes = [part for node in model.graph.node for part in (made_before.get(node.output[0]), node) if part is not None]
     del model.graph.node[:]
@@ -115,13 +115,13 @@ def _sites(model: Any, readers: Mapping[str, list[Any]]) -> dict[str, list[Any]]
     for norm in model.graph.node:
         if norm.op_type != "LayerNormalization":
             continue
-        products = [
+        operations = [
             node
             for node in readers[norm.output[0]]
             if node.op_type in LINEAR_OPS and node.input[0] == norm.output[0] and node.input[1] in weights
         ]
-        if products and all(len(readers[node.input[1]]) == 1 for node in products):
-            found[norm.output[0]] = products
+        if operations and all(len(readers[node.input[1]]) == 1 for node in operations):
+            found[norm.output[0]] = operations
     return found
 
 

@@ -73,10 +73,10 @@ def check_speed(
     low, high = log_mean_limits(ratios, 0.025)
     assert low is not None and high is not None  # there are three repeats at least
     ratio = exp(float(np.log(ratios).mean()))
-    gain = SpeedCheck(ratio=round(ratio, 4), low=round(low, 4), high=round(high, 4))
+    found = SpeedCheck(ratio=round(ratio, 4), low=round(low, 4), high=round(high, 4))
     out.mkdir(parents=True, exist_ok=True)
-    (out / FILE).write_text(gain.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    return gain
+    (out / FILE).write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return found
 
 
 def open_speed_check(folder: Path) -> SpeedCheck:

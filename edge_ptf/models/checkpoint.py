@@ -47,7 +47,7 @@ class CheckpointInfo(StrictModel):
     base_model: str = Field(description="Hub id or directory name of the pretrained model.")
     head_size: int = Field(gt=0, description="Width of one attention head.")
     layers: tuple[LayerShape, ...] = Field(description="Shape of each encoder layer, first layer first.")
-    hidden: int | None = Field(None, description="Width of the hidden states, where pruning made them narrower.")
+    hidden_size: int | None = Field(None, description="Hidden size, where pruning made them narrower.")
     lineage: tuple[LineageStep, ...] = ()
 
 
@@ -214,7 +214,7 @@ def load_model(checkpoint: Checkpoint) -> Any:
     there, wanted = len(models.shapes(model)), len(checkpoint.info.layers)
     if there != wanted:
         raise CheckpointError(f"{checkpoint.path}: config.json has {there} layers, {INFO_FILE} {wanted}")
-    models.reshape(model, checkpoint.info.layers, checkpoint.info.hidden)
+    models.reshape(model, checkpoint.info.layers, checkpoint.info.hidden_size)
     state = _loaded(checkpoint.path, lambda: load_file(checkpoint.path / WEIGHTS_FILE))
     missing, unexpected = _loaded(checkpoint.path, lambda: model.load_state_dict(state, strict=False))
     wrong = [name for name in (*missing, *unexpected) if not name.endswith("position_ids")]

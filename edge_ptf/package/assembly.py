@@ -182,10 +182,10 @@ def _following(
     if theirs.spec.threshold is None and not task.shifts:
         return task, None
     texts = threshold_texts(validation)
-    cut = theirs.encode(baseline.tokenizer(full.inputs), texts, manifest.tokenizer.max_length)
+    encodings = theirs.encode(baseline.tokenizer(full.inputs), texts, manifest.tokenizer.max_length)
     answers = [
         theirs.decode(logits, encoding, example.text).label
-        for logits, encoding, example in zip(ask("Ask the baseline", full, cut), cut, texts, strict=True)
+        for logits, encoding, example in zip(ask("Ask the baseline", full, encodings), encodings, texts, strict=True)
     ]
     encodings = task.encode(tokenizer, texts, max_length)
     logits = ask("Assemble", session, encodings)

@@ -40,7 +40,7 @@ class PackageTokenizer:
         return_offsets_mapping: bool = False,
     ) -> dict[str, Any]:
         """As a fast Hugging Face tokenizer: lists of ids, token types and character offsets."""
-        self._cut_at(max_length if truncation else None)
+        self._truncate_at(max_length if truncation else None)
         batch = self.core.encode_batch(list(texts) if pairs is None else list(zip(texts, pairs, strict=True)))
         result: dict[str, Any] = {"input_ids": [item.ids for item in batch]}
         if self.typed:
@@ -51,10 +51,10 @@ class PackageTokenizer:
 
     def plain(self) -> Any:
         """The `tokenizers.Tokenizer` itself, without truncation."""
-        self._cut_at(None)
+        self._truncate_at(None)
         return self.core
 
-    def _cut_at(self, limit: int | None) -> None:
+    def _truncate_at(self, limit: int | None) -> None:
         if limit == self.limit:
             return
         if limit is None:

@@ -11,13 +11,16 @@ from edge_ptf.compression import LatencyTable
 from edge_ptf.report.tables import titled_table
 
 
-def latency_table_view(costs: LatencyTable) -> RenderableType:
+def latency_table_view(latencies: LatencyTable) -> RenderableType:
     """What each width costs: in layers before the last, and in the last."""
-    words = {"measured": f"measured on {costs.machine.cpu}", "estimated": "estimated from operations, not measured"}
-    table = titled_table(f"Milliseconds of half a layer, {words[costs.source]}")
+    words = {"measured": f"measured on {latencies.machine.cpu}", "estimated": "estimated from operations, not measured"}
+    table = titled_table(f"Milliseconds of half a layer, {words[latencies.source]}")
     for name in ("heads", "each layer", "last layer", "neurons", "each layer", "last layer"):
         table.add_column(name, justify="right")
-    halves = (costs.inner.attention, costs.last.attention), (costs.inner.feed_forward, costs.last.feed_forward)
+    halves = (
+        (latencies.inner.attention, latencies.last.attention),
+        (latencies.inner.feed_forward, latencies.last.feed_forward),
+    )
     columns = [
         cell
         for inner, last in halves
@@ -29,6 +32,6 @@ def latency_table_view(costs: LatencyTable) -> RenderableType:
     ]
     for row in zip_longest(*columns, fillvalue=""):
         table.add_row(*row)
-    lengths = f"{len(costs.lengths)} texts of {min(costs.lengths)} to {max(costs.lengths)} tokens"
-    note = f"Embeddings, head and call: {costs.fixed_ms:.3f} ms. Mean over {lengths}."
+    lengths = f"{len(latencies.lengths)} texts of {min(latencies.lengths)} to {max(latencies.lengths)} tokens"
+    note = f"Embeddings, head and call: {latencies.fixed_ms:.3f} ms. Mean over {lengths}."
     return Group(table, Text(f"  {note}", style="dim"))

@@ -74,7 +74,7 @@ def summary(artifact: Any) -> str:
             Ranges,
             lambda ranges: f"{ranges.source}: ranges of {len(ranges.linear_ops)} products, {ranges.texts:,} texts",
         ),
-        (SpeedCheck, lambda gain: f"INT8 {gain.ratio:.2f}× as fast as FP32 ({gain.low:.2f} to {gain.high:.2f})"),
+        (SpeedCheck, lambda check: f"INT8 {check.ratio:.2f}× as fast as FP32 ({check.low:.2f} to {check.high:.2f})"),
     )
     return next((describe(artifact) for kind, describe in known if isinstance(artifact, kind)), type(artifact).__name__)
 
@@ -362,9 +362,9 @@ def _sensitivity_summary(found: Sensitivity) -> str:
     return f"{len(found.linear_ops)} products, {len(found.culprits)} to keep in FP32, {found.texts:,} texts"
 
 
-def _latency_table_summary(costs: LatencyTable) -> str:
-    full = f", FP32 {costs.full_precision_ms:.2f} ms" if costs.full_precision_ms else ""
-    return f"{costs.source}: unpruned {costs.unpruned_ms:.2f} ms{full}"
+def _latency_table_summary(latencies: LatencyTable) -> str:
+    full = f", FP32 {latencies.full_precision_ms:.2f} ms" if latencies.full_precision_ms else ""
+    return f"{latencies.source}: unpruned {latencies.unpruned_ms:.2f} ms{full}"
 
 
 def _payload_summary(payload: Payload) -> str:

@@ -72,8 +72,8 @@ def scale(item: TargetVerdict) -> Scale:
     """Where limit, value and bound of a target lie; everything fits, and so does zero."""
     shown = [number for number in (item.limit, item.value, item.bound, 0.0) if number is not None]
     low, high = min(shown), max(shown)
-    room = 0.12 * (high - low or abs(high) or 1.0)
-    low, high = low - (room if low < 0 else 0.0), high + room
+    space = 0.12 * (high - low or abs(high) or 1.0)
+    low, high = low - (space if low < 0 else 0.0), high + space
 
     def place(number: float) -> float:
         return round(100 * (number - low) / (high - low), 2)

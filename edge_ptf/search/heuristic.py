@@ -31,17 +31,17 @@ LONGER = 2
 ROUNDING = 1.5
 """The work of a training step with INT8's rounding, as a multiple of one without: measured in FP32 on one core."""
 FIRST = "the deepest structure that is predicted to meet the targets"
-COSTS = ("min_speedup", "latency_ms", "package_mb")
+COST_TARGETS = ("min_speedup", "latency_ms", "package_mb")
 
 
 def limits_of(targets: Targets, predictor: Predictor) -> Limits:
     """The targets as limits of a prediction. A latency counts where costs were measured, as the speed-up it needs: at
     least that of the mean text, for a percentile too; what is measured then says the rest."""
     wanted = [targets.min_speedup] if targets.min_speedup is not None else []
-    costs = predictor.costs
-    if costs.full_precision_ms and costs.source == "measured":
-        latencies = (targets.latency_ms.p50, targets.latency_ms.p95)
-        wanted += [costs.full_precision_ms / limit for limit in latencies if limit is not None]
+    latencies = predictor.latencies
+    if latencies.full_precision_ms and latencies.source == "measured":
+        limits_ms = (targets.latency_ms.p50, targets.latency_ms.p95)
+        wanted += [latencies.full_precision_ms / limit for limit in limits_ms if limit is not None]
     return Limits(speedup=max(wanted, default=None), size_mb=targets.package_mb)
 
 
@@ -137,7 +137,7 @@ def structure_overrides(layers: Sequence[LayerShape], predictor: Predictor) -> d
         "num_layers": len(layers),
         "num_heads": heads,
         "intermediate_size": (shape.intermediate_size,),
-        "hidden_size": predictor.cut,
+        "hidden_size": predictor.pruned_hidden_size,
     }
     return {**sizes, "keep_layers": None, "speedup": None}
 
@@ -193,7 +193,7 @@ def _next(
         return FIRST, {**form, "prune": _prune_options(form, layers, predictor)}, layers, 1.0
     last = trials[-1]
     prune: Mapping[str, Any] = last.overrides["prune"]
-    if layers and last.misses(*COSTS):
+    if layers and last.misses(*COST_TARGETS):
         prune = _prune_options(form, layers, predictor)
     smaller = prune != last.overrides["prune"]
     if layers is None or not smaller:

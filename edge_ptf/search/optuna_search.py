@@ -21,7 +21,7 @@ from edge_ptf.models import LayerShape
 from edge_ptf.search.heuristic import limits_of, structure_overrides
 from edge_ptf.search.trial_runner import WHOLE, Overrides, Predictors, TrialRunner
 
-ATTEMPT, AGAIN = "trial", "again"
+TRIAL, AGAIN = "trial", "again"
 HEARTBEAT_S = 60
 """A trial whose process has not been heard of for twice as long is another's to take up."""
 TOO_FAR = 1.3
@@ -80,7 +80,7 @@ def search(
         others = [trial for trial in trials_of(study) if trial.history]
         watch = _watch(others, predicted, trial_runner)
         found = trial_runner.trial(f"trial {trial.number}", "proposed by the search", overrides, predicted, watch)
-        trial.set_user_attr(ATTEMPT, found.model_dump(mode="json"))
+        trial.set_user_attr(TRIAL, found.model_dump(mode="json"))
         on_trial(found)
         if found.state == "stopped" or found.size_mb is None:
             raise optuna.TrialPruned(found.reason)
@@ -139,16 +139,16 @@ def _take_up(study: Any) -> None:
 def trials_of(study: Any) -> list[Trial]:
     """The trials that a study's trials hold, whichever process made them."""
     return [
-        Trial.model_validate(trial.user_attrs[ATTEMPT])
+        Trial.model_validate(trial.user_attrs[TRIAL])
         for trial in study.get_trials(deepcopy=False)
-        if ATTEMPT in trial.user_attrs
+        if TRIAL in trial.user_attrs
     ]
 
 
 def _counted(study: Any) -> int:
     """Trials that were trained, also those of other processes that are at it."""
     trials = study.get_trials(deepcopy=False)
-    return sum(ATTEMPT in trial.user_attrs or trial.state.name == "RUNNING" for trial in trials)
+    return sum(TRIAL in trial.user_attrs or trial.state.name == "RUNNING" for trial in trials)
 
 
 def _study_name(trial_runner: TrialRunner) -> str:

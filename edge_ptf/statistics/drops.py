@@ -70,8 +70,8 @@ def drop_interval(baseline: ArrayLike, payload: ArrayLike, confidence: float = 0
     """The drop with a two-sided interval: of both one-sided bounds, the lower being that of the gain."""
     each = (1 + confidence) / 2
     drop = paired_drop(baseline, payload, confidence=each, seed=seed)
-    gain = paired_drop(payload, baseline, confidence=each, seed=seed)
-    return Estimate(drop.value, -gain.bound, drop.bound, drop.method)
+    rise = paired_drop(payload, baseline, confidence=each, seed=seed)
+    return Estimate(drop.value, -rise.bound, drop.bound, drop.method)
 
 
 def mcnemar(lost: int, gained: int) -> float:
@@ -123,7 +123,7 @@ def binary_drop_bound(lost: float, gained: float, count: float, confidence: floa
     quantile = float(stats.norm.ppf(confidence))
 
     def excess(drop: float) -> float:
-        spread = count * (2 * _gain_share(lost, gained, count, drop) + drop * (1 - drop))
+        spread = count * (2 * _gained_share(lost, gained, count, drop) + drop * (1 - drop))
         return count * drop - (lost - gained) - 0.5 - quantile * sqrt(max(spread, 0.0))
 
     value = (lost - gained) / count
@@ -132,7 +132,7 @@ def binary_drop_bound(lost: float, gained: float, count: float, confidence: floa
     return float(optimize.brentq(excess, value, 1.0, xtol=1e-12))
 
 
-def _gain_share(lost: float, gained: float, count: float, drop: float) -> float:
+def _gained_share(lost: float, gained: float, count: float, drop: float) -> float:
     """Maximum-likelihood share of gained examples when the drop is `drop` (Tango 1998, eq. 6)."""
     a = 2 * count
     b = -lost - gained + (2 * count - lost + gained) * drop

@@ -136,12 +136,16 @@ def distill(
     tokenizer, teacher_tokenizer = load_tokenizer(student.path), load_tokenizer(teacher.path)
     inputs, pad = model_inputs(taught, tokenizer), int(tokenizer.pad_token_id)
 
-    foreign = split_words(teacher_tokenizer, tokenizer) if config.split_words else []
-    extra = spliced(data.train, int(config.spliced_texts * len(data.train)), config.seed, foreign, config.split_words)
+    words_to_split = split_words(teacher_tokenizer, tokenizer) if config.split_words else []
+    extra = spliced(
+        data.train, int(config.spliced_texts * len(data.train)), config.seed, words_to_split, config.split_words
+    )
     near = _near_words(teaching, teacher_tokenizer, data.train) if config.substituted_texts else {}
     extra += substituted(data.train, int(config.substituted_texts * len(data.train)), config.seed, near)
     extra += data.unlabelled
-    asked, items, alike = _as_both_cut_them((teacher, teacher_tokenizer), (student, tokenizer), task, data.train, extra)
+    asked, items, alike = _tokenized_by_both(
+        (teacher, teacher_tokenizer), (student, tokenizer), task, data.train, extra
+    )
     layers = _compared_layers(teacher, student, config)
     relates = config.relation_weight > 0
     capture = ActivationCapture(models.projections(taught) if relates else ())
@@ -186,7 +190,7 @@ def distill(
     facts |= {
         **({"teachers": 1 + len(extra_teachers)} if extra_teachers else {}),
         "further_texts": len(extra),
-        "split_words": len(foreign),
+        "split_words": len(words_to_split),
         **({"quantization": rounded.model_dump(mode="json")} if rounded else {}),
         "matched_layers": list(layers),
         "texts_cut_differently": alike.count(False),
@@ -258,7 +262,7 @@ def _since(teacher: Checkpoint, student: Checkpoint) -> tuple[LineageStep, ...]:
     return tuple(step for step in own if step.stage == "prune")
 
 
-def _as_both_cut_them(
+def _tokenized_by_both(
     teacher: tuple[Checkpoint, Any],
     student: tuple[Checkpoint, Any],
     task: Task,

@@ -107,8 +107,8 @@ def test_another_device_is_judged_where_it_can_be(
     assert status["max_drop.accuracy"] == "PASS"
     assert status["latency_ms.p50"] == status["peak_memory_mb"] == "UNPROVEN"
     assert (tmp_path / "out" / "package.eptf").exists()
-    (costs,) = (tmp_path / "out" / "stages").glob("latency_table-*/latency_table.json")
-    assert json.loads(costs.read_text(encoding="utf-8"))["source"] == "estimated"
+    (latencies,) = (tmp_path / "out" / "stages").glob("latency_table-*/latency_table.json")
+    assert json.loads(latencies.read_text(encoding="utf-8"))["source"] == "estimated"
 
 
 @pytest.mark.slow

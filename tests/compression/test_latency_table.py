@@ -180,7 +180,7 @@ def test_a_table_survives_its_file(
 @given(st.floats(0.0, 0.5), st.floats(0.05, 1.0))
 def test_a_large_model_takes_more_than_the_sum_of_its_parts_and_a_small_one_hardly(beyond: float, share: float) -> None:
     curve = Curve(widths=(0, 4), ms=(0.1, 1.1))
-    costs = LayerLatencies(attention=curve, feed_forward=curve)
+    latencies = LayerLatencies(attention=curve, feed_forward=curve)
     table = LatencyTable(
         source="measured",
         config=LatencyTableConfig(),
@@ -188,8 +188,8 @@ def test_a_large_model_takes_more_than_the_sum_of_its_parts_and_a_small_one_hard
         lengths=(8,),
         unpruned=(LayerShape(num_heads=4, intermediate_size=4),) * 3,
         fixed_ms=0.4,
-        inner=costs,
-        last=costs,
+        inner=latencies,
+        last=latencies,
         unpruned_ms=7.0 * (1 + beyond),
         machine=this_machine(),
     )

@@ -21,7 +21,7 @@ HEADS, UNITS = 4, 64
 
 
 def table(*, full_ms: float | None = 4.0, quantize: QuantizeConfig | None = None) -> LatencyTable:
-    costs = LayerLatencies(
+    latencies = LayerLatencies(
         attention=Curve(widths=(0, HEADS), ms=(0.0, 0.3)), feed_forward=Curve(widths=(0, UNITS), ms=(0.0, 0.3))
     )
     return LatencyTable(
@@ -31,8 +31,8 @@ def table(*, full_ms: float | None = 4.0, quantize: QuantizeConfig | None = None
         lengths=(8,),
         unpruned=(LayerShape(num_heads=HEADS, intermediate_size=UNITS),) * 3,
         fixed_ms=0.2,
-        inner=costs,
-        last=costs,
+        inner=latencies,
+        last=latencies,
         unpruned_ms=2.0,
         full_precision_ms=full_ms,
         machine=this_machine(),
@@ -149,8 +149,8 @@ def test_without_a_measurement_int8_is_assumed_to_win_something(
     config = PruneConfig(vocabulary=False)
     found = Predictor(tiny_teacher(), tiny_data(), table(full_ms=None), config)
     assert found.of(whole).speedup == pytest.approx(1 / (1 / ASSUMED_INT8_SPEEDUP + CALL), abs=1e-3)
-    costs = table(full_ms=None, quantize=QuantizeConfig(mode="none"))
-    full = Predictor(tiny_teacher(), tiny_data(), costs, config)
+    latencies = table(full_ms=None, quantize=QuantizeConfig(mode="none"))
+    full = Predictor(tiny_teacher(), tiny_data(), latencies, config)
     assert full.of(whole).speedup == pytest.approx(1 / (1 + CALL), abs=1e-3)
 
 

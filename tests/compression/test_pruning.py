@@ -384,15 +384,15 @@ def test_a_speedup_is_met_by_the_widths_that_are_found(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path, family: str
 ) -> None:
     teacher, data = tiny_teacher(family), tiny_data()
-    costs = latency_table(teacher, data, tmp_path / "costs")
-    student = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", costs=costs)
+    latencies = latency_table(teacher, data, tmp_path / "costs")
+    student = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", latencies=latencies)
     facts = student.info.lineage[-1].facts
     assert facts["latency_table"] == "estimated"
-    assert facts["predicted_ms"] == pytest.approx(costs.predict(student.info.layers), abs=1e-4)
-    assert costs.predict(student.info.layers) <= costs.unpruned_predicted_ms / 1.3
+    assert facts["predicted_ms"] == pytest.approx(latencies.predict(student.info.layers), abs=1e-4)
+    assert latencies.predict(student.info.layers) <= latencies.unpruned_predicted_ms / 1.3
     assert len(facts["refit_error_left"]) == 2 * len(facts["kept_layers"])
     assert models.shapes(load_model(student)) == student.info.layers
-    again = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "again", costs=costs)
+    again = prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "again", latencies=latencies)
     assert contents(again.path) == contents(student.path)
 
 
@@ -412,14 +412,14 @@ def test_costs_of_a_smaller_model_are_refused(
     sizes: dict[str, int],
 ) -> None:
     teacher, data = tiny_teacher("bert"), tiny_data()
-    costs = latency_table(teacher, data, tmp_path / "costs")
+    latencies = latency_table(teacher, data, tmp_path / "costs")
     wanted = {"layers": 3, "heads": 4, "neurons": 64}
     less = {name: wanted[name] // 2 for name in sizes}
     found = {**wanted, **less}
     layer = LayerShape(num_heads=found["heads"], intermediate_size=found["neurons"])
-    other = costs.replace(unpruned=[layer.model_dump()] * found["layers"])
-    with pytest.raises(BadInputError, match="the costs are those of a model with"):
-        prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", costs=other)
+    other = latencies.replace(unpruned=[layer.model_dump()] * found["layers"])
+    with pytest.raises(BadInputError, match="the latency table is that of a model with"):
+        prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", latencies=other)
 
 
 def test_layers_that_are_gone_are_made_up_for_where_the_others_stay_whole(
@@ -440,7 +440,11 @@ def test_a_speedup_that_is_out_of_reach_is_refused(
     teacher, data = tiny_teacher("bert"), tiny_data()
     with pytest.raises(BadInputError, match="no structure takes"):
         prune(
-            teacher, data, PruneConfig(speedup=99), tmp_path / "out", costs=latency_table(teacher, data, tmp_path / "c")
+            teacher,
+            data,
+            PruneConfig(speedup=99),
+            tmp_path / "out",
+            latencies=latency_table(teacher, data, tmp_path / "c"),
         )
 
 
@@ -479,16 +483,16 @@ def test_hidden_states_are_cut_to_a_count_or_a_share(
     options = PruneConfig(num_layers=2, num_heads=(2,), hidden_size=20, importance=importance)
     student = prune(teacher, data, options, tmp_path / "count")
     model = load_model(student)
-    assert student.info.hidden == models.hidden_size(model) == 20
+    assert student.info.hidden_size == models.hidden_size(model) == 20
     kept = student.info.lineage[-1].facts["kept_hidden"]
     assert kept == sorted(set(kept))
     assert len(kept) == 20
     assert logits(student, data.test).isfinite().all()
     further = prune(student, data, PruneConfig(hidden_size=12, vocabulary=False), tmp_path / "further")
-    assert further.info.hidden == models.hidden_size(load_model(further)) == 12
+    assert further.info.hidden_size == models.hidden_size(load_model(further)) == 12
     assert open_checkpoint(further.path) == further
     whole = prune(teacher, data, PruneConfig(hidden_size=0.9), tmp_path / "share")  # rounded to a step of 32, so all
-    assert whole.info.hidden is None
+    assert whole.info.hidden_size is None
     assert "kept_hidden" not in whole.info.lineage[-1].facts
 
 

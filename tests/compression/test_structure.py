@@ -24,7 +24,7 @@ def table(
 ) -> LatencyTable:
     """Attention jumps by its overhead at the first head, the feed-forward part grows from an empty layer's cost."""
 
-    def costs(scale: float) -> LayerLatencies:
+    def latencies(scale: float) -> LayerLatencies:
         return LayerLatencies(
             attention=Curve(widths=(0, 1, HEADS), ms=(0.0, scale * attention, scale * attention * 2)),
             feed_forward=Curve(widths=(0, UNITS), ms=(scale * empty, scale * (empty + 0.5 * UNITS))),
@@ -37,8 +37,8 @@ def table(
         lengths=(8,),
         unpruned=(LayerShape(num_heads=HEADS, intermediate_size=UNITS),) * layers,
         fixed_ms=fixed,
-        inner=costs(1.0),
-        last=costs(last),
+        inner=latencies(1.0),
+        last=latencies(last),
         unpruned_ms=1.0,
         machine=this_machine(),
     )
@@ -76,10 +76,10 @@ values = st.lists(
 def test_no_structure_of_any_widths_within_the_budget_loses_less(
     rows: list[list[float]], share: float, empty: float
 ) -> None:
-    importance, costs = scores(rows), table(len(rows), empty=empty)
-    budget = costs.fixed_ms + share * (costs.unpruned_predicted_ms - costs.fixed_ms)
-    found = best_structure(importance, costs, budget, STEP)
-    assert costs.predict(found.layers) == pytest.approx(found.ms)
+    importance, latencies = scores(rows), table(len(rows), empty=empty)
+    budget = latencies.fixed_ms + share * (latencies.unpruned_predicted_ms - latencies.fixed_ms)
+    found = best_structure(importance, latencies, budget, STEP)
+    assert latencies.predict(found.layers) == pytest.approx(found.ms)
     assert found.ms <= budget + 1e-9
     assert found.loss == pytest.approx(loss_of(importance, with_gaps(found, len(rows))), abs=1e-9)
     assert found.kept[-1] == len(rows) - 1
@@ -87,49 +87,53 @@ def test_no_structure_of_any_widths_within_the_budget_loses_less(
     rounding = 1 - len(rows) / 4_000  # each layer's cost is rounded up to a part of the budget
     for other in product(shapes, repeat=len(rows)):
         left = [shape for shape in other[:-1] if shape != GONE] + [other[-1]]
-        if costs.predict(left) - costs.fixed_ms <= rounding * (budget - costs.fixed_ms):
+        if latencies.predict(left) - latencies.fixed_ms <= rounding * (budget - latencies.fixed_ms):
             assert found.loss <= loss_of(importance, other) + 1e-9
 
 
 def test_the_whole_model_fits_its_own_budget() -> None:
-    costs = table(2)
-    found = best_structure(scores([[1.0] * 7] * 2), costs, costs.unpruned_predicted_ms * 1.001, STEP)
-    assert found.layers == costs.unpruned
+    latencies = table(2)
+    found = best_structure(scores([[1.0] * 7] * 2), latencies, latencies.unpruned_predicted_ms * 1.001, STEP)
+    assert found.layers == latencies.unpruned
     assert found.loss == 0
 
 
 def test_what_costs_nothing_to_lose_goes_first() -> None:
-    costs = table(2)
-    found = best_structure(scores([[0, 0, 5, 1, 1, 1, 1], [1] * 7]), costs, costs.unpruned_predicted_ms * 0.95, STEP)
+    latencies = table(2)
+    found = best_structure(
+        scores([[0, 0, 5, 1, 1, 1, 1], [1] * 7]), latencies, latencies.unpruned_predicted_ms * 0.95, STEP
+    )
     assert found.layers == (LayerShape(num_heads=1, intermediate_size=4), LayerShape(num_heads=3, intermediate_size=4))
 
 
 def test_a_half_of_little_importance_goes_whole_where_its_overhead_is_large() -> None:
-    """Attention costs as much for one head as for the two others together."""
-    costs = table(1, attention=10.0, last=1.0)
-    found = best_structure(scores([[0.1, 0.1, 0.1, 5, 5, 5, 5]]), costs, 0.25 + 2.0, STEP)
+    """Attention latencies as much for one head as for the two others together."""
+    latencies = table(1, attention=10.0, last=1.0)
+    found = best_structure(scores([[0.1, 0.1, 0.1, 5, 5, 5, 5]]), latencies, 0.25 + 2.0, STEP)
     assert found.layers == (LayerShape(num_heads=0, intermediate_size=4),)
 
 
 def test_a_layer_of_little_importance_goes_whole_and_its_own_cost_with_it() -> None:
-    costs = table(3, empty=1.0)
-    found = best_structure(scores([[5] * 7, [0.1] * 7, [5] * 7]), costs, costs.unpruned_predicted_ms - 4.9, STEP)
+    latencies = table(3, empty=1.0)
+    found = best_structure(
+        scores([[5] * 7, [0.1] * 7, [5] * 7]), latencies, latencies.unpruned_predicted_ms - 4.9, STEP
+    )
     assert found.kept == (0, 2)
     assert found.layers == (LayerShape(num_heads=3, intermediate_size=4),) * 2
-    assert found.ms == pytest.approx(costs.unpruned_predicted_ms - 5.0)
+    assert found.ms == pytest.approx(latencies.unpruned_predicted_ms - 5.0)
 
 
 def test_the_last_layer_stays_even_where_it_matters_least() -> None:
-    costs = table(2, empty=0.1)
-    found = best_structure(scores([[5] * 7, [0.0] * 7]), costs, 0.25 + 4.2, STEP)
+    latencies = table(2, empty=0.1)
+    found = best_structure(scores([[5] * 7, [0.0] * 7]), latencies, 0.25 + 4.2, STEP)
     assert found.kept == (0, 1)
     assert found.layers == (LayerShape(num_heads=3, intermediate_size=4), GONE)
 
 
 def test_a_budget_that_nothing_meets_is_refused_with_what_can_be_had() -> None:
-    costs = table(2)
+    latencies = table(2)
     with pytest.raises(BadInputError) as caught:
-        best_structure(scores([[1.0] * 7] * 2), costs, 0.2, STEP)
+        best_structure(scores([[1.0] * 7] * 2), latencies, 0.2, STEP)
     assert "no structure takes 0.200 ms" in caught.value.message
     assert "0.250 ms" in caught.value.message
-    assert f"below {costs.unpruned_predicted_ms / 0.25:.1f}" in str(caught.value.hint)
+    assert f"below {latencies.unpruned_predicted_ms / 0.25:.1f}" in str(caught.value.hint)

@@ -32,22 +32,24 @@ class Sums(Predictor):
 
     def __init__(self, source: str = "measured", share: float = WHOLE) -> None:
         ms = (0.0, 0.5 * share)
-        costs = LayerLatencies(attention=Curve(widths=(0, HEADS), ms=ms), feed_forward=Curve(widths=(0, UNITS), ms=ms))
+        latencies = LayerLatencies(
+            attention=Curve(widths=(0, HEADS), ms=ms), feed_forward=Curve(widths=(0, UNITS), ms=ms)
+        )
         self.share, self.hidden, self.heads = share, round(share * HIDDEN), HEADS
         self.cut = None if share == WHOLE else self.hidden
         self.least_neurons = LEAST_NEURONS
         self.full_weights = LAYERS * (5 * HEADS + UNITS)
         self.shapes = (LayerShape(num_heads=HEADS, intermediate_size=UNITS),) * LAYERS
         self.subwords = 12_000
-        self.costs = LatencyTable(
+        self.latencies = LatencyTable(
             source=source,
             config=LatencyTableConfig(),
             quantize=QuantizeConfig(),
             lengths=(8,),
             unpruned=self.shapes,
             fixed_ms=0.5,
-            inner=costs,
-            last=costs,
+            inner=latencies,
+            last=latencies,
             unpruned_ms=0.5 + LAYERS * share,
             full_precision_ms=13.0,
             machine=this_machine(),
@@ -71,7 +73,7 @@ class Sums(Predictor):
             sum(0.5 * shape.num_heads / HEADS + 1.2 * shape.intermediate_size / UNITS for shape in layers)
             + count / 2500
         )
-        return Prediction(speedup=13.0 / self.costs.predict(layers), size_mb=self.share * size)
+        return Prediction(speedup=13.0 / self.latencies.predict(layers), size_mb=self.share * size)
 
 
 Made = Callable[[dict[str, dict[str, Any]], Prediction], dict[str, Any]]

@@ -59,7 +59,7 @@ def test_heads_and_hidden_states_are_searched_too_and_predicted_with(
         assert 4 <= heads <= 12
         layers = (LayerShape(num_heads=heads, intermediate_size=prune["intermediate_size"][0]),) * prune["num_layers"]
         of_width = {each.hidden: each for each in map(predictors, optuna_search.WIDTHS)}[prune["hidden_size"] or 384]
-        assert trial.predicted.speedup == pytest.approx(13.0 / of_width.costs.predict(layers))
+        assert trial.predicted.speedup == pytest.approx(13.0 / of_width.latencies.predict(layers))
     assert any(overrides["prune"]["num_heads"] for overrides in shop.tried)
     assert {overrides["prune"]["hidden_size"] for overrides in shop.tried} == {None, 288, 192}
 

@@ -217,9 +217,9 @@ class ShellDevice(Device):
         folder = self._own_folder.rpartition("/")[0]
         found = self._execute(f"df -Pk {shlex.quote(folder)}")
         free = facts.free_mb(found.out.decode(errors="replace"))
-        room = f"; {size / 1e6:.1f} MB are needed and {free} MB free" if size and free is not None else ""
+        missing = f"; {size / 1e6:.1f} MB are needed and {free} MB free" if size and free is not None else ""
         return EnvironmentFault(
-            f"{self.name}: {folder} cannot be written ({why}{room})",
+            f"{self.name}: {folder} cannot be written ({why}{missing})",
             hint=f"Free space there; what earlier runs brought lies in {folder} and may be removed",
         )
 

@@ -127,7 +127,9 @@ def _parse(name: str) -> tuple[str, list[str]]:
     found = re.fullmatch(r"ssh://(?:([^@]*)@)?(\[[0-9A-Fa-f:.%\w]+\]|[^@:/\[\]]+)(?::(\d+))?/?", name)
     user, host, port = found.groups() if found else (None, "", None)
     if user and ":" in user:
-        raise BadInputError("ssh://USER:PASSWORD@…: passwords are not taken", hint="Use a key, see docs/explanation/devices.md")
+        raise BadInputError(
+            "ssh://USER:PASSWORD@…: passwords are not taken", hint="Use a key, see docs/explanation/devices.md"
+        )
     if not found or any(re.search(r"^-|[^\w.%\\+-]", part) for part in (host.strip("[]").replace(":", ""), user or "")):
         raise BadInputError(f"'{name}': no such device", hint=f"Allowed: {FORM}")
     if port and not 0 < int(port) < 65536:

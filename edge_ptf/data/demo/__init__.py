@@ -27,7 +27,7 @@ _ROWS_OF_AN_INTENT = {"train": 172, "validation": 32, "test": 100}
 _UNSEEN_ROWS_OF_AN_INTENT = 14
 _OUT_OF_SCOPE_ROWS = {"train": 450, "validation": 120, "test": 380}
 _UNSEEN_OUT_OF_SCOPE_ROWS = 220
-_ATTEMPTS = 2000
+_TRIES = 2000
 
 _CHOICE = re.compile(r"\(([^()]*)\)")
 
@@ -90,7 +90,7 @@ class _Writer:
     rng: random.Random
 
     def write(self, phrasings: Sequence[str], *, unseen_values: bool) -> DemoRow:
-        for _ in range(_ATTEMPTS):
+        for _ in range(_TRIES):
             words = self._fill(self.rng.choice(phrasings), unseen_values)
             for blur in (noise.polite, noise.hesitant, noise.misheard, noise.mistyped):
                 words = blur(words, self.rng)

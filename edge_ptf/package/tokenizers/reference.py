@@ -52,9 +52,9 @@ class TableTokenizer:
         template = self.template(Section.SINGLE_TEMPLATE if pair is None else Section.PAIR_TEMPLATE)
         texts = [list(self.tokens(text)), list(self.tokens(pair)) if pair is not None else []]
         if limit is not None:
-            room = limit - sum(item.role == Role.TOKEN for item in template)
-            if sum(map(len, texts)) > room:
-                lengths = _longest_first(len(texts[0]), len(texts[1]), room) if pair is not None else (room, 0)
+            space = limit - sum(item.role == Role.TOKEN for item in template)
+            if sum(map(len, texts)) > space:
+                lengths = _longest_first(len(texts[0]), len(texts[1]), space) if pair is not None else (space, 0)
                 texts = [tokens[:length] for tokens, length in zip(texts, lengths, strict=True)]
         ids, types = list[int](), list[int]()
         for item in template:
@@ -195,12 +195,12 @@ def _into_order(word: list[_Character], run: int) -> None:
         index -= 1
 
 
-def _longest_first(first: int, second: int, room: int) -> tuple[int, int]:
+def _longest_first(first: int, second: int, space: int) -> tuple[int, int]:
     """How many tokens of two texts stay, as `tokenizers` shares the room out."""
     short, long = sorted((first, second))
-    long = short if short > room else max(short, room - short)
-    if short + long > room:
-        short, long = room // 2, room // 2 + room % 2
+    long = short if short > space else max(short, space - short)
+    if short + long > space:
+        short, long = space // 2, space // 2 + space % 2
     return (short, long) if first <= second else (long, short)
 
 
