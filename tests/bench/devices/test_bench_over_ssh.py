@@ -80,7 +80,7 @@ def test_a_package_that_answers_otherwise_there_is_not_measured(
     reader, changed = Archive(payload.path), tmp_path / "changed.eptf"
     lines = payload.read("golden.jsonl")
     contents = {name: reader.read(name) for name in reader.sizes}
-    contents["golden.jsonl"] = lines.replace(b'"logits": [[', b'"logits": [[9')[: len(lines)]
+    contents["golden.jsonl"] = lines.replace(b'"logits": [', b'"logits": [9')[: len(lines)]
     archive.write(changed, [(name, body, name.endswith((".onnx", ".bin"))) for name, body in contents.items()])
     done = run(changed)
     assert done.returncode == 3, done.stdout + done.stderr
