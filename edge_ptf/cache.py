@@ -1,7 +1,7 @@
 """Run a stage once: the same inputs, options and tools find the earlier result instead of doing the work again.
 
 A stage works in `<folder>.partial`; its result appears by rename, with its key in `.stage.json`. A kill at any moment
-leaves either nothing, or a partial folder that the next run goes on with, or the whole result.
+leaves either nothing, or a partial folder that the next run resumes, or the whole result.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The errors a user can meet, each with the exit code the command line ends with.
 
 Exit codes: 0 done or PASS, 2 wrong usage or bad input, 3 FAIL, 4 UNPROVEN, 5 environment, 130 interrupted,
-1 a fault of ours (the only one that prints a traceback).
+1 internal error (the only one that prints a traceback).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
 
 
 class EdgePtfError(Exception):
-    """A condition the user can mend: `message` says what and where, `hint` what is allowed or what to do next."""
+    """A condition that the user can fix: `message` says what and where, `hint` what is allowed or what to do."""
 
     exit_code: ExitCode = ExitCode.INTERNAL
 

@@ -29,7 +29,7 @@ class SearchConfig(StageConfig):
     heuristic_trials: int = Field(3, ge=1, description="Most candidates that compress tries, the predicted one first.")
     minutes: float = Field(75.0, gt=0, description="No further candidate is begun that would end later than this.")
     trials: int = Field(20, ge=1, description="Trials of `edge-ptf search`, those of earlier runs counted.")
-    epochs: int = Field(3, ge=1, description="Epochs of a trial; compress teaches the winner as long as it is told to.")
+    epochs: int = Field(3, ge=1, description="Epochs of a trial; compress trains the winner for distill.epochs.")
     all_trials: bool = Field(False, description="Go on when the targets are met, to see the whole front.")
     storage: str | None = Field(
         None, description="Where trials are kept: a URL that SQLAlchemy knows. [default: search.db in --out]"

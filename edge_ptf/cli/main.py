@@ -92,7 +92,7 @@ def main(verbose: bool) -> None:
 
 
 def run() -> None:
-    """Entry point: exit codes as documented, no traceback except for a fault of ours."""
+    """Entry point: exit codes as documented, no traceback except for an internal error."""
     for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_NO_ADVISORY_WARNINGS"):
         os.environ.setdefault(name, "false" if name.startswith("TOKEN") else "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

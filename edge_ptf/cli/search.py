@@ -51,7 +51,7 @@ def search_command(
     edge-ptf compress --config build/recipe.yaml
 
     Students are sized by what they are predicted to cost; a training that a smaller and quicker one is surely ahead of
-    is stopped. The same command again goes on; several processes with one --out and one --storage share the work.
+    is stopped. The same command resumes; several processes with one --out and one --storage share the work.
     The recipe holds the limits and every option that was given. Exit code: 0, or 4 where no trial was finished.
     """
     from edge_ptf.pipeline import begin, trial_runner

@@ -126,7 +126,7 @@ def _open_study(trial_runner: TrialRunner, url: str) -> Any:
 
 
 def _take_up(study: Any) -> None:
-    """Trials that were interrupted are proposed again: their training goes on where it was."""
+    """Proposes interrupted trials again: their training resumes."""
     import optuna
 
     optuna.storages.fail_stale_trials(study)

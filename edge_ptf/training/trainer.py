@@ -1,5 +1,5 @@
 """The training loop of both stages: `transformers.Trainer` with length-grouped batches, a validation score after each
-epoch, the last good epoch kept, and an epoch state from which a killed run goes on bit by bit.
+epoch, the last good epoch kept, and an epoch state from which a killed run resumes bit by bit.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Setup:
 def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progress: Progress) -> dict[str, Any]:
     """Trains `setup.model` in place and leaves in it the weights of the last epoch that is no worse than noise.
 
-    The state in `out`, from which a killed training goes on, is the caller's to remove once the weights are written.
+    The state in `out`, from which a killed training resumes, is the caller's to remove once the weights are written.
 
     A score within one standard error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3)
     does not tell two epochs apart; of those the last had the smallest steps.

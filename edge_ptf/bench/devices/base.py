@@ -37,7 +37,7 @@ class DeviceOptions:
     wait_s: how long to wait for a device that somebody else holds.
     ssh_options: options of ssh, `KEYWORD=VALUE` as in ssh_config(5).
     runner: the folder of a built runner, instead of the one that is found.
-    progress: hears of uploads and of waiting.
+    progress: shows uploads and waiting.
     """
 
     exclusive: bool = True
