@@ -117,7 +117,7 @@ def run() -> None:
         click.echo(f"edge-ptf: {_one_line(error)}", err=True)
         sys.exit(ExitCode.BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("edge-ptf: interrupted; what was finished is kept, the same command goes on from there", err=True)
+        click.echo("edge-ptf: interrupted; finished stages are kept, and the same command resumes", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
