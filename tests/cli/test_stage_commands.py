@@ -166,7 +166,7 @@ def test_a_package_tells_what_it_is(work: tuple[Path, dict[str, str]]) -> None:
     assert "text-classification" in shown.stdout
     assert edge_ptf(folder, "inspect", PAYLOAD).returncode == 0
     document = json.loads(edge_ptf(folder, "inspect", "package.eptf", "--json").stdout)
-    assert document["manifest"]["heads"][0]["task"]["labels"] == ["light", "music", "timer"]
+    assert document["manifest"]["heads"][0]["labels"] == ["light", "music", "timer"]
 
 
 def test_a_damaged_package_is_never_taken_for_a_good_one(work: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
