@@ -7,12 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ptf.statistics import Drop, bootstrap_score_drop
+if TYPE_CHECKING:
+    from edge_ptf.statistics import Drop
 
 Rows = NDArray[np.float64]
 
@@ -75,6 +76,8 @@ class Metric(ABC):
 
         def loss(baseline: Rows, payload: Rows) -> float:
             return self.direction.lead(self.score(baseline), self.score(payload))
+
+        from edge_ptf.statistics import bootstrap_score_drop  # it loads scipy, which an answer does not need
 
         return bootstrap_score_drop(loss, before, after, confidence=confidence, limit=limit)
 

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_ptf.metrics.base import Rows
 from edge_ptf.metrics.share import Counts
-from edge_ptf.statistics import Drop
+
+if TYPE_CHECKING:
+    from edge_ptf.statistics import Drop
 
 
 @dataclass(frozen=True, kw_only=True)

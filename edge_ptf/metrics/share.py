@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge_ptf.metrics.base import Percentage, Rows
-from edge_ptf.statistics import Drop, paired_drop
+
+if TYPE_CHECKING:
+    from edge_ptf.statistics import Drop
 
 Count = Callable[[Any, Any], tuple[float, ...]]
 """The counts of one example, from its reference and its answer."""
@@ -36,6 +38,8 @@ class Counts(Percentage):
 
     def bound(self, before: Rows, after: Rows, confidence: float, limit: float | None = None) -> Drop:
         """See `paired_drop`; in points."""
+        from edge_ptf.statistics import paired_drop
+
         drop = paired_drop(before, after, confidence=confidence, limit=None if limit is None else limit / 100)
         return replace(drop, value=100 * drop.value, bound=100 * drop.bound)
 

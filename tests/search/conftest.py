@@ -36,7 +36,7 @@ class Sums(Predictor):
             attention=Curve(widths=(0, HEADS), ms=ms), feed_forward=Curve(widths=(0, UNITS), ms=ms)
         )
         self.share, self.hidden, self.heads = share, round(share * HIDDEN), HEADS
-        self.cut = None if share == WHOLE else self.hidden
+        self.pruned_hidden_size = None if share == WHOLE else self.hidden
         self.least_neurons = LEAST_NEURONS
         self.full_weights = LAYERS * (5 * HEADS + UNITS)
         self.shapes = (LayerShape(num_heads=HEADS, intermediate_size=UNITS),) * LAYERS
