@@ -292,20 +292,11 @@ def _payload(task: str) -> Payload:
     labels = ("a", "b") if task == "text-classification" else ("O", "B-x")
     head = tasks.create(tasks.get(task).spec_for(labels)).head
     tensor = TensorEntry(name="logits", dtype="float32", shape=("batch", *["length"] * head.per_token, 2))
+    known = {"inputs": (), "outputs": (tensor,), "opset": 17, "scheme": Scheme(), "layers": ()}
+    graph = GraphEntry(name="main", format="onnx", file="model.onnx", **known)
     manifest = Manifest(
         name="simulated",
-        graphs=(
-            GraphEntry(
-                name="main",
-                format="onnx",
-                file="model.onnx",
-                inputs=(),
-                outputs=(tensor,),
-                opset=17,
-                scheme=Scheme(),
-                layers=(),
-            ),
-        ),
+        graphs=(graph,),
         heads=(HeadEntry(**head.model_dump(), graph="main"),),
         tokenizer=TokenizerEntry(max_length=128),
         golden=GoldenEntry(count=0, tolerance=0.1),
