@@ -67,7 +67,7 @@ def main() -> None:
     latencies = outcome.artifact
     figures: dict[str, Any] = {
         "machine": latencies.machine.cpu,
-        "seconds for the cost table": round(outcome.seconds, 1),
+        "seconds for the latency table": round(outcome.seconds, 1),
         "structures": _structures(teacher, data, latencies),
         "speed-ups": _speedups(teacher, data, latencies, place),
         "ablation": _ablation(teacher, data, latencies, place),

@@ -24,7 +24,7 @@ def bytes_digest(data: bytes) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 (hex) of a file's content, read in subwords."""
+    """sha256 (hex) of a file's content, read in blocks."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):

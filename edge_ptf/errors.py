@@ -90,7 +90,7 @@ class ParityError(EdgePtfError):
 
 
 class EnvironmentFault(EdgePtfError):
-    """The environment do not permit the work: disk, network, device, a missing extra."""
+    """The environment does not permit the work: disk, network, device, a missing extra."""
 
     exit_code = ExitCode.ENVIRONMENT
 

@@ -1,7 +1,7 @@
 """Targets × evidence → verdict. Pure functions: nothing is read, written or measured here.
 
 PASS: the one-sided bound is within the limit. FAIL: the value is beyond it. UNPROVEN: the value is within but the bound
-is not, or there is no evidence that counts; then the target_verdict says what would settle it.
+is not, or there is no evidence that counts; then the verdict of the target says what would settle it.
 """
 
 from __future__ import annotations

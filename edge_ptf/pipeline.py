@@ -293,7 +293,7 @@ def _latency_table(job: Job, start: Start, recipe: Recipe, checkpoint: Checkpoin
 
 
 def _tried(result: Result) -> dict[str, Any]:
-    """What was tried. In the report's plot an trial stands as far below the teacher as it did on validation."""
+    """What was tried. In the report's plot a trial stands as far below the teacher as it did on validation."""
     if result.search is None:
         return {}
     teacher = result.baseline_accuracy.metrics

@@ -9,13 +9,13 @@ class Progress(Protocol):
     """A listener for long work. The command line shows a bar with the time left; Python callers may pass their own."""
 
     def start(self, title: str, total: int, done: int = 0) -> None:
-        """A subword of work of `total` steps begins; `done` of them were finished by an earlier run."""
+        """Work of `total` steps begins; `done` of them were finished by an earlier run."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """`steps` more are done; `note` is a short figure to show, such as the loss."""
 
     def finish(self) -> None:
-        """The subword of work that was started last is over."""
+        """The work that was started last is over."""
 
 
 class Silent:

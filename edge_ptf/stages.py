@@ -156,7 +156,7 @@ def run_distill(
     extra_teachers: Sequence[Checkpoint] = (),
     quantization: QuantizeConfig | None = None,
 ) -> Outcome[Checkpoint]:
-    """The student taught by the teacher and its extra_teachers; `watch` may stop a training that is not worth its time.
+    """The student taught by the teacher and the extra teachers; `watch` may stop a training that is not worth its time.
 
     The quantization counts only where the student is taught for it.
     """

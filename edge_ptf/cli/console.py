@@ -11,7 +11,7 @@ from rich.progress import Progress as RichProgress
 
 
 class Bars:
-    """Shows stages' progress with the time left; in a log file it writes one line a subword of work instead."""
+    """Shows stages' progress with the time left; in a log file it writes one line for each step of work instead."""
 
     def __init__(self, console: Console) -> None:
         self.console = console

@@ -97,7 +97,7 @@ def prune_command(
     edge-ptf latency-table --checkpoint teacher/ --data demo --out latency/
     edge-ptf prune --checkpoint teacher/ --data demo --costs costs/ --speedup 1.5 --out small/
 
-    What stays is refitted to the unpruned model, so a small cut needs no training; `distill` recovers a large one.
+    What stays is refitted to the unpruned model, so light pruning needs no training; `distill` recovers a large one.
     """
     from edge_ptf import stages
     from edge_ptf.models.checkpoint import open_checkpoint

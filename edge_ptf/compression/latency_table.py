@@ -173,7 +173,7 @@ def open_latency_table(path: Path) -> LatencyTable:
     """Reads what `measure_latency_table` wrote: the directory or the file itself.
 
     Raises:
-        ConfigError: it is no cost table.
+        ConfigError: it is no latency table.
         BadInputError: there is none.
     """
     import json
@@ -186,7 +186,7 @@ def open_latency_table(path: Path) -> LatencyTable:
             f"{file}: cannot be read ({error.strerror})", hint="Write one: edge-ptf latency-table"
         ) from None
     except ValueError:
-        raise BadInputError(f"{file}: not a cost table", hint="Write one: edge-ptf latency-table") from None
+        raise BadInputError(f"{file}: not a latency table", hint="Write one: edge-ptf latency-table") from None
     return parse(LatencyTable, values, where=str(file))
 
 

@@ -1,4 +1,4 @@
-"""What a student of a given structure will cost, before it is trained: speed by the cost table, bytes by counting."""
+"""What a student of a given structure will need, before training: speed by the latency table, bytes by counting."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Limits:
 
 
 class Predictor:
-    """Predicts students of one teacher, in the form that the cost table is for.
+    """Predicts students of one teacher, in the form that the latency table is for.
 
     `hidden` is the width of their hidden states, `cut` the same where it is not the teacher's, else None; `heads` are
     the attention heads of each layer that `deepest` proposes.

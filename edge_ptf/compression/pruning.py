@@ -66,7 +66,7 @@ class PruneConfig(StageConfig):
         description="Feed-forward neurons kept, a count or a share: one for all layers, or one for each kept layer.",
     )
     hidden_size: float | None = Field(
-        None, gt=0, description="Numbers of the hidden states kept, a count or a share; teach the student after it."
+        None, gt=0, description="Hidden size kept, a count or a share; distill the student afterwards."
     )
     importance: Literal["fisher", "magnitude"] = Field(
         "fisher", description="Which heads, neurons and numbers of the hidden states matter."
@@ -77,7 +77,7 @@ class PruneConfig(StageConfig):
         "weights", description="Fit what is left to the unpruned model: all output weights, or one factor a part."
     )
     refit_tokens: int = Field(32_768, ge=1, description="Tokens of training texts to fit to, at most.")
-    vocabulary: bool = Field(True, description="Drop token subwords that the training texts do not use.")
+    vocabulary: bool = Field(True, description="Drop subwords that the training texts do not use.")
     vocabulary_min_count: int = Field(1, ge=1, description="Fewest uses in train and validation that keep a subword.")
     vocabulary_size: int | None = Field(
         None, ge=1, description="Fill up with the language's frequent subwords until there are so many."
@@ -290,7 +290,7 @@ def _scored(
 
 
 def kept_subwords(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> list[int]:
-    """The token subwords that stay, by id, increasing.
+    """The subwords that stay, by id, increasing.
 
     Args:
         rows: of the model's embedding table.

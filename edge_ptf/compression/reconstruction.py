@@ -1,4 +1,4 @@
-"""After surgery: the output projections of what stays are refitted, so that each layer says again what it said before.
+"""Refits the output projections after pruning, so that each layer gives nearly the output that it gave before.
 
 No labels, no gradients, no epochs: each half of a layer is one linear least-squares problem over a few thousand texts.
 """

@@ -73,7 +73,7 @@ def conflicts(examples: Sequence[Example]) -> int:
 
 
 def _shares(sizes: Mapping[str, int], fraction: float, capacity: Mapping[str, int]) -> dict[str, int]:
-    """How many of each stratum: its exact share rounded down, then one more where the non_int8_dtype is largest."""
+    """How many of each stratum: its exact share rounded down, then one more where the remainder is largest."""
     exact = {kind: size * fraction for kind, size in sizes.items()}
     shares = {kind: min(math.floor(value), capacity[kind]) for kind, value in exact.items()}
     wanted = round(sum(sizes.values()) * fraction) - sum(shares.values())

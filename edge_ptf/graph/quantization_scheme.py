@@ -24,7 +24,7 @@ class QuantizeConfig(StageConfig):
     reduce_range: bool = Field(False, description="Weights of 7 bits, for processors whose 16-bit sums saturate.")
     symmetric_activation: bool = Field(False, description="Zero point 0 for activations (static mode, int8).")
     outputs: bool = Field(
-        True, description="Static mode: results of products become INT8 too; without, answers come nearer to FP32."
+        True, description="Static mode: results of linear ops become INT8 too; without, answers come nearer to FP32."
     )
     calibration: Literal["minmax", "percentile", "entropy", "best"] = Field(
         "minmax", description="How static ranges are chosen; best tries all and keeps what answers nearest to FP32."
@@ -40,7 +40,7 @@ class QuantizeConfig(StageConfig):
     non_int8_dtype: Literal["fp32", "fp16"] = Field(
         "fp32", description="Precision of what is not INT8; fp16 is for TensorRT and GPUs, CPUs take longer with it."
     )
-    keep_fp32: tuple[str, ...] = Field((), description="Products that stay FP32; edge-ptf sensitivity names them.")
+    keep_fp32: tuple[str, ...] = Field((), description="Linear ops that stay FP32; edge-ptf sensitivity names them.")
 
     @field_validator("keep_fp32", mode="before")
     @classmethod

@@ -67,7 +67,7 @@ TableForm = Literal["int4", "int8", "fp16", "fp32"]
 BLOCK = 32
 """Numbers of a row that share a scale in INT4."""
 CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
-"""Shares of a block's largest number that its scale may reach: surgery the largest can make all others finer."""
+"""Shares of a block's largest number that its scale may reach: clipping the largest can make all others finer."""
 
 
 def shift_output(model: Any, output: str, by: NDArray[np.float32]) -> None:

@@ -1,4 +1,4 @@
-"""The ladder: the candidate that is predicted to meet the targets, and what the last trial says to try next."""
+"""Heuristic search: the candidate that is predicted to meet the targets, and what the last trial says to try next."""
 
 from __future__ import annotations
 

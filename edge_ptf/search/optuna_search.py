@@ -164,7 +164,7 @@ def _study_name(trial_runner: TrialRunner) -> str:
 
 
 class _Space:
-    """What is searched: layers, hidden states, heads, neurons, token subwords, learning rate, mixed texts."""
+    """What is searched: layers, hidden states, heads, neurons, subwords, learning rate, mixed texts."""
 
     def __init__(self, trial_runner: TrialRunner, predictors: Predictors) -> None:
         self.recipe, self.predictors = trial_runner.recipe, predictors

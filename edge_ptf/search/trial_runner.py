@@ -1,6 +1,6 @@
 """Where trials at a recipe are made: a student, measured, and judged on `validation`.
 
-The gate's own rules judge an trial, over answers to validation texts: which package ships is a choice, and what a
+The gate's own rules judge a trial, over answers to validation texts: which package ships is a choice, and what a
 choice has looked at proves nothing. The winner alone is judged on `test`.
 """
 
@@ -36,7 +36,7 @@ Predictors: TypeAlias = Callable[[float], Predictor]
 WHOLE = 1.0
 """The share of those that keep it."""
 QUICK_LAUNCHES = 5
-"""Launches that time an trial. The winner is measured anew, by the recipe's own protocol."""
+"""Launches that time a trial. The winner is measured anew, by the recipe's own protocol."""
 
 
 def apply_overrides(recipe: Recipe, overrides: Overrides) -> Recipe:

@@ -11,7 +11,7 @@ def device_and_precision(precision: Precision = "auto") -> dict[str, Any]:
     """Device, precision and threads of a training run: what its result depends on beside data and options.
 
     `auto` is bfloat16 (autocast; weights and optimizer stay FP32) on a GPU and on processors with bfloat16 matrix
-    neurons (AMX), where it is several times faster, and FP32 elsewhere.
+    units (AMX), where it is several times faster, and FP32 elsewhere.
     """
     import torch
 

@@ -55,13 +55,13 @@ class DistillConfig(OptimizationConfig):
     )
     relation_weight: float = Field(0.0, ge=0, description="Weight of the last layer's query, key and value relations.")
     spliced_texts: float = Field(
-        2.0, ge=0, description="Unlabelled mixed texts for the teacher to label, as a multiple of the training texts."
+        2.0, ge=0, description="Unlabelled spliced texts for the teacher to label, as a multiple of the training texts."
     )
     substituted_texts: float = Field(
         0.0, ge=0, description="Texts with some words replaced by near ones, as a multiple of the training texts."
     )
     split_words: float = Field(
-        0.5, ge=0, le=1, description="Share of mixed texts with words that the student's smaller vocabulary cuts up."
+        0.5, ge=0, le=1, description="Share of spliced texts with words that the student's smaller vocabulary splits."
     )
     quantization_aware: bool = Field(
         False,
@@ -106,7 +106,7 @@ def distill(
             agree in is what the data says, where they differ is chance, and a student need not learn it.
         quantization: the INT8 that quantization-aware distillation teaches for. Then validation scores are those of the
             rounded student too; what is kept are its FP32 weights.
-        kept: where the extra_teachers' logits may be found, and stay for other students; without it they are worked out
+        kept: where the extra teachers' logits may be found, and stay for other students; without it they are worked out
             for this one.
 
     Raises:

@@ -34,7 +34,7 @@ def logit_distance(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def hidden_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared distance of hidden states [tokens, width], in neurons of the teacher's variance."""
+    """Mean squared distance of hidden states [tokens, width], as a multiple of the teacher's variance."""
     return (student - teacher).square().mean() / teacher.var().clamp_min(1e-6)
 
 

@@ -52,7 +52,7 @@ class OptimizationConfig(StageConfig):
     schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="Course of the learning rate.")
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="Not applied to embeddings, biases and LayerNorm.")
-    max_gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are cut to this length.")
+    max_gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are clipped to this length.")
     dropout: float | None = Field(None, ge=0, lt=1, description="Replaces the model's own dropout.")
     patience: int = Field(0, ge=0, description="Stop after so many epochs without a better validation score; 0: never.")
     precision: Precision = Field("auto", description="bf16 where the machine is quick at it, or as said.")

@@ -218,7 +218,7 @@ def test_with_targets_alone_the_recipe_is_found(
     assert record["recipe"]["prune"]["num_layers"] == winner["overrides"]["prune"]["num_layers"] == 3
     stages = [stage["stage"] for stage in record["stages"]]
     assert stages.count("evaluate") == 4  # teacher and package, on validation and on test
-    assert stages.count("bench") in (2, 3)  # one of an trial that does not count is made again
+    assert stages.count("bench") in (2, 3)  # one of a trial that does not count is made again
     assert stages.count("distill") == 2  # the second one is reused
     package = open_payload(out / "package.eptf")
     data = {item.data for item in package.evidence() if hasattr(item, "data")}

@@ -162,7 +162,7 @@ def test_files_that_are_no_cost_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="cannot be read"):
         open_latency_table(tmp_path)
     (tmp_path / "latency_table.json").write_text("{")
-    with pytest.raises(BadInputError, match="not a cost table"):
+    with pytest.raises(BadInputError, match="not a latency table"):
         open_latency_table(tmp_path)
     (tmp_path / "latency_table.json").write_text(json.dumps({"source": "guessed"}))
     with pytest.raises(ConfigError):

@@ -40,25 +40,25 @@ def document(tiny_base: Callable[[str], Any]) -> Document:
 @given(st.dictionaries(WORDS, st.integers(0, 100_000), min_size=1, max_size=60))
 @settings(max_examples=150, deadline=None)
 def test_a_trie_finds_the_longest_token_and_its_id(vocabulary: dict[str, int]) -> None:
-    neurons = trie_room.double_array(vocabulary)
-    assert len(neurons) % trie_room.BLOCK == 0
+    cells = trie_room.double_array(vocabulary)
+    assert len(cells) % trie_room.BLOCK == 0
     for token, number in vocabulary.items():
         key = token.encode()
-        assert trie_room.find(neurons, key) == (len(key), number)
+        assert trie_room.find(cells, key) == (len(key), number)
         # Two bytes that no text holds end the walk at once.
-        assert trie_room.find(neurons, key + b"\xff\xff") == (len(key), number)
+        assert trie_room.find(cells, key + b"\xff\xff") == (len(key), number)
     longest = max(vocabulary, key=len) + "suffix"
     known = [token for token in vocabulary if longest.startswith(token)]
     best = max(known, key=lambda token: len(token.encode()))
-    assert trie_room.find(neurons, longest.encode()) == (len(best.encode()), vocabulary[best])
+    assert trie_room.find(cells, longest.encode()) == (len(best.encode()), vocabulary[best])
 
 
 def test_a_token_that_is_not_in_the_trie_is_not_found() -> None:
-    neurons = trie_room.double_array({"play": 1, "##ing": 2})
-    assert trie_room.find(neurons, b"plan") == (0, -1)
-    assert trie_room.find(neurons, b"pla\0y") == (0, -1)
-    assert trie_room.descend(neurons, b"##") is not None
-    assert trie_room.descend(neurons, b"play") is None  # no longer token begins with it
+    cells = trie_room.double_array({"play": 1, "##ing": 2})
+    assert trie_room.find(cells, b"plan") == (0, -1)
+    assert trie_room.find(cells, b"pla\0y") == (0, -1)
+    assert trie_room.descend(cells, b"##") is not None
+    assert trie_room.descend(cells, b"play") is None  # no longer token begins with it
 
 
 @pytest.mark.parametrize("token", ["", "a\0b"])

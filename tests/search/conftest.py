@@ -1,4 +1,4 @@
-"""A trial_runner without models: what an trial comes to is a function of its overrides."""
+"""A trial_runner without models: what a trial comes to is a function of its overrides."""
 
 from __future__ import annotations
 

@@ -73,16 +73,16 @@ def tokenizer_tables(document: bytes) -> bytes:
     _check_components(content)
     model, core = content["model"], Tokenizer.from_str(document.decode())
     try:
-        neurons = double_array(model["vocab"])
+        cells = double_array(model["vocab"])
         characters = character_table(core.normalizer, core.pre_tokenizer)
     except ValueError as error:
         raise UnsupportedTokenizerError(str(error)) from None
-    prefix = descend(neurons, model["continuing_subword_prefix"].encode())
+    prefix = descend(cells, model["continuing_subword_prefix"].encode())
     index, blocks = _blocks(characters.actions)
     starts = np.cumsum([0, *map(len, characters.sequences)], dtype=np.uint32)
     single, pair = _templates(content["post_processor"])
     sections = {
-        Section.TRIE: neurons.tobytes(),
+        Section.TRIE: cells.tobytes(),
         Section.BLOCK_INDEX: index.tobytes(),
         Section.BLOCKS: blocks.tobytes(),
         Section.SEQUENCE_STARTS: starts.tobytes(),

@@ -149,7 +149,7 @@ class TableTokenizer:
         places = [character.place for character in word for _ in character.text.encode()]
         subwords, begin, state = [], 0, 0
         while begin < len(content):
-            end, found = (begin, -1) if state == NONE else find(self._neurons, content, begin, state)
+            end, found = (begin, -1) if state == NONE else find(self._cells, content, begin, state)
             if found < 0:
                 yield whole
                 return
@@ -158,7 +158,7 @@ class TableTokenizer:
         yield from subwords
 
     @cached_property
-    def _neurons(self) -> NDArray[np.uint32]:
+    def _cells(self) -> NDArray[np.uint32]:
         return np.frombuffer(self.parts[Section.TRIE], "<u4")
 
     @cached_property

@@ -1,11 +1,11 @@
 """A vocabulary as a double-array trie over UTF-8 bytes, walked in place by the runner.
 
 A child of a node lies at `base ^ byte` (Aoe 1989, with the addressing of Yata's darts-clone); no two nodes share a
-base, so the byte stored in a unit proves whose child it is.
+base, so the byte stored in a cell proves whose child it is.
 
-A unit is a uint32: bits 0 to 7 the byte that leads to it, bit 8 LEAF, bit 9 VALUE, bits 10 to 31 `base`, or the token
-id of a LEAF. Of a node with VALUE the id stands in the base bits of the unit at `base ^ 0`. Unit 0 is the root. A free
-unit is FREE: no text byte leads to it, because a byte of UTF-8 is never 0xFF.
+A cell is a uint32: bits 0 to 7 the byte that leads to it, bit 8 LEAF, bit 9 VALUE, bits 10 to 31 `base`, or the token
+id of a LEAF. Of a node with VALUE the id stands in the base bits of the cell at `base ^ 0`. Cell 0 is the root. A free
+cell is FREE: no text byte leads to it, because a byte of UTF-8 is never 0xFF.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Node:
 
 
 def double_array(vocabulary: Mapping[str, int]) -> NDArray[np.uint32]:
-    """The neurons, uint32 [a multiple of 256].
+    """The cells, uint32 [a multiple of 256].
 
     Raises:
         ValueError: a token is empty or holds a zero byte, or there are too many.
@@ -40,42 +40,42 @@ def double_array(vocabulary: Mapping[str, int]) -> NDArray[np.uint32]:
     # Nodes with many children are placed first, while there is room; single children fill the gaps they leave.
     nodes = sorted(_inner(root), key=lambda node: -len(node.children))
     bases = {id(node): layout.place([*node.children, *([0] if node.value is not None else [])]) for node in nodes}
-    neurons = np.full(layout.size, FREE, dtype=np.uint32)
-    neurons[0] = (bases[id(root)] << BASE_SHIFT) | FREE
+    cells = np.full(layout.size, FREE, dtype=np.uint32)
+    cells[0] = (bases[id(root)] << BASE_SHIFT) | FREE
     for node in nodes:
         base = bases[id(node)]
         if node.value is not None:
-            neurons[base] = node.value << BASE_SHIFT
+            cells[base] = node.value << BASE_SHIFT
         for byte, child in node.children.items():
             if child.children:
-                neurons[base ^ byte] = bases[id(child)] << BASE_SHIFT | (VALUE if child.value is not None else 0) | byte
+                cells[base ^ byte] = bases[id(child)] << BASE_SHIFT | (VALUE if child.value is not None else 0) | byte
             else:
                 assert child.value is not None
-                neurons[base ^ byte] = child.value << BASE_SHIFT | LEAF | byte
-    return neurons
+                cells[base ^ byte] = child.value << BASE_SHIFT | LEAF | byte
+    return cells
 
 
-def find(neurons: NDArray[np.uint32], text: bytes, start: int = 0, state: int = 0) -> tuple[int, int]:
+def find(cells: NDArray[np.uint32], text: bytes, start: int = 0, state: int = 0) -> tuple[int, int]:
     """The longest token that `text[start:]` begins with, from a state: (its end, its id), or (start, -1)."""
     end, found, place = start, -1, state
     for index in range(start, len(text)):
-        place = (int(neurons[place]) >> BASE_SHIFT) ^ text[index]
-        unit = int(neurons[place])
-        if unit & 0xFF != text[index] or text[index] == 0:
+        place = (int(cells[place]) >> BASE_SHIFT) ^ text[index]
+        cell = int(cells[place])
+        if cell & 0xFF != text[index] or text[index] == 0:
             break
-        if unit & LEAF:
-            return index + 1, unit >> BASE_SHIFT
-        if unit & VALUE:
-            end, found = index + 1, int(neurons[unit >> BASE_SHIFT]) >> BASE_SHIFT
+        if cell & LEAF:
+            return index + 1, cell >> BASE_SHIFT
+        if cell & VALUE:
+            end, found = index + 1, int(cells[cell >> BASE_SHIFT]) >> BASE_SHIFT
     return end, found
 
 
-def descend(neurons: NDArray[np.uint32], prefix: bytes) -> int | None:
+def descend(cells: NDArray[np.uint32], prefix: bytes) -> int | None:
     """The state after a prefix, or None where no longer token begins with it."""
     place = 0
     for byte in prefix:
-        place = (int(neurons[place]) >> BASE_SHIFT) ^ byte
-        if int(neurons[place]) & 0xFF != byte or int(neurons[place]) & LEAF:
+        place = (int(cells[place]) >> BASE_SHIFT) ^ byte
+        if int(cells[place]) & 0xFF != byte or int(cells[place]) & LEAF:
             return None
     return place
 
@@ -117,7 +117,7 @@ class _Layout:
         return len(self.taken)
 
     def place(self, labels: list[int]) -> int:
-        """A base that no other node has, at which every label's unit is free; takes the neurons."""
+        """A base that no other node has, at which every label's cell is free; takes the cells."""
         first = labels[0]
         width = min(len(labels), 2)
         place = self.gaps[width]
