@@ -86,7 +86,7 @@ def main() -> None:
     }
     recipe = resolve_recipe(profile, task_type, [Source("benchmark", own)])
     place = Place(given.out / "stages", keyed=True)
-    reading = recipe.data.replace(out_of_scope_label=given.out_of_scope_label)
+    reading = recipe.data.with_options(out_of_scope_label=given.out_of_scope_label)
     data = data_package.load(str(given.data), task_type, reading)
     task = tasks.create(task_type.spec_for(data.labels, given.out_of_scope_label))
     teachers: list[Checkpoint] = []

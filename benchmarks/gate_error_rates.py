@@ -290,7 +290,7 @@ def _means(found: Sequence[tuple[bool, bool, bool]]) -> tuple[float, float, floa
 def _payload(task: str) -> Payload:
     """A package that was never built: the gate looks at its task and its size."""
     labels = ("a", "b") if task == "text-classification" else ("O", "B-x")
-    head = tasks.create(tasks.get(task).spec_for(labels)).head
+    head = tasks.get(task).spec_for(labels)
     tensor = TensorEntry(name="logits", dtype="float32", shape=("batch", *["length"] * head.per_token, 2))
     known = {"inputs": (), "outputs": (tensor,), "opset": 17, "scheme": Scheme(), "layers": ()}
     graph = GraphEntry(name="main", format="onnx", file="model.onnx", **known)

@@ -24,10 +24,10 @@ import torch
 from edge_ptf import tasks
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.examples import Encoding, Example
 from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize, rewrite
 from edge_ptf.models.base_models import resolve_base
 from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
-from edge_ptf.tasks.base import Encoding, Example
 
 LENGTHS = (8, 11, 16, 32)
 ROUNDS, CALLS = 60, 5
@@ -62,7 +62,7 @@ def _graphs(folder: Path) -> dict[str, dict[str, Path]]:
     )
     texts = tuple(Example("what is the weather like " * (number % 5 + 1), "class 0") for number in range(40))
     report = DataReport(source="made here", splits={}, split_by="given")
-    data = LabelledData(texts, texts, texts, task.spec.labels, report, "none")
+    data = LabelledData(texts, texts, texts, task.head.spec.labels, report, "none")
     plain = export(checkpoint, data, ExportConfig(), folder / "plain")
     fused = folder / "fused.onnx"
     onnx.save(rewrite.fuse(plain.model), fused)

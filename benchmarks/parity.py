@@ -46,8 +46,8 @@ def main() -> None:
     given = parser.parse_args()
     payload = open_package(given.package)
     python = Runner(payload)
-    kind = tasks.get(payload.manifest.task.name)
-    scope = payload.manifest.task.out_of_scope_label
+    kind = tasks.get(payload.manifest.head.task)
+    scope = payload.manifest.head.options["out_of_scope_label"]
     texts = [
         row.text for row in data.load(str(given.data / given.name), kind, DataConfig(out_of_scope_label=scope)).test
     ]
@@ -87,7 +87,7 @@ def _compare_answers(python: Runner, runner: NativeRunner, texts: Sequence[str])
         wanted = python.encode(text)
         ids += runner.encode(text)[0] != wanted.input_ids
         logits = python.logits(wanted)
-        expected, found = python.task.decode(logits, wanted, text), runner.answer(text)
+        expected, found = python.task.head.decode(logits, wanted, text), runner.answer(text)
         spans = [
             [(item["type"], item["start"], item["end"]) for item in each.details.get("entities", ())]
             for each in (expected, found)
@@ -147,7 +147,7 @@ def _near_tie(payload: Payload, python: Runner, text: str) -> bool:
     ordered = np.sort(logits, axis=-1)
     if float(np.min(ordered[:, -1] - ordered[:, -2])) <= reach:
         return True
-    threshold = payload.manifest.task.threshold
+    threshold = payload.manifest.head.options["threshold"]
     if threshold is None or not 0 < threshold < 1:
         return False
     best = 1 / float(np.sum(np.exp(logits[0] - ordered[0, -1])))

@@ -60,8 +60,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/pruning"))
     given = parser.parse_args()
     teacher = open_checkpoint(given.teacher)
-    reading = DataConfig(out_of_scope_label=teacher.info.task.out_of_scope_label)
-    data = data_package.load(given.data, tasks.get(teacher.info.task.name), reading)
+    reading = DataConfig(out_of_scope_label=teacher.info.head.options["out_of_scope_label"])
+    data = data_package.load(given.data, tasks.get(teacher.info.head.task), reading)
     place = Place(given.out / "stages", keyed=True)
     outcome = stages.run_latency_table(teacher, data, QuantizeConfig(), LatencyTableConfig(), place)
     latencies = outcome.artifact
@@ -78,11 +78,11 @@ def main() -> None:
 def _structures(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable) -> dict[str, Any]:
     model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
     texts = spread(data.validation, latencies.config.texts)
-    encodings = tasks.create(teacher.info.task).encode(tokenizer, texts, teacher.info.max_length)
+    encodings = tasks.create(teacher.info.head).encode(tokenizer, texts, teacher.info.max_length)
     inputs = model_inputs(model, tokenizer)
     builder = GraphBuilder(
         model,
-        tasks.create(teacher.info.task).head,
+        teacher.info.head,
         inputs,
         teacher.info.max_length,
         encodings,
@@ -149,7 +149,7 @@ def _speedups(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable, 
 
 def _judged(payload: Payload, after: AccuracyEvidence, before: AccuracyEvidence) -> str:
     """The drop of the first gated metric against one point, in the gate's words."""
-    metric = tasks.create(payload.manifest.task).metrics[0].name
+    metric = tasks.create(payload.manifest.head).metrics[0].name
     verdict = gate(payload, [after], [before], profiles.load("x86-vnni"), Targets(max_drop={metric: 1.0}))
     found = verdict.target_verdicts[0]
     assert found.value is not None
@@ -176,7 +176,7 @@ def _ablation(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable, 
 def _validation(checkpoint: Checkpoint, data: LabelledData) -> float:
     """The first gated metric on validation, in per cent, FP32."""
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
-    task, inputs = tasks.create(checkpoint.info.task), model_inputs(model, tokenizer)
+    task, inputs = tasks.create(checkpoint.info.head), model_inputs(model, tokenizer)
     items = labelled_items(tokenizer, task, data.validation, checkpoint.info.max_length)
     predict = predictor(model, task, items, data.validation, inputs, int(tokenizer.pad_token_id))
     return round(first_metric(task, data.validation, predict()), 2)

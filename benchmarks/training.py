@@ -55,7 +55,7 @@ def main() -> None:
     base = resolve_base("minilm-l6")
     tokenizer = load_tokenizer(base)
     encodings = task.encode(tokenizer, data.train, 128)
-    targets = [task.target(example, encoding) for example, encoding in zip(data.train, encodings, strict=True)]
+    targets = [task.head.target(example, encoding) for example, encoding in zip(data.train, encodings, strict=True)]
     tokens = sum(len(encoding.input_ids) for encoding in encodings)
     forms = ["fp32"] + (["bf16"] if device_and_precision("auto")["precision"] == "bf16" else [])
     rates: dict[str, list[float]] = {name: [] for name in ("plain loop", *forms)}

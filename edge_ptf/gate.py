@@ -87,7 +87,7 @@ class _Judge:
 
     def drops(self, targets: Targets) -> Iterator[TargetVerdict]:
         """One target_verdict for each gated metric that has a limit."""
-        for metric in gated(tasks.create(self.payload.manifest.task).metrics):
+        for metric in gated(tasks.create(self.payload.manifest.head).metrics):
             if metric.name in targets.max_drop:
                 yield self._drop(metric, targets.max_drop[metric.name])
 

@@ -372,7 +372,7 @@ def _check_targets(job: Job, task: Task) -> None:
     """A limit that the user set himself must be one that this task is judged by with these labels."""
     known = [metric.name for metric in gated(task.metrics)]
     for name in sorted(job.limited - set(known)):
-        scope = task.spec.out_of_scope_label
+        scope = task.out_of_scope_label
         how = f" with the out-of-scope label '{scope}'" if scope else ""
         raise BadInputError(
             f"max_drop: the task {task.name}{how} is not judged by '{name}'", hint=f"It is by {' and '.join(known)}"

@@ -93,7 +93,7 @@ def run_finetune(
         base=tree_digest(base),
         base_name=base_name,
         data=data.fingerprint,
-        task=task.spec.model_dump(mode="json"),
+        head=task.head.spec.model_dump(mode="json"),
         device_and_precision=device_and_precision(config.precision),
     )
     return place.run(

@@ -315,9 +315,7 @@ def with_spec() -> Callable[..., Any]:
     """A manifest whose first head has another spec: `with_spec(manifest, spec)`."""
 
     def change(manifest: Any, spec: Any) -> Any:
-        from edge_ptf import tasks
-
-        head = manifest.heads[0].model_copy(update=dict(tasks.create(spec).head))
+        head = manifest.heads[0].model_copy(update=dict(spec))
         return manifest.model_copy(update={"heads": (head,)})
 
     return change
@@ -342,8 +340,7 @@ def tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, o
     from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
 
     torch.set_num_threads(1)
-    spec = tasks.get(kind).spec_for(data.labels)
-    task = tasks.create(spec.replace(out_of_scope_label=scope))
+    task = tasks.create(tasks.get(kind).spec_for(data.labels, scope))
     torch.manual_seed(0)
     model, tokenizer = load_base_model(base, task).eval(), load_tokenizer(base)
     head = [item for item in model.modules() if getattr(item, "out_features", 0) == len(data.labels)][-1]

@@ -55,7 +55,7 @@ RUNTIME = RuntimeInfo(version="1.32.0", threads=1)
 
 
 def payload(size: int = 8_000_000, scope: str | None = None) -> Payload:
-    head = tasks.create(tasks.get("text-classification").spec_for(("a", "b"), scope)).head
+    head = tasks.get("text-classification").spec_for(("a", "b"), scope)
     tensor = TensorEntry(name="logits", dtype="float32", shape=("batch", 2))
     manifest = Manifest(
         name="test",

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf import tasks
+from edge_ptf.examples import Encoding, Example
 from edge_ptf.metrics import gated
 from edge_ptf.statistics import percentile, ratio_interval
-from edge_ptf.tasks.base import Encoding, Example, Task
+from edge_ptf.tasks.base import Task
 
 MOST_DROP = 1.0
 """Points of the first metric that a toolkit's best variant may lose on validation."""
@@ -73,7 +74,7 @@ Rows = NDArray[np.float32]
 def answers(task: Task, logits: Rows, split: Split) -> list[Any]:
     """The label of each text."""
     triples = zip(logits, split.encodings, split.examples, strict=True)
-    return [task.decode(row, encoding, example.text).label for row, encoding, example in triples]
+    return [task.head.decode(row, encoding, example.text).label for row, encoding, example in triples]
 
 
 def calibrated(task: Task, logits: Rows, labels: Sequence[Any], teacher: Sequence[Any] | None) -> Task:
@@ -84,11 +85,11 @@ def calibrated(task: Task, logits: Rows, labels: Sequence[Any], teacher: Sequenc
         labels: of validation, for the teacher.
         teacher: its answers to all threshold texts, for everyone else.
     """
-    if not task.tunes:
+    if not task.head.tunes:
         return task
     if teacher is not None:
-        return tasks.create(task.matched(list(logits), teacher))
-    return tasks.create(task.calibrated(list(logits[: len(labels)]), labels))
+        return tasks.create(task.head.matched(list(logits), teacher))
+    return tasks.create(task.head.tuned(list(logits[: len(labels)]), labels))
 
 
 def metrics(task: Task, test: Split, teacher: list[Any], found: list[Any]) -> dict[str, Metric]:

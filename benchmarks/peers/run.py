@@ -73,17 +73,17 @@ def main() -> None:
     given = _arguments()
     began = time.monotonic()
     baseline = open_payload(given.baseline)
-    task = tasks.create(baseline.manifest.task)
-    config = DataConfig(out_of_scope_label=task.spec.out_of_scope_label)
+    task = tasks.create(baseline.manifest.head)
+    config = DataConfig(out_of_scope_label=task.out_of_scope_label)
     data = load(str(given.data), tasks.get(task.name), config)
-    _check_labels(given.teacher, task.spec.labels)
+    _check_labels(given.teacher, task.head.spec.labels)
     failed: list[dict[str, str]] = []
     contestants = _packages(given.package, baseline) + _compressed(given, baseline, data.validation, failed)
     _say(began, "compressed")
 
     rows: list[Row] = []
     timed: list[Contestant] = []
-    texts = threshold_texts(data.validation) if task.tunes else list(data.validation)
+    texts = threshold_texts(data.validation) if task.head.tunes else list(data.validation)
     labels = [example.label for example in data.validation]
     teacher_known: list[Any] = []
     teacher_test: list[Any] = []
@@ -110,7 +110,7 @@ def main() -> None:
                 engine,
                 round(model_bytes(contestant.model) / 1e6, 2),
                 round(reached, 3),
-                own.spec.threshold,
+                own.head.spec.options["threshold"],
                 metrics(own, test, teacher_test, answered),
             )
         )
@@ -214,7 +214,7 @@ def _unpacked(payload: Payload) -> Path:
 def _split(payload: Payload, examples: Any) -> Split:
     manifest = payload.manifest
     inputs = tuple(item.name for item in manifest.graph.inputs)
-    task = tasks.create(manifest.task)
+    task = tasks.create(manifest.head)
     return Split(examples, task.encode(payload.tokenizer(inputs), examples, manifest.tokenizer.max_length))
 
 

@@ -50,7 +50,7 @@ def evaluate(
             answers += worker.answers("payload", [(example.text, example.text_pair) for example in block])
             progress.advance(len(block))
     progress.finish()
-    task = tasks.create(payload.manifest.task)
+    task = tasks.create(payload.manifest.head)
     references, labels = [example.label for example in examples], [label for label, _ in answers]
     evidence = AccuracyEvidence(
         payload=payload.digest,

@@ -89,12 +89,12 @@ def bench_command(
         _check_teacher(payload, beside)
     own = {"bench": {"threads": payload.manifest.engine.threads}}  # as it runs where the application says nothing
     chosen.sources.insert(0, Source("the package", own))
-    config = stage_config(BenchConfig, payload.manifest.task, chosen, flags)
+    config = stage_config(BenchConfig, payload.manifest.head, chosen, flags)
     if judging:
         chosen.need("profile")
     console = make_console()
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, payload.manifest.task, place.progress)
+        data = load_data(chosen, payload.manifest.head, place.progress)
         with _entered(device or LOCAL, runner, ssh_options, place.progress) as there:
             if there is not None:
                 console.print(_proof(there, payload), soft_wrap=True)
@@ -127,13 +127,13 @@ def _check(package: Path, baseline: Path | None, against: Path | None, sealed: P
 
 def _check_teacher(payload: Payload, teacher: Payload) -> None:
     """A speed-up is over the full-precision model, and over one that answers the same question."""
-    precision, theirs = teacher.manifest.graph.scheme.precision, teacher.manifest.task
+    precision, theirs = teacher.manifest.graph.scheme.precision, teacher.manifest.head
     if precision != "fp32":
         raise BadInputError(
             f"{teacher.path}: {precision.upper()}, and a speed-up is over the FP32 teacher",
             hint="Give its package, or --against to compare any two",
         )
-    if (theirs.name, theirs.labels) != (payload.manifest.task.name, payload.manifest.task.labels):
+    if (theirs.task, theirs.labels) != (payload.manifest.head.task, payload.manifest.head.labels):
         raise BadInputError(
             f"{teacher.path}: has another task or other labels than {payload.path}", hint="Give its teacher's package"
         )

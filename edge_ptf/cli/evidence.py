@@ -56,9 +56,9 @@ def evaluate_command(
 
     chosen = Settings(project_file, settings, flags)
     payload = open_payload(package)
-    config = stage_config(EvaluateConfig, payload.manifest.task, chosen, flags)
+    config = stage_config(EvaluateConfig, payload.manifest.head, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, payload.manifest.task, place.progress)
+        data = load_data(chosen, payload.manifest.head, place.progress)
         outcome = stages.run_evaluate(payload, data, config, place)
     console = make_console()
     console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
@@ -152,7 +152,7 @@ def judged(payload: Payload, evidence: list[Evidence], chosen: Settings) -> Verd
     if len({record.payload for record in baseline}) > 1:
         baseline = _teacher(payload, evidence, baseline)
     profile = profiles.load(chosen.need("profile"))
-    targets = resolve_recipe(profile, tasks.get(payload.manifest.task.name), chosen.sources).targets
+    targets = resolve_recipe(profile, tasks.get(payload.manifest.head.task), chosen.sources).targets
     return gate(payload, evidence, baseline, profile, targets)
 
 

@@ -32,9 +32,9 @@ def export_command(
 
     chosen = Settings(project_file, settings, flags)
     source = open_checkpoint(checkpoint)
-    config = stage_config(ExportConfig, source.info.task, chosen, flags)
+    config = stage_config(ExportConfig, source.info.head, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, source.info.task, place.progress)
+        data = load_data(chosen, source.info.head, place.progress)
         return print_outcome(stages.run_export(source, data, config, place))
 
 
@@ -61,10 +61,10 @@ def calibrate_command(
 
     chosen = Settings(project_file, settings, flags)
     source = open_checkpoint(checkpoint)
-    config = stage_config(CalibrateConfig, source.info.task, chosen, flags)
-    quantization = stage_config(QuantizeConfig, source.info.task, chosen, {})
+    config = stage_config(CalibrateConfig, source.info.head, chosen, flags)
+    quantization = stage_config(QuantizeConfig, source.info.head, chosen, {})
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, source.info.task, place.progress)
+        data = load_data(chosen, source.info.head, place.progress)
         return print_outcome(stages.run_calibrate(source, data, config, quantization, place))
 
 
@@ -94,9 +94,9 @@ def quantize_command(
 
     chosen = Settings(project_file, settings, flags)
     source, given = open_graph(graph), load_ranges(ranges) if ranges else None
-    config = stage_config(QuantizeConfig, source.info.task, chosen, flags)
+    config = stage_config(QuantizeConfig, source.info.head, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, source.info.task, place.progress)
+        data = load_data(chosen, source.info.head, place.progress)
         outcome = stages.run_quantize(source, data, config, place, given)
     if table := calibration_table(outcome.artifact):
         make_console().print(table)
@@ -127,10 +127,10 @@ def sensitivity_command(
 
     chosen = Settings(project_file, settings, flags)
     source = open_graph(graph)
-    config = stage_config(SensitivityConfig, source.info.task, chosen, flags)
-    quantization = stage_config(QuantizeConfig, source.info.task, chosen, {})
+    config = stage_config(SensitivityConfig, source.info.head, chosen, flags)
+    quantization = stage_config(QuantizeConfig, source.info.head, chosen, {})
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, source.info.task, place.progress)
+        data = load_data(chosen, source.info.head, place.progress)
         outcome = stages.run_sensitivity(source, data, config, quantization, place)
     make_console().print(sensitivity_table(outcome.artifact))
     return print_outcome(outcome)
@@ -157,7 +157,7 @@ def assemble_command(
 
     chosen = Settings(project_file, settings, flags)
     source, teacher = open_graph(graph), open_payload(baseline) if baseline else None
-    config = stage_config(AssembleConfig, source.info.task, chosen, flags)
+    config = stage_config(AssembleConfig, source.info.head, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, source.info.task, place.progress)
+        data = load_data(chosen, source.info.head, place.progress)
         return print_outcome(stages.run_assemble(source, teacher, data, config, place))

@@ -101,11 +101,8 @@ def predict_command(package: Path, texts: tuple[str, ...], pair: str | None, thr
         if as_json:
             row = {"text": text, "label": found.label, "score": found.score, **found.details}
             click.echo(json.dumps(row, ensure_ascii=False))
-        elif not runner.task.head.per_token:
-            click.echo(f"{found.label}\t{found.score:.3f}\t{text}")
         else:
-            shown = ", ".join(f"{item['type']}: {item['text']}" for item in found.details["entities"]) or "–"
-            click.echo(f"{shown}\t{found.score:.3f}\t{text}")
+            click.echo(f"{runner.task.describe(found.label, text)}\t{found.score:.3f}\t{text}")
     return ExitCode.OK
 
 

@@ -79,7 +79,7 @@ def _with_texts(study: Study, settings: tuple[str, ...], project_file: Path | No
     if reading := study.record.get("recipe", {}).get("data"):
         chosen.sources.insert(0, Source("run.json", {"data": reading}))
     with Bars(make_console()) as bars:
-        data = load_data(chosen, study.payload.manifest.task, bars)
+        data = load_data(chosen, study.payload.manifest.head, bars)
     return study.with_examples(data, flags["data"])
 
 

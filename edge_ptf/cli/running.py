@@ -14,18 +14,19 @@ from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.config import Source, StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, ExitCode
+from edge_ptf.heads import HeadSpec
 from edge_ptf.progress import Progress
 from edge_ptf.recipe import Recipe, resolve_recipe
-from edge_ptf.tasks.base import Task, TaskSpec
+from edge_ptf.tasks.base import Task
 
 Config = TypeVar("Config", bound=StageConfig)
 
 
-def stage_config(model: type[Config], task: TaskSpec | type[Task], chosen: Settings, flags: dict[str, Any]) -> Config:
+def stage_config(model: type[Config], task: HeadSpec | type[Task], chosen: Settings, flags: dict[str, Any]) -> Config:
     """One stage's options, as `compress` resolves them; the stage's own flags are the strongest."""
     section = next(name for name, field in Recipe.model_fields.items() if field.annotation is model)
     given = {name: flags[name] for name in model.model_fields if flags.get(name) is not None}
-    config: Config = getattr(_recipe(chosen, task.name, Source(COMMAND_LINE, {section: given})), section)
+    config: Config = getattr(_recipe(chosen, _task_name(task), Source(COMMAND_LINE, {section: given})), section)
     return config
 
 
@@ -34,19 +35,20 @@ def new_task(task: type[Task], data: LabelledData, chosen: Settings) -> Task:
     return tasks.create(task.spec_for(data.labels, _recipe(chosen, task.name).data.out_of_scope_label))
 
 
-def load_data(chosen: Settings, task: TaskSpec | type[Task], progress: Progress) -> LabelledData:
+def load_data(chosen: Settings, task: HeadSpec | type[Task], progress: Progress) -> LabelledData:
     """The labelled text that --data names; its labels must be those the checkpoint or package was made with."""
     from edge_ptf import data as data_package
 
-    known = task if isinstance(task, TaskSpec) else None
+    known = tasks.create(task) if isinstance(task, HeadSpec) else None
     if known:
         _check_same(chosen, "task", known.name)
         _check_same(chosen, "out_of_scope_label", known.out_of_scope_label)
-    config = _recipe(chosen, task.name).data
+    name = _task_name(task)
+    config = _recipe(chosen, name).data
     config = config.replace(out_of_scope_label=known.out_of_scope_label) if known else config
-    data = data_package.load(chosen.need("data"), tasks.get(task.name), config, progress)
-    if known and data.labels != known.labels:
-        differing = sorted(set(known.labels) ^ set(data.labels))
+    data = data_package.load(chosen.need("data"), tasks.get(name), config, progress)
+    if known and data.labels != known.head.spec.labels:
+        differing = sorted(set(known.head.spec.labels) ^ set(data.labels))
         raise BadInputError(
             f"--data has other labels than the model ({len(differing)} differ, e.g. {', '.join(differing[:3])})",
             hint="Give the data the model was fine-tuned on, or data with the same labels",
@@ -70,6 +72,10 @@ def print_outcome(outcome: Outcome[Any]) -> int:
     console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
     console.print(f"  {outcome.folder}", soft_wrap=True)
     return ExitCode.OK
+
+
+def _task_name(task: HeadSpec | type[Task]) -> str:
+    return task.task if isinstance(task, HeadSpec) else task.name
 
 
 def _recipe(chosen: Settings, task: str, *flags: Source) -> Recipe:

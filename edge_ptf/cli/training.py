@@ -62,10 +62,10 @@ def latency_table_command(
     chosen = Settings(project_file, settings, flags)
     source = open_checkpoint(checkpoint)
     profile = profiles.load(chosen.get("profile")) if chosen.get("profile") else None
-    config = settled(stage_config(LatencyTableConfig, source.info.task, chosen, flags), profile)
-    quantize = stage_config(QuantizeConfig, source.info.task, chosen, {})
+    config = settled(stage_config(LatencyTableConfig, source.info.head, chosen, flags), profile)
+    quantize = stage_config(QuantizeConfig, source.info.head, chosen, {})
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, source.info.task, place.progress)
+        data = load_data(chosen, source.info.head, place.progress)
         outcome = stages.run_latency_table(source, data, quantize, config, place)
     make_console().print(latency_table_view(outcome.artifact))
     return print_outcome(outcome)
@@ -104,9 +104,9 @@ def prune_command(
 
     chosen = Settings(project_file, settings, flags)
     source = open_checkpoint(checkpoint)
-    config = stage_config(PruneConfig, source.info.task, chosen, flags)
+    config = stage_config(PruneConfig, source.info.head, chosen, flags)
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, source.info.task, place.progress)
+        data = load_data(chosen, source.info.head, place.progress)
         latencies = open_latency_table(latency_table) if latency_table else None
         return print_outcome(stages.run_prune(source, data, config, place, latencies))
 
@@ -143,10 +143,10 @@ def distill_command(
 
     chosen = Settings(project_file, settings, flags)
     teaching, learning = open_checkpoint(teacher), open_checkpoint(student)
-    config = stage_config(DistillConfig, teaching.info.task, chosen, flags)
-    quantization = stage_config(QuantizeConfig, teaching.info.task, chosen, {})
+    config = stage_config(DistillConfig, teaching.info.head, chosen, flags)
+    quantization = stage_config(QuantizeConfig, teaching.info.head, chosen, {})
     with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, teaching.info.task, place.progress)
+        data = load_data(chosen, teaching.info.head, place.progress)
         others = [open_checkpoint(extra_teacher) for extra_teacher in extra_teachers]
         return print_outcome(
             stages.run_distill(

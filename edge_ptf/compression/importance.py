@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf import models
+from edge_ptf.heads import Head
 from edge_ptf.progress import Progress
 from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.trainer import by_length
@@ -36,7 +37,7 @@ class LayerImportance:
 
 
 def fisher(
-    model: Any, items: Sequence[Item], inputs: Sequence[str], pad: int, progress: Progress
+    model: Any, head: Head, items: Sequence[Item], inputs: Sequence[str], pad: int, progress: Progress
 ) -> list[LayerImportance]:
     """Diagonal Fisher information of the masks on heads and neurons (Kwon et al. 2022, eq. 7 and 8).
 
@@ -48,7 +49,7 @@ def fisher(
     parts = models.parts(model)
     size = models.head_size(model)
     gradients: list[tuple[list[Gradients], list[Gradients]]] = [([], []) for _ in parts]
-    for tensors, count in _labelled_batches(model, items, inputs, pad, "Importance", progress):
+    for tensors, count in _labelled_batches(model, head, items, inputs, pad, "Importance", progress):
         masks = [
             tuple(torch.ones(count, 1, width, requires_grad=True) for width in (part.num_heads, part.intermediate_size))
             for part in parts
@@ -62,7 +63,7 @@ def fisher(
                     hooks.callback(
                         part.get(part.family.feed_forward_output).register_forward_pre_hook(_masking(neurons)).remove
                     )
-            found = _gradients(model, tensors, inputs, [mask for pair in masks for mask in pair])
+            found = _gradients(model, head, tensors, inputs, [mask for pair in masks for mask in pair])
         for index, halves in enumerate(gradients):
             for rows, gradient, mask in zip(halves, found[2 * index : 2 * index + 2], masks[index], strict=True):
                 rows.append((torch.zeros_like(mask) if gradient is None else gradient)[:, 0].numpy())
@@ -70,7 +71,7 @@ def fisher(
 
 
 def fisher_hidden(
-    model: Any, items: Sequence[Item], inputs: Sequence[str], pad: int, progress: Progress
+    model: Any, head: Head, items: Sequence[Item], inputs: Sequence[str], pad: int, progress: Progress
 ) -> NDArray[np.float64]:
     """Diagonal Fisher information of one mask on the hidden states, laid on them wherever they are written: [width].
 
@@ -81,12 +82,12 @@ def fisher_hidden(
     places = [models.embedded(model)]
     places += [part.get(path) for part in models.parts(model) for path in part.family.norms]
     squares, counted = np.zeros(models.hidden_size(model)), 0
-    for tensors, count in _labelled_batches(model, items, inputs, pad, "Importance of hidden states", progress):
+    for tensors, count in _labelled_batches(model, head, items, inputs, pad, "Importance of hidden states", progress):
         mask = torch.ones(count, 1, len(squares), requires_grad=True)
         with ExitStack() as hooks:
             for place in places:
                 hooks.callback(place.register_forward_hook(_masking_output(mask)).remove)
-            (gradient,) = _gradients(model, tensors, inputs, [mask])
+            (gradient,) = _gradients(model, head, tensors, inputs, [mask])
         squares += gradient[:, 0].double().square().sum(dim=0).numpy()
         counted += count
     return squares / max(counted, 1)
@@ -102,38 +103,29 @@ def magnitude_hidden(model: Any) -> NDArray[np.float64]:
     return found
 
 
-def has_label(items: Sequence[Item]) -> bool:
-    """Whether there is anything that importance can be taken from."""
-    return any(_labelled(item) for item in items)
-
-
-def _labelled(item: Item) -> bool:
-    return item.target not in (None, -100)
-
-
 def _labelled_batches(
-    model: Any, items: Sequence[Item], inputs: Sequence[str], pad: int, title: str, progress: Progress
+    model: Any, head: Head, items: Sequence[Item], inputs: Sequence[str], pad: int, title: str, progress: Progress
 ) -> Iterator[tuple[dict[str, Any], int]]:
     """Batches of the examples that have a label, and how many are in each; meanwhile no weight has a gradient."""
-    labelled = [item for item in items if _labelled(item)]
+    labelled = [item for item in items if head.is_labelled(item.target)]
     progress.start(title, len(labelled))
     model.eval().requires_grad_(False)
     for batch in by_length(labelled, BATCH):
-        yield collate([labelled[index] for index in batch], inputs, pad), len(batch)
+        yield collate([labelled[index] for index in batch], inputs, pad, head), len(batch)
         progress.advance(len(batch))
     progress.finish()
     model.requires_grad_(True)
 
 
-def _gradients(model: Any, tensors: Mapping[str, Any], inputs: Sequence[str], masks: Sequence[Any]) -> Sequence[Any]:
+def _gradients(
+    model: Any, head: Head, tensors: Mapping[str, Any], inputs: Sequence[str], masks: Sequence[Any]
+) -> Sequence[Any]:
     """Of the loss, summed over examples, by each mask; None where the loss does not depend on it."""
     import torch
 
     with torch.enable_grad():
         logits = model(**{name: tensors[name] for name in inputs}, return_dict=True).logits
-        loss = torch.nn.functional.cross_entropy(
-            logits.reshape(-1, logits.shape[-1]), tensors["targets"].reshape(-1), reduction="sum"
-        )
+        loss = head.loss(logits, tensors["targets"], reduction="sum")
         return torch.autograd.grad(loss, masks, allow_unused=True)
 
 

@@ -22,6 +22,7 @@ from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession, interleaved_ms
 from edge_ptf.errors import BadInputError
+from edge_ptf.examples import Encoding
 from edge_ptf.graph import ExportConfig, QuantizeConfig
 from edge_ptf.graph.exporting import spread, trace
 from edge_ptf.graph.forms import Quantizer
@@ -31,7 +32,6 @@ from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
 from edge_ptf.profiles import Profile, mismatches
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Encoding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -157,13 +157,13 @@ def measure_latency_table(
     """
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
     models.family_of(model)
-    task = tasks.create(checkpoint.info.task)
+    task = tasks.create(checkpoint.info.head)
     encodings = task.encode(tokenizer, spread(data.validation, config.texts), checkpoint.info.max_length)
     if config.source == "estimated":
         table = _estimated(model, encodings, quantize, config)
     else:
         inputs, longest = model_inputs(model, tokenizer), checkpoint.info.max_length
-        table = GraphBuilder(model, task.head, inputs, longest, encodings, quantize, config).table(progress)
+        table = GraphBuilder(model, task.head.spec, inputs, longest, encodings, quantize, config).table(progress)
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return table

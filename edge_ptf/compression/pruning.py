@@ -17,7 +17,6 @@ from edge_ptf.compression.importance import (
     LayerImportance,
     fisher,
     fisher_hidden,
-    has_label,
     magnitude,
     magnitude_hidden,
     strongest,
@@ -28,6 +27,8 @@ from edge_ptf.compression.structure import best_structure
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
+from edge_ptf.examples import Example
+from edge_ptf.heads import Head
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import (
     Checkpoint,
@@ -38,7 +39,6 @@ from edge_ptf.models.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Example
 from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import labelled_items
 
@@ -255,10 +255,10 @@ def _refit_items(
     tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig
 ) -> tuple[list[Item], bool]:
     """Training texts spread over the split, and whether the answer is read from the first token alone."""
-    task = tasks.create(checkpoint.info.task)
+    task = tasks.create(checkpoint.info.head)
     items = labelled_items(tokenizer, task, data.train, checkpoint.info.max_length)
     tokens = sum(len(item.encoding.input_ids) for item in items)
-    return items[:: ceil(tokens / config.refit_tokens)], not task.head.per_token
+    return items[:: ceil(tokens / config.refit_tokens)], not task.head.spec.per_token
 
 
 def _scores(
@@ -271,22 +271,22 @@ def _scores(
 
 def _scored(
     model: Any, tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig
-) -> tuple[list[Item], tuple[str, ...], int]:
-    """The validation texts that the Fisher information is taken over, what the model is fed, and the padding id.
+) -> tuple[Head, list[Item], tuple[str, ...], int]:
+    """The head, the validation texts for the Fisher information, the names of the model's inputs, and the padding id.
 
     Raises:
         BadInputError: there is no label to take it from.
     """
-    task = tasks.create(checkpoint.info.task)
+    task = tasks.create(checkpoint.info.head)
     count = len(data.validation)
     places = np.linspace(0, count - 1, min(config.samples, count)).round().astype(int)
     items = labelled_items(tokenizer, task, [data.validation[place] for place in places], checkpoint.info.max_length)
-    if not has_label(items):
+    if not any(task.head.is_labelled(item.target) for item in items):
         raise BadInputError(
             f"none of the {len(items)} validation texts that say what matters has a label of a class",
             hint="Give more validation texts, raise prune.samples, or set prune.importance to magnitude",
         )
-    return items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
+    return task.head, items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
 
 
 def kept_subwords(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> list[int]:

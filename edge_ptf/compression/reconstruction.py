@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge_ptf import models
 from edge_ptf.models import LayerParts
 from edge_ptf.progress import Progress
-from edge_ptf.training.batching import Item, collate
+from edge_ptf.training.batching import Item, pad_inputs
 from edge_ptf.training.trainer import by_length
 
 BATCH = 32
@@ -45,9 +45,8 @@ class _Texts:
     def batches(self) -> Iterator[tuple[dict[str, Any], Any]]:
         """The model's inputs and the mask of real tokens [batch, length]."""
         for batch in by_length(self.items, BATCH):
-            tensors = collate(
-                [self.items[index] for index in batch], ("input_ids", "attention_mask", *self.inputs), self.pad
-            )
+            texts = [self.items[index] for index in batch]
+            tensors = pad_inputs(texts, ("input_ids", "attention_mask", *self.inputs), self.pad)
             yield {name: tensors[name] for name in self.inputs}, tensors["attention_mask"].bool()
 
 

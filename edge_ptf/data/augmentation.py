@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ptf.tasks.base import Example
+from edge_ptf.examples import Example
 
 PLACE_MARKS = "▁Ġ"
 """What Unigram and byte-level BPE write for the space before a word."""

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from edge_ptf.config import StageConfig, StrictModel
-from edge_ptf.tasks.base import Example
+from edge_ptf.examples import Example
 
 
 class DataConfig(StageConfig):

@@ -16,9 +16,9 @@ from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, confli
 from edge_ptf.data.unlabelled import read_unlabelled
 from edge_ptf.digests import value_digest
 from edge_ptf.errors import BadInputError, DataError
-from edge_ptf.heads import is_per_token
+from edge_ptf.examples import Example
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Example, RowError, Task
+from edge_ptf.tasks.base import RowError, Task
 
 DEFAULTS = DataConfig()
 DEMO_COLUMNS = {"demo": ("text", "label", "tokens", "tags"), "demo:ner": ("tokens", "tags")}
@@ -121,8 +121,7 @@ def _read(
 
 def _example(task: type[Task], row: Row) -> Example:
     example = task.example(row.values)
-    labels = example.label if is_per_token(task.kind) else (str(example.label),)
-    check_text(example.text, example.text_pair or "", *labels)
+    check_text(example.text, example.text_pair or "", *task.label_names(example))
     return example
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_ptf.errors import BadInputError, DataError
+from edge_ptf.heads.token import OUTSIDE
 from edge_ptf.tasks.base import RowError, Task
-from edge_ptf.tasks.token_classification import OUTSIDE
 
 SHOWN_PROBLEMS = 50
 CSV_FIELD_LIMIT = 10_000_000

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from edge_ptf.digests import value_digest
-from edge_ptf.tasks.base import Example
+from edge_ptf.examples import Example
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 

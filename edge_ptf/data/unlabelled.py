@@ -9,7 +9,8 @@ from edge_ptf.data.dataset import DataConfig
 from edge_ptf.data.readers import Columns, Findings, Row, check_text, read_file, text_lines
 from edge_ptf.data.splits import content
 from edge_ptf.errors import DataError
-from edge_ptf.tasks.base import Example, RowError, Task
+from edge_ptf.examples import Example
+from edge_ptf.tasks.base import RowError, Task
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl")
 

@@ -14,9 +14,9 @@ from pydantic import Field
 from edge_ptf.config import StrictModel, parse
 from edge_ptf.digests import tree_digest
 from edge_ptf.errors import CheckpointError, ConfigError
+from edge_ptf.heads import HeadSpec
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import LineageStep
-from edge_ptf.tasks.base import TaskSpec
 
 INFO_FILE = "graph.json"
 MODEL_FILE = "model.onnx"
@@ -47,7 +47,7 @@ class GraphInfo(StrictModel):
     """Content of `graph.json`, beside `model.onnx` and the tokenizer's files."""
 
     schema_version: Literal[2] = 2
-    task: TaskSpec
+    head: HeadSpec
     max_length: int
     base_model: str
     layers: tuple[LayerShape, ...]

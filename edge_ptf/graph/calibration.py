@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_ptf.engines.onnxruntime import GraphSession
-from edge_ptf.tasks.base import Encoding
+from edge_ptf.examples import Encoding
 
 Method = Literal["minmax", "percentile", "entropy"]
 PERCENTILES = (99.9, 99.99, 99.999)

@@ -16,11 +16,11 @@ from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import ParityError
+from edge_ptf.examples import Encoding
 from edge_ptf.graph.artifact import MODEL_FILE, Graph, GraphInfo, save_graph
 from edge_ptf.heads import HeadSpec
 from edge_ptf.models.checkpoint import INPUTS, Checkpoint, LineageStep, load_model, load_tokenizer, model_inputs
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Encoding
 
 if TYPE_CHECKING:
     import torch
@@ -50,13 +50,13 @@ def export(
     progress.start("Export", 3)
     model = load_model(checkpoint)
     tokenizer = load_tokenizer(checkpoint.path)
-    task = tasks.create(checkpoint.info.task)
-    traced = trace(model, model_inputs(model, tokenizer), config.opset, task.head)
+    task = tasks.create(checkpoint.info.head)
+    traced = trace(model, model_inputs(model, tokenizer), config.opset, task.head.spec)
     inputs = tuple(item.name for item in traced.graph.input)  # without attention nothing looks at its mask
     progress.advance()
     onnx.checker.check_model(traced, full_check=True)
     info = GraphInfo(
-        task=checkpoint.info.task,
+        head=checkpoint.info.head,
         max_length=checkpoint.info.max_length,
         base_model=checkpoint.info.base_model,
         layers=checkpoint.info.layers,
@@ -69,7 +69,7 @@ def export(
     progress.advance()
     examples = spread(data.validation, config.parity_texts)
     encodings = task.encode(tokenizer, examples, info.max_length)
-    difference = largest_difference(model, graph.path / MODEL_FILE, encodings, inputs, task.head)
+    difference = largest_difference(model, graph.path / MODEL_FILE, encodings, inputs, task.head.spec)
     if not difference <= config.parity_tolerance:
         raise ParityError(
             f"the exported graph differs from PyTorch by {difference:.2g} in a logit (allowed: "

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from edge_ptf.engines.onnxruntime import GraphSession, logit_distance
+from edge_ptf.examples import Encoding
 from edge_ptf.graph import calibration, fp16, linear_ops, optimizations, rewrite, smoothing
 from edge_ptf.graph.quantization_scheme import QuantizeConfig
 from edge_ptf.graph.ranges import Ranges, transferred
-from edge_ptf.tasks.base import Encoding
 
 
 class Quantizer:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.examples import Encoding
 from edge_ptf.graph import optimizations
-from edge_ptf.tasks.base import Encoding
 
 OPSET = 19
 """The first operator set whose Q/DQ nodes take FP16."""

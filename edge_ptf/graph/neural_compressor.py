@@ -26,13 +26,13 @@ from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import feeds
 from edge_ptf.errors import CheckpointError, MissingExtraError
+from edge_ptf.examples import Encoding
 from edge_ptf.graph import linear_ops
 from edge_ptf.graph.exporting import spread, traceable
 from edge_ptf.graph.quantization_scheme import QuantizeConfig
 from edge_ptf.graph.ranges import Affine, Ranges, save_ranges
 from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Encoding
 
 PACKAGE = "neural-compressor"
 LIBRARIES = (PACKAGE, "torchao")
@@ -79,7 +79,7 @@ def calibrate(
     """
     require_compressor()
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
-    task, length = tasks.create(checkpoint.info.task), checkpoint.info.max_length
+    task, length = tasks.create(checkpoint.info.head), checkpoint.info.max_length
     encodings = task.encode(tokenizer, spread(data.validation, config.texts), length)
     order = np.random.default_rng(config.seed).permutation(len(encodings))
     try:

@@ -159,7 +159,7 @@ def _first_row(model: Any, index: str, longest: int) -> int | None:
     from onnx import TensorProto, helper
 
     from edge_ptf.engines.onnxruntime import GraphSession
-    from edge_ptf.tasks.base import Encoding
+    from edge_ptf.examples import Encoding
 
     probe = onnx.ModelProto()
     probe.CopyFrom(model)

@@ -12,6 +12,7 @@ from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession, logit_distance
 from edge_ptf.errors import BadInputError
+from edge_ptf.examples import Encoding
 from edge_ptf.graph import fp16
 from edge_ptf.graph.artifact import MODEL_FILE, Graph, save_graph
 from edge_ptf.graph.exporting import spread
@@ -21,7 +22,6 @@ from edge_ptf.graph.ranges import Ranges
 from edge_ptf.graph.saturation import saturation
 from edge_ptf.models.checkpoint import LineageStep, load_tokenizer
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Encoding
 
 SATURATION_TEXTS = 32
 """Texts by which saturation is counted, spread over the lengths."""
@@ -58,7 +58,7 @@ def quantize(
             hint="Choose it: --mode static, without --smooth",
         )
     progress.start("Quantize", 3)
-    task, tokenizer = tasks.create(graph.info.task), load_tokenizer(graph.path)
+    task, tokenizer = tasks.create(graph.info.head), load_tokenizer(graph.path)
     encodings = task.encode(tokenizer, spread(data.validation, config.calibration_texts), graph.info.max_length)
     quantizer = Quantizer(graph.model, graph.info.max_length, config, encodings, ranges)
     model = quantizer.shipped(config.keep_fp32)

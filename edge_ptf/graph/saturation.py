@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.engines.onnxruntime import GraphSession
-from edge_ptf.tasks.base import Encoding
+from edge_ptf.examples import Encoding
 
 LARGEST_ACTIVATION = 255
 LOWEST, HIGHEST = -(1 << 15), (1 << 15) - 1

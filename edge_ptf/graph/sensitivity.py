@@ -18,6 +18,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.engines.onnxruntime import GraphSession, interleaved_ms, logit_distance
 from edge_ptf.errors import BadInputError, PackageError
+from edge_ptf.examples import Encoding, Example, Logits
 from edge_ptf.graph import linear_ops
 from edge_ptf.graph.artifact import Graph
 from edge_ptf.graph.exporting import spread
@@ -26,7 +27,7 @@ from edge_ptf.graph.quantization_scheme import QuantizeConfig
 from edge_ptf.machine import this_machine
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Encoding, Example, Logits, Task
+from edge_ptf.tasks.base import Task
 
 FILE = "sensitivity.json"
 
@@ -182,7 +183,7 @@ class _Trial:
         self, graph: Graph, data: LabelledData, config: SensitivityConfig, quantization: QuantizeConfig
     ) -> None:
         self.config = config
-        self.task: Task = tasks.create(graph.info.task)
+        self.task: Task = tasks.create(graph.info.head)
         self.metric = self.task.metrics[0]
         self.examples: list[Example] = spread(data.validation, config.texts)
         self.encodings = self._encoded(graph, self.examples)
@@ -231,7 +232,7 @@ class _Trial:
 
     def _metric(self, logits: Sequence[Logits]) -> float:
         answered = [
-            self.task.decode(row, encoding, example.text).label
+            self.task.head.decode(row, encoding, example.text).label
             for row, encoding, example in zip(logits, self.encodings, self.examples, strict=True)
         ]
         rows = self.metric.per_example([example.label for example in self.examples], answered)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.engines.onnxruntime import GraphSession
-from edge_ptf.tasks.base import Encoding
+from edge_ptf.examples import Encoding
 
 Channels = NDArray[np.float32]
 LINEAR_OPS = ("MatMul", "Gemm", "Attention")

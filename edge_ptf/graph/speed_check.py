@@ -61,7 +61,7 @@ def check_speed(
     """
     from edge_ptf.statistics import log_mean_limits  # scipy, which a device does not need
 
-    task, tokenizer = tasks.create(full.info.task), load_tokenizer(full.path)
+    task, tokenizer = tasks.create(full.info.head), load_tokenizer(full.path)
     encodings = task.encode(tokenizer, spread(data.validation, config.texts), full.info.max_length)
     ratios = []
     progress.start("INT8 beside FP32", config.repeats)

@@ -1,7 +1,25 @@
-"""Heads: what the outputs of a graph mean."""
+"""Heads: what the outputs of a graph mean. One file for each kind, and one line here."""
 
 from __future__ import annotations
 
-from edge_ptf.heads.spec import LOGITS, LOGITS_AXES, HeadSpec, OutputSpec, is_per_token
+from edge_ptf.heads.base import Head, LogitLoss, Target
+from edge_ptf.heads.encoding import encode
+from edge_ptf.heads.spec import LOGITS, HeadSpec, OutputSpec
+from edge_ptf.heads.text import TextHead
+from edge_ptf.heads.token import TokenHead
 
-__all__ = ["LOGITS", "LOGITS_AXES", "HeadSpec", "OutputSpec", "is_per_token"]
+HEADS: dict[str, type[Head]] = {head.kind: head for head in (TextHead, TokenHead)}
+"""Every kind of head."""
+
+__all__ = [
+    "HEADS",
+    "LOGITS",
+    "Head",
+    "HeadSpec",
+    "LogitLoss",
+    "OutputSpec",
+    "Target",
+    "TextHead",
+    "TokenHead",
+    "encode",
+]

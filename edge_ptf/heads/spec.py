@@ -12,13 +12,6 @@ Axis = Literal["batch", "token", "label"]
 
 LOGITS = "logits"
 """The output role that every kind has."""
-LOGITS_AXES: dict[str, tuple[Axis, ...]] = {"text": ("batch", "label"), "token": ("batch", "token", "label")}
-"""The axes of the logits, by the kind of head."""
-
-
-def is_per_token(kind: str) -> bool:
-    """Whether a head of this kind gives logits for each token."""
-    return "token" in LOGITS_AXES[kind]
 
 
 class OutputSpec(StrictModel):
@@ -30,7 +23,7 @@ class OutputSpec(StrictModel):
 
 
 class HeadSpec(StrictModel):
-    """What must be known to turn the outputs of a graph into answers."""
+    """What must be known to turn the outputs of a graph into answers. Checkpoint, graph and manifest carry it."""
 
     name: str
     task: str = Field(description="Task name, as in --task.")
@@ -43,16 +36,24 @@ class HeadSpec(StrictModel):
 
     @model_validator(mode="after")
     def _outputs_fit_the_kind(self) -> HeadSpec:
-        if self.kind not in LOGITS_AXES:
-            raise ValueError(f"'{self.kind}' is not a known kind of head ({', '.join(LOGITS_AXES)})")
+        from edge_ptf.heads import HEADS  # the heads themselves need this module
+
+        if self.kind not in HEADS:
+            raise ValueError(f"'{self.kind}' is not a known kind of head ({', '.join(HEADS)})")
         if LOGITS not in self.outputs:
             raise ValueError(f"the head '{self.name}' has no output '{LOGITS}'")
-        if self.logits.axes != LOGITS_AXES[self.kind]:
-            raise ValueError(f"the logits of the kind '{self.kind}' have the axes {', '.join(LOGITS_AXES[self.kind])}")
+        axes = HEADS[self.kind].logits_axes
+        if self.logits.axes != axes:
+            raise ValueError(f"the logits of the kind '{self.kind}' have the axes {', '.join(axes)}")
         for role, output in self.outputs.items():
             if output.axes[:1] != ("batch",) or output.axes.count("batch") != 1:
                 raise ValueError(f"the axes of the output '{role}' do not begin with batch, or name it twice")
+        HEADS[self.kind].read_options(self.options)
         return self
+
+    def with_options(self, **changes: Any) -> HeadSpec:
+        """The spec with some options changed."""
+        return self.replace(options={**self.options, **changes})
 
     @property
     def logits(self) -> OutputSpec:

@@ -20,8 +20,9 @@ from edge_ptf import models, tasks
 from edge_ptf.config import StrictModel, parse
 from edge_ptf.digests import tree_digest
 from edge_ptf.errors import CheckpointError, ConfigError
+from edge_ptf.heads import HeadSpec
 from edge_ptf.models import LayerShape
-from edge_ptf.tasks.base import Task, TaskSpec
+from edge_ptf.tasks.base import Task
 
 INFO_FILE = "edge_ptf.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -42,7 +43,7 @@ class CheckpointInfo(StrictModel):
     """Content of `edge_ptf.json`."""
 
     schema_version: Literal[2] = 2
-    task: TaskSpec
+    head: HeadSpec
     max_length: int = Field(gt=2, description="Longest sequence in tokens, special tokens included.")
     base_model: str = Field(description="Hub id or directory name of the pretrained model.")
     head_size: int = Field(gt=0, description="Width of one attention head.")
@@ -87,20 +88,14 @@ def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> 
     Args:
         dropout: replaces the dropout of hidden states and attention; None keeps the model's own.
     """
-    labels = task.spec.labels
-    changes: dict[str, Any] = {
-        "num_labels": len(labels),
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: index for index, label in enumerate(labels)},
-    }
     with _quiet():
-        config = _config(path, **changes)
+        config = _config(path, **task.head.model_config())
         if dropout is not None:
             for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
                 if hasattr(config, name):
                     setattr(config, name, dropout)
         options = {"ignore_mismatched_sizes": True, "output_loading_info": True, **_loading(config)}
-        model, found = _loaded(path, lambda: task.auto_model().from_pretrained(path, **options))
+        model, found = _loaded(path, lambda: task.head.auto_model().from_pretrained(path, **options))
     _encoder_only(path, model)
     _check_encoder(path, model, found)
     return model
@@ -121,7 +116,7 @@ def _check_encoder(path: Path, model: Any, found: Mapping[str, Any]) -> None:
 def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> CheckpointInfo:
     """The info of a model that was just loaded, its layers as they are."""
     return CheckpointInfo(
-        task=task.spec,
+        head=task.head.spec,
         max_length=min(max_length, longest_sequence(model.config)),
         base_model=base_name,
         head_size=models.head_size(model),
@@ -206,10 +201,10 @@ def load_model(checkpoint: Checkpoint) -> Any:
     """
     from safetensors.torch import load_file
 
-    task = tasks.create(checkpoint.info.task)
+    head = tasks.create(checkpoint.info.head).head
     with _quiet():
         config = _config(checkpoint.path)
-        model = _loaded(checkpoint.path, lambda: task.auto_model().from_config(config))
+        model = _loaded(checkpoint.path, lambda: head.auto_model().from_config(config))
     _encoder_only(checkpoint.path, model)
     there, wanted = len(models.shapes(model)), len(checkpoint.info.layers)
     if there != wanted:

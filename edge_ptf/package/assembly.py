@@ -20,6 +20,7 @@ from edge_ptf.data.augmentation import spliced
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import BadInputError, ParityError
+from edge_ptf.examples import Encoding, Example, Logits
 from edge_ptf.graph.artifact import Graph
 from edge_ptf.graph.exporting import spread
 from edge_ptf.graph.rewrite import shift_output
@@ -42,7 +43,7 @@ from edge_ptf.package.payload import Payload, write_payload
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
 from edge_ptf.package.tokenizers import TableTokenizer, UnsupportedTokenizerError, prove_tables, tokenizer_tables
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Encoding, Example, Logits, Task
+from edge_ptf.tasks.base import Task
 
 PAYLOAD_FILE = "payload.eptf"
 TABLES_FILE = "tokenizer.bin"
@@ -86,7 +87,7 @@ def assemble(
     out.mkdir(parents=True, exist_ok=True)
     model, info = graph.model.read_bytes(), graph.info
     document = plain_document((graph.path / "tokenizer.json").read_bytes())
-    tokenizer, task = PackageTokenizer(document, info.inputs), tasks.create(info.task)
+    tokenizer, task = PackageTokenizer(document, info.inputs), tasks.create(info.head)
     texts = spread(data.validation, config.parity_texts)
     _compare_tokenizers(graph, task, tokenizer, texts)
     tables, entry = _tables(document, tokenizer, info.max_length, texts)
@@ -96,13 +97,13 @@ def assemble(
     if baseline is not None:
         task, shift = _following(baseline, task, session, tokenizer, info.max_length, data.validation, ask)
         if shift is not None:
-            model = _shifted(model, task.head.logits.tensor, shift)
+            model = _shifted(model, task.head.spec.logits.tensor, shift)
             session = GraphSession(model)
-            added = {name: float(value) for name, value in zip(task.spec.labels, shift, strict=True) if value}
+            added = {name: float(value) for name, value in zip(task.head.spec.labels, shift, strict=True) if value}
             steps = (*steps, LineageStep(stage="assemble", facts={"added_to_logits": added}))
-    elif task.tunes:
+    elif task.head.tunes:
         logits = ask("Assemble", session, task.encode(tokenizer, data.validation, info.max_length))
-        task = tasks.create(task.calibrated(logits, [example.label for example in data.validation]))
+        task = tasks.create(task.head.tuned(logits, [example.label for example in data.validation]))
 
     paired = bool(data.train) and data.train[0].text_pair is not None
     tolerance = TOLERANCE[info.scheme.precision]
@@ -114,14 +115,14 @@ def assemble(
         "tokenizer.json": document,
         "tokenizer_config.json": (graph.path / "tokenizer_config.json").read_bytes(),
         "config.json": json.dumps(config_json, indent=1, ensure_ascii=False).encode(),
-        "labels.txt": "".join(f"{label}\n" for label in task.spec.labels).encode(),
+        "labels.txt": "".join(f"{label}\n" for label in task.head.spec.labels).encode(),
         **({entry.tables: tables} if entry.tables else {}),
         "golden.jsonl": "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode(),
     }
     manifest = Manifest(
         name=config.name or "package",
         graphs=(_graph_entry(graph, session),),
-        heads=(HeadEntry(**task.head.model_dump(), graph="main", text_pairs=paired),),
+        heads=(HeadEntry(**task.head.spec.model_dump(), graph="main", text_pairs=paired),),
         tokenizer=entry,
         golden=GoldenEntry(count=len(lines), tolerance=tolerance),
         engine=EngineEntry(**{name: getattr(config, name) for name in EngineEntry.model_fields}),
@@ -173,23 +174,23 @@ def _following(
 ) -> tuple[Task, NDArray[np.float32] | None]:
     """The task, and what to add to the logits, such that the baseline's operating point is kept."""
     manifest, full = baseline.manifest, GraphSession(baseline.model(), output=baseline.manifest.heads[0].logits.tensor)
-    theirs = tasks.create(manifest.task)
-    if theirs.spec.replace(threshold=None) != task.spec.replace(threshold=None):
+    theirs = tasks.create(manifest.head)
+    if theirs.head.untuned != task.head.untuned:
         raise BadInputError(
             f"{baseline.path}: the baseline has another task or other labels than the graph",
             hint="Give the payload of the teacher that this model was made from",
         )
-    if theirs.spec.threshold is None and not task.shifts:
+    if theirs.head.spec == theirs.head.untuned and not task.head.shifts:
         return task, None
     texts = threshold_texts(validation)
     encodings = theirs.encode(baseline.tokenizer(full.inputs), texts, manifest.tokenizer.max_length)
     answers = [
-        theirs.decode(logits, encoding, example.text).label
+        theirs.head.decode(logits, encoding, example.text).label
         for logits, encoding, example in zip(ask("Ask the baseline", full, encodings), encodings, texts, strict=True)
     ]
     encodings = task.encode(tokenizer, texts, max_length)
     logits = ask("Assemble", session, encodings)
-    return tasks.create(task.matched(logits, answers)), task.matched_shift(logits, encodings, answers)
+    return tasks.create(task.head.matched(logits, answers)), task.head.matched_shift(logits, encodings, answers)
 
 
 def _shifted(model: bytes, output: str, shift: NDArray[np.float32]) -> bytes:

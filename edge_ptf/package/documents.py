@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from edge_ptf import tasks
 from edge_ptf.digests import bytes_digest, value_digest
 from edge_ptf.package.manifest import Manifest
 
@@ -13,8 +14,8 @@ KNOWN_LICENCES = {"minilm-l6": "Apache-2.0", "sentence-transformers/all-MiniLM-L
 
 def model_card(manifest: Manifest) -> str:
     """Markdown with the front matter that model hubs read."""
-    task, graph = manifest.task, manifest.graph
-    labels = ", ".join(task.labels[:12]) + (f", … ({len(task.labels)} in all)" if len(task.labels) > 12 else "")
+    head, graph = manifest.head, manifest.graph
+    labels = ", ".join(head.labels[:12]) + (f", … ({len(head.labels)} in all)" if len(head.labels) > 12 else "")
     layers = ", ".join(f"{layer.num_heads} heads / {layer.intermediate_size} neurons" for layer in graph.layers)
     scheme = graph.scheme
     form = (
@@ -24,24 +25,22 @@ def model_card(manifest: Manifest) -> str:
         + (", per channel" if scheme.per_channel else "")
         + ("" if scheme.non_int8_dtype == "fp32" else f", the rest {scheme.non_int8_dtype.upper()}")
     )
-    scope = ""
-    if task.out_of_scope_label is not None:
-        threshold = "not set" if task.threshold is None else f"{task.threshold:.3f}, chosen on validation"
-        scope = f"- Out-of-scope label: `{task.out_of_scope_label}`; threshold on the probability: {threshold}\n"
+    task = tasks.create(head)
+    settings = "".join(f"- {title.capitalize()}: {value}\n" for title, value in task.head.settings().items())
     steps = "\n".join(f"{number}. {step.stage}" for number, step in enumerate(manifest.lineage.steps, 1))
     return f"""---
 library_name: onnx
-pipeline_tag: {task.name}
+pipeline_tag: {task.pipeline_tag}
 base_model: {json.dumps(manifest.lineage.base_model, ensure_ascii=False)}
 tags: [edge-ptf, onnx]
 ---
 
 # {manifest.name}
 
-An encoder for {task.name}, made from `{manifest.lineage.base_model}` by edge-ptf.
+An encoder for {head.task}, made from `{manifest.lineage.base_model}` by edge-ptf.
 
 - Labels: {labels}
-{scope}- Layers: {layers or "as in the base model"}
+{settings}- Layers: {layers or "as in the base model"}
 - Form: {form}; ONNX opset {graph.opset}
 - Longest text: {manifest.tokenizer.max_length} tokens, longer texts are cut
 - Training data: fingerprint `{manifest.lineage.data[:16]}…`
@@ -102,7 +101,7 @@ def bill_of_materials(manifest: Manifest, model: bytes, licence: str) -> bytes:
                 "bom-ref": "model",
                 "name": manifest.name,
                 "hashes": [{"alg": "SHA-256", "content": bytes_digest(model)}],
-                "modelCard": {"modelParameters": {"task": manifest.task.name}},
+                "modelCard": {"modelParameters": {"task": manifest.head.task}},
             }
         },
         "components": components,

@@ -12,8 +12,9 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError, model_valid
 
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import PackageError
+from edge_ptf.examples import Example
 from edge_ptf.package.rounding import rounding_effects
-from edge_ptf.tasks.base import Example, Task
+from edge_ptf.tasks.base import Task
 
 TOLERANCE = {"fp32": 1e-3, "fp16": 0.02, "int8": 0.05}
 """Largest accepted difference of a logit, as a share of the text's largest one, by the precision of the graph:
@@ -125,16 +126,16 @@ def golden_lines(
     for example, encoding, effect in zip(examples, encodings, effects, strict=True):
         text, pair, own = example.text, example.text_pair, ceil(200 * effect) / 100
         logits = session.logits(encoding)
-        answer = task.decode(logits, encoding, text).label
+        answer = task.head.decode(logits, encoding, text).label
         lines.append(
             {
                 "text": text,
                 **({"text_pair": pair} if pair is not None else {}),
                 "input_ids": encoding.input_ids,
                 **({"token_type_ids": encoding.token_type_ids} if encoding.token_type_ids is not None else {}),
-                "outputs": {task.head.logits.tensor: _six_digits(logits.tolist())},
+                "outputs": {task.head.spec.logits.tensor: _six_digits(logits.tolist())},
                 **({"tolerance": own} if own > tolerance else {}),
-                "answers": {task.head.name: answer},
+                "answers": {task.head.spec.name: answer},
             }
         )
     return lines

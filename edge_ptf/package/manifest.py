@@ -12,7 +12,6 @@ from edge_ptf.graph.artifact import Scheme
 from edge_ptf.heads import HeadSpec, OutputSpec
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import LineageStep
-from edge_ptf.tasks.base import TaskSpec
 
 FORMAT = "edge-ptf-package"
 MAJOR = 2
@@ -80,7 +79,7 @@ class HeadEntry(HeadSpec):
     @model_validator(mode="after")
     def _declares_a_task(self) -> HeadEntry:
         try:
-            tasks.spec_of(self)
+            tasks.create(self)
         except BadInputError as error:
             raise ValueError(str(error)) from None
         return self
@@ -158,9 +157,10 @@ class Manifest(Part):
     files: tuple[FileEntry, ...] = Field(description="Every file but this one and what sealing adds.")
 
     @property
-    def task(self) -> TaskSpec:
-        """The first head's task."""
-        return tasks.spec_of(self.heads[0])
+    def head(self) -> HeadSpec:
+        """The declaration of the first head."""
+        first = self.heads[0]
+        return HeadSpec(**{name: getattr(first, name) for name in HeadSpec.model_fields})
 
     @property
     def graph(self) -> GraphEntry:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from edge_ptf.engines.onnxruntime import GraphSession
-from edge_ptf.tasks.base import Encoding
+from edge_ptf.examples import Encoding
 
 STEP = 1e-6
 """Of an FP32 weight, relative: about what sums of a few hundred products differ by in another order."""

@@ -10,12 +10,12 @@ import numpy as np
 from edge_ptf import tasks
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import VerificationError
+from edge_ptf.examples import Encoding, Logits
 from edge_ptf.heads import HeadSpec, OutputSpec
 from edge_ptf.machine import this_machine
 from edge_ptf.package.golden import GoldenCase, golden_cases
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload, open_payload
-from edge_ptf.tasks.base import Encoding, Logits
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
     models = {graph.name: payload.read(graph.file) for graph in manifest.graphs}
     sessions = {output.tensor: GraphSession(models[head.graph], threads, output.tensor) for head, output in outputs}
     tokenizer = payload.tokenizer(sessions[manifest.heads[0].logits.tensor].inputs)
-    task, worst = tasks.create(manifest.task), 0.0
+    task, worst = tasks.create(manifest.head), 0.0
     for number, case in enumerate(cases, 1):
         place = f"{path}: golden text {number}"
         encoding = task.encode(tokenizer, [case.example], manifest.tokenizer.max_length)[0]

@@ -52,7 +52,7 @@ def _facts(left: Study, right: Study) -> Iterator[Row]:
     said: dict[str, Callable[[Study], str]] = {
         "package": lambda study: study.payload.manifest.name,
         "payload": lambda study: study.payload.digest[:12],
-        "task": lambda study: study.payload.manifest.task.name,
+        "task": lambda study: study.payload.manifest.head.task,
         "made from": lambda study: study.payload.manifest.lineage.base_model,
         "layers": lambda study: str(len(study.payload.manifest.graph.layers)),
         "form": _form,

@@ -55,7 +55,7 @@ def drawings(study: Study) -> dict[str, Any]:
         rows = answers.class_changes(study.baseline, study.accuracy)
         if sum(row.change is not None for row in rows) > 2:
             found["classes"] = plots.class_scatter(rows)
-        pairs = answers.confusions(create(study.payload.manifest.task), study.accuracy)
+        pairs = answers.confusions(create(study.payload.manifest.head), study.accuracy)
         names = _class_order(pairs)
         if pairs:
             found["matrix"] = plots.confusion(pairs, names)
@@ -93,7 +93,7 @@ def accuracy(study: Study) -> dict[str, Any] | None:
     """Metrics, classes and the most confused pairs."""
     if study.accuracy is None:
         return None
-    task = create(study.payload.manifest.task)
+    task = create(study.payload.manifest.head)
     before = answers.confusions(task, study.baseline) if study.baseline else Pairs()
     after = answers.confusions(task, study.accuracy)
     mistakes = sorted({pair for pair in (*before, *after) if pair[0] != pair[1]})
@@ -121,7 +121,7 @@ def changes(study: Study) -> dict[str, Any] | None:
     """The examples that either side answers wrongly: strings once, rows as short lists of numbers."""
     if study.accuracy is None or study.baseline is None:
         return None
-    task = create(study.payload.manifest.task)
+    task = create(study.payload.manifest.head)
     words: dict[str, int] = {}
 
     def word(label: Any, text: str | None) -> int:

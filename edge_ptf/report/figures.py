@@ -46,7 +46,7 @@ class Percentile:
 
 def metrics_of(study: Study) -> tuple[Metric, ...]:
     """Every metric of the package's task, the steering one first."""
-    return create(study.payload.manifest.task).metrics
+    return create(study.payload.manifest.head).metrics
 
 
 def figures(study: Study) -> list[Figure]:

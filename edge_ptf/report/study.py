@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, PackageError
+from edge_ptf.examples import Example
 from edge_ptf.package import open_payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
 from edge_ptf.package.payload import Payload
 from edge_ptf.profiles import load, mismatches, names
-from edge_ptf.tasks.base import Example
 
 RECORD = "run.json"
 Record = Mapping[str, Any]

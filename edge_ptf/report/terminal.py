@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edge_ptf import statistics
+from edge_ptf import statistics, tasks
 from edge_ptf.compression import LatencyTable
 from edge_ptf.config import Source
 from edge_ptf.graph.artifact import Graph
@@ -232,13 +232,11 @@ def class_table(accuracy: AccuracyEvidence) -> RenderableType:
 def package_table(payload: Payload) -> RenderableType:
     """What a package is: task, form, needs, lineage, files."""
     manifest = payload.manifest
-    graph, task = manifest.graph, manifest.task
-    scope = "" if task.out_of_scope_label is None else f", out of scope: {task.out_of_scope_label}"
-    if task.threshold is not None:
-        scope += f" below {task.threshold:.3f}"
+    graph, task = manifest.graph, tasks.create(manifest.head)
+    settings = "".join(f", {title}: {value}" for title, value in task.head.settings().items())
     rows = {
         "payload": payload.digest,
-        "task": f"{task.name}, {len(task.labels)} labels{scope}",
+        "task": f"{task.name}, {len(manifest.head.labels)} labels{settings}",
         "form": f"{graph.scheme}, opset {graph.opset}, {len(graph.layers)} layers",
         "needs": " or ".join(f"{name} ≥ {least}" for name, least in manifest.requires.engines.items())
         + (f", one of {', '.join(manifest.requires.isa_any)} on x86" if manifest.requires.isa_any else ""),

@@ -69,7 +69,7 @@ class Subject:
         before = clock()
         logits = runner.session.run(feeds)
         after = clock()
-        runner.task.decode(logits, encoding, text)
+        runner.task.head.decode(logits, encoding, text)
         end = clock()
         parts = (end - begin, before - begin, after - before, end - after)
         whole, tokenize, engine, decode = (part / 1e6 for part in parts)

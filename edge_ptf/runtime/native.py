@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.errors import BadInputError, EdgePtfError, EnvironmentFault, ExitCode, PackageError, VerificationError
-from edge_ptf.tasks.base import Prediction
+from edge_ptf.examples import Prediction
 
 ABI_VERSION = 2
 LIBRARY_VARIABLE = "EDGE_PTF_RUNNER_LIBRARY"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from edge_ptf import tasks
 from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.examples import Encoding, Example, Logits, Prediction
 from edge_ptf.package.payload import Payload
-from edge_ptf.tasks.base import Encoding, Example, Logits, Prediction
 
 
 class Runner:
@@ -16,7 +16,7 @@ class Runner:
         self.payload = payload
         self.session = GraphSession(payload.model(), threads, manifest.heads[0].logits.tensor)
         self.tokenizer = payload.tokenizer(self.session.inputs)
-        self.task = tasks.create(manifest.task)
+        self.task = tasks.create(manifest.head)
         self.max_length = manifest.tokenizer.max_length
 
     def encode(self, text: str, text_pair: str | None = None) -> Encoding:
@@ -30,4 +30,4 @@ class Runner:
     def answer(self, text: str, text_pair: str | None = None) -> Prediction:
         """The label (or tags), its probability, and details."""
         encoding = self.encode(text, text_pair)
-        return self.task.decode(self.logits(encoding), encoding, text)
+        return self.task.head.decode(self.logits(encoding), encoding, text)

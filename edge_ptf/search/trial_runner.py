@@ -91,7 +91,7 @@ class TrialRunner:
     @property
     def task(self) -> Task:
         """What the teacher and every student do."""
-        return tasks.create(self.teacher.info.task)
+        return tasks.create(self.teacher.info.head)
 
     def trial(
         self, name: str, why: str, overrides: Overrides, predicted: Prediction, watch: Watch | None = None

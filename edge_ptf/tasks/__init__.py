@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_ptf.errors import BadInputError, near_matches
 from edge_ptf.heads import HeadSpec
-from edge_ptf.tasks.base import Task, TaskSpec
+from edge_ptf.tasks.base import Task
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
 
@@ -27,16 +27,11 @@ def get(name: str) -> type[Task]:
     return _TASKS[name]
 
 
-def create(spec: TaskSpec) -> Task:
-    """The task a spec describes, ready to encode and decode."""
-    return get(spec.name)(spec)
-
-
-def spec_of(head: HeadSpec) -> TaskSpec:
-    """The spec of the task that a head declares.
+def create(spec: HeadSpec) -> Task:
+    """The task that a head belongs to, with this head.
 
     Raises:
         BadInputError: there is no such task.
-        ValueError: the head does not fit the task.
+        ValueError: the head is of another kind than the task's.
     """
-    return get(head.task).spec_of(head)
+    return get(spec.task)(spec)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edge_ptf.tasks.base import Encoding
+from edge_ptf.examples import Encoding
+from edge_ptf.heads import Head, Target
 
 POOL_BATCHES = 64
 """Batches that are sorted together: enough for little padding, few enough that neighbours still change each epoch."""
@@ -17,15 +18,11 @@ POOL_BATCHES = 64
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One text to train on: tokens, target (None for a text without label), and its row in the teacher's outputs.
-
-    The target is a list with one id for each token where the head's logits are `per_token`.
-    """
+    """One text to train on: its tokens, its target in the form of the head, and its row in the teacher's outputs."""
 
     encoding: Encoding
-    target: int | list[int] | None
+    target: Target
     row: int
-    per_token: bool = False
 
 
 class LengthGroupedBatches:
@@ -57,24 +54,29 @@ class LengthGroupedBatches:
             yield [int(member) for member in batches[index]]
 
 
-def collate(items: Sequence[Item], inputs: Sequence[str], pad: int) -> dict[str, Any]:
-    """One padded batch: the model's inputs [batch, length], `targets` [batch] or [batch, length], `rows` [batch]."""
+def pad_inputs(items: Sequence[Item], inputs: Sequence[str], pad: int) -> dict[str, Any]:
+    """The model's inputs for one batch, int64 [batch, length]."""
     import torch
 
     longest = max(len(item.encoding.input_ids) for item in items)
     ids = torch.full((len(items), longest), pad, dtype=torch.long)
     mask = torch.zeros((len(items), longest), dtype=torch.long)
     types = torch.zeros((len(items), longest), dtype=torch.long)
-    per_token = items[0].per_token
-    targets = torch.full((len(items), longest) if per_token else (len(items),), -100, dtype=torch.long)
     for index, item in enumerate(items):
         length = len(item.encoding.input_ids)
         ids[index, :length] = torch.tensor(item.encoding.input_ids)
         mask[index, :length] = 1
         if item.encoding.token_type_ids:
             types[index, :length] = torch.tensor(item.encoding.token_type_ids)
-        if item.target is not None:
-            (targets[index, :length] if per_token else targets[index]).copy_(torch.tensor(item.target))
     known = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    return {name: known[name] for name in inputs}
+
+
+def collate(items: Sequence[Item], inputs: Sequence[str], pad: int, head: Head) -> dict[str, Any]:
+    """One padded batch: the model's inputs [batch, length], `targets` with the head's `target_axes`, `rows` [batch]."""
+    import torch
+
+    longest = max(len(item.encoding.input_ids) for item in items)
+    targets = torch.from_numpy(head.batch_targets([item.target for item in items], longest))
     rows = torch.tensor([item.row for item in items])
-    return {**{name: known[name] for name in inputs}, "targets": targets, "rows": rows}
+    return {**pad_inputs(items, inputs, pad), "targets": targets, "rows": rows}

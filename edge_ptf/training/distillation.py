@@ -15,6 +15,7 @@ from edge_ptf.config import StageConfig
 from edge_ptf.data.augmentation import near_words, spliced, split_words, substituted
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
+from edge_ptf.examples import Example
 from edge_ptf.graph.quantization_scheme import QuantizeConfig
 from edge_ptf.models.checkpoint import (
     Checkpoint,
@@ -25,7 +26,7 @@ from edge_ptf.models.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Example, Task
+from edge_ptf.tasks.base import Task
 from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item
 from edge_ptf.training.distillation_loss import DistillationLoss
@@ -113,7 +114,7 @@ def distill(
         BadInputError: teachers and student do not belong together, or there is no such quantization.
         TrainingStopped: `watch` stopped it.
     """
-    if teacher.info.task.labels != student.info.task.labels:
+    if teacher.info.head.labels != student.info.head.labels:
         raise BadInputError(
             f"{student.path} has other labels than {teacher.path}", hint="Prune the student from that teacher"
         )
@@ -121,7 +122,7 @@ def distill(
     from transformers import set_seed
 
     set_seed(config.seed)
-    task, info = tasks.create(student.info.task), student.info
+    task, info = tasks.create(student.info.head), student.info
     taught, teaching = load_model(student), load_model(teacher)
     widths = [models.hidden_size(model) for model in (taught, teaching)]
     axes = matched_axes(teacher, student, widths[1])
@@ -152,7 +153,18 @@ def distill(
 
     def ask(model: Any, folder: Path, states: Sequence[int] = (), *, projections: bool = False) -> TeacherOutputs:
         fed, padding = model_inputs(model, teacher_tokenizer), int(teacher_tokenizer.pad_token_id)
-        return compute(model, asked, states, fed, padding, folder, progress, config.precision, projections=projections)
+        return compute(
+            model,
+            task.head,
+            asked,
+            states,
+            fed,
+            padding,
+            folder,
+            progress,
+            config.precision,
+            projections=projections,
+        )
 
     def help_out(number: int, extra_teacher: Checkpoint) -> TeacherOutputs:
         if kept:
@@ -169,10 +181,11 @@ def distill(
     small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)
     items, validation = renumbered(items, small), renumbered(validation, small)
     full = small.shrink(taught)
-    distillation_loss = DistillationLoss(config, outputs, (items, asked), alike, axes, capture)
+    distillation_loss = DistillationLoss(config, task.head, outputs, (items, asked), alike, axes, capture)
     predict = predictor(taught, task, validation, data.validation, inputs, pad)
     setup = Setup(
         taught,
+        task.head,
         items,
         inputs,
         pad,
@@ -209,7 +222,7 @@ def _near_words(teacher: Any, tokenizer: Any, examples: Sequence[Example]) -> di
 
 def _check_alike(teacher: Checkpoint, extra_teachers: Sequence[Checkpoint]) -> None:
     for extra_teacher in extra_teachers:
-        if extra_teacher.info.task.labels != teacher.info.task.labels:
+        if extra_teacher.info.head.labels != teacher.info.head.labels:
             raise BadInputError(
                 f"{extra_teacher.path} has other labels than {teacher.path}",
                 hint="Fine-tune all teachers on the same data",
@@ -286,10 +299,8 @@ def _items(
 ) -> list[Item]:
     """Training texts with their targets, then mixed texts with none."""
     items = labelled_items(tokenizer, task, examples, max_length)
-    per_token = task.head.per_token
     for encoding in task.encode(tokenizer, extra, max_length):
-        nothing = [-100] * len(encoding.input_ids) if per_token else None
-        items.append(Item(encoding, nothing, len(items), per_token))
+        items.append(Item(encoding, task.head.no_target(encoding), len(items)))
     return items
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_ptf.heads import Head
 from edge_ptf.training import losses
 from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item
@@ -29,6 +30,7 @@ class DistillationLoss:
     def __init__(
         self,
         config: DistillConfig,
+        head: Head,
         outputs: TeacherOutputs,
         items: tuple[Sequence[Item], Sequence[Item]],
         alike: Sequence[bool],
@@ -41,7 +43,7 @@ class DistillationLoss:
         axes: the teacher's numbers that the student's hidden states have.
         capture: of the student's last query, key and value, where relations count.
         """
-        self.config = config
+        self.config, self.head = config, head
         self.outputs = outputs
         self.items = items
         self.alike = alike
@@ -63,13 +65,10 @@ class DistillationLoss:
             answered, wanted = logits, torch.from_numpy(self.outputs.logits[rows]).to(logits.device)
         total = logits.sum() * 0.0  # has a gradient even where teacher and student cut every text differently
         if config.logit_weight and len(answered):
-            total = total + config.logit_weight * (
-                losses.soft_cross_entropy(answered, wanted, config.temperature)
-                if config.logit_loss == "kl"
-                else losses.logit_distance(answered, wanted)
-            )
+            apart = self.head.distillation_loss(answered, wanted, config.logit_loss, config.temperature)
+            total = total + config.logit_weight * apart
         if config.label_weight:
-            total = total + config.label_weight * losses.label_loss(logits, batch["targets"])
+            total = total + config.label_weight * self.head.loss(logits, batch["targets"])
         if config.hidden_weight and usable:
             total = total + config.hidden_weight * self._states_apart(outputs.hidden_states, mask, usable, texts)
         if config.relation_weight and usable:

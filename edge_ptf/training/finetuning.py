@@ -13,6 +13,7 @@ from pydantic import Field
 from edge_ptf import models
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
+from edge_ptf.examples import Example
 from edge_ptf.models.checkpoint import (
     Checkpoint,
     LineageStep,
@@ -23,8 +24,7 @@ from edge_ptf.models.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Example, Task
-from edge_ptf.training import losses
+from edge_ptf.tasks.base import Task
 from edge_ptf.training.batching import Item
 from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, freeze, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary
@@ -82,11 +82,12 @@ def finetune(
     full = small.shrink(model)
 
     def loss(outputs: Any, batch: dict[str, Any]) -> Any:
-        return losses.label_loss(outputs.logits.float(), batch["targets"], config.label_smoothing)
+        return task.head.loss(outputs.logits.float(), batch["targets"], config.label_smoothing)
 
     predict = predictor(model, task, validation, data.validation, inputs, pad)
     setup = Setup(
         model,
+        task.head,
         training,
         inputs,
         pad,
@@ -107,7 +108,7 @@ def labelled_items(tokenizer: Any, task: Task, examples: Sequence[Example], max_
     """Examples with their targets, tokenized once; `row` counts them."""
     encodings = task.encode(tokenizer, examples, max_length)
     return [
-        Item(encoding, task.target(example, encoding), row, task.head.per_token)
+        Item(encoding, task.head.target(example, encoding), row)
         for row, (example, encoding) in enumerate(zip(examples, encodings, strict=True))
     ]
 

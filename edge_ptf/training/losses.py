@@ -1,4 +1,4 @@
-"""What a student is asked to match. Pure functions on tensors; every loss is a mean over texts or tokens."""
+"""Losses over the inner states of an encoder, as pure functions on tensors. Losses over logits belong to the heads."""
 
 from __future__ import annotations
 
@@ -11,41 +11,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T² · KL(teacher ‖ student) of the distributions at temperature T (Hinton et al. 2015), mean over rows.
-
-    Args:
-        student, teacher: logits [rows, classes].
-    """
-    from torch.nn.functional import kl_div, log_softmax
-
-    own, wanted = log_softmax(student / temperature, -1), log_softmax(teacher / temperature, -1)
-    return kl_div(own, wanted, reduction="batchmean", log_target=True) * temperature**2
-
-
-def logit_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared distance of centred logits [rows, classes] (Ba & Caruana 2014).
-
-    Unlike a distribution's, the distance keeps the size of small logits too: a text that fits no class stays one that
-    fits none. A shift common to all classes changes no answer and is taken out.
-    """
-    own, wanted = student - student.mean(-1, keepdim=True), teacher - teacher.mean(-1, keepdim=True)
-    return (own - wanted).square().mean()
-
-
 def hidden_distance(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared distance of hidden states [tokens, width], as a multiple of the teacher's variance."""
     return (student - teacher).square().mean() / teacher.var().clamp_min(1e-6)
-
-
-def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy of logits [texts, classes] or [texts, tokens, classes] over the targets other than -100; 0 where
-    there are none."""
-    from torch.nn.functional import cross_entropy
-
-    if not bool((targets != -100).any()):
-        return logits.sum() * 0.0  # has a gradient all the same
-    return cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), label_smoothing=smoothing)
 
 
 def nearest_in_order(apart: NDArray[np.float64]) -> list[int]:

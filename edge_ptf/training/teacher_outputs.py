@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf import models
+from edge_ptf.heads import Head
 from edge_ptf.progress import Progress
 from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item, collate
@@ -96,6 +97,7 @@ def _allocated(file: Path, kind: type[np.generic], shape: tuple[int, ...]) -> Bi
 
 def compute(
     teacher: Any,
+    head: Head,
     items: Sequence[Item],
     layers: Sequence[int],
     inputs: tuple[str, ...],
@@ -123,7 +125,7 @@ def compute(
     folder.mkdir(parents=True, exist_ok=True)
     lengths = [len(item.encoding.input_ids) for item in items]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    per_token = any(item.per_token for item in items)
+    per_token = head.spec.per_token
     classes, width = int(teacher.config.num_labels), models.hidden_size(teacher)
     logits_shape = (int(offsets[-1]) if per_token else len(items), classes)
     teacher = teacher.to("cuda" if on_gpu() else "cpu").eval()
@@ -140,7 +142,7 @@ def compute(
     progress.start("Ask the teacher", len(items))
     with torch.no_grad(), ActivationCapture(captured) as capture:
         for batch in by_length(items, BATCH):
-            tensors = collate([items[index] for index in batch], inputs, pad)
+            tensors = collate([items[index] for index in batch], inputs, pad, head)
             feeds = {name: tensors[name].to(device) for name in inputs}
             with torch.autocast(device.type, torch.bfloat16, enabled=quick):
                 outputs = teacher(**feeds, output_hidden_states=bool(layers), return_dict=True)

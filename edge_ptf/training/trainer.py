@@ -17,9 +17,11 @@ from pydantic import Field
 
 from edge_ptf import models
 from edge_ptf.config import StageConfig
+from edge_ptf.examples import Example
+from edge_ptf.heads import Head
 from edge_ptf.metrics import Direction, Metric
 from edge_ptf.progress import Progress
-from edge_ptf.tasks.base import Example, Task
+from edge_ptf.tasks.base import Task
 from edge_ptf.training.batching import Item, LengthGroupedBatches, collate
 from edge_ptf.training.device import Precision, device_and_precision, on_gpu
 
@@ -68,6 +70,7 @@ class Setup:
     """
 
     model: Any
+    head: Head
     items: Sequence[Item]
     inputs: tuple[str, ...]
     pad: int
@@ -120,7 +123,7 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
             return Batches(
                 setup.items,  # type: ignore[arg-type]
                 batch_sampler=sampler,
-                collate_fn=lambda items: collate(items, setup.inputs, setup.pad),
+                collate_fn=lambda items: collate(items, setup.inputs, setup.pad, setup.head),
             )
 
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
@@ -207,18 +210,18 @@ def predictor(
 
     def predict() -> list[Any]:
         answers: list[Any] = [None] * len(items)
-        training, per_token = model.training, task.head.per_token
+        training, head = model.training, task.head
         model.eval()
         device = next(model.parameters()).device
         with torch.no_grad():
             for batch in by_length(items, SCORING_BATCH):
-                tensors = collate([items[index] for index in batch], inputs, pad)
+                tensors = collate([items[index] for index in batch], inputs, pad, head)
                 feeds = {name: tensors[name].to(device) for name in inputs}
                 logits = model(**feeds, return_dict=True).logits.float().cpu().numpy()
                 for place, index in enumerate(batch):
                     encoding = items[index].encoding
-                    own = logits[place][: len(encoding.input_ids)] if per_token else logits[place]
-                    answers[index] = task.decode(own, encoding, examples[index].text).label
+                    own = logits[place][: len(encoding.input_ids)] if head.spec.per_token else logits[place]
+                    answers[index] = head.decode(own, encoding, examples[index].text).label
         model.train(training)
         return answers
 

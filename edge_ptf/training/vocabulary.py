@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edge_ptf import models
-from edge_ptf.tasks.base import Encoding
+from edge_ptf.examples import Encoding
 
 
 class CompactVocabulary:

@@ -14,11 +14,11 @@ from edge_ptf.bench import EvaluateConfig, accuracy, evaluate, load_accuracy
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.errors import PackageError
+from edge_ptf.examples import Example
 from edge_ptf.machine import Machine, this_machine
 from edge_ptf.package import Payload, verification
 from edge_ptf.package.evidence import AccuracyEvidence
 from edge_ptf.runtime import Runner
-from edge_ptf.tasks.base import Example
 
 MakePayload = Callable[..., Payload]
 Data = Callable[..., LabelledData]

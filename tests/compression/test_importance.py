@@ -20,9 +20,10 @@ from edge_ptf.compression.importance import (
     strongest,
 )
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.examples import Encoding
+from edge_ptf.heads import Head
 from edge_ptf.models.checkpoint import load_base_model, load_tokenizer, model_inputs
 from edge_ptf.progress import SILENT
-from edge_ptf.tasks.base import Encoding
 from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.finetuning import labelled_items
 
@@ -32,7 +33,7 @@ SHAPES = [([0, 2, 3], range(64)), ([], range(0, 64, 3)), ([1], [])]
 torch.set_num_threads(1)
 
 
-def prepared(base: Path, data: LabelledData, task: str) -> tuple[Any, list[Item], tuple[str, ...]]:
+def prepared(base: Path, data: LabelledData, task: str) -> tuple[Any, Head, list[Item], tuple[str, ...]]:
     kind = tasks.create(tasks.get(task).spec_for(data.labels))
     torch.manual_seed(0)
     model, tokenizer = load_base_model(base, kind).eval(), load_tokenizer(base)
@@ -41,7 +42,7 @@ def prepared(base: Path, data: LabelledData, task: str) -> tuple[Any, list[Item]
             value.add_(torch.randn_like(value) * 0.1)
     for part, (heads, neurons) in zip(models.parts(model), SHAPES, strict=True):
         models.slice_layer(part, heads, neurons)
-    return model, labelled_items(tokenizer, kind, data.train, 32), model_inputs(model, tokenizer)
+    return model, kind.head, labelled_items(tokenizer, kind, data.train, 32), model_inputs(model, tokenizer)
 
 
 def one_by_one(model: Any, items: list[Item], inputs: tuple[str, ...]) -> list[LayerImportance]:
@@ -78,10 +79,10 @@ def one_by_one(model: Any, items: list[Item], inputs: tuple[str, ...]) -> list[L
 def test_fisher_equals_one_text_at_a_time(
     tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData], family: str, task: str
 ) -> None:
-    model, items, inputs = prepared(tiny_base(family), tiny_data(task), task)
+    model, head, items, inputs = prepared(tiny_base(family), tiny_data(task), task)
     assert len({len(item.encoding.input_ids) for item in items}) > 3
     pad = int(model.config.pad_token_id)
-    found = fisher(model, items, inputs, pad, SILENT)
+    found = fisher(model, head, items, inputs, pad, SILENT)
     for got, wanted, (heads, neurons) in zip(found, one_by_one(model, items, inputs), SHAPES, strict=True):
         assert got.heads.shape == (len(heads),)
         assert got.neurons.shape == (len(neurons),)
@@ -96,13 +97,13 @@ def test_fisher_of_hidden_states_equals_one_text_at_a_time(
     tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData], family: str, task: str
 ) -> None:
     """A mask on what a module gives scales its weights and bias row by row: gradient times value, summed."""
-    model, items, inputs = prepared(tiny_base(family), tiny_data(task), task)
+    model, head, items, inputs = prepared(tiny_base(family), tiny_data(task), task)
     places = [models.embedded(model)]
     places = [getattr(places[0], "LayerNorm", places[0])]
     places += [part.get(path) for part in models.parts(model) for path in part.family.norms]
     wanted = np.zeros(32)
     for item in items:
-        tensors = collate([item], inputs, 0)
+        tensors = collate([item], inputs, 0, head)
         logits = model(**{name: tensors[name] for name in inputs}).logits
         targets = tensors["targets"].reshape(-1)
         model.zero_grad()
@@ -111,7 +112,7 @@ def test_fisher_of_hidden_states_equals_one_text_at_a_time(
         rows = [each.sum(1) if each.ndim == 2 else each for each in products]
         wanted += torch.stack(rows).sum(0).detach().double().numpy() ** 2
     model.zero_grad()
-    found = fisher_hidden(model, items, inputs, int(model.config.pad_token_id), SILENT)
+    found = fisher_hidden(model, head, items, inputs, int(model.config.pad_token_id), SILENT)
     assert np.allclose(found, wanted / len(items), rtol=1e-3, atol=1e-12)
     assert not any(module._forward_hooks for module in model.modules())
     assert all(value.requires_grad for value in model.parameters())
@@ -120,10 +121,10 @@ def test_fisher_of_hidden_states_equals_one_text_at_a_time(
 def test_fisher_leaves_the_model_as_it_was(
     tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData]
 ) -> None:
-    model, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
+    model, head, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    first = fisher(model, items, inputs, 0, SILENT)
-    second = fisher(model, items, inputs, 0, SILENT)
+    first = fisher(model, head, items, inputs, 0, SILENT)
+    second = fisher(model, head, items, inputs, 0, SILENT)
     for left, right in zip(first, second, strict=True):
         assert np.array_equal(left.heads, right.heads)
         assert np.array_equal(left.neurons, right.neurons)
@@ -135,9 +136,9 @@ def test_fisher_leaves_the_model_as_it_was(
 def test_texts_without_a_label_do_not_count(
     tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData]
 ) -> None:
-    model, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
-    extra = [Item(Encoding([2, 60, 61, 3], [0] * 4), target, 0) for target in (None, -100)]
-    with_extra, without = (fisher(model, chosen, inputs, 0, SILENT) for chosen in (items + extra, items))
+    model, head, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
+    extra = [Item(Encoding([2, 60, 61, 3], [0] * 4), np.asarray(-100), 0)]
+    with_extra, without = (fisher(model, head, chosen, inputs, 0, SILENT) for chosen in (items + extra, items))
     for left, right in zip(with_extra, without, strict=True):
         assert np.allclose(left.heads, right.heads, rtol=1e-4)
 
@@ -177,8 +178,8 @@ def cut_loss(gradients: np.ndarray, kept: list[int]) -> float:
 def test_fisher_keeps_the_gradients_it_is_made_of(
     tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData]
 ) -> None:
-    model, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
-    for layer in fisher(model, items, inputs, 0, SILENT):
+    model, head, items, inputs = prepared(tiny_base("bert"), tiny_data(), TEXT)
+    for layer in fisher(model, head, items, inputs, 0, SILENT):
         assert layer.head_gradients is not None
         assert layer.neuron_gradients is not None
         assert layer.head_gradients.shape == (len(items), len(layer.heads))

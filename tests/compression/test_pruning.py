@@ -16,6 +16,7 @@ from edge_ptf.compression.latency_table import LatencyTable, LatencyTableConfig,
 from edge_ptf.compression.pruning import spread_layers
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.examples import Example
 from edge_ptf.graph import QuantizeConfig
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import (
@@ -28,8 +29,7 @@ from edge_ptf.models.checkpoint import (
     open_checkpoint,
     save_checkpoint,
 )
-from edge_ptf.tasks.base import Example
-from edge_ptf.training.batching import Item, collate
+from edge_ptf.training.batching import Item, pad_inputs
 from edge_ptf.training.finetuning import labelled_items
 
 FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra")
@@ -48,11 +48,10 @@ def shapes(checkpoint: Checkpoint) -> list[tuple[int, int]]:
 
 def logits(checkpoint: Checkpoint, examples: tuple[Example, ...]) -> torch.Tensor:
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
-    items = labelled_items(tokenizer, tasks.create(checkpoint.info.task), examples, checkpoint.info.max_length)
+    items = labelled_items(tokenizer, tasks.create(checkpoint.info.head), examples, checkpoint.info.max_length)
     inputs = model_inputs(model, tokenizer)
-    tensors = collate(items, inputs, int(tokenizer.pad_token_id))
     with torch.no_grad():
-        return model(**{name: tensors[name] for name in inputs}).logits
+        return model(**pad_inputs(items, inputs, int(tokenizer.pad_token_id))).logits
 
 
 @pytest.mark.parametrize("task", [TEXT, TOKEN])

@@ -33,10 +33,10 @@ class Case:
             for part in models.parts(self.teacher):
                 for linear in (part.family.attention_output, part.family.feed_forward_output):
                     part.get(linear).weight.add_(torch.randn_like(part.get(linear).weight) * 0.2)
-        task = tasks.create(teacher.info.task)
+        task = tasks.create(teacher.info.head)
         self.items: list[Item] = labelled_items(tokenizer, task, data.train, teacher.info.max_length)
         self.inputs, self.pad = model_inputs(self.teacher, tokenizer), int(tokenizer.pad_token_id)
-        self.first_token = teacher.info.task.name == TEXT
+        self.first_token = teacher.info.head.task == TEXT
 
     def student(self, *cut: tuple[Any, Any]) -> Any:
         model = copy.deepcopy(self.teacher)

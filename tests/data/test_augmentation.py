@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from edge_ptf.compression import vocabulary
 from edge_ptf.data.augmentation import near_words, spliced, split_words, substituted
+from edge_ptf.examples import Example
 from edge_ptf.models.checkpoint import load_tokenizer
-from edge_ptf.tasks.base import Example
 
 EXAMPLES = [
     Example("turn on the light", "light"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_ptf.data.splits import TEST, TRAIN, VALIDATION, assign, conflicts, content, crossing
-from edge_ptf.tasks.base import Example
+from edge_ptf.examples import Example
 from edge_ptf.tasks.text_classification import TextClassification
 
 stratum = TextClassification.stratum

@@ -10,10 +10,10 @@ import pytest
 
 from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.examples import Encoding
 from edge_ptf.graph import Graph, QuantizeConfig, quantize
 from edge_ptf.graph.calibration import Way, calibrate, ways
 from edge_ptf.models.checkpoint import load_tokenizer
-from edge_ptf.tasks.base import Encoding
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def graph(make_graph: Callable[..., Graph]) -> Graph:
 
 @pytest.fixture(scope="module")
 def encodings(graph: Graph, tiny_labelled: Callable[..., LabelledData]) -> list[Encoding]:
-    task = tasks.create(graph.info.task)
+    task = tasks.create(graph.info.head)
     return task.encode(load_tokenizer(graph.path), tiny_labelled().validation[:12], 32)
 
 

@@ -17,6 +17,7 @@ from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import CheckpointError, PackageError, ParityError
+from edge_ptf.examples import Encoding, Example
 from edge_ptf.graph import ExportConfig, Graph, export, open_graph
 from edge_ptf.graph.exporting import spread
 from edge_ptf.models.checkpoint import (
@@ -29,7 +30,6 @@ from edge_ptf.models.checkpoint import (
     open_checkpoint,
     save_checkpoint,
 )
-from edge_ptf.tasks.base import Encoding, Example
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
 TEXT, TOKEN = "text-classification", "token-classification"
@@ -150,7 +150,7 @@ def test_a_graph_directory_holds_what_is_needed_to_run_it_and_no_weights(
     assert {"graph.json", "model.onnx", "tokenizer.json", "config.json"} <= names
     assert not names & {"model.safetensors", "edge_ptf.json"}
     assert open_graph(graph.path) == graph
-    assert graph.info.task == teacher.info.task
+    assert graph.info.head == teacher.info.head
     assert graph.info.max_length == teacher.info.max_length
     assert [step.stage for step in graph.info.lineage] == ["finetune", "export"]
     assert graph.info.lineage[-1].facts["parity_texts"] == len(tiny_data().validation)
@@ -190,7 +190,7 @@ def test_pairs_keep_their_token_types(
     pairs = tuple(replace(example, text_pair=example.text[::-1]) for example in data.validation)
     teacher = tiny_teacher("bert")
     graph = export(teacher, replace(data, validation=pairs), ExportConfig(), tmp_path / "graph")
-    encoding = tasks.create(teacher.info.task).encode(load_tokenizer(graph.path), pairs[:1], 32)[0]
+    encoding = tasks.create(teacher.info.head).encode(load_tokenizer(graph.path), pairs[:1], 32)[0]
     session = GraphSession(graph.model)
     assert 1 in (encoding.token_type_ids or [])
     assert session.feeds(encoding)["token_type_ids"].tolist() == [encoding.token_type_ids]

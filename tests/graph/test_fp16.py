@@ -14,6 +14,7 @@ from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession, logit_distance
 from edge_ptf.errors import BadInputError
+from edge_ptf.examples import Encoding
 from edge_ptf.graph import ExportConfig, Graph, QuantizeConfig, export, fp16, quantize
 from edge_ptf.graph.fp16 import large_tensors, to_fp16
 from edge_ptf.models.base_models import MINILM_PACKAGE, resolve_base
@@ -21,7 +22,6 @@ from edge_ptf.models.checkpoint import Checkpoint, fresh_info, load_base_model, 
 from edge_ptf.package import AssembleConfig, assemble
 from edge_ptf.package.golden import TOLERANCE
 from edge_ptf.package.verification import verify
-from edge_ptf.tasks.base import Encoding
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra", "albert")
 TENSORRT = {"mode": "static", "activation": "int8", "symmetric_activation": True, "embeddings": "fp16"}
@@ -34,7 +34,7 @@ def quantization(mode: str, **options: Any) -> QuantizeConfig:
 
 def answers(graph: Graph, data: LabelledData) -> list[np.ndarray]:
     session = GraphSession(graph.model)
-    encodings = tasks.create(graph.info.task).encode(load_tokenizer(graph.path), data.validation, 32)
+    encodings = tasks.create(graph.info.head).encode(load_tokenizer(graph.path), data.validation, 32)
     return [session.logits(encoding) for encoding in encodings]
 
 

@@ -112,7 +112,7 @@ def test_with_every_product_in_fp32_the_answers_are_those_of_fp32(
     names = tuple(linear_ops(onnx.load(full.model)))
     small = quantize(full, data, QuantizeConfig(mode=mode, keep_fp32=names), tmp_path / "out")
     before, after = GraphSession(full.model), GraphSession(small.model)
-    for encoding in tasks.create(full.info.task).encode(load_tokenizer(full.path), data.validation, 32):
+    for encoding in tasks.create(full.info.head).encode(load_tokenizer(full.path), data.validation, 32):
         assert np.abs(before.logits(encoding) - after.logits(encoding)).max() < 1e-4
 
 

@@ -53,8 +53,8 @@ def answers_alike(graph: Graph, changed: Any, data: LabelledData) -> None:
     onnx.checker.check_model(changed)
     before, after = GraphSession(graph.model), GraphSession(changed.SerializeToString())
     assert after.inputs == before.inputs
-    task, tokenizer = tasks.create(graph.info.task), load_tokenizer(graph.path)
-    longest = [type(data.test[0])(" ".join(["light"] * 60), data.test[0].label)] if graph.info.task.name == TEXT else []
+    task, tokenizer = tasks.create(graph.info.head), load_tokenizer(graph.path)
+    longest = [type(data.test[0])(" ".join(["light"] * 60), data.test[0].label)] if graph.info.head.task == TEXT else []
     encodings = task.encode(tokenizer, [*data.test, *longest], graph.info.max_length)
     for encoding in encodings:
         expected, found = before.logits(encoding), after.logits(encoding)

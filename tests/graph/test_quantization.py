@@ -145,7 +145,7 @@ def test_every_family_and_task_becomes_int8_and_answers_nearly_the_same(
     assert small.info.scheme.precision == "int8"
     onnx.checker.check_model(onnx.load(small.model))
     before, after = GraphSession(full.model), GraphSession(small.model)
-    kind = tasks.create(full.info.task)
+    kind = tasks.create(full.info.head)
     for encoding in kind.encode(load_tokenizer(full.path), data.test, 32):
         expected, found = before.logits(encoding), after.logits(encoding)
         assert found.shape == expected.shape
@@ -383,7 +383,7 @@ def test_agreement_is_that_of_the_two_graphs(
     small = quantize(full, data, QuantizeConfig(calibration_texts=8), tmp_path / "out")
     facts = small.info.lineage[-1].facts
     before, after = GraphSession(full.model), GraphSession(small.model)
-    encodings = tasks.create(full.info.task).encode(load_tokenizer(full.path), spread(data.validation, 8), 32)
+    encodings = tasks.create(full.info.head).encode(load_tokenizer(full.path), spread(data.validation, 8), 32)
     pairs = [(before.logits(encoding), after.logits(encoding)) for encoding in encodings]
     same = np.concatenate([left.argmax(-1) == right.argmax(-1) for left, right in pairs])
     assert facts["texts"] == len(pairs) == 8

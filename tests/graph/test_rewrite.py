@@ -194,7 +194,7 @@ def test_fused_graphs_answer_as_before(
     assert kinds.count("Gelu") >= 2
     assert not {"Softmax", "Erf", "SkipLayerNormalization", "EmbedLayerNormalization", "BiasGelu"} & set(kinds)
     before, after = GraphSession(graph.model), GraphSession(fused.SerializeToString())
-    task = tasks.create(graph.info.task)
+    task = tasks.create(graph.info.head)
     for encoding in task.encode(load_tokenizer(graph.path), tiny_data().validation, 32):
         assert np.abs(before.logits(encoding) - after.logits(encoding)).max() < 1e-5
 

@@ -79,7 +79,7 @@ def test_a_graph_that_is_not_exact_everywhere_says_what_would_saturate(
     assert recorded["outputs"] == 3 * (3 * 32 + 32 + 64 + 32) + 32 + head
     assert 0 < recorded["can_saturate"] <= recorded["outputs"]
     assert 0 <= recorded["saturated_percent"] <= 100
-    task = tasks.create(graph.info.task)
+    task = tasks.create(graph.info.head)
     texts = task.encode(load_tokenizer(graph.path), tiny_labelled().validation[:4], 64)
     assert saturation(onnx.load(small.model), texts)["can_saturate"] == recorded["can_saturate"]
 
@@ -91,6 +91,6 @@ def test_exact_flavours_have_nothing_to_say(
     config = QuantizeConfig.model_validate({"calibration_texts": 8, **values})
     small = quantize(graph, tiny_labelled(), config, tmp_path / "out")
     assert "without_vnni" not in small.info.lineage[-1].facts
-    texts = tasks.create(graph.info.task).encode(load_tokenizer(graph.path), tiny_labelled().validation[:4], 64)
+    texts = tasks.create(graph.info.head).encode(load_tokenizer(graph.path), tiny_labelled().validation[:4], 64)
     found = saturation(onnx.load(small.model), texts)
     assert (found["can_saturate"], found["saturated_percent"]) == (0, 0.0)

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.examples import Encoding
 from edge_ptf.graph import Graph, QuantizeConfig, quantize
 from edge_ptf.graph.forms import Quantizer
 from edge_ptf.graph.smoothing import channel_maxima, factors, smooth
 from edge_ptf.models.checkpoint import load_tokenizer
-from edge_ptf.tasks.base import Encoding
 
 FAMILIES = ("bert", "distilbert", "roberta", "electra")
 TEXTS = [Encoding([2, 7, 9, 3], None), Encoding([2, 11, 3], None)]
@@ -26,7 +26,7 @@ torch.set_num_threads(1)
 
 
 def encoded(graph: Graph, data: LabelledData) -> list[Encoding]:
-    return tasks.create(graph.info.task).encode(load_tokenizer(graph.path), data.validation, 32)
+    return tasks.create(graph.info.head).encode(load_tokenizer(graph.path), data.validation, 32)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])

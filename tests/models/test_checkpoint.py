@@ -140,7 +140,7 @@ def test_a_checkpoint_of_alike_layers_loads_with_plain_transformers(
     checkpoint = save_checkpoint(
         model, load_tokenizer(tiny_base(family)), fresh_info(model, TASK, "x", 64), tmp_path / "out"
     )
-    plain, notes = TASK.auto_model().from_pretrained(checkpoint.path, output_loading_info=True)
+    plain, notes = TASK.head.auto_model().from_pretrained(checkpoint.path, output_loading_info=True)
     assert torch.equal(answers(plain.eval()), answers(model))
     assert not notes["missing_keys"] and not notes["mismatched_keys"]
     assert plain.config.id2label == {0: "off", 1: "on", 2: "tür"}
@@ -150,7 +150,7 @@ def test_a_checkpoint_of_alike_layers_loads_with_plain_transformers(
 def test_info_travels_unchanged(tiny_base: Callable[[str], Path], tmp_path: Path) -> None:
     model, first = made(tiny_base("bert"), tmp_path / "first")
     step = LineageStep(stage="prune", config={"share": 0.5}, facts={"übrig": [1, 2]})
-    spec = TextClassification.spec_for(TASK.spec.labels, "oos").replace(threshold=0.25)
+    spec = TextClassification.spec_for(TASK.head.spec.labels, "oos").with_options(threshold=0.25)
     info = first.info.replace(lineage=(step,), task=spec)
     second = save_checkpoint(model, load_tokenizer(first.path), info, tmp_path / "second")
     assert open_checkpoint(second.path).info == info

@@ -18,12 +18,12 @@ from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import BadInputError, ParityError
+from edge_ptf.examples import Example
 from edge_ptf.graph.artifact import Graph, open_graph
 from edge_ptf.graph.rewrite import shift_output
 from edge_ptf.package import AssembleConfig, Payload, assemble, assembly, threshold_texts
 from edge_ptf.package.golden import TEXTS, golden_cases
 from edge_ptf.runtime import Runner
-from edge_ptf.tasks.base import Example
 
 MakeGraph = Callable[..., Graph]
 MakePayload = Callable[..., Payload]
@@ -56,7 +56,7 @@ def test_the_manifest_says_what_the_graph_is(make_graph: MakeGraph, make_payload
         assert len(manifest.graph.inputs) == inputs
         assert {item.dtype for item in manifest.graph.inputs} == {"int64"}
         assert [(item.name, item.dtype) for item in manifest.graph.outputs] == [("logits", "float32")]
-        assert manifest.graph.outputs[0].shape[-1] == len(manifest.task.labels)
+        assert manifest.graph.outputs[0].shape[-1] == len(manifest.head.labels)
         assert manifest.graph.scheme == graph.info.scheme
         assert manifest.graph.layers == graph.info.layers
         assert manifest.tokenizer.max_length == graph.info.max_length == 64
@@ -77,11 +77,11 @@ def test_the_threshold_is_chosen_on_validation_through_the_graph_that_ships(
     payload, data = make_payload(scope="c"), tiny_labelled()
     runner, session = Runner(payload), GraphSession(make_graph(scope="c").model)
     logits = [session.logits(runner.encode(example.text)) for example in data.validation]
-    task = tasks.create(payload.manifest.task.replace(threshold=None))
-    assert payload.manifest.task == task.calibrated(logits, [example.label for example in data.validation])
-    assert payload.manifest.task.threshold is not None
-    assert payload.manifest.task.out_of_scope_label == "c"
-    assert make_payload().manifest.task.threshold is None
+    task = tasks.create(payload.manifest.head.with_options(threshold=None))
+    assert payload.manifest.head == task.head.tuned(logits, [example.label for example in data.validation])
+    assert payload.manifest.head.options["threshold"] is not None
+    assert payload.manifest.head.options["out_of_scope_label"] == "c"
+    assert make_payload().manifest.head.options["threshold"] is None
 
 
 def test_with_a_baseline_its_operating_point_is_kept(
@@ -93,9 +93,9 @@ def test_with_a_baseline_its_operating_point_is_kept(
     assert texts[: len(data.validation)] == list(data.validation)
     assert not {example.text for example in texts} <= {example.text for example in data.validation}
     logits = [runner.logits(runner.encode(example.text)) for example in texts]
-    task = tasks.create(payload.manifest.task.replace(threshold=None))
-    assert payload.manifest.task == task.matched(logits, [full.answer(example.text).label for example in texts])
-    assert payload.manifest.task.threshold is not None
+    task = tasks.create(payload.manifest.head.with_options(threshold=None))
+    assert payload.manifest.head == task.head.matched(logits, [full.answer(example.text).label for example in texts])
+    assert payload.manifest.head.options["threshold"] is not None
 
 
 def test_a_baseline_without_a_threshold_is_followed(
@@ -104,9 +104,9 @@ def test_a_baseline_without_a_threshold_is_followed(
     graph, data = make_graph(scope="c"), tiny_labelled()
     unset = replace(data, validation=tuple(example for example in data.validation if example.label != "c"))
     baseline = assemble(make_graph(mode="fp32", scope="c"), unset, AssembleConfig(), tmp_path / "full")
-    assert baseline.manifest.task.threshold is None
+    assert baseline.manifest.head.options["threshold"] is None
     payload = assemble(graph, data, AssembleConfig(), tmp_path / "small", baseline=baseline)
-    assert payload.manifest.task.threshold is None
+    assert payload.manifest.head.options["threshold"] is None
 
 
 @pytest.mark.parametrize("mode", ["fp32", "dynamic", "static"])
@@ -170,7 +170,7 @@ def test_golden_lines_are_what_the_package_answers(make_payload: MakePayload) ->
 
 def test_labels_are_one_a_line_in_class_order(make_payload: MakePayload) -> None:
     payload = make_payload(kind="token-classification")
-    assert payload.read("labels.txt").decode().splitlines() == list(payload.manifest.task.labels)
+    assert payload.read("labels.txt").decode().splitlines() == list(payload.manifest.head.labels)
 
 
 def test_padding_and_truncation_of_a_tokenizer_file_do_not_ship(

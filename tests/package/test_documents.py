@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from edge_ptf import tasks
 from edge_ptf.digests import bytes_digest
 from edge_ptf.package import Manifest, Payload
 from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
@@ -25,7 +24,7 @@ def based_on(manifest: Manifest, name: str) -> Manifest:
 
 
 def asked(manifest: Manifest, **changes: object) -> Manifest:
-    head = manifest.heads[0].model_copy(update=dict(tasks.create(manifest.task.replace(**changes)).head))
+    head = manifest.heads[0].model_copy(update=dict(manifest.head.with_options(**changes)))
     return manifest.model_copy(update={"heads": (head,)})
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.examples import Encoding
 from edge_ptf.package.golden import TOLERANCE, golden_cases
 from edge_ptf.package.rounding import rounding_effects
 from edge_ptf.runtime import Runner
-from edge_ptf.tasks.base import Encoding
 
 
 def effects(payload: Any) -> list[float]:

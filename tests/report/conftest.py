@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from edge_ptf import tasks
+from edge_ptf.examples import Example
 from edge_ptf.machine import Machine
 from edge_ptf.metrics import Direction, scores
 from edge_ptf.package.evidence import (
@@ -26,7 +27,6 @@ from edge_ptf.package.evidence import (
     Verdict,
 )
 from edge_ptf.report.study import Study
-from edge_ptf.tasks.base import Example
 
 MACHINE = Machine(arch="x86_64", cpu="Test CPU", isa=("avx512_vnni",), cores=2, memory_mb=8000, os="Linux 6")
 RUNTIME = RuntimeInfo(version="1.32.0", threads=1)

@@ -43,7 +43,7 @@ def test_one_package_on_two_devices(make_study: Callable[..., Any]) -> None:
 def test_a_difference_says_which_is_better(make_study: Callable[..., Any]) -> None:
     left = make_study()
     smaller = replace(left.payload, size_bytes=left.payload.size_bytes // 2, digest="e" * 64)
-    spec = left.payload.manifest.task
+    spec = left.payload.manifest.head
     worse = [(row.reference, spec.labels[0]) for row in left.accuracy.rows]
     right = replace(left, payload=smaller, accuracy=accuracy_of("e" * 64, spec, worse))
     rows = {row.name: row for row in compare(left, right, ("a", "b")).figures}

@@ -16,10 +16,10 @@ import pytest
 
 from edge_ptf import tasks
 from edge_ptf.errors import EnvironmentFault
+from edge_ptf.examples import Example
 from edge_ptf.report.contents import contents
 from edge_ptf.report.page import report_page, write_page
 from edge_ptf.report.study import read_study
-from edge_ptf.tasks.base import Example
 
 from .conftest import accuracy_of, latency_of
 
@@ -129,7 +129,7 @@ def test_rows_are_numbered_where_there_are_no_texts(make_study: Callable[..., An
 
 def test_tagging_has_a_report_too(make_payload: Callable[..., Any]) -> None:
     payload = make_payload(kind="token-classification")
-    spec = payload.manifest.task
+    spec = payload.manifest.head
     assert spec.name == "token-classification"
     kind = next(label[2:] for label in spec.labels if label.startswith("B-"))
     before = [(("O", f"B-{kind}"), ("O", f"B-{kind}"))] * 3

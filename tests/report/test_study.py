@@ -21,7 +21,7 @@ from .conftest import accuracy_of, latency_of, verdict_of
 @pytest.fixture
 def sealed(make_payload: Callable[..., Any], tmp_path: Path) -> Path:
     payload = make_payload()
-    spec = payload.manifest.task
+    spec = payload.manifest.head
     evidence = [
         accuracy_of(payload.digest, spec, [("a", "b"), ("b", "b")], exact=False),
         accuracy_of(payload.digest, spec, [("a", "a"), ("b", "b")]),
@@ -48,7 +48,7 @@ def test_speed_up_is_read_from_what_was_measured_beside_a_teacher(
     make_payload: Callable[..., Any], tmp_path: Path
 ) -> None:
     payload = make_payload()
-    spec, rows = payload.manifest.task, [("a", "a"), ("b", "b")]
+    spec, rows = payload.manifest.head, [("a", "a"), ("b", "b")]
     beside = latency_of(payload.digest, launches=5, calls=20)
     unlike = [each.replace(baseline_engine_ms=()) for each in beside.launches]
     alone = beside.replace(baseline=None, launches=unlike)
@@ -102,7 +102,7 @@ def test_answers_to_test_go_before_answers_to_validation_and_are_not_paired_with
     make_payload: Callable[..., Any], tmp_path: Path
 ) -> None:
     payload = make_payload()
-    spec, rows = payload.manifest.task, [("a", "a"), ("b", "b")]
+    spec, rows = payload.manifest.head, [("a", "a"), ("b", "b")]
     tested, teacher = (accuracy_of(who, spec, rows) for who in (payload.digest, "c" * 64))
     tried = [record.replace(split="validation") for record in (tested, teacher)]
     seal(payload, [*tried, tested], verdict_of(payload.digest), tmp_path / "package.eptf")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from edge_ptf.heads.base import softmax
 from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_payload, unpack
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.payload import write_payload
@@ -25,7 +26,6 @@ from edge_ptf.package.tokenizer import plain_document
 from edge_ptf.package.tokenizers import tokenizer_tables
 from edge_ptf.package.tokenizers.proof import random_texts
 from edge_ptf.runtime import Runner
-from edge_ptf.tasks.text_classification import softmax
 from tests import conftest
 
 SENTENCES = (
@@ -149,7 +149,7 @@ def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
         pair = SENTENCES[number % 5] if paired else None
         encoding = runner.encode(text, pair)
         logits = runner.logits(encoding)
-        answer = runner.task.decode(logits, encoding, text)
+        answer = runner.task.head.decode(logits, encoding, text)
         ordered = np.sort(softmax(np.atleast_2d(logits)), axis=-1)
         row = {
             "text": content.hex(),
@@ -161,7 +161,7 @@ def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
         }
         if pair is not None:
             row["pair"] = pair.encode().hex()
-        threshold = runner.task.spec.threshold
+        threshold = runner.task.spec.options["threshold"]
         if isinstance(answer.label, str) and threshold is not None:
             row["margin"] = min(row["margin"], abs(float(ordered[0, -1]) - threshold))
         yield {**row, **{key: value for key, value in answer.details.items() if key == "entities"}}

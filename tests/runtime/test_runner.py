@@ -12,11 +12,11 @@ import pytest
 from edge_ptf import tasks
 from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.errors import PackageError
+from edge_ptf.examples import Example
 from edge_ptf.graph.artifact import Graph
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.package import Manifest, Payload, open_payload
 from edge_ptf.runtime import Runner
-from edge_ptf.tasks.base import Example
 
 MakeGraph = Callable[..., Graph]
 MakePayload = Callable[..., Payload]
@@ -35,7 +35,7 @@ def test_it_answers_as_the_task_does_on_the_graph(
     """Compared with the graph that was assembled and the checkpoint's own tokenizer."""
     graph, runner = make_graph(family, kind, mode), Runner(make_payload(family, kind, mode))
     session, tokenizer = GraphSession(graph.model), load_tokenizer(graph.path)
-    task = tasks.create(graph.info.task)
+    task = tasks.create(graph.info.head)
     for text in TEXTS:
         encoding = task.encode(tokenizer, [Example(text, ())], graph.info.max_length)[0]
         found = runner.encode(text)
@@ -43,7 +43,7 @@ def test_it_answers_as_the_task_does_on_the_graph(
         assert (found.word_starts, found.words) == (encoding.word_starts, encoding.words)
         logits = session.logits(encoding)
         np.testing.assert_array_equal(runner.logits(found), logits)
-        assert runner.answer(text) == task.decode(logits, encoding, text)
+        assert runner.answer(text) == task.head.decode(logits, encoding, text)
 
 
 def test_a_second_text_changes_the_answer(make_payload: MakePayload) -> None:
@@ -53,7 +53,7 @@ def test_a_second_text_changes_the_answer(make_payload: MakePayload) -> None:
     assert one.token_type_ids is not None
     assert set(one.token_type_ids) == {0, 1}
     assert not np.array_equal(runner.logits(one), runner.logits(other))
-    assert runner.answer("turn on", "play jazz").label in runner.payload.manifest.task.labels
+    assert runner.answer("turn on", "play jazz").label in runner.payload.manifest.head.labels
 
 
 def test_tags_are_one_a_word_even_where_the_text_is_cut(make_payload: MakePayload) -> None:
@@ -68,7 +68,7 @@ def test_tags_are_one_a_word_even_where_the_text_is_cut(make_payload: MakePayloa
 def test_an_uncertain_answer_is_out_of_scope(make_payload: MakePayload, with_spec: Callable[..., Manifest]) -> None:
     payload = make_payload(scope="c")
     for threshold, labels in ((0.0, {"a", "b", "c"}), (1.0, {"c"})):
-        spec = payload.manifest.task.replace(threshold=threshold)
+        spec = payload.manifest.head.with_options(threshold=threshold)
         runner = Runner(Payload(payload.path, with_spec(payload.manifest, spec), payload.digest, payload.size_bytes))
         assert {runner.answer(text).label for text in TEXTS} <= labels
 

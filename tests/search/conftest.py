@@ -21,7 +21,6 @@ from edge_ptf.machine import this_machine
 from edge_ptf.models import LayerShape
 from edge_ptf.recipe import Recipe, resolve_recipe
 from edge_ptf.search import WHOLE, Predictors
-from edge_ptf.tasks.base import TaskSpec
 from edge_ptf.training import TrainingStopped
 
 LAYERS, HEADS, UNITS, HIDDEN = 6, 12, 1536, 384
@@ -89,7 +88,7 @@ class Shop:
     work: dict[str, float] = field(default_factory=dict)
     tried: list[dict[str, dict[str, Any]]] = field(default_factory=list)
     data: Any = field(default_factory=lambda: SimpleNamespace(fingerprint="0", validation=[None] * 3000))
-    task: Any = field(default_factory=lambda: tasks.create(TaskSpec(name="text-classification", labels=("a", "b"))))
+    task: Any = field(default_factory=lambda: tasks.create(tasks.get("text-classification").spec_for("ab")))
     teacher: Any = field(default_factory=lambda: SimpleNamespace(digest="t"))
     refusal: Exception | None = None
 

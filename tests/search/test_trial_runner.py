@@ -13,11 +13,11 @@ from edge_ptf.compression import Prediction
 from edge_ptf.config import Source
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import ParityError, RefusedError
+from edge_ptf.examples import Example
 from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.recipe import resolve_recipe
 from edge_ptf.search import trial_runner as room
 from edge_ptf.search.trial_runner import TrialRunner, larger_on_test
-from edge_ptf.tasks.base import Example
 
 PREDICTED = Prediction(speedup=2.0, size_mb=1.0)
 QUICK = {

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from edge_ptf import metrics as metrics_package
 from edge_ptf import tasks
 from edge_ptf.errors import BadInputError
+from edge_ptf.examples import Encoding, Example
+from edge_ptf.heads import HeadSpec
+from edge_ptf.heads.base import softmax
+from edge_ptf.heads.text import RECALL_WORTH, THRESHOLD_COST_POINTS
 from edge_ptf.metrics import scores
 from edge_ptf.models.checkpoint import load_tokenizer
-from edge_ptf.tasks.base import Encoding, Example, RowError, TaskSpec
-from edge_ptf.tasks.text_classification import RECALL_WORTH, THRESHOLD_COST_POINTS, TextClassification, softmax
+from edge_ptf.tasks.base import RowError
+from edge_ptf.tasks.text_classification import TextClassification
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
 SCOPE = "oos"
@@ -32,7 +36,7 @@ def task_over(
     labels: tuple[str, ...] = ("a", "b", "c"), scope: str | None = None, **more: object
 ) -> TextClassification:
     spec = TextClassification.spec_for(labels, scope)
-    return TextClassification(spec.replace(**more) if more else spec)
+    return TextClassification(spec.with_options(**more) if more else spec)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -80,8 +84,8 @@ def test_labels_outside_the_set_are_refused_but_for_the_out_of_scope_label() -> 
     assert task.check_label(Example("x", "a")) is None
     assert task.check_label(Example("x", SCOPE)) is None
     assert "'z'" in str(task.check_label(Example("x", "z")))
-    assert task.target(Example("x", "b"), Encoding([], None)) == 1
-    assert task.target(Example("x", SCOPE), Encoding([], None)) == -100
+    assert task.head.target(Example("x", "b"), Encoding([], None)) == 1
+    assert task.head.target(Example("x", SCOPE), Encoding([], None)) == -100
 
 
 def test_labels_are_sorted_and_unique() -> None:
@@ -91,7 +95,7 @@ def test_labels_are_sorted_and_unique() -> None:
 @given(st.lists(st.floats(-700, 700, width=32), min_size=3, max_size=3))
 def test_answers_carry_the_probability_of_the_largest_logit(values: list[float]) -> None:
     logits = np.asarray(values, dtype=np.float32)
-    answer = task_over().decode(logits, Encoding([], None), "x")
+    answer = task_over().head.decode(logits, Encoding([], None), "x")
     assert softmax(logits)["abc".index(str(answer.label))] == softmax(logits).max()
     assert answer.score == pytest.approx(float(softmax(logits).max()))
     scores = [row["score"] for row in answer.details["classes"]]
@@ -104,14 +108,14 @@ def test_a_low_probability_becomes_out_of_scope_and_the_rule_is_strict() -> None
     score = float(softmax(logits)[0])
     for threshold, label in ((score, "a"), (np.nextafter(score, 1), SCOPE), (0.0, "a")):
         task = task_over(scope=SCOPE, threshold=float(threshold))
-        answer = task.decode(logits, Encoding([], None), "x")
+        answer = task.head.decode(logits, Encoding([], None), "x")
         assert answer.label == label
         assert answer.score == pytest.approx(0.5)
 
 
 def test_a_trained_out_of_scope_class_answers_for_itself() -> None:
     task = task_over(("a", "b", SCOPE), SCOPE, threshold=1.0)
-    answer = task.decode(np.asarray([0, 0, 1.0]), Encoding([], None), "x")
+    answer = task.head.decode(np.asarray([0, 0, 1.0]), Encoding([], None), "x")
     assert answer.label == SCOPE
     assert answer.score == pytest.approx(float(softmax(np.asarray([0, 0, 1.0]))[2]))
 
@@ -160,7 +164,7 @@ def test_metrics_and_report_equal_scikit_learn(pairs: list[tuple[str, str]]) -> 
 
 
 def answers(task: TextClassification, logits: np.ndarray) -> list[object]:
-    return [task.decode(row, Encoding([], None), "x").label for row in logits]
+    return [task.head.decode(row, Encoding([], None), "x").label for row in logits]
 
 
 def worth(metrics: dict[str, float]) -> float:
@@ -177,8 +181,8 @@ def test_the_threshold_costs_at_most_half_a_point_and_no_other_is_worth_more(
     truth = np.asarray([[label == name for name in labels] for label in references], dtype=np.float64)
     logits = (random.normal(size=truth.shape) + 2.5 * truth).astype(np.float32)
     plain = task_over(labels, SCOPE)
-    spec = plain.calibrated(list(logits), list(references))
-    assert spec.threshold is not None
+    spec = plain.head.tuned(list(logits), list(references))
+    assert spec.options["threshold"] is not None
     before = scores(plain.metrics, references, answers(plain, logits))
     after = scores(plain.metrics, references, answers(TextClassification(spec), logits))
     assert before["in_scope_accuracy"] - after["in_scope_accuracy"] <= THRESHOLD_COST_POINTS + 1e-9
@@ -187,7 +191,7 @@ def test_the_threshold_costs_at_most_half_a_point_and_no_other_is_worth_more(
         other = scores(plain.metrics, references, answers(task_over(labels, SCOPE, threshold=float(threshold)), logits))
         if before["in_scope_accuracy"] - other["in_scope_accuracy"] <= THRESHOLD_COST_POINTS:
             assert worth(other) <= worth(after) + 1e-9
-    assert plain.calibrated(list(logits), list(references)) == spec
+    assert plain.head.tuned(list(logits), list(references)) == spec
 
 
 @pytest.mark.parametrize("labels", [("a", "b", "c"), ("a", "b", "c", SCOPE)])
@@ -200,19 +204,19 @@ def test_a_matched_threshold_turns_away_as_many_texts_as_the_other_model(labels:
 
     def matched(turned_away: int) -> TextClassification:
         others = random.permutation([SCOPE] * turned_away + ["a"] * (600 - turned_away))
-        return TextClassification(plain.matched(list(logits), list(others)))
+        return TextClassification(plain.head.matched(list(logits), list(others)))
 
     for wanted in (claimed, claimed + 1, claimed + 17, 600):
         assert answers(matched(wanted), logits).count(SCOPE) == wanted
-    assert matched(claimed).spec.threshold == 0.0
-    assert matched(0).spec.threshold == 0.0
+    assert matched(claimed).head.spec.options["threshold"] == 0.0
+    assert matched(0).head.spec.options["threshold"] == 0.0
 
 
 def test_texts_of_one_score_are_turned_away_together() -> None:
     logits = [np.asarray([2.0, 0, 0], dtype=np.float32)] * 5 + [np.asarray([0, 4.0, 0], dtype=np.float32)] * 4
 
     def turned_away(others: int) -> int:
-        spec = task_over(scope=SCOPE).matched(logits, [SCOPE] * others + ["a"] * (9 - others))
+        spec = task_over(scope=SCOPE).head.matched(logits, [SCOPE] * others + ["a"] * (9 - others))
         return answers(TextClassification(spec), np.stack(logits)).count(SCOPE)
 
     assert [turned_away(others) for others in (0, 2, 3, 5, 7, 8)] == [0, 0, 5, 5, 5, 9]
@@ -220,15 +224,15 @@ def test_texts_of_one_score_are_turned_away_together() -> None:
 
 def test_no_threshold_is_chosen_without_out_of_scope_examples() -> None:
     logits = list(np.eye(3, dtype=np.float32))
-    assert task_over().calibrated(logits, ["a", "b", "c"]).threshold is None
-    assert task_over(scope=SCOPE).calibrated(logits, ["a", "b", "c"]).threshold is None
-    assert task_over(scope=SCOPE).calibrated(logits, [SCOPE] * 3).threshold is None
-    assert task_over().matched(logits, ["a", "b", "c"]).threshold is None
+    assert task_over().head.tuned(logits, ["a", "b", "c"]).options["threshold"] is None
+    assert task_over(scope=SCOPE).head.tuned(logits, ["a", "b", "c"]).options["threshold"] is None
+    assert task_over(scope=SCOPE).head.tuned(logits, [SCOPE] * 3).options["threshold"] is None
+    assert task_over().head.matched(logits, ["a", "b", "c"]).options["threshold"] is None
 
 
 def test_certain_answers_keep_a_threshold_that_is_a_probability() -> None:
     logits = [np.asarray([900.0, 0, 0], dtype=np.float32)] * 4
-    threshold = task_over(scope=SCOPE).calibrated(logits, ["a", "a", "a", SCOPE]).threshold
+    threshold = task_over(scope=SCOPE).head.tuned(logits, ["a", "a", "a", SCOPE]).options["threshold"]
     assert threshold is not None and 0 <= threshold <= 1
 
 
@@ -244,5 +248,5 @@ def test_tasks_are_found_by_name_and_unknown_ones_get_a_hint() -> None:
 
 
 def test_a_spec_survives_json() -> None:
-    spec = TextClassification.spec_for(("a", "b"), SCOPE).replace(threshold=0.1 + 0.2)
-    assert TaskSpec.model_validate_json(spec.model_dump_json()) == spec
+    spec = TextClassification.spec_for(("a", "b"), SCOPE).with_options(threshold=0.1 + 0.2)
+    assert HeadSpec.model_validate_json(spec.model_dump_json()) == spec

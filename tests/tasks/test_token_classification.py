@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_ptf.examples import Encoding, Example
+from edge_ptf.heads.encoding import word_starts
+from edge_ptf.heads.token import spans
 from edge_ptf.metrics import gated, scores
 from edge_ptf.models.checkpoint import load_tokenizer
-from edge_ptf.tasks.base import Encoding, Example, RowError
-from edge_ptf.tasks.token_classification import TokenClassification, spans, word_starts
+from edge_ptf.tasks.base import RowError
+from edge_ptf.tasks.token_classification import TokenClassification
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -103,7 +106,7 @@ def test_words_that_the_tokenizer_runs_together_share_a_tag(tokenizers: dict[str
 def test_targets_lie_on_first_sub_tokens_only(tokenizers: dict[str, object], family: str) -> None:
     example = Example("playing unable lights", ("B-PER", "I-PER", "O"))
     (encoding,) = TASK.encode(tokenizers[family], [example], 64)
-    target = TASK.target(example, encoding)
+    target = TASK.head.target(example, encoding)
     assert [target[position] for position in encoding.word_starts] == [1, 2, 0]
     assert sum(value != -100 for value in target) == 3
     assert target[0] == target[-1] == -100
@@ -113,10 +116,10 @@ def test_words_that_were_cut_off_have_no_target_and_are_answered_outside(tokeniz
     example = Example("turn on the light", ("O", "O", "B-LOC", "I-LOC"))
     (encoding,) = TASK.encode(tokenizers["bert"], [example], 4)
     assert encoding.word_starts == (1, 2, -1, -1)
-    assert TASK.target(example, encoding) == [-100, 0, 0, -100]
+    assert TASK.head.target(example, encoding) == [-100, 0, 0, -100]
     logits = np.zeros((4, len(LABELS)), dtype=np.float32)
     logits[:, 1] = 5
-    answer = TASK.decode(logits, encoding, example.text)
+    answer = TASK.head.decode(logits, encoding, example.text)
     assert answer.label == ("B-PER", "B-PER", "O", "O")
 
 
@@ -126,7 +129,7 @@ def test_entities_carry_their_offsets_text_and_least_score(tokenizers: dict[str,
     logits = np.zeros((len(encoding.input_ids), len(LABELS)), dtype=np.float32)
     for word, (label, height) in enumerate([(0, 9), (1, 4), (2, 2), (0, 9), (4, 3)]):
         logits[encoding.word_starts[word], label] = height
-    answer = TASK.decode(logits, encoding, text)
+    answer = TASK.head.decode(logits, encoding, text)
     assert answer.label == ("O", "B-PER", "I-PER", "O", "I-LOC")
     person, place = answer.details["entities"]
     assert (person["type"], person["text"], text[person["start"] : person["end"]]) == ("PER", "mom today", "mom today")
@@ -135,7 +138,7 @@ def test_entities_carry_their_offsets_text_and_least_score(tokenizers: dict[str,
 
 
 def test_a_text_without_words_has_an_answer() -> None:
-    answer = TASK.decode(np.zeros((2, len(LABELS)), dtype=np.float32), Encoding([2, 3], None), " ")
+    answer = TASK.head.decode(np.zeros((2, len(LABELS)), dtype=np.float32), Encoding([2, 3], None), " ")
     assert (answer.label, answer.score, answer.details) == ((), 1.0, {"entities": []})
 
 
@@ -227,18 +230,18 @@ def test_a_shift_names_as_many_words_as_the_other_model(named: int, seed: int) -
     encoding = Encoding([0] * 12, None, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10), tuple((2 * n, 2 * n + 1) for n in range(10)))
     tags = ["B-PER"] * named + ["O"] * (30 - named)
     answers = [tuple(tags[begin : begin + 10]) for begin in (0, 10, 20)]
-    shift = TASK.matched_shift(logits, [encoding] * 3, answers)
+    shift = TASK.head.matched_shift(logits, [encoding] * 3, answers)
     moved = logits if shift is None else [row + shift for row in logits]
-    found = [TASK.decode(row, encoding, "a " * 10).label for row in moved]
+    found = [TASK.head.decode(row, encoding, "a " * 10).label for row in moved]
     assert sum(tag != "O" for labels in found for tag in labels) == named
     if shift is not None:
         assert np.flatnonzero(shift).tolist() == [0]
 
 
 def test_there_is_nothing_to_shift_without_words_or_names() -> None:
-    assert TASK.matched_shift([], [], []) is None
+    assert TASK.head.matched_shift([], [], []) is None
     encoding = Encoding([0, 1], None, (1,), ((0, 1),))
     alone = TokenClassification(TokenClassification.spec_for(("O",)))
-    assert alone.matched_shift([np.zeros((2, 1), np.float32)], [encoding], [("O",)]) is None
+    assert alone.head.matched_shift([np.zeros((2, 1), np.float32)], [encoding], [("O",)]) is None
     agreed = np.asarray([[0, 0, 0, 0, 0], [0, 3, 0, 0, 0]], dtype=np.float32)
-    assert TASK.matched_shift([agreed], [encoding], [("B-LOC",)]) is None
+    assert TASK.head.matched_shift([agreed], [encoding], [("B-LOC",)]) is None

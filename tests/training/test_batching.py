@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_ptf.tasks.base import Encoding
+from edge_ptf import tasks
+from edge_ptf.examples import Encoding
+from edge_ptf.heads import Head
 from edge_ptf.training.batching import POOL_BATCHES, Item, LengthGroupedBatches, collate
 from edge_ptf.training.trainer import by_length
 
@@ -60,15 +62,19 @@ def test_batches_are_not_sorted_by_length() -> None:
     assert abs(np.corrcoef(means, range(len(means)))[0, 1]) < 0.5
 
 
-def item(
-    length: int, target: int | list[int] | None, row: int = 0, types: bool = True, per_token: bool = False
-) -> Item:
+TEXT = tasks.create(tasks.get("text-classification").spec_for(("a", "b"))).head
+TOKEN = tasks.create(tasks.get("token-classification").spec_for(("O", "B-x", "I-x"))).head
+
+
+def item(length: int, target: int | list[int] | None, row: int = 0, types: bool = True, head: Head = TEXT) -> Item:
+    """An item with made-up tokens; None: it has no label."""
     kinds = [0] * (length // 2) + [1] * (length - length // 2)
-    return Item(Encoding(list(range(10, 10 + length)), kinds if types else None), target, row, per_token)
+    encoding = Encoding(list(range(10, 10 + length)), kinds if types else None)
+    return Item(encoding, head.no_target(encoding) if target is None else np.asarray(target), row)
 
 
 def test_a_batch_is_padded_to_its_longest_text() -> None:
-    found = collate([item(2, 1, 5), item(4, None, 9)], ("input_ids", "attention_mask", "token_type_ids"), 7)
+    found = collate([item(2, 1, 5), item(4, None, 9)], ("input_ids", "attention_mask", "token_type_ids"), 7, TEXT)
     assert found["input_ids"].tolist() == [[10, 11, 7, 7], [10, 11, 12, 13]]
     assert found["attention_mask"].tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
     assert found["token_type_ids"].tolist() == [[0, 1, 0, 0], [0, 0, 1, 1]]
@@ -79,14 +85,14 @@ def test_a_batch_is_padded_to_its_longest_text() -> None:
 
 def test_token_targets_are_padded_with_what_the_loss_does_not_look_at() -> None:
     targets = ([3, -100], [-100] * 3, None)
-    items = [item(length, target, per_token=True) for length, target in zip((2, 3, 1), targets, strict=True)]
-    found = collate(items, ("input_ids",), 0)
+    items = [item(length, target, head=TOKEN) for length, target in zip((2, 3, 1), targets, strict=True)]
+    found = collate(items, ("input_ids",), 0, TOKEN)
     assert found["targets"].tolist() == [[3, -100, -100], [-100] * 3, [-100] * 3]
     assert set(found) == {"input_ids", "targets", "rows"}
 
 
 def test_missing_token_types_are_zero() -> None:
-    found = collate([item(2, 0, types=False)], ("input_ids", "token_type_ids"), 0)
+    found = collate([item(2, 0, types=False)], ("input_ids", "token_type_ids"), 0, TEXT)
     assert found["token_type_ids"].tolist() == [[0, 0]]
 
 

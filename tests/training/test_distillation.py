@@ -17,6 +17,7 @@ from edge_ptf import models, tasks
 from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.examples import Encoding, Example
 from edge_ptf.graph import QuantizeConfig
 from edge_ptf.models.checkpoint import (
     Checkpoint,
@@ -30,7 +31,6 @@ from edge_ptf.models.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.progress import SILENT, Silent
-from edge_ptf.tasks.base import Encoding, Example
 from edge_ptf.training import DistillConfig, TrainingStopped, distill, distillation, teacher_outputs
 from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item
@@ -42,6 +42,7 @@ from edge_ptf.training.teacher_outputs import Stored, compute
 from edge_ptf.training.trainer import STATE
 
 TEXT, TOKEN = "text-classification", "token-classification"
+TEXT_HEAD = tasks.create(tasks.get(TEXT).spec_for(("a", "b"))).head
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
 QUICK = DistillConfig(epochs=3, batch_size=8, learning_rate=3e-3, spliced_texts=1.0, precision="fp32")
 STEPS = math.ceil(2 * 26 / 8)
@@ -320,7 +321,7 @@ def test_texts_that_were_cut_off_are_alike_only_where_their_pieces_are() -> None
     tokenizer = SimpleNamespace(convert_ids_to_tokens=lambda ids: [names[number] for number in ids])
 
     def items(*texts: list[int]) -> list[Item]:
-        return [Item(Encoding(ids, None), None, row) for row, ids in enumerate(texts)]
+        return [Item(Encoding(ids, None), np.asarray(0), row) for row, ids in enumerate(texts)]
 
     theirs, own = items([7, 8], [7, 8, 8], [7, 8, 8], [8, 8, 8]), items([7, 8], [5, 6, 8], [5, 6, 8, 8], [8, 8, 8])
     assert distillation._alike(theirs, own, (tokenizer, tokenizer), 3) == [True, False, False, True]
@@ -605,9 +606,11 @@ def test_kept_teacher_outputs_are_those_of_each_text_alone(
 ) -> None:
     teacher, data = tiny_teacher(family, task), tiny_data(task)
     model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
-    items = labelled_items(tokenizer, tasks.create(teacher.info.task), data.train, 32)
+    items = labelled_items(tokenizer, tasks.create(teacher.info.head), data.train, 32)
     inputs, pad = model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
-    outputs = compute(model, items, (3, 1), inputs, pad, tmp_path / "kept", SILENT)
+    outputs = compute(
+        model, tasks.create(teacher.info.head).head, items, (3, 1), inputs, pad, tmp_path / "kept", SILENT
+    )
     assert outputs.per_token == (task == TOKEN)
     assert outputs.hidden is not None
     for row, example in enumerate(data.train):
@@ -639,13 +642,13 @@ def test_teacher_outputs_are_opened_again_and_hidden_states_left_out_where_not_a
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     model, tokenizer = load_model(tiny_teacher()), load_tokenizer(tiny_teacher().path)
-    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.task), tiny_data().train, 32)
+    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.head), tiny_data().train, 32)
     inputs = model_inputs(model, tokenizer)
-    first = compute(model, items, (), inputs, 0, tmp_path, SILENT)
+    first = compute(model, TEXT_HEAD, items, (), inputs, 0, tmp_path, SILENT)
     assert first.hidden is first.projections is None
     assert not (tmp_path / "hidden.bin").exists()
     assert not (tmp_path / "projections.bin").exists()
-    again = compute(None, items, (), inputs, 0, tmp_path, SILENT)  # the teacher is not needed
+    again = compute(None, TEXT_HEAD, items, (), inputs, 0, tmp_path, SILENT)  # the teacher is not needed
     assert np.array_equal(first.logits, again.logits)
 
 
@@ -661,9 +664,9 @@ def test_a_disk_that_is_too_small_is_found_before_the_teacher_is_asked(
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     model, tokenizer = load_model(tiny_teacher()), load_tokenizer(tiny_teacher().path)
-    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.task), tiny_data().train, 32)
+    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.head), tiny_data().train, 32)
     with pytest.raises(OSError, match="No space left"):
-        compute(model, items, (1,), model_inputs(model, tokenizer), 0, tmp_path, SILENT)
+        compute(model, TEXT_HEAD, items, (1,), model_inputs(model, tokenizer), 0, tmp_path, SILENT)
     assert not (tmp_path / "shapes.json").exists()
 
 
@@ -673,8 +676,8 @@ def test_teacher_outputs_hold_query_key_and_value_of_the_last_layer(
 ) -> None:
     teacher = tiny_teacher(family)
     model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
-    items = labelled_items(tokenizer, tasks.create(teacher.info.task), tiny_data().train, 32)
-    kept = compute(model, items, (), model_inputs(model, tokenizer), 0, tmp_path, SILENT, projections=True)
+    items = labelled_items(tokenizer, tasks.create(teacher.info.head), tiny_data().train, 32)
+    kept = compute(model, TEXT_HEAD, items, (), model_inputs(model, tokenizer), 0, tmp_path, SILENT, projections=True)
     assert kept.projections is not None
     ids = torch.tensor([items[5].encoding.input_ids])
     part = models.parts(model)[-1]
@@ -692,13 +695,13 @@ def test_joined_outputs_hold_the_mean_of_all_logits_and_the_states_of_the_first(
 ) -> None:
     monkeypatch.setattr(teacher_outputs, "JOINED_ROWS", 7)
     model, tokenizer = load_model(tiny_teacher()), load_tokenizer(tiny_teacher().path)
-    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.task), tiny_data().train, 32)
+    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.head), tiny_data().train, 32)
     inputs = model_inputs(model, tokenizer)
     found = []
     for number in range(3):
         with torch.no_grad():
             model.classifier.weight.mul_(1 + number)
-        found.append(compute(model, items, (1,), inputs, 0, tmp_path / str(number), SILENT))
+        found.append(compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path / str(number), SILENT))
     joined = found[0].joined(found[1:], tmp_path / "mean.bin")
     assert np.allclose(joined.logits, np.mean([outputs.logits for outputs in found], axis=0), atol=1e-6)
     assert not np.allclose(joined.logits, found[0].logits, atol=1e-3)

@@ -17,10 +17,10 @@ from edge_ptf.compression import PruneConfig, prune
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession, logit_distance
 from edge_ptf.errors import BadInputError
+from edge_ptf.examples import Encoding
 from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize, rewrite
 from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
-from edge_ptf.tasks.base import Encoding
-from edge_ptf.training.batching import Item, collate
+from edge_ptf.training.batching import Item, pad_inputs
 from edge_ptf.training.fake_quantization import Grid, checked, fake_quantized, in_blocks, in_rows, round_weights
 
 TEXT, TOKEN = "text-classification", "token-classification"
@@ -51,15 +51,15 @@ class Student:
         self.model = load_model(checkpoint).eval()
         self.tokenizer = load_tokenizer(checkpoint.path)
         self.inputs = model_inputs(self.model, self.tokenizer)
-        task = tasks.create(checkpoint.info.task)
-        self.one_token = checkpoint.info.task.name == TEXT
+        task = tasks.create(checkpoint.info.head)
+        self.one_token = checkpoint.info.head.task == TEXT
         self.encodings = task.encode(self.tokenizer, data.validation, 32)
         self.data, self.folder = data, folder
         self.graph = export(checkpoint, data, ExportConfig(), folder / "fp32")
 
     def batch(self, encodings: list[Encoding]) -> dict[str, torch.Tensor]:
-        tensors = collate([Item(each, None, 0) for each in encodings], self.inputs, int(self.tokenizer.pad_token_id))
-        return {name: tensors[name] for name in self.inputs}
+        items = [Item(each, np.asarray(0), 0) for each in encodings]
+        return pad_inputs(items, self.inputs, int(self.tokenizer.pad_token_id))
 
     def logits(self, encodings: list[Encoding]) -> list[np.ndarray]:
         """Of one padded batch, without the padding."""

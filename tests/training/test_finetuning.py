@@ -16,6 +16,7 @@ from transformers import set_seed
 from edge_ptf import models, tasks
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
+from edge_ptf.examples import Example
 from edge_ptf.metrics import F1, Direction, Share
 from edge_ptf.models.checkpoint import (
     Checkpoint,
@@ -26,7 +27,7 @@ from edge_ptf.models.checkpoint import (
     open_checkpoint,
 )
 from edge_ptf.progress import SILENT, Silent
-from edge_ptf.tasks.base import Example, Task
+from edge_ptf.tasks.base import Task
 from edge_ptf.training import FinetuneConfig, finetune, finetuning
 from edge_ptf.training.batching import collate
 from edge_ptf.training.finetuning import labelled_items
@@ -106,7 +107,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def loss(model: Any, tokenizer: Any, task: Task, examples: tuple[Example, ...]) -> float:
     items = labelled_items(tokenizer, task, examples, 32)
     inputs = model_inputs(model, tokenizer)
-    tensors = collate(items, inputs, int(tokenizer.pad_token_id))
+    tensors = collate(items, inputs, int(tokenizer.pad_token_id), task.head)
     with torch.no_grad():
         logits = model.eval()(**{name: tensors[name] for name in inputs}).logits
     return float(torch.nn.functional.cross_entropy(logits.flatten(0, -2), tensors["targets"].flatten()))
@@ -429,5 +430,5 @@ def test_texts_of_no_class_do_not_train(
     data = replace(data, validation=(*data.validation, Example("call mom", "oos")))
     task = tasks.create(tasks.get(TEXT).spec_for(data.labels, "oos"))
     checkpoint = finetune(tiny_base("bert"), "tiny", data, task, QUICK, tmp_path / "out")
-    assert checkpoint.info.task.out_of_scope_label == "oos"
+    assert checkpoint.info.head.options["out_of_scope_label"] == "oos"
     assert load_model(checkpoint).config.num_labels == 4

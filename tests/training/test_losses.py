@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from edge_ptf.heads.losses import label_loss, logit_distance, soft_cross_entropy
 from edge_ptf.training import losses
 
 torch.set_num_threads(1)
@@ -37,20 +38,18 @@ def test_soft_cross_entropy_is_the_divergence_times_the_squared_temperature(
     student, teacher = pair
     own, wanted = softmax(student / temperature), softmax(teacher / temperature)
     expected = (wanted * np.log(wanted / own)).sum(-1).mean() * temperature**2
-    found = losses.soft_cross_entropy(torch.from_numpy(student), torch.from_numpy(teacher), temperature)
+    found = soft_cross_entropy(torch.from_numpy(student), torch.from_numpy(teacher), temperature)
     assert value(found) == pytest.approx(expected, rel=1e-9)
-    assert value(losses.soft_cross_entropy(*[torch.from_numpy(teacher)] * 2, temperature)) == pytest.approx(
-        0, abs=1e-12
-    )
+    assert value(soft_cross_entropy(*[torch.from_numpy(teacher)] * 2, temperature)) == pytest.approx(0, abs=1e-12)
 
 
 def test_logit_distance_takes_out_a_common_shift(pair: tuple[np.ndarray, np.ndarray]) -> None:
     student, teacher = pair
     own, wanted = (values - values.mean(-1, keepdims=True) for values in pair)
-    found = value(losses.logit_distance(torch.from_numpy(student), torch.from_numpy(teacher)))
+    found = value(logit_distance(torch.from_numpy(student), torch.from_numpy(teacher)))
     assert found == pytest.approx(((own - wanted) ** 2).mean(), rel=1e-9)
     shifted = torch.from_numpy(student + np.arange(7)[:, None])
-    assert value(losses.logit_distance(shifted, torch.from_numpy(teacher))) == pytest.approx(found, rel=1e-9)
+    assert value(logit_distance(shifted, torch.from_numpy(teacher))) == pytest.approx(found, rel=1e-9)
 
 
 def test_label_loss_is_the_mean_over_what_has_a_label() -> None:
@@ -58,8 +57,8 @@ def test_label_loss_is_the_mean_over_what_has_a_label() -> None:
     targets = torch.tensor([[1, -100, 2], [-100, -100, 0]])
     chances = logits.log_softmax(-1)
     wanted = -(chances[0, 0, 1] + chances[0, 2, 2] + chances[1, 2, 0]) / 3
-    assert torch.allclose(losses.label_loss(logits, targets), wanted)
-    nothing = losses.label_loss(logits, torch.full_like(targets, -100))
+    assert torch.allclose(label_loss(logits, targets), wanted)
+    nothing = label_loss(logits, torch.full_like(targets, -100))
     assert nothing.item() == 0
     assert torch.equal(torch.autograd.grad(nothing, logits)[0], torch.zeros_like(logits))
 
@@ -106,8 +105,8 @@ def test_gradients_are_finite_and_lead_to_the_teacher() -> None:
     for loss in (
         lambda state: losses.relation_divergence(state, teacher, mask, 2),
         lambda state: losses.hidden_distance(state[mask], teacher[mask]),
-        lambda state: losses.logit_distance(state[mask], teacher[mask]),
-        lambda state: losses.soft_cross_entropy(state[mask], teacher[mask], 2.0),
+        lambda state: logit_distance(state[mask], teacher[mask]),
+        lambda state: soft_cross_entropy(state[mask], teacher[mask], 2.0),
     ):
         state = torch.randn(2, 5, 8, generator=generator).requires_grad_(True)
         before = loss(state)

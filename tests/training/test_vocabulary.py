@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from edge_ptf import models, tasks
+from edge_ptf.examples import Encoding
 from edge_ptf.models.checkpoint import load_base_model
-from edge_ptf.tasks.base import Encoding
 from edge_ptf.training.trainer import OptimizationConfig, _optimizer
 from edge_ptf.training.vocabulary import CompactVocabulary
 

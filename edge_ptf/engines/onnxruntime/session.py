@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.errors import PackageError
+from edge_ptf.examples import Encoding, Logits
 from edge_ptf.progress import SILENT, Progress
-from edge_ptf.tasks.base import Encoding, Logits
 
 TIMED_CALLS = 2
 """Calls of a session in a row that are timed, after one that is not: that one finds another's weights in the cache."""

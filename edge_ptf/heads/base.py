@@ -1,0 +1,199 @@
+"""What every head does: state its target and its losses, and decode logits into an answer. One file for each kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from edge_ptf.config import StrictModel
+from edge_ptf.examples import Encoding, Example, Logits, Prediction
+from edge_ptf.heads.spec import LOGITS, Axis, HeadSpec, OutputSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Target = NDArray[Any]
+LogitLoss = Literal["kl", "mse"]
+Reduction = Literal["mean", "sum"]
+
+
+class HeadOptions(StrictModel):
+    """Base of the settings of one kind of head."""
+
+
+class Head(ABC):
+    """One head over one label set. A sub-class holds no state beyond `spec` and `options`."""
+
+    kind: ClassVar[str]
+    logits_axes: ClassVar[tuple[Axis, ...]]
+    target_axes: ClassVar[tuple[Axis, ...]]
+    """The axes of a batch of targets."""
+    target_dtype: ClassVar[type[np.generic]] = np.int64
+    ignored: ClassVar[float]
+    """The value of a target that the loss leaves out."""
+    options_model: ClassVar[type[HeadOptions]] = HeadOptions
+    tuned_options: ClassVar[tuple[str, ...]] = ()
+    """The options that `tuned` and `matched` choose."""
+
+    def __init__(self, spec: HeadSpec) -> None:
+        """Raises ValueError where the spec is of another kind."""
+        if spec.kind != self.kind:
+            raise ValueError(f"the head '{spec.name}' is of the kind '{spec.kind}', not '{self.kind}'")
+        self.spec = spec
+        self.options: Any = self.read_options(spec.options)
+        self.label_ids = {label: index for index, label in enumerate(spec.labels)}
+
+    @classmethod
+    def declare(cls, task: str, labels: Sequence[str], **options: Any) -> HeadSpec:
+        """The spec of a head of this kind, all options written out."""
+        return HeadSpec(
+            name="main",
+            task=task,
+            kind=cls.kind,
+            outputs={LOGITS: OutputSpec(tensor=LOGITS, axes=cls.logits_axes)},
+            labels=tuple(labels),
+            options=cls.options_model(**options).model_dump(mode="json"),
+        )
+
+    @classmethod
+    def read_options(cls, options: Mapping[str, Any]) -> HeadOptions:
+        """The options of a spec; options that only a later version has are ignored.
+
+        Raises:
+            ValueError: a value is not allowed.
+        """
+        known = {name: options[name] for name in cls.options_model.model_fields if name in options}
+        try:
+            return cls.options_model.model_validate(known)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    @property
+    def untuned(self) -> HeadSpec:
+        """The spec without what was tuned: equal for all models that answer the same question."""
+        fields = self.options_model.model_fields
+        return self.spec.with_options(**{name: fields[name].get_default() for name in self.tuned_options})
+
+    def settings(self) -> dict[str, str]:
+        """The options in words, for people: title and value."""
+        return {}
+
+    # Model
+
+    @staticmethod
+    @abstractmethod
+    def auto_model() -> Any:
+        """The `transformers` Auto class with such a head; it is imported on call."""
+
+    def model_config(self) -> dict[str, Any]:
+        """The fields of the model's `config.json` that belong to the head."""
+        labels = self.spec.labels
+        return {
+            "num_labels": len(labels),
+            "id2label": dict(enumerate(labels)),
+            "label2id": {label: index for index, label in enumerate(labels)},
+        }
+
+    # Training
+
+    @abstractmethod
+    def target(self, example: Example, encoding: Encoding) -> Target:
+        """The training target of one example, with `target_axes` but without the batch."""
+
+    def no_target(self, encoding: Encoding) -> Target:
+        """The target of a text that has no label: all of it is ignored."""
+        sizes: dict[str, int] = {"token": len(encoding.input_ids), "label": len(self.spec.labels)}
+        return np.full([sizes[axis] for axis in self.target_axes[1:]], self.ignored, self.target_dtype)
+
+    def batch_targets(self, targets: Sequence[Target], length: int) -> Target:
+        """The targets of one batch, padded to `length` tokens where they have a token axis."""
+        if "token" not in self.target_axes:
+            return np.stack(targets)
+        padded = np.full((len(targets), length), self.ignored, self.target_dtype)
+        for row, target in zip(padded, targets, strict=True):
+            row[: len(target)] = target
+        return padded
+
+    def is_labelled(self, target: Target) -> bool:
+        """Whether any part of a target counts."""
+        return bool((target != self.ignored).any())
+
+    @abstractmethod
+    def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0, reduction: Reduction = "mean") -> Tensor:
+        """The loss of a batch against its labels, a scalar; 0 with a gradient where all targets are ignored.
+
+        Args:
+            logits: with `logits_axes`, FP32.
+            targets: with `target_axes`.
+            smoothing: share of each target that is spread over all labels.
+            reduction: mean or sum over the targets that count.
+        """
+
+    @abstractmethod
+    def distillation_loss(self, student: Tensor, teacher: Tensor, form: LogitLoss, temperature: float) -> Tensor:
+        """How far the student's logits are from the teacher's, a scalar.
+
+        Args:
+            student, teacher: [rows, labels], one row for each text, or for each word where the logits are per token.
+            form: compare distributions (kl, at the temperature) or the logits themselves (mse).
+        """
+
+    # Answers
+
+    @abstractmethod
+    def decode(self, logits: Logits, encoding: Encoding, text: str) -> Prediction:
+        """The answer from the logits of one example, with `logits_axes` but without the batch."""
+
+    @property
+    def tunes(self) -> bool:
+        """Whether `tuned` and `matched` have anything to choose."""
+        return False
+
+    def tuned(self, logits: Sequence[Logits], references: Sequence[Any]) -> HeadSpec:
+        """The spec with its thresholds chosen on labelled examples; by default unchanged.
+
+        Args:
+            logits: of the model, one array for each example.
+            references: `Example.label` of the same examples.
+        """
+        return self.spec
+
+    def matched(self, logits: Sequence[Logits], answers: Sequence[Any]) -> HeadSpec:
+        """The spec with the thresholds that keep the operating point of another model; by default unchanged.
+
+        Args:
+            logits: of the model, one array for each text, labelled or not.
+            answers: of the other model to the same texts.
+        """
+        return self.spec
+
+    @property
+    def shifts(self) -> bool:
+        """Whether `matched_shift` has anything to choose."""
+        return False
+
+    def matched_shift(
+        self, logits: Sequence[Logits], encodings: Sequence[Encoding], answers: Sequence[Any]
+    ) -> NDArray[np.float32] | None:
+        """What to add to the logits of each label [labels] to keep the operating point of another model; None: nothing.
+
+        Args:
+            logits: of the model, one array for each text, labelled or not.
+            encodings: of the same texts.
+            answers: of the other model to them.
+        """
+        return None
+
+
+def softmax(logits: Logits) -> NDArray[np.float64]:
+    """Probabilities over the last axis, in double precision."""
+    wide = np.asarray(logits, dtype=np.float64)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    result: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    return result

@@ -1,0 +1,147 @@
+"""The kind "text": one label for a text or a pair of texts, with an optional label for texts that fit no class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from edge_ptf.examples import Encoding, Example, Logits, Prediction
+from edge_ptf.heads.base import HeadOptions, Target, softmax
+from edge_ptf.heads.classes import ClassHead
+from edge_ptf.heads.spec import HeadSpec
+
+SHOWN_CLASSES = 5
+THRESHOLD_COST_POINTS = 0.5
+"""How much in-scope accuracy on validation the out-of-scope threshold may cost, in points."""
+RECALL_WORTH = 0.1
+"""A point of out-of-scope recall is worth a tenth of a point of in-scope accuracy: most texts are in scope."""
+
+Flags = NDArray[np.bool_]
+
+
+class TextOptions(HeadOptions):
+    """Settings of a head of the kind "text"."""
+
+    out_of_scope_label: str | None = Field(None, description="The label of texts that belong to no class.")
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="An in-scope answer with a lower probability becomes out-of-scope."
+    )
+
+
+class TextHead(ClassHead):
+    """The class with the largest logit.
+
+    With an out-of-scope label, an answer is out-of-scope when that class has the largest logit, or when the largest
+    probability of an in-scope class is below the threshold that was chosen on validation.
+    """
+
+    kind = "text"
+    logits_axes = ("batch", "label")
+    target_axes = ("batch",)
+    options_model = TextOptions
+    tuned_options = ("threshold",)
+
+    def settings(self) -> dict[str, str]:
+        """The out-of-scope label and its threshold, where there is such a label."""
+        label, threshold = self.options.out_of_scope_label, self.options.threshold
+        if label is None:
+            return {}
+        return {
+            "out-of-scope label": label,
+            "threshold on the probability": "not set" if threshold is None else f"{threshold:.3f}",
+        }
+
+    @staticmethod
+    def auto_model() -> Any:
+        """Sequence classification."""
+        from transformers import AutoModelForSequenceClassification
+
+        return AutoModelForSequenceClassification
+
+    def target(self, example: Example, encoding: Encoding) -> Target:
+        """The class id; ignored for an out-of-scope text where no such class is trained."""
+        return np.asarray(self.label_ids.get(str(example.label), self.ignored), self.target_dtype)
+
+    def decode(self, logits: Logits, encoding: Encoding, text: str) -> Prediction:
+        """The label, its probability, and the best classes."""
+        probabilities = softmax(logits)
+        label, score = self._answer(probabilities)
+        best = np.argsort(-probabilities, kind="stable")[:SHOWN_CLASSES]
+        classes = [{"label": self.spec.labels[index], "score": float(probabilities[index])} for index in best]
+        return Prediction(label, score, {"classes": classes})
+
+    def _answer(self, probabilities: NDArray[np.float64]) -> tuple[str, float]:
+        best = int(probabilities.argmax())
+        score = float(probabilities[best])
+        label = self.spec.labels[best]
+        scope = self.options.out_of_scope_label
+        if (
+            scope is not None
+            and self.options.threshold is not None
+            and label != scope
+            and score < self.options.threshold
+        ):
+            return scope, 1.0 - score
+        return label, score
+
+    @property
+    def tunes(self) -> bool:
+        """With an out-of-scope label there is a threshold to choose."""
+        return self.options.out_of_scope_label is not None
+
+    def tuned(self, logits: Sequence[Logits], references: Sequence[Any]) -> HeadSpec:
+        """Chooses the out-of-scope threshold by labelled examples.
+
+        Of all thresholds that cost at most `THRESHOLD_COST_POINTS` of in-scope accuracy, the one with the best sum of
+        in-scope accuracy and `RECALL_WORTH` times the out-of-scope recall; of equal ones the smallest. Without
+        out-of-scope examples the threshold stays unset.
+        """
+        reference = np.asarray(references, dtype=object)
+        outside = reference == self.options.out_of_scope_label
+        if not self.tunes or not outside.any() or outside.all():
+            return self.spec
+        candidates, scores, labels = self._candidates(logits)
+        claimed = labels == self.options.out_of_scope_label
+        chosen = _best_worth(candidates, scores, claimed, outside, (labels == reference) & ~outside)
+        return self.spec.with_options(threshold=min(float(candidates[chosen]), 1.0))
+
+    def matched(self, logits: Sequence[Logits], answers: Sequence[Any]) -> HeadSpec:
+        """Chooses the out-of-scope threshold that turns away as many texts as another model does.
+
+        Of equally near ones the smallest. Two thresholds that are chosen apart by a few labelled examples differ by
+        chance, and compression would be blamed for it; a count needs no labels, so that it can be taken over many
+        texts.
+        """
+        if not self.tunes:
+            return self.spec
+        scope = self.options.out_of_scope_label
+        candidates, scores, labels = self._candidates(logits)
+        claimed = labels == scope
+        wanted = sum(answer == scope for answer in answers) - int(claimed.sum())
+        below = np.searchsorted(np.sort(scores[~claimed]), candidates, side="left")
+        return self.spec.with_options(threshold=min(float(candidates[np.argmin(np.abs(below - wanted))]), 1.0))
+
+    def _candidates(self, logits: Sequence[Logits]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any]]:
+        """All thresholds that differ in what they turn away, ascending; and of each text the best score and label."""
+        probabilities = np.stack([softmax(row) for row in logits])
+        best = probabilities.argmax(axis=1)
+        scores = probabilities[np.arange(len(best)), best]
+        candidates = np.unique(np.concatenate([[0.0], np.nextafter(scores, 1.0)]))
+        return candidates, scores, np.asarray(self.spec.labels, dtype=object)[best]
+
+
+def _best_worth(
+    candidates: NDArray[np.float64], scores: NDArray[np.float64], claimed: Flags, outside: Flags, correct: Flags
+) -> int:
+    """Index of the threshold whose in-scope accuracy and out-of-scope recall are together worth most."""
+    inside_count, outside_count = int((~outside).sum()), int(outside.sum())
+    allowed = correct.sum() - THRESHOLD_COST_POINTS / 100 * inside_count
+    kept = [int((correct & (scores >= candidate)).sum()) for candidate in candidates]
+    recalls = [int((outside & (claimed | (scores < candidate))).sum()) for candidate in candidates]
+    worth = [kept[i] / inside_count + RECALL_WORTH * recalls[i] / outside_count for i in range(len(kept))]
+    fitting = [index for index, count in enumerate(kept) if count >= allowed]
+    return max(fitting, key=lambda index: (round(worth[index], 9), -index))
