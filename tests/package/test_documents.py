@@ -23,8 +23,9 @@ def based_on(manifest: Manifest, name: str) -> Manifest:
     return manifest.model_copy(update={"lineage": manifest.lineage.model_copy(update={"base_model": name})})
 
 
-def asked(manifest: Manifest, **changes: object) -> Manifest:
-    head = manifest.heads[0].model_copy(update=dict(manifest.head.with_options(**changes)))
+def asked(manifest: Manifest, labels: tuple[str, ...] = ("a", "b"), **options: object) -> Manifest:
+    spec = manifest.head.replace(labels=labels).with_options(**options)
+    head = manifest.heads[0].model_copy(update=dict(spec))
     return manifest.model_copy(update={"heads": (head,)})
 
 
@@ -53,8 +54,9 @@ def test_many_labels_are_counted_and_a_scope_is_explained(manifest: Manifest) ->
     card = model_card(asked(manifest, labels=tuple(f"l{n}" for n in range(30)), out_of_scope_label="oos"))
     assert "l11, … (30 in all)" in card
     assert "l12" not in card
-    assert "`oos`; threshold on the probability: not set" in card
-    assert "0.250, chosen on validation" in model_card(asked(manifest, out_of_scope_label="oos", threshold=0.25))
+    assert "- Out-of-scope label: oos\n- Threshold on the probability: not set\n" in card
+    card = model_card(asked(manifest, out_of_scope_label="oos", threshold=0.25))
+    assert "- Threshold on the probability: 0.250, chosen on validation\n" in card
 
 
 def test_licence_notes_name_the_licence_or_say_that_it_is_unknown(manifest: Manifest) -> None:
