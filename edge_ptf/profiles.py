@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from edge_ptf.config import Source, StrictModel, read_yaml, resolve
 from edge_ptf.errors import ConfigError, ProfileError, near_matches
 from edge_ptf.machine import Machine, this_machine
+from edge_ptf.quantization import Int8Scheme
 
 HOST = "host"
 HOST_CANDIDATES = ("jetson", "jetson-agx-orin", "jetson-xavier-nx", "raspberry-pi-5", "raspberry-pi-4", "x86-vnni")
@@ -40,16 +41,17 @@ class Engine(StrictModel):
     opset: int = Field(17, ge=17, le=21, description="ONNX operator set.")
 
 
-class QuantizationScheme(StrictModel):
+class QuantizationScheme(Int8Scheme):
     """The INT8 quantization the device executes exactly and quickly."""
 
-    precision: Literal["int8", "fp32"] = "int8"
-    mode: Literal["dynamic", "static"] = "dynamic"
-    activation: Literal["uint8", "int8"] = "uint8"
-    weight: Literal["int8", "uint8"] = "int8"
-    per_channel: bool = True
-    reduce_range: bool = Field(False, description="Weights of 7 bits: needed where 16-bit sums would saturate.")
-    symmetric_activation: bool = Field(False, description="Zero point 0 for activations; TensorRT knows nothing else.")
+    precision: Literal["int8", "fp32"] = Field("int8", description="fp32: no INT8 at all.")
+    mode: Literal["dynamic", "static"] = Field(
+        "dynamic", description="When activation ranges are found: at each call, or by calibration."
+    )
+
+    def options(self) -> dict[str, Any]:
+        """The same as options of the stage `quantize`."""
+        return {"mode": "none"} if self.precision == "fp32" else self.model_dump(include=set(Int8Scheme.model_fields))
 
 
 class LatencyLimit(StrictModel):

@@ -133,11 +133,11 @@ def _one_size(sources: Sequence[Source]) -> list[Source]:
 
 
 def _profile_values(profile: Profile) -> dict[str, Any]:
-    engine, scheme = profile.engine, profile.scheme
+    engine = profile.engine
     threads = {"threads": engine.threads}
     values: dict[str, Any] = {
         "export": {"opset": engine.opset},
-        "quantize": {"mode": "none"} if scheme.precision == "fp32" else scheme.model_dump(exclude={"precision"}),
+        "quantize": profile.scheme.options(),
         "assemble": engine.model_dump(include={"threads", "spinning", "arena", "affinity"}),
         "latency_table": dict(threads),
         "speed_check": dict(threads),
