@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from edge_ptf import engines
 from edge_ptf.config import Source, StrictModel, read_yaml, resolve
-from edge_ptf.errors import ConfigError, ProfileError, near_matches
+from edge_ptf.engines import EngineSettings, Opset
+from edge_ptf.errors import BadInputError, ConfigError, ProfileError, near_matches
 from edge_ptf.machine import Machine, this_machine
 from edge_ptf.quantization import Int8Scheme
 
@@ -28,17 +30,19 @@ class Match(StrictModel):
     os: str = Field("", description="Beginning of the operating system's name.")
 
 
-class Engine(StrictModel):
+class Engine(EngineSettings):
     """What runs the graph."""
 
-    name: Literal["onnxruntime"] = "onnxruntime"
-    threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
-    spinning: bool = Field(False, description="Threads burn time while they wait for work.")
-    arena: bool = Field(True, description="Memory is kept between calls.")
-    affinity: str = Field(
-        "", description="Processors of the threads beyond the first, as ONNX Runtime writes them: 2;3."
-    )
-    opset: int = Field(17, ge=17, le=21, description="ONNX operator set.")
+    name: str = Field("onnxruntime", description=f"Name of the engine: {' or '.join(engines.ENGINES)}.")
+    opset: Opset = 17
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return engines.get(name).name
+        except BadInputError as error:
+            raise ValueError(str(error)) from None
 
 
 class QuantizationScheme(Int8Scheme):

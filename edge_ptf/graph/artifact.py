@@ -21,6 +21,8 @@ from edge_ptf.quantization import GraphScheme
 
 INFO_FILE = "graph.json"
 MODEL_FILE = "model.onnx"
+FORMAT = "onnx"
+"""Of the graph, by which an engine is found."""
 NOT_COMPANIONS = (INFO_FILE, MODEL_FILE, "edge_ptf.json", "model.safetensors")
 
 
