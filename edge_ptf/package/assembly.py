@@ -40,7 +40,7 @@ from edge_ptf.package.manifest import (
 )
 from edge_ptf.package.payload import Payload, write_payload
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
-from edge_ptf.package.tokenizers import TableTokenizer, UnsupportedTokenizerError, prove_tables, tokenizer_tables
+from edge_ptf.package.tokenizers import UnsupportedTokenizerError, kind_of
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 
@@ -222,11 +222,12 @@ def _tables(
 ) -> tuple[bytes, TokenizerEntry]:
     """The runner's tables, proven; or an entry that says why there are none."""
     try:
-        content = tokenizer_tables(document)
+        kind = kind_of(document)
+        content = kind.tables(document)
     except UnsupportedTokenizerError as error:
         return b"", TokenizerEntry(max_length=max_length, unsupported=str(error))
-    proof = prove_tables(tokenizer.plain(), content, (example.text for example in texts))
-    reader = TableTokenizer(content)
+    proof = kind.prove(tokenizer.plain(), content, (example.text for example in texts))
+    reader = kind.reference(content)
     for example in [*texts, *golden_examples(paired=False), *golden_examples(paired=True)]:
         pairs = None if example.text_pair is None else [example.text_pair]
         wanted = tokenizer([example.text], pairs, max_length=max_length)
@@ -234,7 +235,7 @@ def _tables(
         if wanted["input_ids"] != [ids] or wanted.get("token_type_ids") not in (None, [types]):
             raise ParityError(f"the runner's tables cut a text differently when it is shortened: {example.text[:60]!r}")
     counts = TablesProof(code_points=proof.code_points, texts=proof.texts + len(texts))
-    return content, TokenizerEntry(kind="wordpiece", max_length=max_length, tables=TABLES_FILE, proof=counts)
+    return content, TokenizerEntry(kind=kind.name, max_length=max_length, tables=TABLES_FILE, proof=counts)
 
 
 def _graph_entry(graph: Graph, session: Session) -> GraphEntry:
