@@ -8,7 +8,7 @@ from pydantic import Field
 
 from edge_ptf.config import StrictModel
 
-Threads = Annotated[int, Field(ge=1, le=64, description="Threads of one inference.")]
+Threads = Annotated[int, Field(ge=1, le=64, description="Number of threads of one inference.")]
 Opset = Annotated[int, Field(ge=17, le=21, description="ONNX operator set.")]
 
 
