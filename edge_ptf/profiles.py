@@ -8,9 +8,12 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from edge_ptf import engines
 from edge_ptf.config import Source, StrictModel, read_yaml, resolve
-from edge_ptf.errors import ConfigError, ProfileError, near_matches
+from edge_ptf.engines import EngineSettings, Opset
+from edge_ptf.errors import BadInputError, ConfigError, ProfileError, near_matches
 from edge_ptf.machine import Machine, this_machine
+from edge_ptf.quantization import Int8Scheme
 
 HOST = "host"
 HOST_CANDIDATES = ("jetson", "jetson-agx-orin", "jetson-xavier-nx", "raspberry-pi-5", "raspberry-pi-4", "x86-vnni")
@@ -27,29 +30,32 @@ class Match(StrictModel):
     os: str = Field("", description="Beginning of the operating system's name.")
 
 
-class Engine(StrictModel):
+class Engine(EngineSettings):
     """What runs the graph."""
 
-    name: Literal["onnxruntime"] = "onnxruntime"
-    threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
-    spinning: bool = Field(False, description="Threads burn time while they wait for work.")
-    arena: bool = Field(True, description="Memory is kept between calls.")
-    affinity: str = Field(
-        "", description="Processors of the threads beyond the first, as ONNX Runtime writes them: 2;3."
-    )
-    opset: int = Field(17, ge=17, le=21, description="ONNX operator set.")
+    name: str = Field("onnxruntime", description=f"Name of the engine: {' or '.join(engines.ENGINES)}.")
+    opset: Opset = 17
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return engines.get(name).name
+        except BadInputError as error:
+            raise ValueError(str(error)) from None
 
 
-class QuantizationScheme(StrictModel):
+class QuantizationScheme(Int8Scheme):
     """The INT8 quantization the device executes exactly and quickly."""
 
-    precision: Literal["int8", "fp32"] = "int8"
-    mode: Literal["dynamic", "static"] = "dynamic"
-    activation: Literal["uint8", "int8"] = "uint8"
-    weight: Literal["int8", "uint8"] = "int8"
-    per_channel: bool = True
-    reduce_range: bool = Field(False, description="Weights of 7 bits: needed where 16-bit sums would saturate.")
-    symmetric_activation: bool = Field(False, description="Zero point 0 for activations; TensorRT knows nothing else.")
+    precision: Literal["int8", "fp32"] = Field("int8", description="fp32: no INT8 at all.")
+    mode: Literal["dynamic", "static"] = Field(
+        "dynamic", description="When activation ranges are found: at each call, or by calibration."
+    )
+
+    def options(self) -> dict[str, Any]:
+        """The same as options of the stage `quantize`."""
+        return {"mode": "none"} if self.precision == "fp32" else self.model_dump(include=set(Int8Scheme.model_fields))
 
 
 class LatencyLimit(StrictModel):

@@ -133,18 +133,12 @@ def _one_size(sources: Sequence[Source]) -> list[Source]:
 
 
 def _profile_values(profile: Profile) -> dict[str, Any]:
-    engine, scheme = profile.engine, profile.scheme
-    threads = {"threads": engine.threads}
-    values: dict[str, Any] = {
-        "export": {"opset": engine.opset},
-        "quantize": {"mode": "none"} if scheme.precision == "fp32" else scheme.model_dump(exclude={"precision"}),
-        "assemble": engine.model_dump(include={"threads", "spinning", "arena", "affinity"}),
-        "latency_table": dict(threads),
-        "speed_check": dict(threads),
-        "evaluate": dict(threads),
-        "bench": dict(threads),
-        "targets": profile.targets.model_dump(exclude_none=True),
-    }
-    for section, options in profile.recipe.items():
-        values[section] = {**values.get(section, {}), **options}
-    return values
+    """What a profile says of the stages: an engine setting goes to each stage that has a field of its name."""
+    settings = profile.engine.model_dump(exclude={"name"})
+    values: dict[str, Any] = {"quantize": profile.scheme.options()}
+    for section, field in Recipe.model_fields.items():
+        known = getattr(field.annotation, "model_fields", {})
+        if shared := {name: value for name, value in settings.items() if name in known}:
+            values[section] = shared
+    values["targets"] = profile.targets.model_dump(exclude_none=True)
+    return merge(values, profile.recipe)

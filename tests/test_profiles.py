@@ -239,6 +239,11 @@ def test_what_is_wrong_in_the_base_is_said_of_the_base(written) -> None:  # type
 # What is wrong
 
 
+def test_an_unknown_engine_is_named_with_the_closest(written) -> None:  # type: ignore[no-untyped-def]
+    (found,) = problems(written(MINE + "engine:\n  name: onnx-runtime\n"))
+    assert "mine.yaml:5: engine.name: unknown engine 'onnx-runtime'. Did you mean onnxruntime?" in found
+
+
 def test_every_wrong_field_is_listed_with_its_line(written) -> None:  # type: ignore[no-untyped-def]
     text = """\
 schema: 2

@@ -11,6 +11,7 @@ from edge_ptf import metrics, tasks
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
+from edge_ptf.engines import Threads
 from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.machine import this_machine
 from edge_ptf.package.evidence import AccuracyEvidence, PredictionRow, RuntimeInfo
@@ -27,7 +28,7 @@ BLOCK = 50
 class EvaluateConfig(StageConfig):
     """How the payload is run over the test split."""
 
-    threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
+    threads: Threads = 1
     runtime: Literal["auto", "python", "runner"] = Field(
         "auto", description="What answers: the C++ runner, or Python; auto: the runner where it is built."
     )

@@ -21,6 +21,7 @@ from edge_ptf.bench.launching import LOCAL, Runtime, Workload, bring_package, pr
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
+from edge_ptf.engines import Threads
 from edge_ptf.errors import PackageError
 from edge_ptf.package.evidence import LatencyEvidence, Launch, LaunchEnvironment, MemoryEvidence, RuntimeInfo
 from edge_ptf.package.payload import Payload
@@ -38,7 +39,7 @@ LOCAL_WAIT_S = 600.0
 class BenchConfig(StageConfig):
     """The protocol's sizes."""
 
-    threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
+    threads: Threads = 1
     launches: int = Field(7, ge=5, le=50, description="Process launches; the launch is the unit that repeats.")
     texts: int = Field(200, ge=100, description="Least calls of each launch.")
     seconds: float | None = Field(

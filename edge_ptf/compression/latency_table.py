@@ -20,6 +20,7 @@ from pydantic import Field
 from edge_ptf import models, tasks
 from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines import Threads
 from edge_ptf.engines.onnxruntime import GraphSession, interleaved_ms
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Encoding
@@ -66,7 +67,7 @@ class LatencyTableConfig(StageConfig):
     )
     texts: int = Field(12, ge=1, description="Validation texts that are timed, short to long.")
     rounds: int = Field(20, ge=3, description="Times every graph takes its turn.")
-    threads: int = Field(1, ge=1, description="Threads of a graph.")
+    threads: Threads = 1
 
 
 class Curve(StrictModel):

@@ -17,23 +17,23 @@ from edge_ptf.errors import CheckpointError, ConfigError
 from edge_ptf.heads import HeadSpec
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import LineageStep
+from edge_ptf.quantization import GraphScheme
 
 INFO_FILE = "graph.json"
 MODEL_FILE = "model.onnx"
+FORMAT = "onnx"
+"""Of the graph, by which an engine is found."""
 NOT_COMPANIONS = (INFO_FILE, MODEL_FILE, "edge_ptf.json", "model.safetensors")
 
 
-class Scheme(StrictModel):
+class Scheme(GraphScheme):
     """The INT8 quantization of a graph, or FP32, or FP16."""
 
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
-    non_int8_dtype: Literal["fp32", "fp16"] = Field("fp32", description="Precision of what is not INT8.")
     mode: Literal["none", "dynamic", "static"] = "none"
-    activation: Literal["none", "uint8", "int8"] = "none"
-    weight: Literal["none", "uint8", "int8"] = "none"
+    activation: Literal["none", "uint8", "int8"] = "none"  # type: ignore[assignment]  # a graph may have no INT8
+    weight: Literal["none", "uint8", "int8"] = "none"  # type: ignore[assignment]
     per_channel: bool = False
-    reduce_range: bool = False
-    symmetric_activation: bool = False
     isa: tuple[str, ...] = Field((), description="The machine needs one of these to execute the scheme exactly.")
 
     def __str__(self) -> str:

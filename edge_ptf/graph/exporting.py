@@ -14,10 +14,10 @@ from pydantic import Field
 from edge_ptf import models, tasks
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.engines import Opset, running
 from edge_ptf.errors import ParityError
 from edge_ptf.examples import Encoding
-from edge_ptf.graph.artifact import MODEL_FILE, Graph, GraphInfo, save_graph
+from edge_ptf.graph.artifact import FORMAT, MODEL_FILE, Graph, GraphInfo, save_graph
 from edge_ptf.heads import HeadSpec
 from edge_ptf.models.checkpoint import INPUTS, Checkpoint, LineageStep, load_model, load_tokenizer, model_inputs
 from edge_ptf.progress import SILENT, Progress
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class ExportConfig(StageConfig):
     """How a checkpoint becomes ONNX."""
 
-    opset: int = Field(17, ge=17, le=21, description="ONNX operator set.")
+    opset: Opset = 17
     parity_texts: int = Field(64, ge=2, description="Validation texts compared with PyTorch, short to long.")
     parity_tolerance: float = Field(1e-3, gt=0, description="Largest difference of a logit that is accepted.")
 
@@ -97,20 +97,19 @@ def spread(examples: Sequence[Any], count: int) -> list[Any]:
 def largest_difference(
     model: Any, graph: Path, encodings: Sequence[Encoding], inputs: Sequence[str], head: HeadSpec
 ) -> float:
-    """Largest absolute difference of a logit, PyTorch against ONNX Runtime: each text alone, then all in one batch."""
+    """Largest absolute difference of a logit, PyTorch against the engine: each text alone, then all in one batch."""
     import torch
 
-    session = GraphSession(graph)
-    differences = []
+    session, differences = running(FORMAT)[0].session(graph), []
     with torch.no_grad():
         for encoding in encodings:
             feeds = session.feeds(encoding)
             expected = model(**{name: torch.from_numpy(value) for name, value in feeds.items()}).logits[0].numpy()
-            differences.append(np.abs(expected - session.run(feeds)).max())
+            differences.append(np.abs(expected - session.run(feeds)[head.logits.tensor][0]).max())
         padded = _padded(encodings[-2:], model.config.pad_token_id or 0)
         batch = {name: padded[name] for name in inputs}
         expected = model(**{name: torch.from_numpy(value) for name, value in batch.items()}).logits.numpy()
-        answers = session.session.run(None, batch)[0]
+        answers = session.run(batch)[head.logits.tensor]
     real = padded["attention_mask"].astype(bool) if head.per_token else slice(None)
     differences.append(np.abs(expected - answers)[real].max())
     return float(np.max(differences))  # is NaN where one of them is

@@ -24,7 +24,7 @@ from pydantic import Field
 from edge_ptf import tasks
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.engines.onnxruntime import feeds
+from edge_ptf.engines.base import feeds
 from edge_ptf.errors import CheckpointError, MissingExtraError
 from edge_ptf.examples import Encoding
 from edge_ptf.graph import linear_ops

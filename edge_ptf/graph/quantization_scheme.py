@@ -8,21 +8,14 @@ from pydantic import Field, field_validator, model_validator
 
 from edge_ptf.config import StageConfig
 from edge_ptf.graph.artifact import Scheme
+from edge_ptf.quantization import GraphScheme
 
 VNNI = ("avx512_vnni", "avx_vnni", "amx_int8")
 
 
-class QuantizeConfig(StageConfig):
+class QuantizeConfig(GraphScheme, StageConfig):
     """The INT8 quantization."""
 
-    mode: Literal["dynamic", "static", "none"] = Field(
-        "dynamic", description="When activation ranges are found: at each call, or by calibration; none makes no INT8."
-    )
-    activation: Literal["uint8", "int8"] = Field("uint8", description="Activations; dynamic mode knows uint8 only.")
-    weight: Literal["int8", "uint8"] = Field("int8", description="Weights.")
-    per_channel: bool = Field(True, description="One scale for each output of a weight matrix.")
-    reduce_range: bool = Field(False, description="Weights of 7 bits, for processors whose 16-bit sums saturate.")
-    symmetric_activation: bool = Field(False, description="Zero point 0 for activations (static mode, int8).")
     outputs: bool = Field(
         True, description="Static mode: results of linear ops become INT8 too; without, answers come nearer to FP32."
     )
@@ -37,9 +30,6 @@ class QuantizeConfig(StageConfig):
     smooth: float | None = Field(
         None, ge=0, le=1, description="SmoothQuant: how much of the inputs' range moves to the weights, e.g. 0.5."
     )
-    non_int8_dtype: Literal["fp32", "fp16"] = Field(
-        "fp32", description="Precision of what is not INT8; fp16 is for TensorRT and GPUs, CPUs take longer with it."
-    )
     keep_fp32: tuple[str, ...] = Field((), description="Linear ops that stay FP32; edge-ptf sensitivity names them.")
 
     @field_validator("keep_fp32", mode="before")
@@ -50,21 +40,7 @@ class QuantizeConfig(StageConfig):
         return sorted({*names} - {""}) if all(isinstance(name, str) for name in names or ()) else value
 
     @model_validator(mode="after")
-    def _known_pair(self) -> QuantizeConfig:
-        if self.mode == "dynamic" and self.activation != "uint8":
-            raise ValueError("dynamic mode quantizes activations to uint8 only; use --mode static for int8")
-        if self.activation == "int8" and self.weight == "uint8":
-            raise ValueError("int8 activations need int8 weights: no processor here executes the other pair quickly")
-        if self.symmetric_activation and (self.mode == "dynamic" or self.activation == "uint8"):
-            raise ValueError("symmetric_activation needs static mode and int8 activations: uint8 has its middle at 128")
-        return self
-
-    @model_validator(mode="after")
-    def _known_non_int8_dtype(self) -> QuantizeConfig:
-        if self.non_int8_dtype == "fp16" and self.mode == "dynamic":
-            raise ValueError(
-                "non_int8_dtype fp16 needs static mode, or none: ONNX Runtime's dynamic INT8 operators take FP32 only"
-            )
+    def _known_embeddings(self) -> QuantizeConfig:
         if self.non_int8_dtype == "fp16" and self.mode == "static" and self.embeddings not in ("int8", "fp16"):
             raise ValueError(
                 f"non_int8_dtype fp16 has no {self.embeddings} embeddings: FP32 would become FP16, and INT4 is an "
@@ -81,14 +57,5 @@ class QuantizeConfig(StageConfig):
         if self.mode == "none":
             return Scheme(precision=self.non_int8_dtype, non_int8_dtype=self.non_int8_dtype)
         exact_anywhere = self.reduce_range or self.weight == "uint8"
-        return Scheme(
-            precision="int8",
-            non_int8_dtype=self.non_int8_dtype,
-            mode=self.mode,
-            activation=self.activation,
-            weight=self.weight,
-            per_channel=self.per_channel,
-            reduce_range=self.reduce_range,
-            symmetric_activation=self.symmetric_activation,
-            isa=() if exact_anywhere else VNNI,
-        )
+        shared = self.model_dump(include=set(GraphScheme.model_fields))
+        return Scheme(precision="int8", isa=() if exact_anywhere else VNNI, **shared)

@@ -11,6 +11,7 @@ from pydantic import Field
 from edge_ptf import tasks
 from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines import Threads
 from edge_ptf.engines.onnxruntime import GraphSession, interleaved_ms
 from edge_ptf.errors import RefusedError
 from edge_ptf.graph.artifact import Graph
@@ -26,7 +27,7 @@ class SpeedCheckConfig(StageConfig):
 
     texts: int = Field(24, ge=4, description="Validation texts that are timed, short to long.")
     repeats: int = Field(7, ge=3, description="Times both graphs are loaded anew; the repeat is the unit.")
-    threads: int = Field(1, ge=1, description="Threads of a graph.")
+    threads: Threads = 1
     allow_slower: bool = Field(False, description="Go on with an INT8 form that is slower than FP32.")
 
 

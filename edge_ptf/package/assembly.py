@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +17,10 @@ from edge_ptf import tasks
 from edge_ptf.config import StageConfig
 from edge_ptf.data.augmentation import spliced
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.engines import EngineSettings, Session, running
 from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.examples import Encoding, Example, Logits
-from edge_ptf.graph.artifact import Graph
+from edge_ptf.graph.artifact import FORMAT, Graph
 from edge_ptf.graph.exporting import spread
 from edge_ptf.graph.rewrite import shift_output
 from edge_ptf.models.checkpoint import LineageStep, load_tokenizer
@@ -41,28 +40,21 @@ from edge_ptf.package.manifest import (
 )
 from edge_ptf.package.payload import Payload, write_payload
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
-from edge_ptf.package.tokenizers import TableTokenizer, UnsupportedTokenizerError, prove_tables, tokenizer_tables
+from edge_ptf.package.tokenizers import UnsupportedTokenizerError, kind_of
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 
 PAYLOAD_FILE = "payload.eptf"
 TABLES_FILE = "tokenizer.bin"
-LEAST_ONNXRUNTIME = "1.23"
 TOOLS = ("edge-ptf", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 SPLICED_TEXTS, SPLICED_SEED = 4000, 0
 
 
-class AssembleConfig(StageConfig):
+class AssembleConfig(EngineSettings, StageConfig):
     """What the package says about itself."""
 
     name: str = Field("", description="Name inside the package. [default: that of the package file]")
     licence: str = Field("", description="Licence of the base model, for the licence notes, such as Apache-2.0.")
-    threads: int = Field(
-        1, ge=1, le=64, description="Threads of one inference in the runner, unless the app says else."
-    )
-    spinning: bool = Field(False, description="The runner's threads burn time while they wait for work.")
-    arena: bool = Field(True, description="The runner's engine keeps memory between calls.")
-    affinity: str = Field("", description="Processors of the runner's threads beyond the first, such as 2;3.")
     parity_texts: int = Field(500, ge=1, description="Validation texts on which the tokenizer is compared.")
 
 
@@ -92,17 +84,19 @@ def assemble(
     _compare_tokenizers(graph, task, tokenizer, texts)
     tables, entry = _tables(document, tokenizer, info.max_length, texts)
 
-    session, steps = GraphSession(model), info.lineage
+    engine, steps = running(FORMAT)[0], info.lineage
+    session = engine.session(model)
     ask = partial(_logits, progress=progress)
     if baseline is not None:
         task, shift = _following(baseline, task, session, tokenizer, info.max_length, data.validation, ask)
         if shift is not None:
             model = _shifted(model, task.head.spec.logits.tensor, shift)
-            session = GraphSession(model)
+            session = engine.session(model)
             added = {name: float(value) for name, value in zip(task.head.spec.labels, shift, strict=True) if value}
             steps = (*steps, LineageStep(stage="assemble", facts={"added_to_logits": added}))
     elif task.head.tunes:
-        logits = ask("Assemble", session, task.encode(tokenizer, data.validation, info.max_length))
+        encodings = task.encode(tokenizer, data.validation, info.max_length)
+        logits = ask("Assemble", session, task.head.spec.logits.tensor, encodings)
         task = tasks.create(task.head.tuned(logits, [example.label for example in data.validation]))
 
     paired = bool(data.train) and data.train[0].text_pair is not None
@@ -126,7 +120,9 @@ def assemble(
         tokenizer=entry,
         golden=GoldenEntry(count=len(lines), tolerance=tolerance),
         engine=EngineEntry(**{name: getattr(config, name) for name in EngineEntry.model_fields}),
-        requires=Requirements(engines={"onnxruntime": LEAST_ONNXRUNTIME}, isa_any=info.scheme.isa),
+        requires=Requirements(
+            engines={each.name: each.least_version for each in running(FORMAT)}, isa_any=info.scheme.isa
+        ),
         lineage=Lineage(
             base_model=info.base_model,
             data=data.fingerprint,
@@ -150,14 +146,16 @@ def threshold_texts(validation: Sequence[Example]) -> list[Example]:
     return [*validation, *spliced(validation, SPLICED_TEXTS, SPLICED_SEED)]
 
 
-Ask = Callable[[str, GraphSession, Sequence[Encoding]], list[Logits]]
+Ask = Callable[[str, Session, str, Sequence[Encoding]], list[Logits]]
 
 
-def _logits(name: str, model: GraphSession, encodings: Sequence[Encoding], progress: Progress) -> list[Logits]:
+def _logits(
+    name: str, session: Session, tensor: str, encodings: Sequence[Encoding], progress: Progress
+) -> list[Logits]:
     progress.start(name, len(encodings))
     logits = []
     for encoding in encodings:
-        logits.append(model.logits(encoding))
+        logits.append(session.output(encoding, tensor))
         progress.advance()
     progress.finish()
     return logits
@@ -166,14 +164,15 @@ def _logits(name: str, model: GraphSession, encodings: Sequence[Encoding], progr
 def _following(
     baseline: Payload,
     task: Task,
-    session: GraphSession,
+    session: Session,
     tokenizer: PackageTokenizer,
     max_length: int,
     validation: Sequence[Example],
     ask: Ask,
 ) -> tuple[Task, NDArray[np.float32] | None]:
     """The task, and what to add to the logits, such that the baseline's operating point is kept."""
-    manifest, full = baseline.manifest, GraphSession(baseline.model(), output=baseline.manifest.heads[0].logits.tensor)
+    manifest, tensor = baseline.manifest, baseline.manifest.heads[0].logits.tensor
+    full = baseline.session(manifest.graph, outputs=[tensor])
     theirs = tasks.create(manifest.head)
     if theirs.head.untuned != task.head.untuned:
         raise BadInputError(
@@ -184,12 +183,13 @@ def _following(
         return task, None
     texts = threshold_texts(validation)
     encodings = theirs.encode(baseline.tokenizer(full.inputs), texts, manifest.tokenizer.max_length)
+    found = ask("Ask the baseline", full, tensor, encodings)
     answers = [
         theirs.head.decode(logits, encoding, example.text).label
-        for logits, encoding, example in zip(ask("Ask the baseline", full, encodings), encodings, texts, strict=True)
+        for logits, encoding, example in zip(found, encodings, texts, strict=True)
     ]
     encodings = task.encode(tokenizer, texts, max_length)
-    logits = ask("Assemble", session, encodings)
+    logits = ask("Assemble", session, task.head.spec.logits.tensor, encodings)
     return tasks.create(task.head.matched(logits, answers)), task.head.matched_shift(logits, encodings, answers)
 
 
@@ -222,11 +222,12 @@ def _tables(
 ) -> tuple[bytes, TokenizerEntry]:
     """The runner's tables, proven; or an entry that says why there are none."""
     try:
-        content = tokenizer_tables(document)
+        kind = kind_of(document)
+        content = kind.tables(document)
     except UnsupportedTokenizerError as error:
         return b"", TokenizerEntry(max_length=max_length, unsupported=str(error))
-    proof = prove_tables(tokenizer.plain(), content, (example.text for example in texts))
-    reader = TableTokenizer(content)
+    proof = kind.prove(tokenizer.plain(), content, (example.text for example in texts))
+    reader = kind.reference(content)
     for example in [*texts, *golden_examples(paired=False), *golden_examples(paired=True)]:
         pairs = None if example.text_pair is None else [example.text_pair]
         wanted = tokenizer([example.text], pairs, max_length=max_length)
@@ -234,20 +235,20 @@ def _tables(
         if wanted["input_ids"] != [ids] or wanted.get("token_type_ids") not in (None, [types]):
             raise ParityError(f"the runner's tables cut a text differently when it is shortened: {example.text[:60]!r}")
     counts = TablesProof(code_points=proof.code_points, texts=proof.texts + len(texts))
-    return content, TokenizerEntry(kind="wordpiece", max_length=max_length, tables=TABLES_FILE, proof=counts)
+    return content, TokenizerEntry(kind=kind.name, max_length=max_length, tables=TABLES_FILE, proof=counts)
 
 
-def _graph_entry(graph: Graph, session: GraphSession) -> GraphEntry:
-    def entry(item: Any) -> TensorEntry:
-        kind = {"tensor(int64)": "int64", "tensor(float)": "float32"}[item.type]
-        return TensorEntry(name=item.name, dtype=kind, shape=tuple(item.shape))
-
+def _graph_entry(graph: Graph, session: Session) -> GraphEntry:
+    inputs, outputs = (
+        tuple(TensorEntry(name=item.name, dtype=item.dtype, shape=item.shape) for item in items)
+        for items in session.tensors()
+    )
     return GraphEntry(
         name="main",
-        format="onnx",
+        format=FORMAT,
         file="model.onnx",
-        inputs=tuple(entry(item) for item in session.session.get_inputs()),
-        outputs=tuple(entry(item) for item in session.session.get_outputs()),
+        inputs=inputs,
+        outputs=outputs,
         opset=graph.info.opset,
         scheme=graph.info.scheme,
         layers=graph.info.layers,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError, model_validator
 
-from edge_ptf.engines.onnxruntime import GraphSession
+from edge_ptf.engines import Session
 from edge_ptf.errors import PackageError
 from edge_ptf.examples import Example
 from edge_ptf.package.rounding import rounding_effects
@@ -106,7 +106,7 @@ def golden_lines(
     examples: Sequence[Example],
     task: Task,
     tokenizer: Any,
-    session: GraphSession,
+    session: Session,
     max_length: int,
     model: bytes | None = None,
     tolerance: float = TOLERANCE["int8"],
@@ -120,12 +120,13 @@ def golden_lines(
         model: the INT8 or FP16 graph of `session`; None: in FP32 no text has a tolerance of its own.
         tolerance: what the manifest says for all texts.
     """
+    tensor = task.head.spec.logits.tensor
     encodings = [task.encode(tokenizer, [example], max_length)[0] for example in examples]
-    effects = rounding_effects(model, session, encodings) if model is not None else [0.0] * len(encodings)
+    effects = rounding_effects(model, session, encodings, tensor) if model is not None else [0.0] * len(encodings)
     lines = []
     for example, encoding, effect in zip(examples, encodings, effects, strict=True):
         text, pair, own = example.text, example.text_pair, ceil(200 * effect) / 100
-        logits = session.logits(encoding)
+        logits = session.output(encoding, tensor)
         answer = task.head.decode(logits, encoding, text).label
         lines.append(
             {
@@ -133,7 +134,7 @@ def golden_lines(
                 **({"text_pair": pair} if pair is not None else {}),
                 "input_ids": encoding.input_ids,
                 **({"token_type_ids": encoding.token_type_ids} if encoding.token_type_ids is not None else {}),
-                "outputs": {task.head.spec.logits.tensor: _six_digits(logits.tolist())},
+                "outputs": {tensor: _six_digits(logits.tolist())},
                 **({"tolerance": own} if own > tolerance else {}),
                 "answers": {task.head.spec.name: answer},
             }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from edge_ptf import tasks
+from edge_ptf import engines, tasks
+from edge_ptf.engines import EngineSettings
 from edge_ptf.errors import BadInputError
 from edge_ptf.graph.artifact import Scheme
 from edge_ptf.heads import HeadSpec, OutputSpec
@@ -50,11 +51,19 @@ class TensorEntry(Part):
     shape: tuple[str | int, ...] = Field(description="A name stands for a dimension that changes from call to call.")
 
 
+def _known_format(name: str) -> str:
+    try:
+        engines.running(name)
+    except BadInputError as error:
+        raise ValueError(str(error)) from None
+    return name
+
+
 class GraphEntry(Part):
     """One graph."""
 
     name: str
-    format: Literal["onnx"]
+    format: Annotated[str, AfterValidator(_known_format)] = Field(json_schema_extra={"enum": list(engines.formats())})
     file: str
     inputs: tuple[TensorEntry, ...]
     outputs: tuple[TensorEntry, ...]
@@ -114,13 +123,10 @@ class GoldenEntry(Part):
     tolerance: float = Field(description="Largest accepted difference in a tensor, as a share of its largest value.")
 
 
-class EngineEntry(Part):
+class EngineEntry(EngineSettings):
     """How the runner sets up its engine where the application says nothing."""
 
-    threads: int = Field(1, ge=1, le=64, description="Threads of one inference.")
-    spinning: bool = Field(False, description="Threads burn time while they wait for work.")
-    arena: bool = Field(True, description="Memory is kept between calls.")
-    affinity: str = Field("", description="Processors of the threads beyond the first, as ONNX Runtime writes them.")
+    model_config = ConfigDict(extra="ignore")
 
 
 class Requirements(Part):

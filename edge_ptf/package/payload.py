@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from edge_ptf.digests import bytes_digest, canonical_json
+from edge_ptf.engines import Engine, Session, engine_for
 from edge_ptf.errors import PackageError, VerificationError
 from edge_ptf.heads import OutputSpec
 from edge_ptf.package import archive
@@ -54,8 +55,20 @@ class Payload:
         return content
 
     def model(self) -> bytes:
-        """The ONNX graph of the first head."""
+        """The graph of the first head."""
         return self.read(self.manifest.graph.file)
+
+    def engine(self, graph: GraphEntry) -> Engine:
+        """What runs a graph here.
+
+        Raises:
+            EnvironmentFault: no engine here is one that the package names.
+        """
+        return engine_for(graph.format, self.manifest.requires.engines, str(self.path))
+
+    def session(self, graph: GraphEntry, threads: int = 1, outputs: Sequence[str] = ()) -> Session:
+        """A loaded graph, whose runs give these outputs; empty: all outputs."""
+        return self.engine(graph).session(self.read(graph.file), threads, outputs)
 
     def tokenizer(self, inputs: Sequence[str]) -> PackageTokenizer:
         """Texts to the ids of a graph that takes these inputs."""

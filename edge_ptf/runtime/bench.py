@@ -14,10 +14,9 @@ from typing import Any
 from edge_ptf.environment import environment
 from edge_ptf.errors import BadInputError, EdgePtfError
 from edge_ptf.machine import this_machine
-from edge_ptf.package.payload import open_payload
 from edge_ptf.runtime.memory import peak_memory_mb
 from edge_ptf.runtime.record import SCHEMA
-from edge_ptf.runtime.runner import Runner
+from edge_ptf.runtime.runner import timed_runner
 from edge_ptf.runtime.turns import Pace, shuffled, take_turns, warm_up
 
 Text = tuple[str, str | None]
@@ -29,9 +28,7 @@ class Subject:
     """A package in this process, called with one text after another."""
 
     def __init__(self, package: Path, threads: int, texts: Sequence[Text]) -> None:
-        started = time.perf_counter_ns()
-        self.runner = Runner(open_payload(package), threads)
-        self.load_ms = (time.perf_counter_ns() - started) / 1e6
+        self.runner, self.load_ms = timed_runner(package, threads)
         self.texts = texts
         self.warmup_calls = 0
         self.rows: list[tuple[float, float, float, float, int]] = []
@@ -67,7 +64,7 @@ class Subject:
         encoding = runner.encode(text, pair)
         feeds = runner.session.feeds(encoding)
         before = clock()
-        logits = runner.session.run(feeds)
+        logits = runner.session.run(feeds)[runner.output][0]
         after = clock()
         runner.task.head.decode(logits, encoding, text)
         end = clock()
@@ -78,13 +75,11 @@ class Subject:
 
 def launch(arguments: argparse.Namespace) -> dict[str, Any]:
     """Loads, warms up, measures; the record."""
-    import onnxruntime
-    import tokenizers  # noqa: F401 - importing the libraries is not loading the package
-
     texts = read_texts(arguments.texts)
     texts = [texts[number] for number in shuffled(len(texts), arguments.seed)]
     before = environment()
     subject = Subject(arguments.package, arguments.threads, texts)
+    engine = subject.runner.engine
     baseline = Subject(arguments.baseline, arguments.threads, texts) if arguments.baseline else None
     packages = [subject, baseline] if baseline else [subject]
     for package in packages:
@@ -95,7 +90,7 @@ def launch(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "runner": "",
-        "engine": f"onnxruntime {onnxruntime.__version__}",
+        "engine": f"{engine.name} {engine.version()}",
         "machine": this_machine().model_dump(mode="json"),
         "before": before.model_dump(mode="json"),
         "after": after.model_dump(mode="json"),

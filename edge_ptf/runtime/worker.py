@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_ptf.errors import EdgePtfError
-from edge_ptf.package.payload import open_payload
 from edge_ptf.runtime.native import NativeRunner, load_library
-from edge_ptf.runtime.runner import Runner
+from edge_ptf.runtime.runner import Runner, timed_runner
 
 NANO = 1e-6
 
@@ -40,17 +39,10 @@ class Worker:
         return self._answers(self.native.get(name) or self.runners[name], request["texts"])
 
     def _load(self, request: dict[str, Any]) -> dict[str, Any]:
-        import onnxruntime
-        import tokenizers  # noqa: F401 - importing the libraries is not loading the package
-
-        started = time.perf_counter_ns()
-        runner = Runner(open_payload(Path(request["load"])), request["threads"])
-        elapsed = (time.perf_counter_ns() - started) * NANO
+        runner, elapsed = timed_runner(Path(request["load"]), request["threads"])
         self.runners[request["as"]] = runner
-        return {
-            "load_ms": elapsed,
-            "runtime": {"name": "onnxruntime", "version": onnxruntime.__version__, "threads": request["threads"]},
-        }
+        runtime = {"name": runner.engine.name, "version": runner.engine.version(), "threads": request["threads"]}
+        return {"load_ms": elapsed, "runtime": runtime}
 
     def _load_native(self, request: dict[str, Any]) -> dict[str, Any]:
         library = load_library(request["library"])

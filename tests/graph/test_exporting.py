@@ -217,6 +217,11 @@ def test_inputs_the_model_does_not_look_at_are_left_out(
     assert model_inputs(model, tokenizer) == inputs
 
 
+def off_by(wrong: float) -> Callable[..., dict[str, Any]]:
+    right = GraphSession.run
+    return lambda self, feeds: {name: value + wrong for name, value in right(self, feeds).items()}
+
+
 @pytest.mark.parametrize("wrong", [0.01, np.nan, np.inf])
 @pytest.mark.parametrize("where", ["each text", "the batch"])
 def test_a_graph_that_answers_otherwise_is_refused(
@@ -228,8 +233,7 @@ def test_a_graph_that_answers_otherwise_is_refused(
     where: str,
 ) -> None:
     if where == "each text":
-        right = GraphSession.run
-        monkeypatch.setattr(GraphSession, "run", lambda self, feeds: right(self, feeds) + wrong)
+        monkeypatch.setattr(GraphSession, "run", off_by(wrong))
     else:
         import onnxruntime
 
@@ -250,8 +254,7 @@ def test_the_tolerance_decides(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    right = GraphSession.run
-    monkeypatch.setattr(GraphSession, "run", lambda self, feeds: right(self, feeds) + np.float32(0.01))
+    monkeypatch.setattr(GraphSession, "run", off_by(np.float32(0.01)))
     graph = export(tiny_teacher("bert"), tiny_data(), ExportConfig(parity_tolerance=0.02), tmp_path / "graph")
     assert graph.info.parity_max_difference == 0.01
     assert graph.info.lineage[-1].facts["parity_max_difference"] == 0.01

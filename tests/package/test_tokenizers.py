@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from edge_ptf.errors import ParityError
-from edge_ptf.package.tokenizers import TableTokenizer, UnsupportedTokenizerError, prove_tables, tokenizer_tables
+from edge_ptf.package.tokenizers import KINDS, UnsupportedTokenizerError, kind_of
 from edge_ptf.package.tokenizers import trie as trie_room
 from edge_ptf.package.tokenizers.characters import Action, character_table
-from edge_ptf.package.tokenizers.layout import MAGIC
-from edge_ptf.package.tokenizers.proof import random_texts
+from edge_ptf.package.tokenizers.layout import MAGIC, tokenizer_tables
+from edge_ptf.package.tokenizers.proof import prove_tables, random_texts
+from edge_ptf.package.tokenizers.reference import TableTokenizer
 
 Document = Callable[..., bytes]
 WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
@@ -166,8 +167,22 @@ def test_tables_are_the_same_bytes_each_time(document: Document) -> None:
 
 @pytest.mark.parametrize(("family", "part"), [("roberta", "model BPE"), ("xlm-roberta", "model Unigram")])
 def test_a_tokenizer_that_the_runner_does_not_know_is_named(document: Document, family: str, part: str) -> None:
-    with pytest.raises(UnsupportedTokenizerError, match=part):
-        tokenizer_tables(document(family))
+    for made in (kind_of, tokenizer_tables):
+        with pytest.raises(UnsupportedTokenizerError, match=rf"{part} \(known to the runner: WordPiece\)"):
+            made(document(family))
+
+
+def test_every_registered_kind_makes_reads_and_proves_its_tables(document: Document) -> None:
+    documents = {"wordpiece": document()}
+    assert KINDS.keys() == documents.keys()
+    for name, content in documents.items():
+        kind = kind_of(content)
+        assert kind is KINDS[name]
+        assert kind.name == name
+        tables, core = kind.tables(content), Tokenizer.from_str(content.decode())
+        found = core.encode("turn on the lights", "play")
+        assert kind.reference(tables).encode("turn on the lights", "play") == (found.ids, found.type_ids)
+        assert kind.prove(core, tables, ["turn on the lights"]).texts > 1
 
 
 @pytest.mark.parametrize(
@@ -197,7 +212,7 @@ def test_an_added_token_with_settings_is_named(document: Document) -> None:
 def test_a_package_carries_its_tables_and_what_proved_them(make_payload: Callable[..., Any]) -> None:
     payload = make_payload()
     entry = payload.manifest.tokenizer
-    assert entry.tables == "tokenizer.bin"
+    assert (entry.kind, entry.tables) == ("wordpiece", "tokenizer.bin")
     assert entry.proof is not None
     assert entry.proof.code_points == 1_112_064
     assert entry.proof.texts > 2000

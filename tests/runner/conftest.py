@@ -15,7 +15,7 @@ from edge_ptf.package import Payload, archive
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.payload import write_payload
 from edge_ptf.package.tokenizer import plain_document
-from edge_ptf.package.tokenizers import tokenizer_tables
+from edge_ptf.package.tokenizers.layout import tokenizer_tables
 from edge_ptf.runtime.native import Library, find_library, load_library
 
 ROOT = Path(__file__).resolve().parents[2]

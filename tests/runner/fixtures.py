@@ -23,7 +23,7 @@ from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_pa
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.payload import write_payload
 from edge_ptf.package.tokenizer import plain_document
-from edge_ptf.package.tokenizers import tokenizer_tables
+from edge_ptf.package.tokenizers.layout import tokenizer_tables
 from edge_ptf.package.tokenizers.proof import random_texts
 from edge_ptf.runtime import Runner
 from tests import conftest

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from edge_ptf.engines.onnxruntime.session import GraphSession, feeds, interleaved_ms, logit_distance
+from edge_ptf.engines.onnxruntime.engine import OnnxRuntime
+from edge_ptf.engines.onnxruntime.session import GraphSession, interleaved_ms, logit_distance
 
-__all__ = ["GraphSession", "feeds", "interleaved_ms", "logit_distance"]
+ENGINE = OnnxRuntime()
+
+__all__ = ["ENGINE", "GraphSession", "OnnxRuntime", "interleaved_ms", "logit_distance"]

@@ -6,30 +6,31 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_ptf.engines.base import Inputs, Outputs, Session, TensorInfo
 from edge_ptf.errors import PackageError
 from edge_ptf.examples import Encoding, Logits
 from edge_ptf.progress import SILENT, Progress
 
 TIMED_CALLS = 2
 """Calls of a session in a row that are timed, after one that is not: that one finds another's weights in the cache."""
+DTYPES = {"tensor(int64)": "int64", "tensor(float)": "float32"}
 
 
-class GraphSession:
+class GraphSession(Session):
     """An ONNX Runtime session on the CPU.
 
     One thread a graph by default, threads do not spin while they wait, and nothing is padded.
     """
 
-    def __init__(self, model: Path | bytes, threads: int = 1, output: str | None = None) -> None:
+    def __init__(self, model: Path | bytes, threads: int = 1, outputs: Sequence[str] = ()) -> None:
         """Raises PackageError where ONNX Runtime cannot read the model.
 
         Args:
-            output: which one the answer is; None: the first.
+            outputs: what a run gives, by name; empty: all outputs of the graph.
         """
         import onnxruntime
 
@@ -45,33 +46,23 @@ class GraphSession:
             first = str(error).strip().splitlines()[0][:200]
             raise PackageError(f"the model cannot be loaded by ONNX Runtime ({first})") from None
         self.inputs = tuple(item.name for item in self.session.get_inputs())
-        self._outputs = [output or self.session.get_outputs()[0].name]
+        self.outputs = tuple(outputs) or tuple(item.name for item in self.session.get_outputs())
 
-    def feeds(self, encoding: Encoding) -> dict[str, Any]:
-        """The graph's inputs for one text, each int64 [1, length]."""
-        return feeds(encoding, self.inputs)
+    def run(self, feeds: Inputs) -> Outputs:
+        """One call: every input by its name, each output by its name."""
+        return dict(zip(self.outputs, self.session.run(self.outputs, feeds), strict=True))
 
-    def run(self, feeds: dict[str, Any]) -> Logits:
-        """One call of the engine; the answer without its batch axis."""
-        logits: Logits = self.session.run(self._outputs, feeds)[0][0]
-        return logits
+    def tensors(self) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
+        """All inputs and all outputs of the graph."""
+        inputs, outputs = (
+            tuple(TensorInfo(item.name, DTYPES[item.type], tuple(item.shape)) for item in items)
+            for items in (self.session.get_inputs(), self.session.get_outputs())
+        )
+        return inputs, outputs
 
     def logits(self, encoding: Encoding) -> Logits:
-        """[classes] or [length, classes], FP32."""
-        return self.run(self.feeds(encoding))
-
-
-def feeds(encoding: Encoding, inputs: Sequence[str]) -> dict[str, Any]:
-    """The named inputs for one text, each int64 [1, length]."""
-    ids = np.asarray([encoding.input_ids], dtype=np.int64)
-    known = {
-        "input_ids": ids,
-        "attention_mask": np.ones_like(ids),
-        "token_type_ids": np.asarray([encoding.token_type_ids], dtype=np.int64)
-        if encoding.token_type_ids is not None
-        else np.zeros_like(ids),
-    }
-    return {name: known[name] for name in inputs}
+        """The first output, of a graph that has one: [classes] or [length, classes]."""
+        return self.output(encoding, self.outputs[0])
 
 
 def logit_distance(expected: Sequence[Logits], found: Sequence[Logits]) -> float:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_ptf.package.tokenizers.base import UnsupportedTokenizerError
 from edge_ptf.package.tokenizers.characters import CODE_POINTS, CharacterTable, Element, character_table
 from edge_ptf.package.tokenizers.trie import FREE, descend, double_array
 
+MODEL = "WordPiece"
 MAGIC = b"EPTFTOKN"
 VERSION = 1
 BLOCK = 128
@@ -57,10 +59,6 @@ class TemplateItem:
     type_id: int
 
 
-class UnsupportedTokenizerError(ValueError):
-    """The tokenizer has a part that the runner cannot execute; the message names it."""
-
-
 def tokenizer_tables(document: bytes) -> bytes:
     """The content of `tokenizer.bin` for a `tokenizer.json`.
 
@@ -101,7 +99,7 @@ def tokenizer_tables(document: bytes) -> bytes:
 
 def _check_components(content: dict[str, Any]) -> None:
     wanted = {
-        "model": ("WordPiece",),
+        "model": (MODEL,),
         "normalizer": ("BertNormalizer",),
         "pre_tokenizer": ("BertPreTokenizer",),
         "post_processor": ("TemplateProcessing", "BertProcessing"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from edge_ptf.errors import ParityError
+from edge_ptf.package.tokenizers.base import Proof
 from edge_ptf.package.tokenizers.characters import CODE_POINTS, SURROGATES
 from edge_ptf.package.tokenizers.reference import TableTokenizer
 
@@ -35,14 +35,6 @@ SUBWORDS = (
     "\u200d",
     "e\u0301",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """How much was compared, and found equal."""
-
-    code_points: int
-    texts: int
 
 
 def prove_tables(core: Any, tables: bytes, texts: Iterable[str] = (), *, rounds: int = 2000, seed: int = 0) -> Proof:
