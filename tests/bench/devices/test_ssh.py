@@ -164,7 +164,7 @@ def test_an_unknown_host_key_is_not_taken(server: SshServer) -> None:
 
 def test_host_keys_stay_strict_whatever_the_options_say(server: SshServer) -> None:
     (server.folder / "known").write_text("", encoding="utf-8")
-    with pytest.raises(EnvironmentFault, match="is not known here"):
+    with pytest.raises(EnvironmentFault, match="is not known on this machine"):
         server.open(DeviceOptions(ssh_options=("StrictHostKeyChecking=no",))).open()
 
 
@@ -261,7 +261,7 @@ def test_a_full_disk_is_said_with_figures(start_sshd: Start, tmp_path: Path) -> 
 def test_a_folder_that_cannot_be_made_is_said(start_sshd: Start, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     server = start_sshd(cache=tmp_path / "file" / "cache")
-    with pytest.raises(EnvironmentFault, match=r"no shell there|cannot"):
+    with pytest.raises(EnvironmentFault, match=r"no shell on the device|cannot"):
         server.open().open()
 
 
