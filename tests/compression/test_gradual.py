@@ -74,7 +74,7 @@ def test_the_vocabulary_is_cut_once() -> None:
 
 
 def test_a_size_that_does_not_fit_is_refused_before_the_first_cut() -> None:
-    with pytest.raises(BadInputError, match="layers: 7 cannot be kept, there are 6"):
+    with pytest.raises(BadInputError, match="layers: cannot keep 7 of 6"):
         in_steps(PruneConfig(num_layers=7), MINILM, 2)
 
 

@@ -104,9 +104,9 @@ def test_one_missed_target_is_better_than_two_however_far_it_is() -> None:
 def test_the_conclusion_names_the_winner_and_what_is_open() -> None:
     item = target_verdict("package_mb", 11.0, 11.0, 10.0, Status.FAIL)
     near = trial("trial 2", short={"package_mb": 0.1}, target_verdicts=(item,))
-    assert conclude([near], "3 trials were made") == "trial 2 comes nearest; open: package_mb; 3 trials were made"
+    assert conclude([near], "3 trials were made") == "trial 2 is nearest to the targets; not met: package_mb; 3 trials were made"
     assert "meets every target" in conclude([trial()], "so it ended")
-    assert conclude([], "time was up") == "no trial was finished; time was up"
+    assert conclude([], "time was up") == "no trial finished; time was up"
 
 
 def test_the_record_is_written_whole(tmp_path: Path) -> None:
