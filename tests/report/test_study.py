@@ -84,7 +84,7 @@ def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
 
 def test_other_data_is_refused(sealed: Path, tiny_labelled: Callable[..., Any]) -> None:
     study = open_study(sealed)
-    with pytest.raises(BadInputError, match="not the data that the package was evaluated on"):
+    with pytest.raises(BadInputError, match="the package was not evaluated on this data"):
         study.with_examples(tiny_labelled(), "mine")
     assert study.accuracy is not None
     data = tiny_labelled()
