@@ -207,7 +207,7 @@ def test_an_fp16_graph_is_not_quantized_again(
     make_graph: Callable[..., Graph], tiny_labelled: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     small = quantize(make_graph(mode="fp32"), tiny_labelled(), quantization("none"), tmp_path / "half")
-    with pytest.raises(BadInputError, match="the graph is FP16 already"):
+    with pytest.raises(BadInputError, match="the graph is already FP16"):
         quantize(small, tiny_labelled(), QuantizeConfig(), tmp_path / "again")
 
 

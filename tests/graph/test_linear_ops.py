@@ -125,7 +125,7 @@ def test_an_unknown_name_is_refused_before_anything_is_written(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     for mode in ("dynamic", "static"):
-        with pytest.raises(BadInputError, match="no product 'head'"):
+        with pytest.raises(BadInputError, match="no linear op 'head'"):
             quantize(exported("bert"), tiny_data(), QuantizeConfig(mode=mode, keep_fp32=("head",)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
