@@ -1,4 +1,4 @@
-"""The latency protocol: what is asked of the measuring programs, and what becomes of their records."""
+"""The latency protocol: the arguments of the measuring programs, and the evidence from their records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONGER = SMALL.replace(texts=200)
 def measured(
     make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path, fake_device: Callable[..., Any]
 ) -> Callable[..., tuple[LatencyEvidence, Device]]:
-    """Runs the protocol against a fake clock: `measured(ms, baseline=…, config=…, device=…)`."""
+    """Runs the protocol with a fake clock: `measured(ms, baseline=…, config=…, device=…)`."""
 
     def run(
         ms: Callable[[str, int, int], float] | None = None,
@@ -287,7 +287,7 @@ def test_what_is_no_bench_is_said(tmp_path: Path) -> None:
 
 
 def test_evidence_of_an_earlier_version_is_still_read() -> None:
-    """As it was sealed before launches held the tokenizer's and the decoding's time, mode, device and environment."""
+    """Sealed before launches had the times of tokenizer and decoding, the mode, the device and the environment."""
     machine = {"arch": "x86_64", "cpu": "a", "isa": [], "cores": 2, "memory_mb": 1, "os": "Linux"}
     launch = {
         "load_ms": 1.0,

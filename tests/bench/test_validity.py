@@ -1,4 +1,4 @@
-"""When a measurement counts: made-up facts of launches, and what is said of them."""
+"""When a measurement counts: synthetic facts of launches, and the resulting flags and warnings."""
 
 from __future__ import annotations
 

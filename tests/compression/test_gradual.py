@@ -24,7 +24,7 @@ MINILM = (LayerShape(num_heads=12, intermediate_size=1536),) * 6
 
 
 def walked(cuts: list[PruneConfig], shapes: tuple[LayerShape, ...]) -> list[dict[int, LayerShape]]:
-    """The layers left after each cut, by their first index; each cut is made on what the one before left."""
+    """The layers left after each step, by their original index. Each step prunes the result of the step before."""
     numbers, found = list(range(len(shapes))), []
     for cut in cuts:
         sizes = wanted_shapes(cut, shapes)

@@ -179,7 +179,7 @@ def test_parts_that_do_nothing_go_first(
     family: str,
     importance: str,
 ) -> None:
-    """Half of the teacher's heads and neurons are switched off: the student of half the size answers exactly alike."""
+    """Half of the teacher's heads and neurons are switched off. A student of half the size gives equal answers."""
     teacher, data = tiny_teacher(family), tiny_data()
     model = load_model(teacher)
     with torch.no_grad():
@@ -280,7 +280,7 @@ def test_the_vocabulary_is_filled_to_the_size_asked_for(
 
 
 def odd_base(base: Path, out: Path, *, rows: int = 0, extra_tokens: tuple[str, ...] = (), **config: Any) -> Path:
-    """A base whose embedding has more rows than its tokenizer has subwords, or fewer."""
+    """A base model with more or fewer embedding rows than its tokenizer has subwords."""
     from transformers import AutoConfig, AutoModel
 
     tokenizer = load_tokenizer(base)
@@ -324,7 +324,7 @@ def test_positions_stay_right_where_the_padding_piece_stands_late(
     names = [subword for subword, _ in document["model"]["vocab"]]
     spare = names.index("▁volume")
     entries = document["model"]["vocab"]
-    entries[1], entries[spare] = entries[spare], entries[1]  # the padding subword changes places with a rare word
+    entries[1], entries[spare] = entries[spare], entries[1]  # exchanges the padding subword and a rare word
     for item in document["added_tokens"]:
         item["id"] = spare if item["content"] == "<pad>" else item["id"]
     (tmp_path / "base" / "tokenizer.json").write_text(json.dumps(document))
@@ -490,7 +490,7 @@ def test_hidden_states_are_cut_to_a_count_or_a_share(
     further = prune(student, data, PruneConfig(hidden_size=12, vocabulary=False), tmp_path / "further")
     assert further.info.hidden_size == models.hidden_size(load_model(further)) == 12
     assert open_checkpoint(further.path) == further
-    whole = prune(teacher, data, PruneConfig(hidden_size=0.9), tmp_path / "share")  # rounded to a step of 32, so all
+    whole = prune(teacher, data, PruneConfig(hidden_size=0.9), tmp_path / "share")  # rounded to 32, the whole size
     assert whole.info.hidden_size is None
     assert "kept_hidden" not in whole.info.lineage[-1].facts
 

@@ -315,7 +315,7 @@ def test_the_fingerprint_depends_on_content_and_not_on_names_or_options(tmp_path
     assert fingerprint(folder_of(tmp_path / "c", changed)) != first
 
 
-# Sources that are no files
+# Sources that are not files
 
 
 def test_an_unknown_path_names_its_near_siblings(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Texts without labels: from the files people have, and never one that judges."""
+"""Texts without labels: from several kinds of files, and never a text of validation or test."""
 
 from __future__ import annotations
 

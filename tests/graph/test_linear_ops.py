@@ -35,7 +35,7 @@ torch.set_num_threads(1)
 def test_products_keep_their_names_when_the_graph_is_fused(exported: Callable[..., Graph], family: str) -> None:
     graph = exported(family)
     plain, fused = linear_ops(onnx.load(graph.model)), linear_ops(rewrite.fuse(graph.model))
-    layers = range(1 if family == "albert" else 3)  # ALBERT's layers are one
+    layers = range(1 if family == "albert" else 3)  # all layers of ALBERT are one
     prefix = "albert_layers" if family == "albert" else "layer"
     wanted = [f"{prefix}.{layer}.{role}" for layer in layers for role in LAYER]
     first = {"electra": ["embeddings_project"], "albert": ["albert.embedding_hidden_mapping_in"]}.get(family, [])
@@ -131,6 +131,6 @@ def test_an_unknown_name_is_refused_before_anything_is_written(
 
 
 def test_what_is_chosen_for_one_graph_is_left_out_for_others() -> None:
-    """So that naming a product does not prune another student."""
+    """The name of a linear op must not change which student is pruned."""
     config = QuantizeConfig(mode="static", keep_fp32=("classifier",), calibration="best", smooth=0.5)
     assert config.for_any_graph() == QuantizeConfig(mode="static", smooth=0.5)

@@ -1,4 +1,4 @@
-"""Two studies beside each other."""
+"""Comparison of two studies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JUnit XML as the readers of CI systems expect it."""
+"""JUnit XML in the form that CI systems read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def verdict(*target_verdicts: TargetVerdict, **more: object) -> Verdict:
 
 
 def check(root: ElementTree.Element) -> None:
-    """The structure that the readers agree on (the schema of Jenkins' xUnit plugin, as far as it is used here)."""
+    """The common structure of the readers (the schema of Jenkins' xUnit plugin, as far as it is used here)."""
     counts = ("tests", "failures", "errors", "skipped")
     assert root.tag == "testsuites"
     assert [child.tag for child in root] == ["testsuite"]

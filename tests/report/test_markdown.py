@@ -1,4 +1,4 @@
-"""Summaries in Markdown: complete, and closed to whatever a label may hold."""
+"""Summaries in Markdown: they are complete, and labels cannot inject markup."""
 
 from __future__ import annotations
 

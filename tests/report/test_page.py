@@ -1,4 +1,4 @@
-"""The page as a file: self-contained, small, and deaf to what the data would like to say."""
+"""The page as a file: self-contained and small, and data cannot inject markup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sensitivity record says to people."""
+"""The output for people from a sensitivity record."""
 
 from __future__ import annotations
 

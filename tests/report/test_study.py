@@ -1,4 +1,4 @@
-"""What a report is about, read from a package or from a run directory."""
+"""The input of a report, from a package or a run directory."""
 
 from __future__ import annotations
 

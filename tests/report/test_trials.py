@@ -1,4 +1,4 @@
-"""What is said about trials at a recipe."""
+"""Lines and tables about the trials of a recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files a device needs of the runner, and that it answers on every kind of device."""
+"""The files of the runner that a device needs, and its answers on every kind of device."""
 
 from __future__ import annotations
 
