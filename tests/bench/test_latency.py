@@ -167,7 +167,7 @@ def test_a_protocol_that_is_too_small_is_refused() -> None:
     [
         (2, b"edge-ptf-runner: x.eptf: not a package\n", PackageError, "ssh://pi@kitchen: x.eptf: not a package"),
         (3, b"edge-ptf-runner: model.onnx differs\n", VerificationError, "model.onnx differs"),
-        (5, b"edge-ptf-runner: an emulator runs this program\n", EnvironmentFault, "an emulator"),
+        (5, b"edge-ptf-runner: this program runs on an emulator\n", EnvironmentFault, "an emulator"),
         (2, b"edge-ptf-runner: no such option: --baseline (see --help)\n", EnvironmentFault, "Build the runner again"),
         (137, b"", EnvironmentFault, "the measuring process ended: exit code 137"),
         (1, b"Traceback\nKeyError: 'text'\n", EnvironmentFault, "KeyError: 'text'"),

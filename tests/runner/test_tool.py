@@ -38,7 +38,7 @@ def test_help_and_version(tool: Tool) -> None:
         (("bench", "{package}"), "--texts FILE is needed"),
         (("bench", "{package}", "--texts", "none.txt"), "cannot be read"),
         (("bench", "{package}", "--texts", "{text}", "--rate", "5"), "--mode paced"),
-        (("bench", "{package}", "--texts", "{text}", "--baseline", "{package}", "--memory"), "leave out --memory"),
+        (("bench", "{package}", "--texts", "{text}", "--baseline", "{package}", "--memory"), "remove --memory"),
         (("bench", "{package}", "--texts", "{text}", "--baseline", "none.eptf"), "none.eptf: cannot be opened"),
         (("bench", "{package}", "--texts", "{text}", "--seed", "4294967296"), "--seed"),
     ],
