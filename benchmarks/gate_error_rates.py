@@ -5,8 +5,10 @@
 
 Simulation: the truth of each study is known. Evidence is drawn at random, and `gate` judges it against a limit that the
 true value just misses. PASS is then wrong, and may occur in at most 5 % of the studies. Coverage is the share of
-studies in which the nominal 95 % interval contains the truth. Latencies are log-normal or have stragglers. The calls of
-a launch are an AR(1) series, and launches differ. The true percentile is that of all calls over all possible launches.
+studies in which the nominal 95 % interval contains the truth.
+
+Latencies are log-normal or have stragglers. The calls of a launch are an AR(1) series, and launches differ. The true
+percentile is that of all calls over all possible launches.
 
 A/A: `edge-ptf bench --against` compares the package with itself. A false win is a comparison where one copy is called
 faster: the 95 % interval of the ratio lies beyond 1 and beyond the noise floor of the session.

@@ -5,9 +5,11 @@
 
 For each speed-up, the stages of edge-ptf process the fine-tuned checkpoint (latency-table, prune, export, quantize,
 assemble) without training. Accuracy is that of the INT8 payload on the test split, against the INT8 payload of the
-unpruned model. Speed is the interleaved comparison of the two. The ablation prunes to one speed-up without some parts
-of the method, in FP32 on the validation split. Last, random structures are timed and compared with the latency table.
-Finished stages in --out are reused. Measure on a quiet machine.
+unpruned model. Speed is the interleaved comparison of the two.
+
+The ablation prunes to one speed-up without some parts of the method, in FP32 on the validation split. Last, random
+structures are timed and compared with the latency table. Finished stages in --out are reused. Measure on a quiet
+machine.
 """
 
 from __future__ import annotations

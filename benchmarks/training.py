@@ -3,9 +3,10 @@
     python benchmarks/training.py
 
 The unit is real (unpadded) tokens per second. Both train all-MiniLM-L6-v2 with AdamW at batch size 32. The plain loop
-shuffles, pads each batch to its longest text and updates every weight in FP32. The two alternate with the same texts in
-this process. The ratio is the median over rounds. The time of `finetune` includes everything in an epoch: validation of
-a few texts, and saving its state.
+shuffles, pads each batch to its longest text and updates every weight in FP32.
+
+The two alternate with the same texts in this process. The ratio is the median over rounds. The time of `finetune`
+includes everything in an epoch: validation of a few texts, and saving its state.
 """
 
 from __future__ import annotations

@@ -11,9 +11,10 @@ answers and metrics (on test), with the functions that make and evaluate package
 the same one.
 
 All models are timed in one run. Each launch loads every model again in a separate process. Then the models alternate in
-short blocks over the same test texts, in a new random order each round. Only one computes at a time. A speed is the
-launch's ratio of medians to the FP32 teacher under ONNX Runtime, and its interval (95 %) is over launches. The teacher
-takes part twice: the ratio of its two copies is the noise of the run.
+short blocks over the same test texts, in a new random order each round. Only one computes at a time.
+
+A speed is the launch's ratio of medians to the FP32 teacher under ONNX Runtime, and its interval (95 %) is over
+launches. The teacher takes part twice: the ratio of its two copies is the noise of the run.
 
 `build/peers` keeps the compressed models and their logits. They are made again when their inputs change.
 """

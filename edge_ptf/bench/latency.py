@@ -2,8 +2,9 @@
 
 The payload answers real test texts, one at a time, in several process launches. Each launch warms up until the times
 are steady. Then payload and baseline answer the same texts in short alternating blocks (ABBA), so that slow phases of
-the machine affect both. A launch ends when it has enough calls and enough time. Every sample is kept. Separate launches
-measure memory.
+the machine affect both.
+
+A launch ends when it has enough calls and enough time. Every sample is kept. Separate launches measure memory.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 Neural Compressor 3 cannot quantize ONNX models. On a CPU without Intel's extension of PyTorch it uses PT2E. PT2E puts
 observers into the model from torch.export, runs it on texts, and computes scales and zero points. This module reads
-them. It quantizes inputs and weights of linear ops and leaves outputs in FP32. SmoothQuant is not available, because it
-needs the extension.
+them.
+
+It quantizes inputs and weights of linear ops and leaves outputs in FP32. SmoothQuant is not available, because it needs
+the extension.
 """
 
 from __future__ import annotations
