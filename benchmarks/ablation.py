@@ -1,15 +1,18 @@
-"""What each method adds: the recipe with one of them left out (or put in) at a time, on one data set, from one teacher.
+"""Measures what each method adds: one student for each row, with one method removed or added, from one teacher.
 
     python benchmarks/ablation.py --data ../shared/data/clinc150 --out build/ablation
     python benchmarks/ablation.py --data ../shared/data/clinc150 --out build/ablation --rows all "one teacher"
 
-Every row is a student of the same size, made, packed and measured by edge-ptf's own stages; only the named options
-differ from the recipe of the profile. Narrower hidden states and fewer heads are paid back in neurons, as many as keep
-the time that is predicted for the first row. Drops are those of the INT8 package from the FP32 teacher, on validation
-and on test, in points; speed is the interleaved comparison with the teacher's package. Nothing is chosen by these
-figures. Students are taught for few epochs, all alike, so that the table takes hours and not days; what is taught
-longer loses less in every row. Finished stages in --out are reused, and the table so far is written after each row;
-rows that it had before, of the same teacher and size, stay in it.
+- Every row is a student with the same predicted latency. The stages of edge-ptf make, package and measure it. Only the
+  named options differ from the profile's recipe. A student with a smaller hidden size or fewer heads has more neurons,
+  so that its predicted latency is that of the first row.
+- A drop is the INT8 package against the FP32 teacher, on validation and on test, in points.
+- Speed is the interleaved comparison with the teacher's package.
+- No option was chosen by these figures.
+- All students are trained for equally few epochs, so that the table takes hours and not days. Longer training reduces
+  the loss in every row.
+- Finished stages in --out are reused. The table is written after each row. Rows of an earlier run with the same teacher
+  and size stay in it.
 """
 
 from __future__ import annotations
@@ -149,8 +152,8 @@ def table(figures: dict[str, Any]) -> str:
         *(f"{name.replace('_', ' ')}, {split}" for name in names for split in ("validation", "test")),
     ]
     lines = [
-        f"A student of {size['layers']} layers, taught for {size['epochs']} epochs, by "
-        f"{size['teachers']} teachers where nothing else is said: drops in points from the FP32 teacher.",
+        f"A student of {size['layers']} layers, trained for {size['epochs']} epochs, with "
+        f"{size['teachers']} teachers unless the row has another number: drops in points from the FP32 teacher.",
         "",
         f"| {' | '.join([*head, 'speed-up', 'MB'])} |",
         f"| --- |{' ---: |' * (len(head) + 1)}",
@@ -164,7 +167,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def _rows_so_far(file: Path, figures: dict[str, Any]) -> dict[str, Any]:
-    """Those of an earlier run with the same teacher and size."""
+    """The rows of an earlier run with the same teacher and size."""
     earlier = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     same = earlier and all(earlier[name] == value for name, value in figures.items())
     return dict(earlier["rows"]) if same else {}
@@ -178,7 +181,7 @@ def _as_quick(
     options: dict[str, Any],
     place: Place,
 ) -> dict[str, Any]:
-    """Units that narrower hidden states or fewer heads leave time for; nothing where neither is asked for."""
+    """The number of neurons for which a smaller hidden size or fewer heads leave time; empty without either option."""
     if not options.keys() & {"hidden_size", "num_heads"}:
         return {}
     narrow = teacher

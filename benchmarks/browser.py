@@ -1,4 +1,4 @@
-"""Headless Chromium, driven over a pipe by its DevTools protocol: no driver program, no port, no extra package."""
+"""Controls headless Chromium over a pipe with its DevTools protocol. It needs no driver, port or extra package."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ for number, end in enumerate(ends, 3):
     os.dup2(end, number)
 os.execv(sys.argv[3], sys.argv[3:])
 """
-"""Becomes the browser, with the pipe where it looks for it: it reads from descriptor 3 and writes to 4."""
+"""Starts the browser in this process, with the pipe on the descriptors that it uses: 3 to read, 4 to write."""
 
 
 def find_browser() -> str | None:
-    """The browser's program, or None."""
+    """The path of the browser, or None."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 class Browser:
-    """One page of a browser of its own; use as a context manager."""
+    """One page in its own browser. Use it as a context manager."""
 
     def __init__(self, width: int = 1280, height: int = 900, *, dark: bool = False, phone: bool = False) -> None:
         program = find_browser()
@@ -79,7 +79,7 @@ class Browser:
         self.folder.cleanup()
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Sends one command and waits for its answer; events that arrive meanwhile are kept."""
+        """Sends one command and waits for its reply. Events that arrive before the reply are stored."""
         self.number += 1
         message: dict[str, Any] = {"id": self.number, "method": method, "params": parameters}
         if self.session:
@@ -97,7 +97,7 @@ class Browser:
         raise TimeoutError(method)
 
     def wait_for(self, event: str) -> dict[str, Any]:
-        """The next event of a kind, an earlier one that nobody has taken included."""
+        """The next event of a kind. A stored event counts first."""
         until = time.monotonic() + LONGEST_WAIT_S
         while time.monotonic() < until:
             for index, message in enumerate(self.events):
@@ -113,21 +113,21 @@ class Browser:
         self.wait_for("Page.loadEventFired")
 
     def run(self, script: str) -> Any:
-        """The value of a JavaScript expression; a promise is waited for."""
+        """The value of a JavaScript expression. If it is a promise, its result."""
         found = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in found:
             raise RuntimeError(found["exceptionDetails"].get("exception", {}).get("description", "script failed"))
         return found["result"].get("value")
 
     def resize(self, width: int, height: int, *, phone: bool = False) -> None:
-        """The size of the window, in CSS pixels."""
+        """Sets the size of the window, in CSS pixels."""
         scale = 2 if phone else 1
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=phone
         )
 
     def prefer(self, *, dark: bool = False, reduced_motion: bool = False) -> None:
-        """What the reader's system asks for."""
+        """Sets the preferences of the reader's system."""
         features = [
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce" if reduced_motion else "no-preference"},
@@ -135,7 +135,7 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=features)
 
     def press(self, key: str, code: int) -> None:
-        """One key, down and up."""
+        """Presses and releases one key."""
         for kind in ("rawKeyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
@@ -145,7 +145,7 @@ class Browser:
         file.write_bytes(base64.b64decode(shot["data"]))
 
     def complaints(self) -> list[str]:
-        """Errors and exceptions that the page has caused, and addresses it asked for beside its own file."""
+        """Errors and exceptions of the page, and requests to addresses other than its own file."""
         self.call("Runtime.evaluate", expression="0")
         said = []
         for message in self.events:

@@ -1,17 +1,19 @@
-"""How often the gate errs: wrong PASS and interval coverage over simulated studies, false wins over real A/A runs.
+"""Measures how often the gate is wrong: wrong PASS and interval coverage in simulations, false wins in real A/A runs.
 
     python benchmarks/gate_error_rates.py                                     # the simulation, one core
     python benchmarks/gate_error_rates.py --aa 100 --package PACKAGE.eptf     # a package against itself, here
 
-Simulation: in each study the truth is known, evidence is drawn at random, and `gate` judges it against a limit that the
-true value just misses. PASS is then wrong, and may come up in 5 % of the studies at most. Coverage is how often the
-nominal 95 % interval holds the truth. Latencies are log-normal or have stragglers; the calls of a launch are an AR(1)
-series, launches differ; the true percentile is the one of all calls over all launches that there could be.
+Simulation: the truth of each study is known. Evidence is drawn at random, and `gate` judges it against a limit that the
+true value just misses. PASS is then wrong, and may occur in at most 5 % of the studies. Coverage is the share of
+studies in which the nominal 95 % interval contains the truth.
 
-A/A: the package is compared with itself by `edge-ptf bench --against`; it wins falsely where one copy is called faster,
-that is, where the 95 % interval of the ratio lies beyond 1 and beyond the noise floor of the session.
+Latencies are log-normal or have stragglers. The calls of a launch are an AR(1) series, and launches differ. The true
+percentile is that of all calls over all possible launches.
 
-Exit code 1 where something does not hold. Each part replaces its own figures in results/gate_error_rates.json.
+A/A: `edge-ptf bench --against` compares the package with itself. A false win is a comparison where one copy is called
+faster: the 95 % interval of the ratio lies beyond 1 and beyond the noise floor of the session.
+
+Exit code 1 if a promise does not hold. Each part replaces its own figures in results/gate_error_rates.json.
 """
 
 from __future__ import annotations
@@ -65,10 +67,10 @@ MACHINE = Machine(arch="x86_64", cpu="simulated", isa=("avx2", "avx512_vnni"), c
 RUNTIME = RuntimeInfo(version="1.23.0", threads=1)
 PROFILE = profiles.load("x86-vnni")
 WITHIN = 0.25
-"""Standard deviation of the logarithm of a call's time within a launch: texts differ in length."""
+"""Standard deviation of the logarithm of a call's time within a launch, because texts differ in length."""
 STRAGGLERS, STRAGGLER = 0.05, log(2)
 TIMES_LATENCY = 3
-"""Studies of latency are quick: so many times as many of them."""
+"""Factor for the number of latency studies, which are fast."""
 Random = np.random.Generator
 
 
@@ -85,12 +87,12 @@ class Rates:
 
     @property
     def shares(self) -> tuple[float | None, float | None, float]:
-        """The three rates; the first two are None where the gate does not judge."""
+        """The three rates. The first two are None if the gate does not judge."""
         return self.wrong_pass, self.bound_coverage, self.interval_coverage
 
     @property
     def problems(self) -> list[str]:
-        """What is not as promised."""
+        """The promises that do not hold."""
         most = NOMINAL + two_errors(self.studies)
         found = [] if (self.wrong_pass or 0.0) <= most else [f"wrong PASS beyond {100 * most:.1f} %"]
         low, high = COVERAGE
@@ -98,7 +100,7 @@ class Rates:
 
 
 def two_errors(studies: int) -> float:
-    """Two standard errors of a rate of 5 % over so many studies."""
+    """Two standard errors of a rate of 5 % over this many studies."""
     return 2 * sqrt(NOMINAL * (1 - NOMINAL) / studies)
 
 
@@ -106,7 +108,7 @@ def two_errors(studies: int) -> float:
 
 
 def accuracies(studies: int) -> Iterator[Rates]:
-    """Yes-or-no outcomes: some examples are lost, some gained, the drop is the limit."""
+    """Yes-or-no outcomes: some examples are lost, some are gained, and the drop equals the limit."""
     for count, lost, gained in ((500, 0.02, 0.01), (1_000, 0.01, 0.0), (1_000, 0.05, 0.04), (4_500, 0.02, 0.01)):
         draw, truth = np.random.default_rng(count), lost - gained
         pool = [
@@ -126,7 +128,7 @@ def accuracies(studies: int) -> Iterator[Rates]:
 
 
 def entity_f1s(studies: int) -> Iterator[Rates]:
-    """Sentences drawn from a large population in which losses come in bunches; F1 is a ratio of sums over sentences."""
+    """Sentences from a large population in which losses occur in bunches. F1 is a ratio of sums over sentences."""
     draw = np.random.default_rng(1)
     for count, entities, recall, loss in ((1_300, 0.85, 0.5, 0.04), (500, 2.0, 0.8, 0.02)):
         population = [_sentence(draw, entities, recall, loss) for _ in range(20_000)]
@@ -144,9 +146,9 @@ def entity_f1s(studies: int) -> Iterator[Rates]:
 
 
 def _sentence(draw: Random, entities: float, recall: float, loss: float) -> tuple[Any, ...]:
-    """Teacher's and package's row, then their (true positive, predicted, actual), of one sentence.
+    """Teacher's and package's row, then their (true positive, predicted, actual), for one sentence.
 
-    Entities are every other word; a wrong claim is an entity of the wrong type at its place, or one after the last.
+    Every other word is an entity. A wrong prediction is an entity of the wrong type, or one after the last entity.
     """
     actual = int(draw.poisson(entities))
     right = draw.random(actual) < recall
@@ -166,7 +168,7 @@ def _sentence(draw: Random, entities: float, recall: float, loss: float) -> tupl
 def _judge_drop(
     task: str, metric: str, answers: Sequence[Sequence[PredictionRow]], outcomes: Sequence[Any], truth: float
 ) -> tuple[bool, bool, bool]:
-    """Whether the gate passes it, whether its bound holds the truth, and whether the two-sided interval does."""
+    """Whether the gate passes it, whether its bound holds, and whether the two-sided interval contains the truth."""
     teacher, own = (
         AccuracyEvidence(
             payload=name, data="d", machine=MACHINE, runtime=RUNTIME, exact=True, metrics={}, rows=tuple(rows)
@@ -185,7 +187,7 @@ def _judge_drop(
 
 
 def latencies(studies: int) -> Iterator[Rates]:
-    """Calls independent or not, launches alike or not; p50, p95 and the speed-up judged from the same evidence."""
+    """Independent or dependent calls, equal or different launches. p50, p95 and speed-up use the same evidence."""
     settings: list[dict[str, Any]] = [{"rho": rho, "between": between} for rho in (0.0, 0.6) for between in (0.0, 0.1)]
     settings += [{"rho": 0.6, "between": 0.1, "launches": 20}, {"rho": 0.6, "between": 0.03, "stragglers": STRAGGLERS}]
     for number, setting in enumerate(settings):
@@ -205,10 +207,10 @@ def latencies(studies: int) -> Iterator[Rates]:
 def _judge_latency(
     draw: Random, truths: dict[float, float], rho: float, between: float, launches: int = 7, stragglers: float = 0.0
 ) -> list[tuple[bool, bool, bool]]:
-    """For p50, p95 and speed-up: PASS, bound holds the truth, two-sided interval does."""
+    """For p50, p95 and speed-up: PASS, the bound holds, the two-sided interval contains the truth."""
     make = partial(_calls, draw, launches, rho, stragglers)
     slow_launch = between * draw.standard_normal((launches, 1))
-    # what slows a launch slows payload and baseline alike, up to a tenth of it
+    # a slow launch slows payload and baseline equally, except for up to a tenth of the slowdown
     own = np.exp(make() + slow_launch)
     base = 3 * np.exp(make() + slow_launch + 0.1 * between * draw.standard_normal((launches, 1)))
     record = LatencyEvidence(
@@ -242,7 +244,7 @@ def _judge_latency(
 
 
 def one_launch(studies: int) -> Iterator[Rates]:
-    """A single long launch, as in a sustained run: never judged, but shown with an interval."""
+    """A single long launch, as in a sustained run. It is never judged, but shown with an interval."""
     for rho in (0.0, 0.6):
         draw = np.random.default_rng(int(10 * rho))
         for share in (0.5, 0.95):
@@ -262,7 +264,7 @@ def one_launch(studies: int) -> Iterator[Rates]:
 
 
 def _calls(draw: Random, launches: int, rho: float, stragglers: float, calls: int = 200) -> Any:
-    """Logarithms of times, shape [launches, calls]: an AR(1) series each, some calls twice as slow."""
+    """Logarithms of times, shape [launches, calls]: one AR(1) series per launch, with some calls twice as slow."""
     noise = draw.standard_normal((launches, calls))
     noise[:, 1:] *= sqrt(1 - rho**2)
     steps = signal.lfilter([1.0], [1.0, -rho], noise, axis=1)
@@ -270,7 +272,7 @@ def _calls(draw: Random, launches: int, rho: float, stragglers: float, calls: in
 
 
 def _true_percentile(share: float, spread: float, stragglers: float) -> float:
-    """Of the mixture of two log-normal distributions."""
+    """The percentile of the mixture of two log-normal distributions."""
 
     def missing(place: float) -> float:
         usual, late = stats.norm.cdf([place / spread, (place - STRAGGLER) / spread])
@@ -279,7 +281,7 @@ def _true_percentile(share: float, spread: float, stragglers: float) -> float:
     return float(np.exp(optimize.brentq(missing, -5, 5, xtol=1e-12)))
 
 
-# The same for all
+# For all parts
 
 
 def _means(found: Sequence[tuple[bool, bool, bool]]) -> tuple[float, float, float]:
@@ -288,7 +290,7 @@ def _means(found: Sequence[tuple[bool, bool, bool]]) -> tuple[float, float, floa
 
 
 def _payload(task: str) -> Payload:
-    """A package that was never built: the gate looks at its task and its size."""
+    """A package that was never built. The gate reads only its task and its size."""
     labels = ("a", "b") if task == "text-classification" else ("O", "B-x")
     head = tasks.get(task).spec_for(labels)
     tensor = TensorEntry(name="logits", dtype="float32", shape=("batch", *["length"] * head.per_token, 2))
@@ -338,7 +340,7 @@ def false_wins(package: Path, texts: Sequence[Text], count: int) -> dict[str, An
 
 
 def _texts(package: Path) -> list[Text]:
-    """The package's own golden texts: it is timed, not judged. The longest would take all the time and are left out."""
+    """The package's own golden texts, as they are only timed. The longest are omitted, to save time."""
     payload = open_payload(package)
     cases = golden_cases(payload.read(payload.manifest.golden.file))
     return [(case.text, None) for case in cases if len(case.input_ids) <= 32]
@@ -357,10 +359,10 @@ PARTS: dict[str, Callable[[int], Iterator[Rates]]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--studies", type=int, default=1_000, help="simulated studies of each kind; of latency three times as many"
+        "--studies", type=int, default=1_000, help="simulated studies of each kind; three times as many for latency"
     )
-    parser.add_argument("--part", choices=list(PARTS), action="append", help="simulate this alone; repeatable")
-    parser.add_argument("--aa", type=int, metavar="COUNT", help="real A/A comparisons instead of the simulation")
+    parser.add_argument("--part", choices=list(PARTS), action="append", help="simulate only this part; repeatable")
+    parser.add_argument("--aa", type=int, metavar="COUNT", help="run A/A comparisons instead of the simulation")
     parser.add_argument("--package", type=Path, help="the package that is compared with itself")
     asked = parser.parse_args()
     if asked.aa and asked.package is None:

@@ -1,10 +1,11 @@
-"""Latency of the forms a graph can take under ONNX Runtime, beside each other: the reasons in docs/decisions/.
+"""Compares the latency of graph forms under ONNX Runtime. The results are reasons in docs/decisions/.
 
-    pip install -c constraints.txt onnxscript    # for the graph by dynamo=True alone
+    pip install -c constraints.txt onnxscript    # only for the graph by dynamo=True
     python benchmarks/graph_forms.py
 
-all-MiniLM-L6-v2 with an untrained head of 151 classes, one thread, batch 1, random tokens of several lengths; the
-sessions take turns in random order in one process. Ratios are to the first form of each group; larger is faster.
+The model is all-MiniLM-L6-v2 with an untrained head of 151 classes. One thread, batch size 1, random tokens of several
+lengths. The sessions alternate in random order in one process. A ratio is relative to the first form of its group;
+larger is faster.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def _graphs(folder: Path) -> dict[str, dict[str, Path]]:
 
 
 def _one_node(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Residual sum and LayerNorm as one node from the start, so that products keep their bias beside it."""
+    """Makes residual sum and LayerNorm one node before quantization, so that linear ops keep a separate bias."""
     made = {name: node for node in model.graph.node for name in node.output}
     for norm in [node for node in model.graph.node if node.op_type == "LayerNormalization"]:
         residual = made[norm.input[0]]

@@ -1,9 +1,10 @@
-"""Kill `compress` at random moments, run it again each time, and compare the payload's digest with an undisturbed run.
+"""Kills `compress` at random moments, runs it again each time, and compares the payload's digest.
 
     python benchmarks/kill_resume.py --kills 20
 
-A reduced job (a twelfth of the demo data, two epochs of each training), so that one run takes half a minute. A kill is
-SIGKILL to the whole process group, at a moment drawn evenly over the length of the undisturbed run.
+The digest must equal that of an undisturbed run. The job is reduced (a twelfth of the demo data, two epochs of each
+training), so that one run takes half a minute. A kill is SIGKILL to the whole process group, at a moment drawn evenly
+over the length of the undisturbed run.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Does the C++ runner answer as Python does? Token ids and labels on a real test split, on random strings, and on ARM.
+"""Checks that the C++ runner answers as Python does: token ids and labels on a test split, random strings, and ARM.
 
 python benchmarks/parity.py clinc150 build/clinc150/package.eptf
 
-Python is the `tokenizers` library and ONNX Runtime at batch 1. On ARM the same package runs under emulation (`make
-runner-aarch64`); there a label may differ where the logits of the two labels lie closer together than the package's own
-golden tolerance: processors sum in different orders. Such near-ties are listed.
+Python is the `tokenizers` library and ONNX Runtime at batch size 1. For ARM the same package runs under emulation
+(`make runner-aarch64`). There, a label may differ if the logits of the two labels are closer together than the
+package's golden tolerance, because processors sum in different orders. Such near-ties are listed.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def main() -> None:
     parser.add_argument("name", choices=["clinc150", "wnut17"])
     parser.add_argument("package", type=Path)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data sets")
-    parser.add_argument("--fuzz", type=int, default=300_000, help="random strings, a tenth of them no UTF-8")
-    parser.add_argument("--arm", type=int, default=150, help="test texts that are answered on each ARM processor")
+    parser.add_argument("--fuzz", type=int, default=300_000, help="random strings, a tenth of them not UTF-8")
+    parser.add_argument("--arm", type=int, default=150, help="number of test texts for each ARM processor")
     given = parser.parse_args()
     payload = open_package(given.package)
     python = Runner(payload)
@@ -98,7 +98,7 @@ def _compare_answers(python: Runner, runner: NativeRunner, texts: Sequence[str])
 
 
 def _compare_random(python: Runner, runner: NativeRunner, count: int) -> int:
-    """How many random strings get other ids; those that are no UTF-8 are read as Python replaces what is invalid."""
+    """The number of random strings with other ids. Invalid UTF-8 is read as Python replaces it."""
     core, limit = python.tokenizer.plain(), python.max_length
     core.enable_truncation(limit)
     different = 0
@@ -141,7 +141,7 @@ def _on_arm(payload: Payload, python: Runner, processor: str, texts: Sequence[st
 
 
 def _near_tie(payload: Payload, python: Runner, text: str) -> bool:
-    """Whether logits that move by the golden tolerance can change the answer."""
+    """Whether the answer can change if logits move by the golden tolerance."""
     logits = np.atleast_2d(python.logits(python.encode(text))).astype(np.float64)
     reach = 2 * payload.manifest.golden.tolerance * float(np.max(np.abs(logits)))
     ordered = np.sort(logits, axis=-1)

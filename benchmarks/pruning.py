@@ -1,13 +1,15 @@
-"""Pruning without training: accuracy at a speed-up of the same precision, and predicted beside measured latency.
+"""Measures pruning without training: accuracy at several speed-ups, and predicted against measured latency.
 
     edge-ptf finetune … --out teacher/
     python benchmarks/pruning.py teacher/ --data ../shared/data/clinc150 --out build/pruning
 
-For each speed-up the fine-tuned checkpoint goes through edge-ptf's own stages (costs, prune, export, quantize,
-assemble) and nothing is trained. Accuracy is that of the INT8 payload on the test split, beside the unpruned model's
-INT8 payload; speed is the interleaved comparison of the two. The ablation prunes to one speed-up with parts of the
-method left out, in FP32 on the validation split. Last, structures drawn at random are timed in turns beside what the
-cost table says of them. Finished stages in --out are reused; measure on a quiet machine.
+For each speed-up, the stages of edge-ptf process the fine-tuned checkpoint (latency-table, prune, export, quantize,
+assemble) without training. Accuracy is that of the INT8 payload on the test split, against the INT8 payload of the
+unpruned model. Speed is the interleaved comparison of the two.
+
+The ablation prunes to one speed-up without some parts of the method, in FP32 on the validation split. Last, random
+structures are timed and compared with the latency table. Finished stages in --out are reused. Measure on a quiet
+machine.
 """
 
 from __future__ import annotations
@@ -148,7 +150,7 @@ def _speedups(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable, 
 
 
 def _judged(payload: Payload, after: AccuracyEvidence, before: AccuracyEvidence) -> str:
-    """The drop of the first gated metric against one point, in the gate's words."""
+    """The gate's verdict on the drop of the first gated metric, for a limit of one point."""
     metric = tasks.create(payload.manifest.head).metrics[0].name
     verdict = gate(payload, [after], [before], profiles.load("x86-vnni"), Targets(max_drop={metric: 1.0}))
     found = verdict.target_verdicts[0]
@@ -174,7 +176,7 @@ def _ablation(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable, 
 
 
 def _validation(checkpoint: Checkpoint, data: LabelledData) -> float:
-    """The first gated metric on validation, in per cent, FP32."""
+    """The first gated metric on validation, in percent, FP32."""
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
     task, inputs = tasks.create(checkpoint.info.head), model_inputs(model, tokenizer)
     items = labelled_items(tokenizer, task, data.validation, checkpoint.info.max_length)

@@ -1,13 +1,14 @@
-"""The whole job on a real data set, as a user runs it, and the same run again: every figure of the result in one table.
+"""Runs the whole job on a real data set as a user does, and runs it again. Prints all figures in one table.
 
 python benchmarks/real_data.py clinc150 --out build/clinc150
 python benchmarks/real_data.py semeval2010_task8
 python benchmarks/real_data.py demo
 python benchmarks/real_data.py wnut17 --seeds 0 1 2
 
-With several seeds the job is run with each, in a folder of its own, and the table ends in the means over them: small
-data sets give another teacher with each seed, and the drop of one run says little. They share their stages: where a
-student has several teachers, the teacher of one seed is a further teacher of another, and is fine-tuned once.
+With several seeds, the job runs once with each, in separate folders, and the table ends with the means. This is for
+small data sets, where each seed gives a different teacher and one run is not enough to judge the drop. The runs share
+their stages: if a student has several teachers, the teacher of one seed is an extra teacher of another seed, and is
+fine-tuned once.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data sets")
     parser.add_argument("--profile", default="x86-vnni")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--results", help="name of the file of figures [default: NAME-PROFILE]")
+    parser.add_argument("--results", help="name of the results file [default: NAME-PROFILE]")
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds of all trainings [default: the recipe's]")
-    parser.epilog = "What is not listed here is passed on to compress."
+    parser.epilog = "All other options are passed to compress."
     given, more = parser.parse_known_args()
     given.results = given.results or f"{given.name}-{given.profile}"
     out = given.out or Path("build") / f"{given.name}-{given.profile}"
@@ -66,9 +67,9 @@ def main() -> None:
 
 
 def _relations(source: Path, folder: Path) -> Path:
-    """The sentences as texts with their relation as label; the two entities stand between $ and between #.
+    """Writes the sentences as texts with their relation as label. One entity is between $ and the other between #.
 
-    Those marks are a subword each, and rare in the texts (Wu and He 2019 mark entities so).
+    Each mark is one subword, and rare in the texts (Wu and He 2019 mark entities in this way).
     """
     folder.mkdir(parents=True, exist_ok=True)
     for split in ("train", "test"):
@@ -98,7 +99,7 @@ def _job(command: list[str], out: Path) -> dict[str, object]:
 
 
 def _means(each: list[dict[str, object]]) -> dict[str, object]:
-    """Of every number, and of every target_verdict's value."""
+    """The means of every number, and of every target verdict's value."""
     means: dict[str, object] = {}
     for name, first in each[0].items():
         values = [found[name] for found in each]
@@ -129,11 +130,11 @@ def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     package = open_package(out / record["package"])
     work = {stage["key"]: stage["work_seconds"] for stage in record["stages"]}
-    known = all(work.values())  # a result of an earlier version does not say what it took
+    known = all(work.values())  # a result of an earlier version does not have the seconds
     figures: dict[str, object] = {
         "exit code": runs[0][0],
         "seconds from nothing": round(sum(work.values()), 1) if known else None,
-        # of the largest process among all that ran; Linux counts it in KiB
+        # of the largest of all processes; Linux counts it in KiB
         "peak memory of compress, MB": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6),
     }
     for when, (_, seconds, reused) in zip(("", ", second run"), runs, strict=True):

@@ -27,7 +27,7 @@ PAINT_MS = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a run directory of compress, or a package")
-    parser.add_argument("--data", help="the data of the run, to make the report again with its texts")
+    parser.add_argument("--data", help="the data of the run, to add the texts to the report")
     given = parser.parse_args()
     page = (given.run if given.run.is_dir() else given.run.parent) / "report.html"
     if given.data or not page.exists():

@@ -1,12 +1,12 @@
-"""What the C++ runner adds to ONNX Runtime: latency through its C API, start, memory, size, tokenizer.
+"""Measures what the C++ runner adds to ONNX Runtime: latency through its C API, start, memory, size, tokenizer.
 
     python benchmarks/runner.py build/clinc150-x86-vnni/package.eptf
     python benchmarks/runner.py PACKAGE --texts my-texts.txt
 
-Needs `make runner`, cmake and a C++ compiler: it installs the runner aside and compiles two programs against it,
-`programs/app.c` (the C API, as an app uses it) and `programs/bare_onnxruntime.cpp` (the same model, no tokenizer).
-What is compared takes turns, in a new random order each round, over the same texts equally often; a ratio is that of
-one round, and its interval (95 %) is over rounds. Starts are with the files in the system's cache.
+It needs `make runner`, cmake and a C++ compiler. It installs the runner in a separate folder and compiles two programs
+against it: `programs/app.c` (the C API, as an app uses it) and `programs/bare_onnxruntime.cpp` (the same model without
+a tokenizer). The programs alternate in a new random order each round, with the same texts equally often. A ratio is
+that of one round, and its interval (95 %) is over rounds. Starts are measured with the files in the system's cache.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BUILT = ROOT / "build" / "runner-release"
 DEPENDENCIES = ROOT / "build" / f"deps-{platform.machine()}"
 WORK = ROOT / "build" / "runner-benchmark"
 STARTS = 3
-"""Of each program, in each round."""
+"""Number of starts of each program in each round."""
 
 Json = dict[str, Any]
 Samples = dict[str, list[float]]
@@ -46,7 +46,7 @@ Samples = dict[str, list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value with its interval, and the target it is held against."""
+    """A measured value with its interval, and its target."""
 
     name: str
     value: float
@@ -59,7 +59,7 @@ class Figure:
 
     @property
     def status(self) -> str:
-        """`met`: the whole interval is; `not proven`: the value alone is."""
+        """`met`: the whole interval meets the target. `not proven`: only the value does."""
         values = [self.value, *(each for each in (self.low, self.high) if each is not None)]
         within = [
             (self.least is None or each >= self.least) and (self.most is None or each <= self.most) for each in values
@@ -70,15 +70,15 @@ class Figure:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("package", type=Path)
-    parser.add_argument("--texts", type=Path, help="one a line; without it the test texts of --data")
+    parser.add_argument("--texts", type=Path, help="one text on each line; default: the test texts of --data")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/clinc150"), help="folder with test.csv")
-    parser.add_argument("--count", type=int, default=500, help="of texts, drawn from those given")
-    parser.add_argument("--passes", type=int, default=2, help="calls of each text, in each round")
+    parser.add_argument("--count", type=int, default=500, help="number of texts, drawn from the given texts")
+    parser.add_argument("--passes", type=int, default=2, help="number of calls of each text in each round")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "runner.json")
     given = parser.parse_args()
     if given.rounds < 3 or given.count < 1 or given.passes < 1:
-        parser.error("--rounds is at least 3, --count and --passes at least 1")
+        parser.error("--rounds must be at least 3, --count and --passes at least 1")
     try:
         payload = open_payload(given.package)
         setup = Setup(payload, given.package, _texts(given), given.passes)
@@ -109,7 +109,7 @@ def main() -> None:
 
 
 class Setup:
-    """The programs, the files they read, and one method for each thing that is measured in a round."""
+    """The programs, their files, and one method for each measurement of a round."""
 
     def __init__(self, payload: Payload, package: Path, texts: list[str], passes: int) -> None:
         self.package, self.texts, self.calls = package, texts, passes * len(texts)
@@ -141,12 +141,12 @@ class Setup:
         return _json(self.programs / "app", self.package, WORK / "texts.txt", calls)
 
     def bare(self, calls: int) -> Json:
-        """`programs/bare_onnxruntime.cpp`, with the settings that the runner takes from the package."""
+        """Runs `programs/bare_onnxruntime.cpp` with the settings that the runner takes from the package."""
         settings = (self.settings.threads, int(self.settings.spinning), int(self.settings.arena))
         return _json(self.programs / "bare_onnxruntime", WORK / "model.onnx", WORK / "ids.txt", calls, *settings)
 
     def bench(self, number: int, *more: str) -> Json:
-        """`edge-ptf-runner bench`, over the same texts equally often."""
+        """Runs `edge-ptf-runner bench` with the same texts equally often."""
         options = ("--texts", WORK / "texts.txt", "--calls", self.calls, "--seconds", 0, "--seed", number, "--json")
         return _json(self.prefix / "bin" / "edge-ptf-runner", "bench", self.package, *options, *more)
 
@@ -177,7 +177,7 @@ class Setup:
         return {"python_tokenizer_us": percentile(times[len(self.texts) :], 0.5) / 1000}
 
     def measure_starts(self, number: int) -> dict[str, float]:
-        """From just before the process is made until its first answer is there, by the one clock that both read."""
+        """Time from just before the process starts until its first answer, by the clock that both processes read."""
         times: Samples = {"start_ms": [], "bare_start_ms": []}
         for _ in range(STARTS):
             for name, program in (("start_ms", self.app), ("bare_start_ms", self.bare)):
@@ -186,7 +186,7 @@ class Setup:
         return {name: percentile(values, 0.5) for name, values in times.items()}
 
     def stripped_kb(self) -> float:
-        """Of the library, without what a debugger reads."""
+        """Size of the library without debug information."""
         copy = WORK / "stripped.so"
         shutil.copyfile(self.library, copy)
         _run("strip", copy)
@@ -194,7 +194,7 @@ class Setup:
 
 
 def figures(samples: Samples, stripped_kb: float) -> list[Figure]:
-    """Every target of the runner's with what was measured."""
+    """Every target of the runner with its measured value."""
 
     def ratio(
         name: str, over: str, under: str, target: str, scale: float = 1, unit: str = "x", **limits: float
@@ -226,7 +226,7 @@ def figures(samples: Samples, stripped_kb: float) -> list[Figure]:
 
 
 def _build() -> tuple[Path, Path]:
-    """Where the runner was installed, and where the programs are."""
+    """The folder of the installed runner, and the folder of the programs."""
     for needed in (BUILT / "cmake_install.cmake", DEPENDENCIES):
         if not needed.exists():
             _stop(5, f"{needed} does not exist: run `make runner`")
@@ -246,7 +246,7 @@ def _texts(given: argparse.Namespace) -> list[str]:
         with file.open(encoding="utf-8", newline="") as stream:
             found = stream.read().splitlines() if given.texts else [row["text"] for row in csv.DictReader(stream)]
     except (OSError, KeyError) as error:
-        _stop(2, f"{file}: cannot be read as texts ({error}); give --texts FILE, one a line")
+        _stop(2, f"{file}: cannot be read as texts ({error}); give --texts FILE with one text on each line")
     whole = [text for text in found if text.strip() and "\n" not in text and not text.startswith("{")]
     if not whole:
         _stop(2, f"{file}: no text in it")

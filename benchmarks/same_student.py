@@ -1,10 +1,10 @@
-"""Whether two runs of `edge-ptf compress` trained the same models, to the last bit.
+"""Checks whether two runs of `edge-ptf compress` trained bit-identical models.
 
     python benchmarks/same_student.py BEFORE AFTER
 
-BEFORE and AFTER are `--out` folders of runs with the same settings and seeds, on one machine, made by two versions of
-the code. The weights of each trained model are compared tensor by tensor. Equal weights give equal logits; the logits
-of the student's INT8 graph are compared too, on random token ids.
+BEFORE and AFTER are `--out` folders of two runs with the same settings and seeds, on one machine, by two versions of
+the code. The program compares the weights of each trained model tensor by tensor. Equal weights give equal logits. It
+also compares the logits of the student's INT8 graph on random token ids.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ TRAINED = ("finetune", "prune", "distill")
 
 
 def weights(run: Path, stage: str) -> dict[str, Any]:
-    """The tensors of the checkpoint that a stage of a run made."""
+    """The tensors of the checkpoint from a stage of a run."""
     (file,) = run.glob(f"stages/{stage}-*/model.safetensors")
     return load_file(file)
 
 
 def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Names of the tensors that are not equal in every bit, or not in both."""
+    """Names of the tensors that are not bit-identical or not in both."""
     return [
         name
         for name in sorted(before.keys() | after.keys())
@@ -38,7 +38,7 @@ def differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 
 
 def logits(run: Path) -> list[Any]:
-    """What the student's INT8 graph answers to some token ids."""
+    """The logits of the student's INT8 graph for some token ids."""
     (file,) = run.glob("stages/quantize-*/model.onnx")
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     draw, found = np.random.default_rng(0), []
@@ -54,7 +54,7 @@ def logits(run: Path) -> list[Any]:
 
 
 def main() -> int:
-    """0: all equal; 1: something differs."""
+    """Returns 0 if all is equal, 1 if something differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)

@@ -1,10 +1,12 @@
-"""Training throughput of `finetune` beside a plain PyTorch loop on CLINC150, in real (unpadded) tokens a second.
+"""Compares the training throughput of `finetune` with a plain PyTorch loop on CLINC150.
 
     python benchmarks/training.py
 
-Both train all-MiniLM-L6-v2 with AdamW at batch 32. The plain loop shuffles, pads each batch to its longest text and
-updates every weight in FP32. The two take turns over the same texts, in this process; the ratio is the median over
-rounds. `finetune` is timed with everything it does in an epoch: validation of a few texts, and saving its state.
+The unit is real (unpadded) tokens per second. Both train all-MiniLM-L6-v2 with AdamW at batch size 32. The plain loop
+shuffles, pads each batch to its longest text and updates every weight in FP32.
+
+The two alternate with the same texts in this process. The ratio is the median over rounds. The time of `finetune`
+includes everything in an epoch: validation of a few texts, and saving its state.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ RATE = 2e-4
 
 
 class Clock:
-    """Times the training itself, from the first step to the end."""
+    """Times only the training, from the first step to the end."""
 
     def start(self, title: str, total: int, done: int = 0) -> None:
         self.begin = time.perf_counter()

@@ -1,6 +1,6 @@
-"""edge-ptf: labelled text, a checkpoint and a hardware profile in; a package proven to fit the device out.
+"""edge-ptf turns labelled text, a checkpoint and a hardware profile into a package that is proven to fit the device.
 
-Every stage is a function here, the same that the command line calls; `compress` is those functions in order.
+Every stage is a function of this package. The command line calls the same functions. `compress` calls them in order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the keys are strings
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a public name on first use: `import edge_ptf` stays quick."""
+    """Loads a public name on first use, so that `import edge_ptf` is fast."""
     if name not in _PUBLIC:
         raise AttributeError(f"module 'edge_ptf' has no attribute '{name}'")
     module, attribute = _PUBLIC[name]

@@ -1,6 +1,6 @@
-"""The strict base of every configuration, and YAML that is read with line numbers.
+"""The strict base class of every configuration, and a YAML reader with line numbers.
 
-Every option the user can set is a field of a `StrictModel`; its description feeds `--help` and the documentation.
+Every option is a field of a `StrictModel`. Its description appears in `--help` and in the documentation.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Location: TypeAlias = tuple[Any, ...]
 
 
 class StrictModel(BaseModel):
-    """Unknown fields are errors; values never change after validation."""
+    """Unknown fields are errors. Values cannot change after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     def replace(self: Model, **changes: Any) -> Model:
-        """A copy with some fields changed, validated again."""
+        """A copy with some fields changed and validated again."""
         fields = type(self).model_fields
         written = {fields[name].alias or name if name in fields else name: value for name, value in changes.items()}
         return type(self).model_validate({**self.model_dump(by_alias=True), **written})
@@ -38,9 +38,9 @@ class StageConfig(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place that sets values: a profile, a file, the command line.
+    """One origin of values: a profile, a file, the command line.
 
-    `name` is used in messages; `lines` gives the line of each field location where the place is a file.
+    `name` is used in messages. `lines` is the line of each field location, if the origin is a file.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Source:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over` laid on top, mappings merged field by field."""
+    """`base` updated with the values of `over`. Mappings are merged field by field."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
@@ -58,10 +58,10 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resolve(model: type[Model], sources: Sequence[Source]) -> Model:
-    """Validate the sources laid over each other, the last one strongest.
+    """Merges the sources and validates the result. A later source overrides an earlier one.
 
     Raises:
-        ConfigError: lists every wrong field with the place that set it.
+        ConfigError: lists every wrong field with the source that set it.
     """
     values: dict[str, Any] = {}
     for source in sources:
@@ -76,11 +76,11 @@ def resolve(model: type[Model], sources: Sequence[Source]) -> Model:
 
 
 def parse(model: type[Model], values: Any, *, where: str, lines: Mapping[Location, int] | None = None) -> Model:
-    """Validate the values of one place; one ConfigError lists every wrong field.
+    """Validates the values of one source. One ConfigError lists every wrong field.
 
     Args:
-        where: what is being read, a file's path or "command line", used in messages.
-        lines: line number of each field location, as `read_yaml` gives them.
+        where: the source for messages: a file's path or "command line".
+        lines: line number of each field location, from `read_yaml`.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where}: not a mapping of fields", hint="Write one 'field: value' on each line")
@@ -88,7 +88,7 @@ def parse(model: type[Model], values: Any, *, where: str, lines: Mapping[Locatio
 
 
 def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
-    """Read one YAML document.
+    """Reads one YAML document.
 
     Returns:
         The plain values, and for each location in them (a tuple of keys and list indexes) its line, from 1.
@@ -120,7 +120,7 @@ def read_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
 
 
 def load_yaml(path: Path, model: type[Model]) -> Model:
-    """Read and validate one YAML file; every wrong field is reported with its line."""
+    """Reads and validates one YAML file. Every wrong field is reported with its line."""
     values, lines = read_yaml(path)
     return parse(model, values if values is not None else {}, where=str(path), lines=lines)
 
@@ -149,20 +149,20 @@ def _problem(model: type[BaseModel], item: Any, sources: Sequence[Source]) -> st
         hint = near_matches(str(location[-1]), _fields_at(model, location[:-1]))
         return f"{place}: unknown field '{name}'" + (f". {hint}" if hint else "")
     said = item["msg"].removeprefix("Value error, ")
-    if not location:  # of several sections together
+    if not location:  # the problem is in several sections together
         return f"{place}: {said}"
     given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
     return f"{place}: {name}: {said}{given}"
 
 
 def _place(location: Location, sources: Sequence[Source]) -> str:
-    """The source that sets the deepest known part of `location`, with the line where it has lines."""
+    """The source that sets the deepest known part of `location`, with the line if it has lines."""
     source, line = _setter(location, sources)
     return f"{source.name}:{line}" if line else source.name
 
 
 def _setter(location: Location, sources: Sequence[Source]) -> tuple[Source, int | None]:
-    """The strongest source that sets the deepest known part of `location`, and the line there."""
+    """The last source that sets the deepest known part of `location`, and the line there."""
     for depth in range(len(location), 0, -1):
         for source in reversed(sources):
             if _holds(source.values, location[:depth]):
@@ -182,7 +182,7 @@ def _holds(values: Any, location: Location) -> bool:
 
 
 def _fields_at(model: type[BaseModel], location: Location) -> list[str]:
-    """The fields, as they are written, of the model at a location; indexes and keys of containers are passed over."""
+    """The field names of the model at a location, as written in the source. Indexes and container keys are skipped."""
     for part in location:
         known = _written_fields(model).get(str(part))
         if known is None:

@@ -1,4 +1,4 @@
-"""sha256 of values, files and directories: the identity of everything that is cached or shipped."""
+"""sha256 of values, files and directories. It identifies everything that is cached or shipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def canonical_json(value: Any) -> bytes:
-    """UTF-8 JSON with sorted keys and no spare white space: equal values give equal bytes."""
+    """UTF-8 JSON with sorted keys and no extra white space. Equal values give equal bytes."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
@@ -35,7 +35,7 @@ def file_digest(path: Path) -> str:
 def tree_digest(folder: Path) -> str:
     """sha256 (hex) over the relative path and content of every file below `folder`.
 
-    Times and modes do not count, nor does anything whose name starts with a dot: that is bookkeeping, not content.
+    Times, modes and names that start with a dot (bookkeeping) have no effect.
     """
     relative = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     names = sorted(name.as_posix() for name in relative if not any(part.startswith(".") for part in name.parts))

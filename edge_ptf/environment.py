@@ -1,6 +1,6 @@
-"""What goes on around a measurement: the facts that decide whether its figures count.
+"""The state of a machine during a measurement. These facts decide whether the figures count.
 
-The C++ runner (`cpp_runner/tool/environment.cpp`) reads the same files and gives the same facts.
+The C++ runner (`cpp_runner/tool/environment.cpp`) reads the same files and returns the same facts.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 MOST_FILES = 256
-"""Of one kind in a folder of /sys."""
+"""Maximum number of files of one kind in a folder of /sys."""
 
 
 class Environment(BaseModel):
-    """One moment. None, or an empty list or text: the system does not say."""
+    """The state at one moment. None, or an empty list or text, means that the system has no value."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    load: float | None = Field(None, description="Of the last minute.")
-    governor: str = Field("", description="Of the first processor's frequency.")
-    frequency_khz: tuple[float, ...] = Field((), description="Of each processor.")
-    frequency_limit_khz: tuple[float, ...] = Field((), description="The most that each processor may have now.")
-    temperature_millicelsius: tuple[float, ...] = Field((), description="Of each thermal zone.")
+    load: float | None = Field(None, description="Load average of the last minute.")
+    governor: str = Field("", description="Frequency governor of the first processor.")
+    frequency_khz: tuple[float, ...] = Field((), description="Frequency of each processor.")
+    frequency_limit_khz: tuple[float, ...] = Field((), description="Current frequency limit of each processor.")
+    temperature_millicelsius: tuple[float, ...] = Field((), description="Temperature of each thermal zone.")
     cooling: float | None = Field(
-        None, description="Highest state of a device that cools by slowing the processor; 0: none does."
+        None, description="Highest state of a cooling device that slows the processor; 0: none is active."
     )
-    throttle_count: float | None = Field(None, description="How often heat slowed an x86 processor so far.")
+    throttle_count: float | None = Field(None, description="How often heat has slowed an x86 processor so far.")
     throttled: int | None = Field(None, description="Bits of `vcgencmd get_throttled` of a Raspberry Pi.")
-    power_mode: str = Field("", description="nvpmodel's mode of a Jetson.")
-    clocks_fixed: bool | None = Field(None, description="No frequency may change, as after jetson_clocks.")
+    power_mode: str = Field("", description="Power mode of a Jetson, from nvpmodel.")
+    clocks_fixed: bool | None = Field(None, description="Whether all frequencies are fixed, as after jetson_clocks.")
     ticks: float | None = Field(None, description="Processor time of the machine so far, in 1 / ticks_per_second.")
-    idle_ticks: float | None = Field(None, description="Of it, idle or waiting for a device.")
-    stolen_ticks: float | None = Field(None, description="Of it, taken by the host of a virtual machine.")
+    idle_ticks: float | None = Field(None, description="Part of it: idle, or waiting for a device.")
+    stolen_ticks: float | None = Field(None, description="Part of it: taken by the host of a virtual machine.")
     ticks_per_second: float = 100
     process_ms: float = Field(0, description="Processor time of the measuring process so far.")
 
 
 def environment(root: Path = Path("/")) -> Environment:
-    """This moment on this machine.
+    """Reads the current state of this machine.
 
     Args:
-        root: the directory that holds /proc, /sys and /var.
+        root: the directory that contains /proc, /sys and /var.
     """
     cpus, thermal = root / "sys/devices/system/cpu", root / "sys/class/thermal"
     ticks = _ticks(root / "proc/stat")
@@ -83,7 +83,7 @@ def _number(text: str) -> float:
 
 
 def _numbers(folder: Path, prefix: str, file: str) -> tuple[float, ...]:
-    """One number from each folder/prefix<n>/file, in order. A processor may be off, a sensor may not answer."""
+    """One number from each folder/prefix<n>/file, in order. Processors that are off and failing sensors are skipped."""
     texts = (_read(folder / f"{prefix}{index}" / file) for index in range(MOST_FILES))
     return tuple(_number(text) for text in texts if text)
 
@@ -95,13 +95,13 @@ def _load(file: Path) -> float | None:
 
 
 def _ticks(stat: Path) -> list[float]:
-    """user, nice, system, idle, waiting for devices, interrupts (2), stolen; nothing where the kernel has fewer."""
+    """user, nice, system, idle, waiting for devices, interrupts (2), stolen; empty if the kernel has fewer fields."""
     words = _read(stat).partition("\n")[0].split()
     return [float(word) for word in words[1:9]] if words[:1] == ["cpu"] and len(words) >= 9 else []
 
 
 def _cooling(thermal: Path) -> float | None:
-    """Devices named after a processor cool by slowing it; fans cool too, and cost no speed."""
+    """Devices named after a processor cool by slowing it. Fans are ignored, as they do not reduce speed."""
     states = []
     for index in range(MOST_FILES):
         device = thermal / f"cooling_device{index}"
@@ -123,7 +123,7 @@ def _throttled(sys: Path) -> int | None:
 
 
 def _power_mode(root: Path) -> str:
-    """nvpmodel keeps "pmode:0002"; its configuration names the modes: < POWER_MODEL ID=2 NAME=15W >."""
+    """nvpmodel stores "pmode:0002". Its configuration has the names of the modes: < POWER_MODEL ID=2 NAME=15W >."""
     found = re.match(r"pmode\s*:\s*(\d+)", _read(root / "var/lib/nvpmodel/status"))
     if not found:
         return ""

@@ -1,4 +1,4 @@
-"""The errors a user can meet, each with the exit code the command line ends with.
+"""The errors that a user can meet, and the exit code of the command line for each of them.
 
 Exit codes: 0 done or PASS, 2 wrong usage or bad input, 3 FAIL, 4 UNPROVEN, 5 environment, 130 interrupted,
 1 internal error (the only one that prints a traceback).
@@ -12,7 +12,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process answers to its caller."""
+    """The exit code of the process."""
 
     OK = 0
     INTERNAL = 1
@@ -24,7 +24,9 @@ class ExitCode(IntEnum):
 
 
 class EdgePtfError(Exception):
-    """A condition that the user can fix: `message` says what and where, `hint` what is allowed or what to do."""
+    """A condition that the user can fix. `message` is what is wrong and where; `hint` is what is allowed or what to
+    do.
+    """
 
     exit_code: ExitCode = ExitCode.INTERNAL
 
@@ -32,7 +34,7 @@ class EdgePtfError(Exception):
         """Args:
         message: one line: what is wrong and where.
         hint: one line: what is allowed, or what to do next.
-        problems: all the single findings, where there can be several (bad rows, wrong fields).
+        problems: each single problem, if there can be several (bad rows, wrong fields).
         """
         super().__init__(message)
         self.message = message
@@ -72,19 +74,19 @@ class PackageError(BadInputError):
 
 
 class VerificationError(EdgePtfError):
-    """A package is readable but is not what its manifest says, or does not answer its golden vectors."""
+    """A package can be read, but differs from its manifest or answers its golden vectors wrongly."""
 
     exit_code = ExitCode.FAIL
 
 
 class RefusedError(EdgePtfError):
-    """A result that was made and must not ship."""
+    """A finished result must not be shipped."""
 
     exit_code = ExitCode.FAIL
 
 
 class ParityError(EdgePtfError):
-    """An exported graph does not answer as the model it was made from."""
+    """An exported graph does not give the same answers as its model."""
 
     exit_code = ExitCode.FAIL
 
@@ -106,7 +108,7 @@ class MissingExtraError(EnvironmentFault):
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known names first, then all of them; empty where none is known."""
+    """A hint with the closest known names first, then all names; empty if there are none."""
     known = sorted(known)
     if not known:
         return ""

@@ -1,7 +1,9 @@
-"""Targets × evidence → verdict. Pure functions: nothing is read, written or measured here.
+"""Computes a verdict from targets and evidence. Pure functions: they read, write and measure nothing.
 
-PASS: the one-sided bound is within the limit. FAIL: the value is beyond it. UNPROVEN: the value is within but the bound
-is not, or there is no evidence that counts; then the verdict of the target says what would settle it.
+- PASS: the one-sided bound is within the limit.
+- FAIL: the value is beyond the limit.
+- UNPROVEN: the value is within the limit but the bound is not, or no evidence counts. The verdict of the target then
+  has the action that would settle it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from edge_ptf.package.payload import Payload
 from edge_ptf.profiles import Profile, Targets
 
 DIGITS = 9
-"""A difference of two shares is rounded to as many digits: a drop of exactly 7 points is not beyond 7."""
+"""Decimal places of a difference of two shares, so that a drop of exactly 7 points is not larger than 7."""
 Kind = TypeVar("Kind", LatencyEvidence, MemoryEvidence)
 
 
@@ -38,9 +40,9 @@ def gate(
     """Judges a payload.
 
     Args:
-        evidence: records about this payload; records about another are passed over.
+        evidence: records about this payload. Records about other payloads are ignored.
         baseline: the teacher's answers to the same split.
-        targets: what is judged; a limit on a metric that the task does not gate is passed over.
+        targets: the targets to judge. A limit on a metric that the task does not gate is ignored.
     """
     own = [record for record in evidence if record.payload == payload.digest]
     judge = _Judge(payload, own, baseline, profile)
@@ -86,7 +88,7 @@ class _Judge:
     # Accuracy
 
     def drops(self, targets: Targets) -> Iterator[TargetVerdict]:
-        """One target_verdict for each gated metric that has a limit."""
+        """One target verdict for each gated metric that has a limit."""
         for metric in gated(tasks.create(self.payload.manifest.head).metrics):
             if metric.name in targets.max_drop:
                 yield self._drop(metric, targets.max_drop[metric.name])
@@ -102,8 +104,8 @@ class _Judge:
         pair = self._pair()
         if pair is None:
             return found.replace(
-                reason="the package or its teacher has not been evaluated on the same test split",
-                settle="edge-ptf evaluate, for the package and for the teacher's package",
+                reason="the package and its teacher have no evaluation on the same test split",
+                settle="edge-ptf evaluate for the package and for the teacher's package",
             )
         before, after = pair
         if after.split != "test":
@@ -113,20 +115,21 @@ class _Judge:
         counted = metric.counted(rows[0])
         if not counted:
             return found.replace(
-                reason=f"no {after.split} example counts for this metric", settle=f"a {after.split} split that has some"
+                reason=f"no {after.split} example counts for this metric",
+                settle=f"use a {after.split} split with such examples",
             )
         drop = metric.bound(rows[0], rows[1], self.confidence, limit)
         found = found.measured(round(drop.value, DIGITS), drop.bound)
         if not (after.exact and before.exact):
             return found.replace(
                 reason="this machine does not execute the INT8 scheme exactly",
-                settle="edge-ptf evaluate on a machine that does",
+                settle="edge-ptf evaluate on a machine that executes it exactly",
             )
         if found.decided is not Status.UNPROVEN:
             return found.replace(status=found.decided)
         more = drop.needed - drop.examples if drop.needed else None
         return found.replace(
-            reason=f"{counted:,} examples do not prove it",
+            reason=f"{counted:,} examples are too few to prove it",
             settle=f"about {_rounded(more)} more {after.split} examples that count for {metric.title}"
             if more and more > 0
             else "a smaller drop",
@@ -155,7 +158,7 @@ class _Judge:
             )
             record, reason = self._counting([record for record in self.latencies if not _drifted(record)])
             if record is None and any(_drifted(record) for record in self.latencies):
-                reason = "the machine became faster or slower while it was measured"
+                reason = "the machine became faster or slower during the measurement"
             if record is None:
                 yield found.replace(reason=reason, settle=self._on_device())
                 continue
@@ -166,7 +169,7 @@ class _Judge:
             yield _judged(found, value, bound, _more_launches("launches", more, "a lower latency"))
 
     def speedup(self, targets: Targets) -> Iterator[TargetVerdict]:
-        """Engine time of the teacher ÷ engine time of the payload, same run."""
+        """Engine time of the teacher ÷ engine time of the payload, from the same run."""
         if targets.min_speedup is None:
             return
         limit = targets.min_speedup
@@ -191,12 +194,12 @@ class _Judge:
             ratios = [statistics.speedup([a], [b])[0] for a, b in zip(slow, quick, strict=True)]
             more = statistics.launches_to_decide(ratios, limit, self.confidence)
             settle = _more_launches("launches", more, "a larger speed-up", " --baseline TEACHER.eptf")
-            yield found.replace(reason=f"{len(ratios)} launches do not prove it", settle=settle)
+            yield found.replace(reason=f"{len(ratios)} launches are too few to prove it", settle=settle)
 
     # Size and memory
 
     def size(self, targets: Targets) -> Iterator[TargetVerdict]:
-        """Exact: its value is its bound."""
+        """The size is exact, so its value is its bound."""
         if targets.package_mb is not None:
             value = self.payload.size_bytes / 1e6
             found = TargetVerdict(
@@ -205,7 +208,7 @@ class _Judge:
             yield _judged(found, value, value, "")
 
     def memory(self, targets: Targets) -> Iterator[TargetVerdict]:
-        """Peak resident memory; the bound is for one more launch."""
+        """Peak resident memory. The bound is a prediction for one more launch."""
         if targets.peak_memory_mb is None:
             return
         found = TargetVerdict(
@@ -225,14 +228,14 @@ class _Judge:
         yield _judged(found, max(peaks), bound, _more_launches("memory-launches", more, "less memory"))
 
     def _counting(self, records: Sequence[Kind]) -> tuple[Kind | None, str]:
-        """The first record that counts for this profile, or why none does."""
+        """The first record that counts for this profile, or the reason why none counts."""
         reason = "not measured"
         for record in records:
             wrong = profiles.mismatches(self.profile, record.machine)
             if wrong:
-                reason = f"measured on another machine than {self.profile.title}: {wrong[0]}"
+                reason = f"measured on a machine that is not {self.profile.title}: {wrong[0]}"
             elif record.runtime.threads != (threads := self.payload.manifest.engine.threads):
-                reason = f"measured with {record.runtime.threads} threads, the package runs with {threads}"
+                reason = f"measured with {record.runtime.threads} threads, but the package runs with {threads}"
             elif record.flags:
                 reason = f"the measurement does not count: {record.flags[0]}"
             else:
@@ -248,12 +251,12 @@ def _beside_baseline(record: LatencyEvidence) -> bool:
 
 
 def _drifted(record: LatencyEvidence) -> bool:
-    """Drift that hits payload and baseline alike spoils milliseconds and spares the ratio."""
+    """Drift that affects payload and baseline equally makes milliseconds wrong, but not their ratio."""
     return any(warning.startswith("drift") for warning in record.warnings)
 
 
 def _judged(found: TargetVerdict, value: float, bound: float | None, settle: str) -> TargetVerdict:
-    """A limit judged by value and bound."""
+    """Judges a limit by value and bound."""
     found = found.measured(value, bound)
     if found.decided is not Status.UNPROVEN:
         return found.replace(status=found.decided)
@@ -262,11 +265,11 @@ def _judged(found: TargetVerdict, value: float, bound: float | None, settle: str
 
 
 def _more_launches(option: str, count: int | None, otherwise: str, beside: str = "") -> str:
-    """The command that takes as many launches, or what else helps where no number of them is foreseen to."""
+    """The command with enough launches. If no number of launches is predicted to be enough, `otherwise`."""
     return f"edge-ptf bench --{option} {count}{beside}" if count else otherwise
 
 
 def _rounded(count: int) -> str:
-    """Two digits are all that such a forecast is worth."""
+    """Rounds up to two digits, because a forecast is not more precise."""
     step = 10 ** max(len(str(count)) - 2, 0)
     return f"{-(-count // step) * step:,}"

@@ -1,4 +1,4 @@
-"""What this machine is: the facts that decide which profile fits and whether a measurement counts."""
+"""Facts about this machine. They decide which profile matches and whether a measurement counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field
 from edge_ptf.config import StrictModel
 
 ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "asimddp", "i8mm", "sve")
-"""The instruction sets that change which INT8 quantization is exact or quick; all others are noise here."""
+"""Instruction sets that decide which INT8 quantization is exact or fast. All others are ignored."""
 
 APPLE_ISA = ("neon", "asimddp")
 """Every Apple M-series core has both."""
@@ -20,7 +20,7 @@ ARCHITECTURES = {"AMD64": "x86_64", "arm64": "aarch64"}
 
 
 class Machine(StrictModel):
-    """Facts of one machine; nothing that identifies its owner."""
+    """Facts about one machine. They do not identify its owner."""
 
     arch: str = Field(description="x86_64, aarch64, …")
     cpu: str
@@ -29,16 +29,16 @@ class Machine(StrictModel):
     cores: int
     memory_mb: int
     os: str
-    governor: str = Field("", description="CPU frequency governor, empty when unknown.")
+    governor: str = Field("", description="CPU frequency governor; empty if unknown.")
     emulated: bool = False
     gpu: str = ""
 
     def executes_exactly(self, activation: str, weight: str, reduce_range: bool) -> bool:
-        """Whether integer products come out exact here.
+        """Whether integer matmuls are exact on this machine.
 
-        The 8-bit multiply-add of x86 before VNNI (VPMADDUBSW) adds two products in 16 bits and saturates when an
-        activation is unsigned and a signed weight uses all 8 bits. Signed activations are no way out: on x86 ONNX
-        Runtime turns them into unsigned ones before it runs the graph (its QDQS8ToU8Transformer).
+        The 8-bit multiply-add of x86 before VNNI (VPMADDUBSW) adds two products in 16 bits. It saturates if an
+        activation is unsigned and a signed weight uses all 8 bits. Signed activations do not help: on x86, ONNX Runtime
+        converts them to unsigned ones before it runs the graph (its QDQS8ToU8Transformer).
         """
         vnni = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(self.isa)
         saturates = self.arch == "x86_64" and not vnni and weight == "int8" and activation in ("uint8", "int8")
@@ -47,7 +47,7 @@ class Machine(StrictModel):
 
 @cache
 def this_machine() -> Machine:
-    """The machine this process runs on. What cannot be found out stays empty."""
+    """Facts about the machine that runs this process. Unknown facts stay empty."""
     cpuinfo = _read("/proc/cpuinfo")
     on_apple_silicon = platform.system() == "Darwin" and platform.machine() == "arm64"
     return Machine(
@@ -65,7 +65,7 @@ def this_machine() -> Machine:
 
 
 def instruction_sets(cpuinfo: str) -> tuple[str, ...]:
-    """Those of `ISA_FLAGS` that a `/proc/cpuinfo` names."""
+    """The instruction sets of `ISA_FLAGS` that a `/proc/cpuinfo` contains."""
     flags: set[str] = set()
     for line in cpuinfo.splitlines():
         name, _, value = line.partition(":")
@@ -76,7 +76,7 @@ def instruction_sets(cpuinfo: str) -> tuple[str, ...]:
 
 
 def processor_name(cpuinfo: str) -> str:
-    """What a `/proc/cpuinfo` calls the processor, or the board; empty when it does not say."""
+    """The name of the processor or the board in a `/proc/cpuinfo`; empty if it has none."""
     wanted = ("model name", "Model", "Hardware", "CPU part")
     found: dict[str, str] = {}
     for line in cpuinfo.splitlines():
@@ -86,7 +86,7 @@ def processor_name(cpuinfo: str) -> str:
 
 
 def memory_mb(meminfo: str) -> int:
-    """The total of a `/proc/meminfo` in 10^6 bytes; 0 when it does not say."""
+    """The total memory in a `/proc/meminfo`, in 10^6 bytes; 0 if it is not there."""
     for line in meminfo.splitlines():
         name, _, value = line.partition(":")
         if name == "MemTotal" and value.split()[:1] and value.split()[0].isdecimal():
@@ -101,7 +101,7 @@ def _memory_by_psutil() -> int:
 
 
 def _emulated() -> bool:
-    """A foreign binary under qemu-user still reads the kernel's own architecture."""
+    """Whether qemu-user emulates this processor. A program under qemu-user still reads the kernel's architecture."""
     native = _read("/proc/sys/kernel/arch").strip()
     return bool(native) and native != platform.machine()
 

@@ -1,4 +1,4 @@
-"""How a stage says how far it is, without knowing who listens."""
+"""The interface for progress messages of a stage."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """A listener for long work. The command line shows a bar with the time left; Python callers may pass their own."""
+    """Receives the progress of long work. The command line shows a bar; Python callers may pass their own object."""
 
     def start(self, title: str, total: int, done: int = 0) -> None:
-        """Work of `total` steps begins; `done` of them were finished by an earlier run."""
+        """Begins work of `total` steps. An earlier run has finished `done` of them."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """`steps` more are done; `note` is a short figure to show, such as the loss."""
+        """Reports that `steps` more steps are done. `note` is a short figure to show, such as the loss."""
 
     def finish(self) -> None:
-        """The work that was started last is over."""
+        """Ends the work that was started last."""
 
 
 class Silent:
-    """Listens to nothing."""
+    """Ignores all progress messages."""
 
     def start(self, title: str, total: int, done: int = 0) -> None:
         """See Progress."""

@@ -1,4 +1,4 @@
-"""Fixtures every room shares: real data where it is present, and tiny random base models with real fast tokenizers."""
+"""Fixtures for all tests: real data if it is present, and tiny random base models with real fast tokenizers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# This machine, as a device, is locked for one user at a time: test runs beside each other are not to wait for that.
+# As a device, this machine is locked for one user at a time. Parallel test runs must not wait for each other.
 os.environ.setdefault("EDGE_PTF_CACHE", f"/tmp/edge-ptf-tests-{os.getpid()}")
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No test depends on how quick the machine is.
+# No test depends on the speed of the machine.
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 
@@ -31,7 +31,7 @@ WORDS = (  # noqa: SIM905
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Commands can be interrupted even where a shell started the tests in the background, with SIGINT ignored."""
+    """Commands can be interrupted even if a shell started the tests in the background, with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -39,7 +39,7 @@ def interruptible() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data sets; skips where it is absent."""
+    """The folder of real data sets. Skips if it is absent."""
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data sets are not beside the project (../shared/data)")
     return SHARED_DATA
@@ -346,7 +346,7 @@ def tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, o
     head = [item for item in model.modules() if getattr(item, "out_features", 0) == len(data.labels)][-1]
     head.weight.data.mul_(100)
     batch = tokenizer(list(PAYLOAD_TEXTS), padding=True, return_tensors="pt")
-    with torch.no_grad():  # no class is ahead of the others, so that answers differ from text to text
+    with torch.no_grad():  # no class has an advantage, so that answers differ between texts
         head.bias -= model(**batch).logits.reshape(-1, len(data.labels)).mean(0)
     checkpoint = save_checkpoint(model, tokenizer, fresh_info(model, task, "tiny", 64), out / "checkpoint")
     graph = export(checkpoint, data, ExportConfig(), out / "fp32")

@@ -1,4 +1,4 @@
-"""What is read about a machine, from files like those of /proc and /sys."""
+"""Facts about a machine, from files like those of /proc and /sys."""
 
 from __future__ import annotations
 

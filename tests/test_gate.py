@@ -1,4 +1,4 @@
-"""The verdict: what each kind of evidence amounts to."""
+"""The verdict from each kind of evidence."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_without_targets_nothing_is_judged() -> None:
     ("hits", "count", "status"),
     [
         (9_480, 10_000, Status.PASS),  # 0.2 points lost of 10,000: proven
-        (948, 1_000, Status.UNPROVEN),  # as much of 1,000: within, but not proven
+        (948, 1_000, Status.UNPROVEN),  # the same share of 1,000: within, but not proven
         (900, 1_000, Status.FAIL),
     ],
 )
@@ -235,7 +235,7 @@ def test_a_faithful_record_counts_beside_an_unfaithful_one() -> None:
 
 
 def test_accuracy_counts_from_any_faithful_machine() -> None:
-    """Profile and machine need not match: INT8 that is executed exactly answers alike everywhere."""
+    """Profile and machine need not match: exact INT8 gives the same answers everywhere."""
     verdict = judged([accuracy(1900, 2000)], [accuracy(1900, 2000, who="t")], "jetson", max_drop={"accuracy": 1})
     assert verdict.status is Status.PASS
 
@@ -268,7 +268,7 @@ def test_a_measurement_with_other_threads_than_the_packages_does_not_count() -> 
     two = latency(1.0, 6.0).replace(runtime=RUNTIME.replace(threads=2).model_dump())
     verdict = judged([two], [], min_speedup=2)
     assert verdict.status is Status.UNPROVEN
-    assert verdict.target_verdicts[0].reason == "measured with 2 threads, the package runs with 1"
+    assert verdict.target_verdicts[0].reason == "measured with 2 threads, but the package runs with 1"
 
 
 def test_a_speedup_without_samples_of_the_teacher_is_unproven() -> None:
@@ -336,14 +336,14 @@ def test_open_memory_says_how_many_launches_would_settle_it() -> None:
     ],
 )
 def test_nothing_measured_elsewhere_counts(profile: str, machine: Machine, targets: dict[str, Any]) -> None:
-    """Not even where the limit could not be missed."""
+    """Not even if the limit could not be missed."""
     item = judged(
         [latency(1.0, 6.0, machine=machine), memory(1, 1, machine=machine)], [], profile, **targets
     ).target_verdicts[0]
     assert (item.status, item.value, item.bound) == (Status.UNPROVEN, None, None)
     assert profiles.load(profile).title in item.settle
     assert item.settle.startswith("edge-ptf bench")
-    assert "another machine" in item.reason
+    assert "a machine that is not" in item.reason
 
 
 def test_one_record_that_counts_is_enough() -> None:

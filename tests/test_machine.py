@@ -1,4 +1,4 @@
-"""What a machine is, and where INT8 products come out exact."""
+"""Facts about a machine, and where INT8 matmuls are exact."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Model\t\t: Raspberry Pi 5 Model B Rev 1.0
 
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """The files this process sees, by path; what is not in here is not there."""
+    """The files of this process, by path. All other files do not exist."""
     files: dict[str, str] = {}
     monkeypatch.setattr(machine, "_read", lambda path: files.get(path, ""))
     this_machine.cache_clear()

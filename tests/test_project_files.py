@@ -29,13 +29,13 @@ def load(path: Path) -> Any:
 
 
 def scripts(path: Path) -> list[str]:
-    """What a workflow runs, one entry a step."""
+    """The commands of a workflow, one entry per step."""
     jobs = load(path)["jobs"].values()
     return [step["run"] for job in jobs for step in job["steps"] if "run" in step]
 
 
 def called_targets(text: str) -> set[str]:
-    """The targets of all lines that call make; assignments and options are left out."""
+    """The targets of all lines that call make, without assignments and options."""
     calls = re.findall(r"^\s*make +(.+)$", text, re.MULTILINE)
     words = [word for call in calls for word in call.split("#")[0].split()]
     return {word for word in words if re.fullmatch(r"[a-z][a-z0-9-]*", word)}

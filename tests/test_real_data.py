@@ -54,7 +54,7 @@ def test_graph_of_the_real_model_has_the_form_that_is_quick(shared_data: Path, m
     dynamic = quantize(graph, data, QuantizeConfig(), tmp_path / "dynamic").info.nodes
     assert dynamic["QAttention"] == 6
     assert dynamic["Gelu"] == 6
-    assert dynamic["Sum"] == 13  # two residuals a layer, and the embeddings
+    assert dynamic["Sum"] == 13  # two residuals per layer, and the embeddings
     assert dynamic["MatMulInteger"] == 3 * 6 + 2  # attention output and two of the feed-forward; pooler and head
     assert "MatMul" not in dynamic
     assert "Softmax" not in dynamic
@@ -62,4 +62,4 @@ def test_graph_of_the_real_model_has_the_form_that_is_quick(shared_data: Path, m
         graph, data, QuantizeConfig(mode="static", activation="int8", symmetric_activation=True), tmp_path / "static"
     )
     assert static.info.nodes["QuantizeLinear"] > 0
-    assert static.info.nodes["MatMul"] == 6 * 8  # six products with weights and two without, in each layer
+    assert static.info.nodes["MatMul"] == 6 * 8  # six matmuls with weights and two without, in each layer

@@ -1,4 +1,4 @@
-"""The code has the words of the field: no name contains an old word (docs/explanation/glossary.md)."""
+"""The code uses the words of the field: no name contains an old word (docs/explanation/glossary.md)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Programs that serve the project itself. They are not part of the installed package."""
+"""Programs for the project's own work. They are not part of the installed package."""

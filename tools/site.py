@@ -1,4 +1,4 @@
-"""The hook of `mkdocs.yml`: it adds what is not a file in `docs/` to the site.
+"""The hook of `mkdocs.yml`: it adds pages that are not files in `docs/` to the site.
 
 - The reference pages are made from the code (`tools/reference`).
 - Documents link to files of the repository outside `docs/`, such as `../benchmarks/README.md`. The site gets a copy of
@@ -34,7 +34,7 @@ def on_files(files: Any, config: Any) -> Any:
             if files.get_file_from_path(copy_of(target)) is None:
                 source = ROOT / target
                 if not source.is_file():
-                    raise FileNotFoundError(f"docs/{page.src_uri}: the link to {target} leads to no file")
+                    raise FileNotFoundError(f"docs/{page.src_uri}: there is no file for the link to {target}")
                 files.append(File.generated(config, copy_of(target), abs_src_path=str(source)))
     return files
 

@@ -1,9 +1,9 @@
-"""Makes the environment of each toolkit, from its pinned requirements, under `build/peers/environments`.
+"""Creates the environment of each toolkit from its pinned requirements, in `build/peers/environments`.
 
     python benchmarks/peers/environments.py                     # all that are missing or out of date
     python benchmarks/peers/environments.py nncf --index URL    # one of them, with PyTorch from this index
 
-PyTorch is needed to read the checkpoint only; without a CPU build of it, `--index` saves gigabytes.
+PyTorch is only needed to read the checkpoint. An index with CPU builds (`--index`) saves gigabytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def make(name: str, index: str | None = None) -> bool:
-    """False where pip fails; what it says is on the terminal."""
+    """Returns False if pip fails. The terminal shows pip's messages."""
     folder, wanted = ENVIRONMENTS / name, requirements(name)
     installed = folder / "installed.txt"
     if installed.exists() and installed.read_text(encoding="utf-8") == wanted:

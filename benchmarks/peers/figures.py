@@ -1,4 +1,4 @@
-"""From logits and times to rows, and from rows to a readable page."""
+"""Computes table rows from logits and times, and writes a readable page from the rows."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from edge_ptf.statistics import percentile, ratio_interval
 from edge_ptf.tasks.base import Task
 
 MOST_DROP = 1.0
-"""Points of the first metric that a toolkit's best variant may lose on validation."""
+"""Maximum loss of a toolkit's best variant on validation, in points of the first metric."""
 
 Times = list[list[int]]
-"""Of each launch, in nanoseconds."""
+"""Times of each launch, in nanoseconds."""
 
 
 @dataclass(slots=True)
 class Metric:
-    """In percent and points; `bound` is the upper 95 % bound of the drop from the teacher, who has neither."""
+    """A metric in percent, with its drop in points. `bound` is the upper 95 % bound of the drop; the teacher has
+    none.
+    """
 
     value: float
     drop: float | None = None
@@ -33,7 +35,7 @@ class Metric:
 
 @dataclass(slots=True)
 class Speed:
-    """How many times faster than the teacher, with its 95 % interval over launches."""
+    """Speed relative to the teacher's, with its 95 % interval over launches."""
 
     ratio: float
     low: float | None
@@ -58,7 +60,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Texts with their labels, and the ids that one tokenizer cuts them into."""
+    """Texts with their labels, and the token ids from one tokenizer."""
 
     examples: Sequence[Example]
     encodings: Sequence[Encoding]
@@ -78,12 +80,12 @@ def answers(task: Task, logits: Rows, split: Split) -> list[Any]:
 
 
 def calibrated(task: Task, logits: Rows, labels: Sequence[Any], teacher: Sequence[Any] | None) -> Task:
-    """The task with its threshold chosen as packages have it.
+    """The task with its threshold, tuned as in packages.
 
     Args:
-        logits: over the threshold texts, of which the first are validation.
-        labels: of validation, for the teacher.
-        teacher: its answers to all threshold texts, for everyone else.
+        logits: for the threshold texts; the first of these are validation.
+        labels: labels of validation, for the teacher.
+        teacher: the teacher's answers to all threshold texts, for all other models.
     """
     if not task.head.tunes:
         return task
@@ -93,7 +95,7 @@ def calibrated(task: Task, logits: Rows, labels: Sequence[Any], teacher: Sequenc
 
 
 def metrics(task: Task, test: Split, teacher: list[Any], found: list[Any]) -> dict[str, Metric]:
-    """What is gated for this task, beside the teacher's answers; `found` may be these."""
+    """The gated metrics of this task, compared with the teacher's answers. `found` may be the teacher's answers."""
     values = {}
     for metric in gated(task.metrics):
         before, after = (metric.per_example(test.labels, each) for each in (teacher, found))
@@ -105,7 +107,7 @@ def metrics(task: Task, test: Split, teacher: list[Any], found: list[Any]) -> di
 
 
 def speed(teacher: Times, found: Times) -> Speed:
-    """From launches in which both answered the same texts in turns."""
+    """The speed from launches in which both models answered the same texts alternately."""
     ratio = ratio_interval(teacher, found)
     middle = float(np.median([percentile(launch, 0.5) for launch in found])) / 1e6
     low, high = (None if limit is None else round(limit, 3) for limit in (ratio.low, ratio.high))
@@ -113,7 +115,7 @@ def speed(teacher: Times, found: Times) -> Speed:
 
 
 def mark_best(rows: Sequence[Row], teacher: Row, threads: str) -> None:
-    """Of each toolkit the fastest variant that loses at most `MOST_DROP` on validation, or else the most accurate."""
+    """Marks each toolkit's fastest variant that loses at most `MOST_DROP` on validation, or else the most accurate."""
     for name in {row.toolkit for row in rows}:
         own = [row for row in rows if row.toolkit == name]
         fitting = [row for row in own if teacher.validation - row.validation <= MOST_DROP]
@@ -132,7 +134,7 @@ def record(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def table(rows: Sequence[Row], titles: dict[str, str]) -> str:
-    """Markdown, in the order given."""
+    """The rows as a Markdown table, in the given order."""
     threads = list(rows[0].speed)
     heads = ["", "variant", "engine", *(f"{title}, %" for title in titles.values())]
     heads += [f"speed, {count} thread{'s' if count != '1' else ''}" for count in threads] + ["p50, ms", "model, MB"]
@@ -185,7 +187,7 @@ its 95 % bound. Sizes are those of the model alone, without tokenizer.
 def page(
     result: dict[str, Any], chosen: Sequence[Row], rows: Sequence[Row], titles: dict[str, str], picture: str
 ) -> str:
-    """Markdown: what `run.py` found, for reading."""
+    """The results of `run.py` as Markdown."""
     machine, threads = result["machine"], next(iter(rows[0].speed))
     versions = {name: ", ".join(" ".join(pair) for pair in found.items()) for name, found in result["versions"].items()}
     failed = "".join(f"- {each['toolkit']}, {each['variant']}: `{each['error']}`\n" for each in result["failed"])

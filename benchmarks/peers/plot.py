@@ -1,4 +1,4 @@
-"""Accuracy over speed as SVG."""
+"""Draws accuracy over speed as SVG."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _radius(row: Row) -> float:
 
 
 def _label(across: float, down: float, reach: float, label: str, colour: str, taken: list[Box]) -> list[str]:
-    """Beside the mark, moved until no other label or mark is in the way, and then joined to it by a line."""
+    """Places a label beside its mark. If needed, moves it to a free place and draws a line to the mark."""
     width, moves = 7.4 * len(label), [step * sign * 9 for step in range(24) for sign in (1, -1)]
     sides = [("start", across + reach + 6, 0.0), ("end", across - reach - 6, -width)]
 

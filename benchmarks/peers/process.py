@@ -1,4 +1,4 @@
-"""A worker in a process of its own, asked line by line: see `workers/serve.py`."""
+"""The client of a worker process, which answers line by line: see `workers/serve.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from toolkits import QUIET, WORKERS, Engine, python
 
 
 class WorkerError(Exception):
-    """The worker ended; the message is the last line that it wrote."""
+    """The worker ended. The message is its last line of output."""
 
 
 class Worker:
@@ -34,10 +34,10 @@ class Worker:
             raise
 
     def ask(self, **request: Any) -> dict[str, Any]:
-        """One request, one answer.
+        """Sends one request and returns its reply.
 
         Raises:
-            WorkerError: there is none.
+            WorkerError: there is no reply.
         """
         assert self.process.stdin and self.process.stdout
         try:
@@ -54,7 +54,7 @@ class Worker:
         return dict(json.loads(line))
 
     def time_ns(self, rows: list[int]) -> list[int]:
-        """Of one call for each of these texts."""
+        """The time of one call for each of these texts."""
         return list(self.ask(do="time", rows=rows)["ns"])
 
     def __enter__(self) -> Worker:

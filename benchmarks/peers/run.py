@@ -1,20 +1,22 @@
-"""The same fine-tuned encoder compressed by edge-ptf and by other toolkits: accuracy, speed and size beside each other.
+"""Compares accuracy, speed and size of one fine-tuned encoder, compressed by edge-ptf and by other toolkits.
 
     python benchmarks/peers/environments.py
     python benchmarks/peers/run.py --teacher build/clinc150/stages/finetune-… --package build/clinc150/package.eptf \\
         --baseline build/clinc150/package-baseline.eptf --data ../shared/data/clinc150
 
-Every toolkit gets the same checkpoint and the same validation texts to calibrate on, in each INT8 form that it offers.
-Its best is the fastest form that loses at most a point of validation accuracy. A worker only turns token ids into
-logits, one text at a time and unpadded; thresholds (on validation), answers and metrics (on test) are worked out here,
-by the functions that make and evaluate packages. What needs ONNX Runtime runs in the same one.
+Every toolkit gets the same checkpoint and the same validation texts for calibration, in each INT8 form that it offers.
+Its best variant is the fastest one that loses at most one point of validation accuracy. A worker only computes logits
+from token ids, one text at a time and without padding. This program tunes thresholds (on validation) and computes
+answers and metrics (on test), with the functions that make and evaluate packages. All models that need ONNX Runtime use
+the same one.
 
-All are timed in one run: in each launch every model is loaded anew in a process of its own; then they take turns, in
-short blocks over the same test texts and in a new random order each round. Only one computes at a time. A speed is
-that launch's ratio of medians to the FP32 teacher under ONNX Runtime; its interval (95 %) is over launches. The teacher
-takes part twice: what it is beside itself is the noise of the run.
+All models are timed in one run. Each launch loads every model again in a separate process. Then the models alternate in
+short blocks over the same test texts, in a new random order each round. Only one computes at a time.
 
-Compressed models and their logits are kept under `build/peers`, and made again when what they depend on changes.
+A speed is the launch's ratio of medians to the FP32 teacher under ONNX Runtime, and its interval (95 %) is over
+launches. The teacher takes part twice: the ratio of its two copies is the noise of the run.
+
+`build/peers` keeps the compressed models and their logits. They are made again when their inputs change.
 """
 
 from __future__ import annotations
@@ -49,20 +51,20 @@ from edge_ptf.package import Payload, open_payload, threshold_texts
 
 CALIBRATION_TEXTS = 300
 WARM_CALLS = 3
-"""At the head of each turn: another model has just been in the caches."""
+"""Number of uncounted calls at the start of each block, because another model was in the caches."""
 TEACHER, AGAIN, OURS = "FP32 teacher", "FP32 teacher again", "edge-ptf"
 
 
 @dataclass(slots=True)
 class Contestant:
-    """A model, what runs it, and the token ids that it takes."""
+    """A model, its engine, and its token ids."""
 
     toolkit: str
     variant: str
     engine: Engine
     model: Path
     payload: Payload
-    """Whose tokenizer cuts the texts."""
+    """The payload whose tokenizer tokenizes the texts."""
 
     @property
     def title(self) -> str:
@@ -151,21 +153,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--package", type=Path, action="append", required=True, help="edge-ptf's; may be given again")
     parser.add_argument("--baseline", type=Path, required=True, help="the teacher as a package")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", nargs="+", metavar="TOOLKIT", help="those whose environments are named")
+    parser.add_argument("--only", nargs="+", metavar="TOOLKIT", help="only the toolkits with these environments")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--launches", type=int, default=5, help="for each number of threads, at least 3 for intervals")
-    parser.add_argument("--rounds", type=int, default=12, help="turns of each model in a launch")
-    parser.add_argument("--block", type=int, default=25, help="calls in a turn")
-    parser.add_argument("--texts", type=int, default=300, help="test texts that are timed")
+    parser.add_argument("--rounds", type=int, default=12, help="number of blocks of each model in a launch")
+    parser.add_argument("--block", type=int, default=25, help="number of calls in a block")
+    parser.add_argument("--texts", type=int, default=300, help="number of timed test texts")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results" / "peers-clinc150.json")
     given = parser.parse_args()
     if min(*given.threads, given.launches, given.rounds, given.block, given.texts) < 1:
-        parser.error("counts are at least 1")
+        parser.error("all counts must be at least 1")
     return given
 
 
 def _packages(packages: list[Path], baseline: Payload) -> list[Contestant]:
-    """The teacher, the teacher once more, and what edge-ptf made of it."""
+    """The teacher, the teacher once more, and the packages of edge-ptf."""
     full = _unpacked(baseline)
     found = [
         Contestant(TEACHER, "", ONNX_RUNTIME, full, baseline),
@@ -181,7 +183,7 @@ def _packages(packages: list[Path], baseline: Payload) -> list[Contestant]:
 def _compressed(
     given: argparse.Namespace, baseline: Payload, validation: Any, failed: list[dict[str, str]]
 ) -> list[Contestant]:
-    """What the other toolkits made; what they failed at is added to `failed`."""
+    """The models of the other toolkits. Failures are added to `failed`."""
     calibration = WORK / "calibration.json"
     ids = [encoding.input_ids for encoding in _split(baseline, spread(validation, CALIBRATION_TEXTS)).encodings]
     calibration.write_text(json.dumps(ids), encoding="utf-8")
@@ -219,7 +221,9 @@ def _split(payload: Payload, examples: Any) -> Split:
 
 
 def _logits(contestant: Contestant, encodings: Any) -> tuple[str, Rows]:
-    """The engine, and [texts, classes]; from an earlier run where model, texts, engine and processor are the same."""
+    """The engine, and [texts, classes]. They come from an earlier run if model, texts, engine and processor are
+    equal.
+    """
     folder, ids = contestant.model.parent, [encoding.input_ids for encoding in encodings]
     machine = this_machine()
     engine = [file_digest(WORKERS / contestant.engine.worker), requirements_of(contestant.engine.environment)]
@@ -237,7 +241,7 @@ def _logits(contestant: Contestant, encodings: Any) -> tuple[str, Rows]:
 def _take_turns(
     contestants: list[Contestant], examples: Any, given: argparse.Namespace, began: float
 ) -> tuple[dict[int, list[Times]], list[float]]:
-    """Times by threads and contestant, and how many processors other programs kept busy in each launch."""
+    """Times by threads and contestant, and the number of processors that other programs kept busy in each launch."""
     files: dict[str, Path] = {}
     for contestant in contestants:
         digest = contestant.payload.digest
@@ -279,13 +283,13 @@ def _launch(
 
 
 def _processor_s() -> float:
-    """Of this process and of the workers that have ended."""
+    """Processor time of this process and of the workers that have ended."""
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(each.ru_utime + each.ru_stime for each in spent)
 
 
 def _others(before: Environment, after: Environment, own_s: float) -> float:
-    """Processors that other programs kept busy; 0 where that is not known."""
+    """Number of processors that other programs kept busy; 0 if unknown."""
     if None in (before.ticks, before.idle_ticks, after.ticks, after.idle_ticks) or after.ticks == before.ticks:
         return 0.0
     spent, idle = after.ticks - before.ticks, after.idle_ticks - before.idle_ticks
@@ -307,7 +311,7 @@ def _write(out: Path, result: dict[str, Any], rows: list[Row], titles: dict[str,
     picture = out.with_suffix(".svg")
     text = page(result, [*teachers, *best], rows, titles, picture.name)
     out.with_suffix(".md").write_text(text, encoding="utf-8")
-    teachers[0].best = True  # to be seen in the picture
+    teachers[0].best = True  # shows it in the plot
     metric, title = next(iter(titles.items()))
     picture.write_text(plot([row for row in rows if row.toolkit != AGAIN], metric, title, threads), encoding="utf-8")
     print(table([*teachers, *best], titles))

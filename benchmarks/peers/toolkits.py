@@ -1,4 +1,4 @@
-"""The toolkits that are compared, the forms in which each compresses, and what runs the result."""
+"""The compared toolkits, the variants of each, and the engines that run the results."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ QUIET = {
     **{"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore", "CI": "true"},
     **{"OLIVE_DISABLE_TELEMETRY": "1", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"},
 }
-"""No network, no reports to anybody, and no thread that burns time while it waits."""
+"""No network, no usage reports, and no busy-waiting threads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What runs a model: a worker and the environment that it needs."""
+    """Runs a model: a worker and its environment."""
 
     worker: str
     environment: str
@@ -40,7 +40,7 @@ PYTORCH = Engine("torch_worker.py", "neural-compressor", "model.pt2")
 
 @dataclass(frozen=True, slots=True)
 class Toolkit:
-    """`variants` are those of the recipe; `packages` are the ones whose versions matter."""
+    """`variants` are those of the recipe. `packages` are the packages whose versions are listed."""
 
     title: str
     environment: str
@@ -85,7 +85,7 @@ TOOLKITS = (
 
 
 class CompressionError(Exception):
-    """The toolkit did not compress the model; the message is the end of what it said."""
+    """The toolkit did not compress the model. The message is the end of its output."""
 
 
 def requirements(name: str) -> str:
@@ -94,7 +94,7 @@ def requirements(name: str) -> str:
 
 
 def versions(toolkit: Toolkit) -> dict[str, str]:
-    """Of the packages that matter, as they are pinned."""
+    """The pinned versions of the listed packages."""
     pinned = dict(line.split("==") for line in requirements(toolkit.environment).splitlines() if "==" in line)
     return {name: pinned[name] for name in toolkit.packages}
 
@@ -108,10 +108,10 @@ def python(environment: str) -> Path:
 
 
 def compress(toolkit: Toolkit, variant: str, teacher: Path, graph: Path, calibration: Path, key: str) -> Path:
-    """The compressed model; taken from an earlier run where toolkit, recipe, teacher and calibration are the same.
+    """The compressed model. It comes from an earlier run if toolkit, recipe, teacher and calibration are equal.
 
     Args:
-        graph: the teacher as FP32 ONNX, for toolkits that start from there.
+        graph: the teacher as FP32 ONNX, for toolkits that start from ONNX.
         key: digest of teacher, graph and calibration.
 
     Raises:
@@ -145,5 +145,5 @@ def compress(toolkit: Toolkit, variant: str, teacher: Path, graph: Path, calibra
 
 
 def model_bytes(model: Path) -> int:
-    """Of the file, and of the weights beside an OpenVINO model."""
+    """Size in bytes of the file, including the separate weights of an OpenVINO model."""
     return sum(file.stat().st_size for file in (model, model.with_suffix(".bin")) if file.exists())

@@ -1,11 +1,11 @@
-/* An app as its author would write it: opens a package, answers texts, and
- * times its own calls of edge_ptf_predict.
+/* A typical app: opens a package, answers texts, and times its calls of
+ * edge_ptf_predict.
  *
- *     app PACKAGE TEXTS CALLS    TEXTS: one a line; CALLS: after the first
- * answer and as many to warm up
+ *     app PACKAGE TEXTS CALLS    TEXTS: one text on each line; CALLS: number
+ * of timed calls after the first answer and the warm-up, which has as many
  *
- * Prints one JSON object: when the first answer was there (CLOCK_MONOTONIC),
- * its best class, the peak of resident memory, and how long each call took.
+ * Prints one JSON object: the time of the first answer (CLOCK_MONOTONIC), its
+ * best class, the peak resident memory, and the duration of each call.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ static char *read_all(const char *path) {
   return content;
 }
 
-/* Ends the lines with zero bytes; returns where they begin. */
+/* Ends the lines with zero bytes. Returns their beginnings. */
 static const char **lines_of(char *content, size_t *count) {
   size_t room = 1;
   for (const char *at = content; *at != '\0'; ++at) {

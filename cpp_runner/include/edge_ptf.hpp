@@ -119,7 +119,7 @@ class Runner {
   std::shared_ptr<edge_ptf_runner> handle_;
 };
 
-// Asks a package, and holds the last answer.
+// Calls a package and stores the last answer.
 class Answer {
  public:
   explicit Answer(Runner runner) : runner_(std::move(runner)) {
@@ -155,7 +155,7 @@ class Answer {
     return *this;
   }
 
-  // Of the first answer of a head; empty if there is none.
+  // The label of the first answer of a head; empty if there is none.
   std::string_view label(size_t head = 0) const {
     const char* found = edge_ptf_result_label(get(), head);
     return found == nullptr ? std::string_view() : found;

@@ -1,4 +1,4 @@
-// The packages that the tests run on, and what Python answers to them.
+// The packages for the tests, and Python's answers.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -25,7 +25,7 @@ inline std::string read_file(const std::string& path) {
   return content.str();
 }
 
-// One JSON object a line.
+// One JSON object per line.
 inline std::vector<nlohmann::json> read_cases(const std::string& name) {
   std::istringstream lines(read_file(fixture(name)));
   std::vector<nlohmann::json> found;
@@ -36,7 +36,7 @@ inline std::vector<nlohmann::json> read_cases(const std::string& name) {
   return found;
 }
 
-// Texts travel as hexadecimal bytes, because some are not UTF-8.
+// Texts are encoded as hexadecimal bytes, because some are not UTF-8.
 inline std::string from_hex(const std::string& digits) {
   std::string bytes;
   for (size_t i = 0; i + 1 < digits.size(); i += 2) {

@@ -6,7 +6,8 @@
 
 namespace {
 
-constexpr double kTolerance = 0.05;  // of a probability: INT8 on another processor (docs/package.md section 7)
+constexpr double kTolerance =
+    0.05;  // largest difference of a probability: INT8 on another processor (docs/package.md section 7)
 
 std::vector<int64_t> types(const edge_ptf::Answer& answer) {
   size_t count = 0;
@@ -19,7 +20,7 @@ void ask(edge_ptf::Answer& answer, const nlohmann::json& wanted) {
   wanted.contains("pair") ? answer.ask(text, from_hex(wanted["pair"])) : answer.ask(text);
 }
 
-// A label may only differ where Python itself saw two classes within the tolerance.
+// A label may only differ if the probabilities of two classes are within the tolerance in Python.
 void compare(const edge_ptf::Answer& answer, const nlohmann::json& wanted, size_t& near_ties) {
   CHECK(answer.ids() == wanted["ids"].get<std::vector<int64_t>>());
   CHECK(types(answer) == wanted["types"].get<std::vector<int64_t>>());

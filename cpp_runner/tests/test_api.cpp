@@ -9,7 +9,7 @@
 #include "edge_ptf.hpp"
 #include "fixtures.h"
 
-// Allocations with operator new on this thread, those of ONNX Runtime included.
+// Allocations with operator new on this thread, including those of ONNX Runtime.
 static thread_local size_t allocations = 0;
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -247,7 +247,7 @@ TEST_CASE("one runner answers many threads") {
         const auto& wanted = cases[(i + static_cast<size_t>(number) * 7) % cases.size()];
         answer.ask(from_hex(wanted["text"]));
         wrong += answer.ids() != wanted["ids"].get<std::vector<int64_t>>();
-        // Errors are each thread's own.
+        // Each thread has its own errors.
         edge_ptf_runner* none = nullptr;
         const std::string path = "/none/" + std::to_string(number);
         wrong += edge_ptf_open(path.c_str(), nullptr, &none) != EDGE_PTF_BAD_INPUT;

@@ -1,4 +1,4 @@
-// Packages that are damaged, or made to mislead.
+// Damaged and malicious packages.
 #include <random>
 
 #include "edge_ptf.hpp"
@@ -12,7 +12,7 @@ using edge_ptf::core::Archive;
 using edge_ptf::core::Bytes;
 using edge_ptf::core::Error;
 
-// A zip of stored entries, as plain as it can be.
+// A simple zip with stored entries.
 std::string zip(const std::vector<std::pair<std::string, std::string>>& entries) {
   std::string file;
   std::string directory;
@@ -103,12 +103,12 @@ TEST_CASE("headers that contradict each other are refused") {
   CHECK_FALSE(reason(changed(directory + 10, 12)).empty());    // bzip2
   CHECK_FALSE(reason(changed(directory + 41, 0xA0)).empty());  // a link
   CHECK_FALSE(reason(changed(directory + 24, 200)).empty());   // two sizes of a stored entry
-  CHECK_FALSE(reason(changed(directory + 42, 1)).empty());     // elsewhere
+  CHECK_FALSE(reason(changed(directory + 42, 1)).empty());     // wrong offset
   CHECK_FALSE(reason(changed(30, 'z')).empty());               // another name in the local header
   CHECK_FALSE(reason(changed(0, 'Q')).empty());
-  CHECK_FALSE(reason(file + "x").empty());                                          // something behind the end record
+  CHECK_FALSE(reason(file + "x").empty());                                          // bytes after the end record
   CHECK_FALSE(reason(changed(file.size() - 2, 1) + "x").empty());                   // a comment
-  CHECK_FALSE(reason(changed(file.size() - 2, file.size() % 256) + file).empty());  // one that is a zip itself
+  CHECK_FALSE(reason(changed(file.size() - 2, file.size() % 256) + file).empty());  // a comment that is a zip
   CHECK_FALSE(reason(changed(28, 1)).empty());                                      // overlaps the next one
 }
 

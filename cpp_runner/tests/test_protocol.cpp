@@ -7,10 +7,10 @@
 
 namespace {
 
-// Two packages and a clock that only their calls move.
+// Two packages, and a clock that only their calls advance.
 struct Scene {
   double now = 0;
-  std::string order;  // a and b, one letter a call
+  std::string order;  // a and b, one letter per call
   std::vector<size_t> numbers;
   std::vector<double> moments;
 
@@ -78,7 +78,7 @@ TEST_CASE("warm-up ends when two successive medians agree") {
 
 TEST_CASE("an order belongs to its seed") {
   CHECK(shuffled(1, 0) == std::vector<size_t>{0});
-  // As edge_ptf.runtime.turns.shuffled has it.
+  // The order of edge_ptf.runtime.turns.shuffled.
   CHECK(shuffled(10, 0) == std::vector<size_t>{8, 6, 7, 3, 9, 1, 2, 5, 0, 4});
   CHECK(shuffled(10, 4294967295U) == std::vector<size_t>{6, 9, 7, 2, 5, 0, 8, 4, 3, 1});
 }

@@ -7,7 +7,7 @@
 
 namespace {
 
-// A structure as another version of the header has it: shorter, or with more fields behind.
+// A structure of another version of the header: shorter, or with more fields at the end.
 template <typename Struct>
 struct Other {
   alignas(Struct) unsigned char bytes[sizeof(Struct) + 16];
@@ -28,7 +28,7 @@ struct Other {
   }
 };
 
-// `call` must fill what the caller has, set what only the caller has to 0, and touch nothing behind.
+// `call` must fill the known fields, set unknown fields to 0, and change no bytes after the structure.
 template <typename Struct, typename Call>
 void check_sizes(Call call) {
   Struct ours{};
@@ -72,7 +72,7 @@ TEST_CASE("structures of older and newer headers work") {
     CHECK(report.get()->files > 0);
   }
 
-  // Options: what an old program does not have keeps the setting of the package; what only a new one has is ignored.
+  // Options: a field that an old program lacks has the setting of the package. An unknown new field is ignored.
   for (const size_t size : {sizeof(size_t) + sizeof(int32_t), sizeof(edge_ptf_options) + 16}) {
     Other<edge_ptf_options> options(size);
     edge_ptf_options given{};

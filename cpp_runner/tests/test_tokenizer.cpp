@@ -76,7 +76,7 @@ TEST_CASE("damaged tables are refused, or split texts somehow, without harm") {
   for (int turn = 0; turn < 300; ++turn) {
     auto copy = aligned(content);
     auto* bytes = reinterpret_cast<unsigned char*>(copy.data());
-    // The header and the section table are hit more often than their size says.
+    // Damages the header and the section table more often than their size suggests.
     const size_t range = turn % 2 == 0 ? 160 : content.size();
     for (int i = 0; i < 1 + turn % 4; ++i) {
       bytes[random() % range] = static_cast<unsigned char>(random());

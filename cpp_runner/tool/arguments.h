@@ -12,14 +12,14 @@ struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Something around us does not permit the work: exit code 5.
+// The environment does not permit the work: exit code 5.
 struct EnvironmentError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 class Arguments {
  public:
-  // `flags` take no value, `options` take one, as --name VALUE or --name=VALUE. What follows "--" is plain.
+  // `flags` take no value, `options` take one, as --name VALUE or --name=VALUE. All words after "--" are plain.
   Arguments(const std::vector<std::string>& words, const std::set<std::string>& flags,
             const std::set<std::string>& options);
 
@@ -29,7 +29,7 @@ class Arguments {
   long whole(const std::string& name, long otherwise, long least, long most) const;
   // One of `allowed`.
   std::string choice(const std::string& name,
-                     const std::vector<std::string>& allowed) const;  // the first one by default
+                     const std::vector<std::string>& allowed) const;  // default: the first one
   const std::vector<std::string>& plain() const { return plain_; }
 
  private:

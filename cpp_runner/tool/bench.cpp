@@ -18,9 +18,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kLeastForP90 = 36;  // a two-sided 95 % order-statistic interval exists from here on
+constexpr size_t kLeastForP90 = 36;  // fewest calls for a two-sided 95 % order-statistic interval
 constexpr size_t kLeastForP99 = 368;
-constexpr double kDriftRatio = 1.1;  // of the medians of the last and the first third
+constexpr double kDriftRatio = 1.1;  // largest ratio of the medians of the last and the first third
 constexpr double kStealLimit = 0.02;
 constexpr int kThrottledNow = 0xF;  // bits of get_throttled
 constexpr int kSchema = 1;
@@ -105,7 +105,7 @@ class Subject {
     warmup_ = ::warm_up([this](size_t number) { return call(number); });
   }
 
-  // What the record says of either package.
+  // The part of the record for one package.
   json record() const {
     return {
         {"payload", runner_.payload()},
@@ -121,7 +121,7 @@ class Subject {
   }
 
  private:
-  // To the nanosecond, which is what the clock counts in.
+  // Rounds to the nanosecond, the unit of the clock.
   static double rounded(double value) { return std::round(value * 1e6) / 1e6; }
 
   static json rounded(const std::vector<double>& values) {
@@ -143,8 +143,8 @@ class Subject {
   Samples samples_;
 };
 
-// Reasons why the figures of this launch do not count, and things that could matter. `edge-ptf` judges all launches of
-// a measurement together, from the facts.
+// Reasons why the figures of this launch do not count, and conditions that may affect them. `edge-ptf` judges all
+// launches of a measurement together, from the recorded facts.
 std::pair<json, json> judged(const json& before, const json& after, const Samples& samples) {
   json flags = json::array();
   json warnings = json::array();
@@ -227,7 +227,7 @@ void print_table(const Subject& package, const Subject* baseline, const json& re
   }
 }
 
-// The texts in the order that belongs to the seed.
+// The texts in an order that depends on the seed.
 std::vector<Input> ordered(const std::vector<Input>& texts, uint32_t seed) {
   std::vector<Input> found;
   for (const size_t number : shuffled(texts.size(), seed)) {
@@ -271,13 +271,13 @@ int bench_command(const std::vector<std::string>& words) {
         "--texts FILE is needed: real texts, one a line (or JSON lines with \"text\"); - is the standard input");
   }
   if (arguments.has("rate") && mode != "paced") {
-    throw UsageError("--rate goes with --mode paced");
+    throw UsageError("--rate needs --mode paced");
   }
   if (arguments.has("baseline") && (arguments.has("memory") || tokenizer_only)) {
-    throw UsageError("--baseline is for times of whole answers; leave out --memory and --only");
+    throw UsageError("--baseline measures whole answers; remove --memory and --only");
   }
   if (emulated()) {
-    throw EnvironmentError("an emulator runs this program; no latency is reported from one. Bench on the device");
+    throw EnvironmentError("this program runs on an emulator, where latency has no meaning; measure on the device");
   }
   const auto seed = static_cast<uint32_t>(arguments.whole("seed", 0, 0, UINT32_MAX));
   const std::vector<Input> texts = ordered(read_texts(arguments.text("texts", "")), seed);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kShownScores = 5;
 
-// A score as edge-ptf prints it.
+// A score in the format of edge-ptf.
 std::string three_digits(double value) {
   char text[32];
   (void)std::snprintf(text, sizeof text, "%.3f", value);
@@ -32,7 +32,7 @@ json item_json(const edge_ptf_item& item, const Input& input) {
   return row;
 }
 
-// Lists without an item are left out, except for the answers.
+// Empty lists are omitted, except for the answers.
 json as_json(const edge_ptf::Answer& answer, const Input& input) {
   json row = {{"text", input.text}, {"heads", json::array()}};
   if (input.paired) {
@@ -54,7 +54,7 @@ json as_json(const edge_ptf::Answer& answer, const Input& input) {
   return row;
 }
 
-// For each head its answers and its score, then the text.
+// For each head its answers and score, then the text.
 std::string as_line(const edge_ptf::Answer& answer, const Input& input) {
   std::string line;
   for (size_t head = 0; head < answer.runner().head_count(); ++head) {

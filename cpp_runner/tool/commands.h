@@ -16,7 +16,7 @@ int verify_command(const std::vector<std::string>& words);
 // The options of every command that opens a package: --threads, --spinning, --arena, --affinity. The flag is --check.
 std::set<std::string> engine_options();
 
-// The options of the library from those of the command line.
+// Converts the options of the command line to those of the library.
 edge_ptf::Options read_options(const Arguments& arguments);
 
 // A text, or a pair of texts.

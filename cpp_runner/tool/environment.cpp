@@ -18,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kMostFiles = 256;  // of one kind in a folder of /sys
+constexpr int kMostFiles = 256;  // largest number of files of one kind in a folder of /sys
 
 std::string read(const std::string& path) {
   std::ifstream stream(path);
@@ -31,7 +31,7 @@ std::string read(const std::string& path) {
   return text;
 }
 
-// "name : value" lines; the first of a name counts.
+// Lines of the form "name : value". The first line of a name counts.
 std::map<std::string, std::string> fields(const std::string& text) {
   std::map<std::string, std::string> found;
   std::istringstream lines(text);
@@ -81,7 +81,7 @@ json numbers(const std::string& parent, const std::string& prefix, const std::st
     std::string path = first;
     path.append(std::to_string(i)).append(last);
     const std::string text = read(path);
-    if (!text.empty()) {  // a processor may be off, a sensor may not answer
+    if (!text.empty()) {  // a processor may be off, a sensor may fail
       found.push_back(first_number(text));
     }
   }
@@ -107,7 +107,7 @@ json processor_time(const std::string& root) {
   };
 }
 
-// Devices named after a processor cool by slowing it; fans cool too, and cost no speed.
+// Devices named after a processor cool by slowing it. Fans are ignored, as they do not reduce speed.
 json cooling(const std::string& root) {
   json highest;
   const std::string folder = root + "/sys/class/thermal/cooling_device";
@@ -133,7 +133,7 @@ json throttled(const std::string& root) {
   return text.empty() ? json() : json(std::strtol(text.c_str(), nullptr, 16));
 }
 
-// nvpmodel keeps "pmode:0002"; its configuration names the modes: < POWER_MODEL ID=2 NAME=15W >.
+// nvpmodel stores "pmode:0002". Its configuration has the names of the modes: < POWER_MODEL ID=2 NAME=15W >.
 std::string power_mode(const std::string& root) {
   const auto status = fields(read(root + "/var/lib/nvpmodel/status"));
   const auto mode = status.find("pmode");

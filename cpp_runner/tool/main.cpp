@@ -1,4 +1,4 @@
-// edge-ptf-runner: a package on the command line. Exit codes as those of edge-ptf.
+// edge-ptf-runner: runs a package on the command line. The exit codes are those of edge-ptf.
 #include <cstdio>
 #include <functional>
 #include <iostream>
@@ -10,30 +10,30 @@ namespace {
 
 constexpr const char* kHelp = R"(Usage: edge-ptf-runner COMMAND PACKAGE [...]
 
-Answers text with a package that edge-ptf made: a .eptf file or its unpacked directory.
+Answers texts with a package of edge-ptf: a .eptf file or its unpacked directory.
 
 Commands
-  info PACKAGE [--json]                 what the package is
-  predict PACKAGE [TEXT...]             answers texts; without TEXT each line of the standard input
+  info PACKAGE [--json]                 shows what the package is
+  predict PACKAGE [TEXT...]             answers texts; without TEXT, each line of the standard input
       --pair TEXT                       the second text, for a package that takes pairs
-      --json                            one JSON object an answer
-      --jsonl                           the input is JSON lines with "text" and "text_pair"; so is the output
-  bench PACKAGE --texts FILE            latency on this machine, one launch, every sample kept
-      --baseline PACKAGE                another package, answering the same texts in turns: for a speed-up
-      --mode burst|paced|sustained      calls without a pause, at a rate, or for a long time  [burst]
-      --rate N                          calls a second, for paced  [10]
-      --seconds S --calls N             it runs at least so long, and so often  [2 (sustained: 60), 400]
-      --only tokenizer                  times the tokenizer alone
-      --memory                          adds the peak resident memory; give it a launch of its own
-      --json --out FILE                 the record with every sample, to the standard output or a file
+      --json                            prints one JSON object for each answer
+      --jsonl                           reads JSON lines with "text" and "text_pair", and prints JSON lines
+  bench PACKAGE --texts FILE            measures latency on this machine, in one launch
+      --baseline PACKAGE                another package that answers the same texts alternately, for a speed-up
+      --mode burst|paced|sustained      calls without a pause, at a fixed rate, or for a long time  [burst]
+      --rate N                          calls per second, for paced  [10]
+      --seconds S --calls N             minimum time, and minimum number of calls  [2 (sustained: 60), 400]
+      --only tokenizer                  measures only the tokenizer
+      --memory                          adds the peak resident memory; use a separate launch for it
+      --json --out FILE                 writes the record with every sample to the standard output or a file
                                         (docs/bench.schema.json)
-      --seed N                          of the order of the texts  [0]
+      --seed N                          seed for the order of the texts  [0]
   selftest PACKAGE                      answers the golden vectors
   verify PACKAGE                        checks every sha256, then the golden vectors
 
-Options of all commands that answer; without them the package's own settings hold
+Options of all commands that answer (default: the package's own settings)
   --threads N   --spinning on|off   --arena on|off   --affinity LIST
-  --check       compares the sha256 of what is used (verify does it once for all)
+  --check       compares the sha256 of every file that is used (verify does this for the whole package)
 
 Exit codes: 0 done, 2 wrong usage or bad input, 3 failed (selftest, verify), 5 environment, 1 internal error.
 )";

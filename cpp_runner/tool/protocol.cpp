@@ -7,7 +7,7 @@
 
 namespace {
 
-constexpr double kAgreement = 0.05;  // of two successive medians
+constexpr double kAgreement = 0.05;  // largest relative difference of two successive medians
 constexpr size_t kMostWarmup = 600;  // calls
 
 }  // namespace
@@ -21,7 +21,7 @@ double percentile(std::vector<double> values, double share) {
 std::vector<size_t> shuffled(size_t count, uint32_t seed) {
   std::vector<size_t> order(count);
   std::iota(order.begin(), order.end(), size_t{0});
-  std::mt19937 random(seed);  // std::shuffle differs from library to library
+  std::mt19937 random(seed);  // std::shuffle differs between libraries
   for (size_t i = count; i > 1; --i) {
     std::swap(order[i - 1], order[random() % i]);
   }

@@ -1,4 +1,4 @@
-"""Evidence about a payload: its answers on `test`, its latency, its memory. Always in a process of its own."""
+"""Measures a payload: its answers on `test`, its latency and its memory. Each measurement is a separate process."""
 
 from __future__ import annotations
 

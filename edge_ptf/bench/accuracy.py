@@ -1,4 +1,4 @@
-"""The payload's answers to the labelled texts it is judged by, one at a time, as a device would give them."""
+"""Measures accuracy: the payload answers the labelled test texts one at a time, as it does on a device."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ BLOCK = 50
 
 
 class EvaluateConfig(StageConfig):
-    """How the payload is run over the test split."""
+    """How the payload answers the test split."""
 
     threads: Threads = 1
     runtime: Literal["auto", "python", "runner"] = Field(
-        "auto", description="What answers: the C++ runner, or Python; auto: the runner where it is built."
+        "auto", description="Runtime: the C++ runner or Python. auto: the runner if it is built, else Python."
     )
 
 
 def evaluate(
     payload: Payload, data: LabelledData, config: EvaluateConfig, out: Path, progress: Progress = SILENT
 ) -> AccuracyEvidence:
-    """Answers every test text at batch 1, unpadded, and writes `accuracy.json` with each answer.
+    """Answers every test text at batch size 1 without padding, and writes `accuracy.json` with each answer.
 
-    This is the only place where labels of `test` are read. Data of `tried_on_validation` has validation in its place,
-    and the evidence says so.
+    Only this function reads labels of `test`. For data of `tried_on_validation`, validation takes the place of test,
+    and the evidence records this.
     """
     examples, answers, library = data.test, list[tuple[Any, float]](), runner_for(payload, config)
     progress.start("Evaluate", len(examples))
@@ -73,11 +73,11 @@ def evaluate(
 
 
 def runner_for(payload: Payload, config: EvaluateConfig) -> Path | None:
-    """The library of the C++ runner that answers; None: Python does.
+    """The library of the C++ runner that answers; None if Python answers.
 
     Raises:
-        EnvironmentFault: the runner is asked for by name, and is not built here.
-        BadInputError: it is asked for by name, and the package is for token ids only.
+        EnvironmentFault: the configuration selects the runner, but the runner is not built on this machine.
+        BadInputError: the configuration selects the runner, but the package only accepts token ids.
     """
     if config.runtime == "python":
         return None
@@ -86,17 +86,17 @@ def runner_for(payload: Payload, config: EvaluateConfig) -> Path | None:
         return find_library() if tokenizer.tables else None
     if not tokenizer.tables:
         raise BadInputError(
-            f"{payload.path}: the runner answers token ids only ({tokenizer.unsupported or 'no tokenizer tables'})",
+            f"{payload.path}: the runner accepts token ids only ({tokenizer.unsupported or 'no tokenizer tables'})",
             hint="Use --runtime python",
         )
     return load_library().path
 
 
 def load_accuracy(folder: Path) -> AccuracyEvidence:
-    """Reads what `evaluate` wrote."""
+    """Reads the evidence that `evaluate` wrote."""
     try:
         return AccuracyEvidence.model_validate_json((folder / FILE).read_bytes())
     except ValidationError as error:
         raise PackageError(f"{folder / FILE}: damaged ({error.errors()[0]['msg']})") from None
     except FileNotFoundError:
-        raise PackageError(f"{folder}: no {FILE}", hint="Give a directory that evaluate wrote") from None
+        raise PackageError(f"{folder}: no {FILE}", hint="Give a directory that `evaluate` wrote") from None

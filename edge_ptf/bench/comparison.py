@@ -1,7 +1,8 @@
-"""Whether one of two packages is faster: paired ratios of blocks that took turns, and a noise floor. Pure functions.
+"""Decides whether one of two packages is faster, from paired ratios and a noise floor. Pure functions.
 
-A launch is the unit that repeats (`statistics.speedup`). The noise floor is what launches of a package beside itself
-cannot tell from nothing; a win must lie beyond it, so that a bias of the protocol is not taken for a difference.
+Blocks of calls of both packages alternate, and each ratio pairs neighbouring blocks. Launches are independent of each
+other (`statistics.speedup`). The noise floor is the largest difference that appears when a package is compared with
+itself. A difference counts only beyond the noise floor, so that a bias of the protocol does not count.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from edge_ptf.statistics import Estimate
 
 
 def paired_ratio(a: ArrayLike, b: ArrayLike) -> float:
-    """How many times as long B takes in one launch: from the median of the log-ratios of blocks of the same moment.
+    """How many times as long B takes in one launch: the median of the log-ratios of neighbouring blocks.
 
     Args:
-        a, b: a positive figure of each block, item i of both from neighbouring blocks over the same texts.
+        a, b: one positive figure for each block. Item i of both comes from neighbouring blocks over the same texts.
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape or first.size == 0:
@@ -29,7 +30,9 @@ def paired_ratio(a: ArrayLike, b: ArrayLike) -> float:
 
 
 def ratio_estimate(ratios: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """The geometric mean of the launches' ratios with the t interval of their logarithms; no limits below three."""
+    """The geometric mean of the launches' ratios and the t interval of their logarithms; no limits below three
+    launches.
+    """
     value = exp(float(np.mean(np.log(np.asarray(ratios, dtype=np.float64)))))
     if len(ratios) < 3:
         return Estimate(value, None, None, "too few launches")
@@ -38,7 +41,7 @@ def ratio_estimate(ratios: Sequence[float], confidence: float = 0.95) -> Estimat
 
 
 def noise_floor(ratios: Sequence[float], confidence: float = 0.95) -> float | None:
-    """The farther limit of the ratio of a package to itself, as a ratio of at least 1; None below three launches."""
+    """The limit further from 1 for the ratio of a package to itself, as a ratio ≥ 1; None below three launches."""
     found = ratio_estimate(ratios, confidence)
     if found.low is None or found.high is None:
         return None
@@ -46,7 +49,7 @@ def noise_floor(ratios: Sequence[float], confidence: float = 0.95) -> float | No
 
 
 def faster(estimate: Estimate, floor: float | None) -> int:
-    """1 where A is faster beyond the floor, -1 where B is, 0 where that is not shown.
+    """1 if A is faster beyond the floor, -1 if B is, 0 if neither is shown to be.
 
     Args:
         estimate: how many times as long B takes.

@@ -1,4 +1,4 @@
-"""Two packages against each other on one device: A and B in turns, and A beside itself in the same session."""
+"""Compares two packages on one device: launches of A and B alternate with launches of A and A in the same session."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Figure = Literal["end_to_end_ms", "engine_ms"]
 
 
 class Contest(StrictModel):
-    """One figure of both packages; ratios say how many times as long B takes as A."""
+    """One figure of both packages. A ratio is how many times as long B takes as A."""
 
     figure: Figure
     ratio: float
     low: float | None = Field(description="Limits of the 95 % interval.")
     high: float | None
-    floor: float | None = Field(description="Up to this ratio, and down to its inverse, a difference is noise.")
-    faster: Literal["a", "b"] | None = Field(description="None: not shown.")
-    ratios: tuple[float, ...] = Field(description="Of the launches of A and B.")
-    own_ratios: tuple[float, ...] = Field(description="Of the launches of A beside itself.")
+    floor: float | None = Field(description="Noise floor: a ratio between its inverse and this value is noise.")
+    faster: Literal["a", "b"] | None = Field(description="The faster package; None if the difference is not shown.")
+    ratios: tuple[float, ...] = Field(description="One ratio for each launch of A and B.")
+    own_ratios: tuple[float, ...] = Field(description="One ratio for each launch of A and A.")
 
 
 class Comparison(StrictModel):
@@ -61,12 +61,12 @@ def compare_latency(
     progress: Progress = SILENT,
     device: Device | None = None,
 ) -> Comparison:
-    """Which of two packages is faster, and by how much; a win counts only beyond the noise floor of the session.
+    """Finds the faster of two packages and the ratio. A difference counts only beyond the session's noise floor.
 
     Args:
-        texts: what both answer.
-        config: as for `bench`; `launches` of both packages, and as many of A beside itself, in turns.
-        out: where `comparison.json` is written, if anywhere.
+        texts: the texts that both packages answer.
+        config: as for `bench`. `launches` launches of A and B alternate with as many launches of A and A.
+        out: the directory for `comparison.json`; None: no file.
         device: an open device; None: this machine.
     """
     with entered(device, progress) as place, texts_file(texts) as file:
@@ -100,7 +100,7 @@ def compare_latency(
 
 
 def contest(figure: Figure, together: Sequence[LaunchRecord], alone: Sequence[LaunchRecord]) -> Contest:
-    """One figure judged.
+    """Computes the comparison of one figure.
 
     Args:
         together: launches of A with B as the baseline.
@@ -121,13 +121,13 @@ def contest(figure: Figure, together: Sequence[LaunchRecord], alone: Sequence[La
 
 
 def load_comparison(folder: Path) -> Comparison:
-    """Reads what `compare_latency` wrote."""
+    """Reads the comparison that `compare_latency` wrote."""
     try:
         return Comparison.model_validate_json((folder / FILE).read_bytes())
     except ValidationError as error:
         raise PackageError(f"{folder / FILE}: damaged ({error.errors()[0]['msg']})") from None
     except FileNotFoundError:
-        raise PackageError(f"{folder}: no {FILE}", hint="Give a directory that bench --against wrote") from None
+        raise PackageError(f"{folder}: no {FILE}", hint="Give a directory that `bench --against` wrote") from None
 
 
 def _ratios(figure: Figure, records: Sequence[LaunchRecord]) -> list[float]:

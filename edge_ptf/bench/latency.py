@@ -1,8 +1,10 @@
-"""Latency and memory of a payload on a device, by a protocol that is the same everywhere.
+"""Measures latency and memory of a payload on a device, with the same protocol everywhere.
 
-Real test texts, one at a time. Several process launches; in each, warm-up until the times are steady, then payload and
-baseline answer the same texts in short alternating blocks (ABBA), so that slow phases of the machine hit both. A launch
-ends when it has run long enough and often enough. Every sample is kept. Memory has runs of its own.
+The payload answers real test texts, one at a time, in several process launches. Each launch warms up until the times
+are steady. Then payload and baseline answer the same texts in short alternating blocks (ABBA), so that slow phases of
+the machine affect both.
+
+A launch ends when it has enough calls and enough time. Every sample is kept. Separate launches measure memory.
 """
 
 from __future__ import annotations
@@ -33,37 +35,37 @@ LATENCY_FILE, MEMORY_FILE = "latency.json", "memory.json"
 SECONDS, SUSTAINED_SECONDS = 2.0, 60.0
 MEMORY_CALLS = 100
 LOCAL_WAIT_S = 600.0
-"""For whoever else measures on this machine."""
+"""How long to wait for another measurement on this machine."""
 
 
 class BenchConfig(StageConfig):
-    """The protocol's sizes."""
+    """Options of the measurement protocol."""
 
     threads: Threads = 1
-    launches: int = Field(7, ge=5, le=50, description="Process launches; the launch is the unit that repeats.")
-    texts: int = Field(200, ge=100, description="Least calls of each launch.")
+    launches: int = Field(7, ge=5, le=50, description="Number of process launches.")
+    texts: int = Field(200, ge=100, description="Minimum number of calls of each launch.")
     seconds: float | None = Field(
-        None, ge=0, le=86400, description="Least time of each launch, in seconds. [default: 2; sustained: 60]"
+        None, ge=0, le=86400, description="Minimum time of each launch, in seconds. [default: 2; sustained: 60]"
     )
     mode: Mode = Field(
-        "burst", description="burst: calls without a pause; paced: at a rate; sustained: for a long time."
+        "burst", description="burst: calls without a pause; paced: at a fixed rate; sustained: for a long time."
     )
-    rate: float = Field(10.0, ge=0.01, le=1000, description="Calls a second, for paced.")
+    rate: float = Field(10.0, ge=0.01, le=1000, description="Calls per second, for paced.")
     runtime: Runtime = Field(
-        "auto", description="What measures: the C++ runner, or Python; auto: the runner where it is built."
+        "auto", description="Runtime: the C++ runner or Python. auto: the runner if it is built, else Python."
     )
-    memory_launches: int = Field(3, ge=2, description="Process launches that measure memory alone.")
-    seed: int = Field(0, ge=0, description="Seed of the order of texts.")
+    memory_launches: int = Field(3, ge=2, description="Number of separate process launches that measure memory.")
+    seed: int = Field(0, ge=0, description="Seed for the order of the texts.")
 
     @property
     def pace(self) -> Pace:
-        """Of one launch."""
+        """The pace of one launch."""
         usual = SUSTAINED_SECONDS if self.mode == "sustained" else SECONDS
         seconds = usual if self.seconds is None else self.seconds
         return Pace(seconds, self.texts, self.rate if self.mode == "paced" else 0.0)
 
     def launch_seed(self, number: int) -> int:
-        """Every launch has an order of texts of its own."""
+        """The seed of one launch: every launch has its own order of texts."""
         return random.Random(f"{self.seed}-{number}").getrandbits(32)
 
 
@@ -76,7 +78,7 @@ def bench(
     progress: Progress = SILENT,
     device: Device | None = None,
 ) -> tuple[LatencyEvidence, MemoryEvidence]:
-    """Measures and writes `latency.json` and `memory.json`, with every sample.
+    """Measures latency and memory. Writes `latency.json` and `memory.json`, with every sample.
 
     Args:
         baseline: the FP32 teacher's payload; without it there is no speed-up.
@@ -128,7 +130,7 @@ def bench(
 
 
 def load_bench(folder: Path) -> tuple[LatencyEvidence, MemoryEvidence]:
-    """Reads what `bench` wrote."""
+    """Reads the evidence that `bench` wrote."""
     try:
         return (
             LatencyEvidence.model_validate_json((folder / LATENCY_FILE).read_bytes()),
@@ -137,12 +139,12 @@ def load_bench(folder: Path) -> tuple[LatencyEvidence, MemoryEvidence]:
     except ValidationError as error:
         raise PackageError(f"{folder}: damaged evidence ({error.errors()[0]['msg']})") from None
     except FileNotFoundError as error:
-        raise PackageError(f"{error.filename}: no such file", hint="Give a directory that bench wrote") from None
+        raise PackageError(f"{error.filename}: no such file", hint="Give a directory that `bench` wrote") from None
 
 
 @contextmanager
 def entered(device: Device | None, progress: Progress) -> Iterator[Device]:
-    """The open device that was given, or this machine for as long as it is needed."""
+    """Yields the given open device. Without one, opens this machine and closes it at the end."""
     if device is not None:
         yield device
         return
@@ -151,7 +153,7 @@ def entered(device: Device | None, progress: Progress) -> Iterator[Device]:
 
 
 def runtime_info(record: LaunchRecord) -> RuntimeInfo:
-    """What executed the graph in a launch."""
+    """The runtime that executed the graph in a launch."""
     name, _, version = record.engine.partition(" ")
     runner = f"edge-ptf-runner {record.runner}" if record.runner else ""
     return RuntimeInfo(name=name, version=version, threads=record.threads, runner=runner)

@@ -1,4 +1,4 @@
-"""One launch of the latency protocol on a device: by the C++ runner there, or in Python on this machine.
+"""One launch of the latency protocol: the C++ runner on the device, or Python on this machine.
 
 Both programs take the same arguments and write the same record (`docs/bench.schema.json`).
 """
@@ -35,9 +35,9 @@ from edge_ptf.runtime.turns import Pace
 
 LOCAL = "local"
 SLOWEST_CALL_S = 10.0
-"""Of the slowest model on the slowest device; what takes longer is taken for hanging."""
+"""Limit for one call of the slowest model on the slowest device. A longer call counts as hanging."""
 START_S = 300.0
-"""Loading both packages, warming up and writing the record on a slow device."""
+"""Time to load both packages, warm up and write the record on a slow device."""
 SOURCES = Path(__file__).resolve().parents[2]
 ERRORS: dict[int, type[EdgePtfError]] = {
     ExitCode.BAD_INPUT: PackageError,
@@ -50,10 +50,10 @@ Runtime: TypeAlias = Literal["auto", "python", "runner"]
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What each launch does."""
+    """The work of each launch."""
 
     texts: str
-    """Path on the device of a `texts_file`."""
+    """Path of a `texts_file` on the device."""
     pace: Pace
     mode: Mode = "burst"
     threads: int = 1
@@ -61,7 +61,7 @@ class Workload:
 
 @dataclass(slots=True)
 class Program:
-    """What measures on a device: `command` takes the arguments of `edge-ptf-runner bench`."""
+    """The program that measures on a device. `command` takes the arguments of `edge-ptf-runner bench`."""
 
     device: Device
     command: Sequence[str]
@@ -71,14 +71,14 @@ class Program:
     def launch(
         self, package: str, workload: Workload, seed: int, *, baseline: str | None = None, memory: bool = False
     ) -> LaunchRecord:
-        """One process that loads, warms up and measures.
+        """Starts one process that loads, warms up and measures.
 
         Args:
             package, baseline: paths on the device.
-            seed: of the order of the texts.
+            seed: seed for the order of the texts.
 
         Raises:
-            PackageError, VerificationError, EnvironmentFault: as the program says, or it ended before its time.
+            PackageError, VerificationError, EnvironmentFault: the program reported this error or ended too early.
         """
         pace, out = workload.pace, self.device.place(f"launch-{next(self._numbers)}.json")
         arguments = ["--texts", workload.texts, "--mode", workload.mode, "--threads", workload.threads]
@@ -92,20 +92,20 @@ class Program:
         _check(self.device, done)
         record = _parsed(self.device, self.device.get(out))
         if memory and not record.peak_memory_mb:
-            raise EnvironmentFault(f"{self.device.name}: the system does not tell how much memory a process needed")
+            raise EnvironmentFault(f"{self.device.name}: the system does not report how much memory a process needed")
         return record
 
 
 def program_for(device: Device, runtime: Runtime, payloads: Sequence[Payload]) -> Program:
-    """The C++ runner, or Python where that may be.
+    """Selects the C++ runner or Python.
 
     Args:
-        runtime: auto takes the runner where it is built and knows the packages' tokenizers, else Python; Python can
+        runtime: auto selects the runner if it is built and supports the packages' tokenizers, else Python. Python can
             only measure on this machine.
 
     Raises:
-        EnvironmentFault: no runner for the device.
-        BadInputError: the packages are for token ids only, or Python is asked for on another device.
+        EnvironmentFault: there is no runner for the device.
+        BadInputError: the packages only accept token ids, or Python is selected for another device.
     """
     here = device.name == LOCAL
     if runtime == "python" and not here:
@@ -123,7 +123,7 @@ def program_for(device: Device, runtime: Runtime, payloads: Sequence[Payload]) -
 
 
 def runner_files(machine: Machine, chosen: Path | None = None) -> dict[str, Path]:
-    """The runner's files for a machine; nothing where it is not built."""
+    """The runner's files for a machine; empty if the runner is not built for it."""
     try:
         return built_runner.find(machine.arch, android=machine.os.startswith("Android"), chosen=chosen)
     except EnvironmentFault:
@@ -131,7 +131,7 @@ def runner_files(machine: Machine, chosen: Path | None = None) -> dict[str, Path
 
 
 def runner_digest(runtime: Runtime, payloads: Sequence[Payload], device: Device | None) -> str | None:
-    """What a measurement's key holds of the runner that `program_for` would choose; None: Python measures.
+    """The digest of the runner that `program_for` would select, for the cache key; None if Python measures.
 
     Args:
         device: None for this machine.
@@ -145,10 +145,10 @@ def runner_digest(runtime: Runtime, payloads: Sequence[Payload], device: Device 
 
 
 def selftest(device: Device, payload: Payload) -> str:
-    """Answers the package's golden vectors on the device by the C++ runner; what the runner says of them.
+    """Answers the package's golden vectors on the device with the C++ runner. Returns the runner's report.
 
     Raises:
-        VerificationError: one is answered otherwise.
+        VerificationError: an answer differs from its golden vector.
     """
     done = device.run([device.runner(), "selftest", bring_package(device, payload)], timeout_s=START_S)
     _check(device, done)
@@ -156,17 +156,17 @@ def selftest(device: Device, payload: Payload) -> str:
 
 
 def bring_package(device: Device, payload: Payload) -> str:
-    """The package's path on the device."""
+    """Uploads the package. Returns its path on the device."""
     if payload.path.is_dir():
         if device.name != LOCAL:
-            raise BadInputError(f"{payload.path}: a directory", hint="Give the package file; only files are brought")
+            raise BadInputError(f"{payload.path}: a directory", hint="Give a package file instead")
         return str(payload.path.resolve())
     return device.put(payload.path)
 
 
 @contextmanager
 def texts_file(texts: Sequence[Text]) -> Iterator[Path]:
-    """A file of this machine with the texts as JSON lines, for as long as it is needed."""
+    """A temporary file on this machine with the texts as JSON lines."""
     rows = [{"text": text} if pair is None else {"text": text, "text_pair": pair} for text, pair in texts]
     with tempfile.TemporaryDirectory(prefix="edge-ptf-") as folder:
         file = Path(folder) / "texts.jsonl"
@@ -176,7 +176,7 @@ def texts_file(texts: Sequence[Text]) -> Iterator[Path]:
 
 def _ids_only(payload: Payload) -> str:
     why = payload.manifest.tokenizer.unsupported or "no tokenizer tables"
-    return f"{payload.path}: the runner answers token ids only ({why})"
+    return f"{payload.path}: the runner accepts token ids only ({why})"
 
 
 def _most_seconds(workload: Workload) -> float:
@@ -192,7 +192,7 @@ def _check(device: Device, done: Finished) -> None:
     last = said[-1].partition(": ")[2] if said and said[-1].startswith("edge-ptf") else "".join(said[-1:])
     if done.code == ExitCode.BAD_INPUT and "no such option" in last:
         raise EnvironmentFault(
-            f"{device.name}: the runner is another version than this edge-ptf ({last})", hint="Build it anew"
+            f"{device.name}: the runner has another version than this edge-ptf ({last})", hint="Build the runner again"
         )
     if done.code in ERRORS and last:
         raise ERRORS[done.code](f"{device.name}: {last}")
@@ -207,5 +207,5 @@ def _parsed(device: Device, content: bytes) -> LaunchRecord:
         place = ".".join(map(str, first["loc"]))
         raise EnvironmentFault(
             f"{device.name}: the record of a launch is damaged ({place}: {first['msg']})",
-            hint="Is the runner another version than this edge-ptf? Build it anew",
+            hint="The runner may have another version than this edge-ptf: build it again",
         ) from None

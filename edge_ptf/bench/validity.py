@@ -1,4 +1,6 @@
-"""Whether a latency measurement counts: judged here and nowhere else, from the facts that its launches recorded."""
+"""Decides whether a latency measurement counts, from the facts that its launches recorded. No other module does
+this.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +17,20 @@ from edge_ptf.runtime.record import LaunchRecord
 from edge_ptf.runtime.turns import BLOCK
 
 STEAL_LIMIT = 0.02
-"""Share of the machine's time."""
+"""Largest share of the machine's time that the host may take."""
 BACKGROUND_LIMIT = 0.25
-"""Processors that other programs kept busy."""
+"""Largest number of processors that other programs may keep busy."""
 FREQUENCY_LIMIT = 0.10
 THROTTLED_NOW, THROTTLED_SINCE_BOOT = 0xF, 0xF0000
 FULL_POWER = "MAXN"
 
 
 def judge(records: Sequence[LaunchRecord], machine: Machine) -> tuple[list[str], list[str]]:
-    """(flags, warnings): reasons why the figures do not count, and things that could matter.
+    """Returns (flags, warnings): reasons why the figures do not count, and conditions that may affect them.
 
     Args:
-        records: the launches of one measurement, in the order in which they were made.
-        machine: what they were made on.
+        records: the launches of one measurement, in the order in which they ran.
+        machine: the machine that ran them.
     """
     flags = ["emulated processor"] if machine.emulated or any(record.machine.emulated for record in records) else []
     flags += [*_throttling(records), *_slower_clock(records), *_other_mode(records), *_crowded(records, machine)]
@@ -58,7 +60,7 @@ def _throttling(records: Sequence[LaunchRecord]) -> Iterator[str]:
 
 
 def _slower_clock(records: Sequence[LaunchRecord]) -> Iterator[str]:
-    """A processor at work that becomes slower, within a launch or from one to another; idle ones may be slow."""
+    """A busy processor that becomes slower within a launch or between launches. Idle processors may be slow."""
     ends = [max(record.after.frequency_khz) for record in records if record.after.frequency_khz]
     pairs = [
         (max(record.before.frequency_khz), max(record.after.frequency_khz))
@@ -75,7 +77,7 @@ def _slower_clock(records: Sequence[LaunchRecord]) -> Iterator[str]:
 def _other_mode(records: Sequence[LaunchRecord]) -> Iterator[str]:
     modes = dict.fromkeys(moment.power_mode for moment in _moments(records))
     if len(modes) > 1:
-        yield f"power mode: it changed meanwhile ({', '.join(mode or 'unknown' for mode in modes)})"
+        yield f"power mode: it changed during the measurement ({', '.join(mode or 'unknown' for mode in modes)})"
 
 
 def _stolen(records: Sequence[LaunchRecord]) -> Iterator[str]:
@@ -104,7 +106,7 @@ def _busy(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
 
 
 def _crowded(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
-    """Where programs wait for a processor, long calls wait more often than short ones: the ratio errs too."""
+    """Programs wait for a processor. Long calls then wait more often than short ones, so the ratio is also wrong."""
     others = _others(records, machine)
     if others > max(BACKGROUND_LIMIT, _spare(records, machine)):
         needed = records[0].threads
@@ -112,12 +114,12 @@ def _crowded(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]
 
 
 def _spare(records: Sequence[LaunchRecord], machine: Machine) -> float:
-    """Cores that others may take and still leave the package its own."""
+    """Number of cores that other programs may use while the package still has all cores that it needs."""
     return machine.cores - records[0].threads + BACKGROUND_LIMIT
 
 
 def _others(records: Sequence[LaunchRecord], machine: Machine) -> float:
-    """Cores that other programs kept busy; 0 where that is not known."""
+    """Number of cores that other programs kept busy; 0 if unknown."""
     spent, idle, stolen = (_elapsed(records, name) for name in ("ticks", "idle_ticks", "stolen_ticks"))
     if spent is None or idle is None or stolen is None or spent <= 0:
         return 0.0
@@ -138,11 +140,11 @@ def _pace(records: Sequence[LaunchRecord]) -> Iterator[str]:
     for rate in {record.rate for record in records if record.rate}:
         slow = statistics.percentile([ms for record in records for ms in record.end_to_end_ms], 0.5)
         if slow > 1000 / rate:
-            yield f"calls took longer than {rate:g} a second permit: the rate was not kept"
+            yield f"calls took longer than {rate:g} per second allow: the rate was not reached"
 
 
 def _elapsed(records: Sequence[LaunchRecord], name: str) -> float | None:
-    """How much of a counter passed during the launches; None where a launch does not know."""
+    """The increase of a counter during the launches; None if a launch has no value for it."""
     pairs = [(getattr(record.before, name), getattr(record.after, name)) for record in records]
     if any(before is None or after is None for before, after in pairs):
         return None
@@ -150,7 +152,7 @@ def _elapsed(records: Sequence[LaunchRecord], name: str) -> float | None:
 
 
 def _ratio_drifts(records: Sequence[LaunchRecord]) -> bool:
-    """Whether the speed-up itself drifts: a slow phase that hits payload and baseline alike leaves it alone."""
+    """Whether the speed-up drifts. A slow phase that affects payload and baseline equally does not change it."""
     ratios = [
         list(block_medians(record.baseline.engine_ms) / block_medians(record.engine_ms))
         for record in records
@@ -160,7 +162,9 @@ def _ratio_drifts(records: Sequence[LaunchRecord]) -> bool:
 
 
 def block_medians(samples: Sequence[float]) -> NDArray[np.float64]:
-    """The median of each block of calls, in order; of two packages that took turns, item i is of the same moment."""
+    """The median of each block of calls, in order. For two packages that alternate, items i belong to the same
+    moment.
+    """
     count = len(samples) // BLOCK
     medians: NDArray[np.float64] = np.median(np.asarray(samples[: count * BLOCK]).reshape(count, BLOCK), axis=1)
     return medians

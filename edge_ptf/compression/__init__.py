@@ -1,4 +1,4 @@
-"""Making a checkpoint physically smaller: layers, attention heads, feed-forward neurons, vocabulary."""
+"""Makes a checkpoint physically smaller: fewer layers, attention heads, feed-forward neurons and subwords."""
 
 from __future__ import annotations
 

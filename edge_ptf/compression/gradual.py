@@ -1,4 +1,4 @@
-"""Cutting in several steps, so that a student is taught between them and never loses much at once."""
+"""Prunes in several steps. The student is trained between them, so that no single step loses much accuracy."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from edge_ptf.models import LayerShape
 
 
 class GradualConfig(StageConfig):
-    """Cutting in steps."""
+    """Options for pruning in steps."""
 
-    steps: int = Field(1, ge=1, le=9, description="Steps of the cut; after each but the last the student is taught.")
-    epochs: int = Field(2, ge=1, description="Epochs of that teaching, after each step but the last.")
+    steps: int = Field(1, ge=1, le=9, description="Pruning steps. The student is trained after each step but the last.")
+    epochs: int = Field(2, ge=1, description="Epochs of the training after each step but the last.")
 
 
 def in_steps(config: PruneConfig, shapes: Sequence[LayerShape], steps: int) -> list[PruneConfig]:
-    """The cut of `config` as so many cuts, each made on the result of the one before.
+    """Splits the pruning of `config` into `steps` steps. Each step prunes the result of the step before.
 
-    Widths of the layers that stay shrink evenly, and so does the number of the layers that go, first ones first; a
-    speed-up grows by the same factor each time. The vocabulary is cut at once, because what stays of it does not depend
-    on the model; the hidden states, whose cut touches everything, at last.
+    The widths of the layers that stay shrink evenly. The number of removed layers grows evenly, and the first layers go
+    first. A speed-up grows by the same factor in each step. The first step prunes the vocabulary, because the choice of
+    subwords does not depend on the model. The last step prunes the hidden size, because this affects every part.
 
     Args:
-        shapes: of the model before the first cut.
+        shapes: the layers of the model before the first step.
 
     Raises:
-        BadInputError: the wanted size does not fit the model.
+        BadInputError: the requested size does not fit the model.
     """
     if steps == 1:
         return [config]
@@ -56,7 +56,7 @@ def in_steps(config: PruneConfig, shapes: Sequence[LayerShape], steps: int) -> l
 
 
 def _between(before: LayerShape, after: LayerShape, share: float) -> LayerShape:
-    """So far on the way from one shape to the other, neurons in whole steps."""
+    """The shape at `share` (0 to 1) of the way from `before` to `after`, with neurons rounded to whole steps."""
     if share == 1:
         return after
     heads = round(before.num_heads + share * (after.num_heads - before.num_heads))
@@ -70,7 +70,7 @@ def _between(before: LayerShape, after: LayerShape, share: float) -> LayerShape:
 
 
 def _in_order(configs: list[PruneConfig]) -> list[PruneConfig]:
-    """The vocabulary in the first cut alone, the hidden states in the last."""
+    """Prunes the vocabulary in the first step only, and the hidden size in the last step only."""
     first, last = 0, len(configs) - 1
     return [
         config.replace(

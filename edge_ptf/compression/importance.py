@@ -1,4 +1,4 @@
-"""How much the loss depends on each attention head and feed-forward unit."""
+"""Computes how much the loss depends on each attention head and each feed-forward neuron."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ Gradients = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class LayerImportance:
-    """Scores of one layer's parts, larger matters more: `heads` [heads], `neurons` [neurons].
+    """Scores of one layer's parts, larger is more important: `heads` [heads], `neurons` [neurons].
 
-    Where the scores are Fisher information, the gradients they are made of are kept: [examples, heads] and
-    [examples, neurons].
+    If the scores are Fisher information, the object also has the gradients: [examples, heads] and [examples, neurons].
     """
 
     heads: NDArray[np.float64]
@@ -41,8 +40,8 @@ def fisher(
 ) -> list[LayerImportance]:
     """Diagonal Fisher information of the masks on heads and neurons (Kwon et al. 2022, eq. 7 and 8).
 
-    A mask of ones is laid on the input of each output projection; the score is the mean over examples of the squared
-    gradient of the loss with respect to it. Examples without a label do not count.
+    The input of each output projection is multiplied by a mask of ones. The score is the mean over examples of the
+    squared gradient of the loss with respect to the mask. Examples without a label do not count.
     """
     import torch
 
@@ -73,16 +72,18 @@ def fisher(
 def fisher_hidden(
     model: Any, head: Head, items: Sequence[Item], inputs: Sequence[str], pad: int, progress: Progress
 ) -> NDArray[np.float64]:
-    """Diagonal Fisher information of one mask on the hidden states, laid on them wherever they are written: [width].
+    """Diagonal Fisher information of one mask on the hidden dimensions, applied wherever they are written: [width].
 
-    As `fisher`, for the numbers that all layers share (Xia et al. 2022, "CoFi", learn such a mask).
+    Like `fisher`, but for the dimensions that all layers share (Xia et al. 2022, "CoFi", learn such a mask).
     """
     import torch
 
     places = [models.embedded(model)]
     places += [part.get(path) for part in models.parts(model) for path in part.family.norms]
     squares, counted = np.zeros(models.hidden_size(model)), 0
-    for tensors, count in _labelled_batches(model, head, items, inputs, pad, "Importance of hidden states", progress):
+    for tensors, count in _labelled_batches(
+        model, head, items, inputs, pad, "Importance of hidden dimensions", progress
+    ):
         mask = torch.ones(count, 1, len(squares), requires_grad=True)
         with ExitStack() as hooks:
             for place in places:
@@ -94,7 +95,7 @@ def fisher_hidden(
 
 
 def magnitude_hidden(model: Any) -> NDArray[np.float64]:
-    """Sum of squared weights that write each number of the hidden states, layer after layer: needs no data."""
+    """Sum over all layers of the squared weights that write each hidden dimension: [width]. Needs no data."""
     found = np.zeros(models.hidden_size(model))
     for part in models.parts(model):
         for path in (part.family.attention_output, part.family.feed_forward_output):
@@ -106,7 +107,7 @@ def magnitude_hidden(model: Any) -> NDArray[np.float64]:
 def _labelled_batches(
     model: Any, head: Head, items: Sequence[Item], inputs: Sequence[str], pad: int, title: str, progress: Progress
 ) -> Iterator[tuple[dict[str, Any], int]]:
-    """Batches of the examples that have a label, and how many are in each; meanwhile no weight has a gradient."""
+    """Yields batches of the labelled examples with their sizes. During the iteration, no weight needs a gradient."""
     labelled = [item for item in items if head.is_labelled(item.target)]
     progress.start(title, len(labelled))
     model.eval().requires_grad_(False)
@@ -120,7 +121,7 @@ def _labelled_batches(
 def _gradients(
     model: Any, head: Head, tensors: Mapping[str, Any], inputs: Sequence[str], masks: Sequence[Any]
 ) -> Sequence[Any]:
-    """Of the loss, summed over examples, by each mask; None where the loss does not depend on it."""
+    """Gradients of the loss, summed over examples, for each mask; None where the loss does not depend on the mask."""
     import torch
 
     with torch.enable_grad():
@@ -135,7 +136,7 @@ def _layer_importance(heads: Gradients, neurons: Gradients) -> LayerImportance:
 
 
 def magnitude(model: Any) -> list[LayerImportance]:
-    """Sum of squared weights that leave each head and unit: needs no data."""
+    """Sum of the squared output weights of each head and each neuron. Needs no data."""
     size, found = models.head_size(model), []
     for part in models.parts(model):
         heads = neurons = np.zeros(0)
@@ -151,9 +152,10 @@ def magnitude(model: Any) -> list[LayerImportance]:
 def strongest(scores: NDArray[np.float64], count: int, gradients: Gradients | None = None) -> list[int]:
     """Indexes of the `count` parts to keep, in increasing order.
 
-    Without gradients these have the largest scores; equal scores go to the lower index. With gradients, parts are then
-    exchanged one for one as long as that makes the loss of what is cut smaller: the mean square of the sum of its
-    gradients, in which parts that do the same or the opposite count together (Kwon et al. 2022, mask rearrangement).
+    Without gradients, these are the parts with the largest scores; of equal scores, the lower index stays. With
+    gradients, a second step exchanges kept and removed parts one for one, as long as the loss of the removed parts
+    falls. This loss is the mean square of the sum of their gradients, so parts with the same or the opposite effect
+    count together (Kwon et al. 2022, mask rearrangement).
     """
     order = np.argsort(-scores, kind="stable")
     pruned = np.zeros(len(scores), dtype=bool)
@@ -164,7 +166,7 @@ def strongest(scores: NDArray[np.float64], count: int, gradients: Gradients | No
 
 
 def _exchange(pruned: NDArray[np.bool_], gradients: NDArray[np.float64]) -> None:
-    """Steepest exchanges of a cut part for a kept one, in place; each makes the loss smaller, so it comes to an end."""
+    """Exchanges a removed part for a kept one, best exchange first, in place. It ends, as each lowers the loss."""
     fisher = gradients.T @ gradients / len(gradients)
     alone = np.diag(fisher)
     total = fisher[:, pruned].sum(axis=1)

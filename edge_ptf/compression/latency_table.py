@@ -1,8 +1,8 @@
-"""What each half of an encoder layer costs under ONNX Runtime, by heads and by feed-forward width.
+"""Latency of each half of an encoder layer under ONNX Runtime, by number of heads and by feed-forward width.
 
-A model's latency is a fixed part and the sum over layers of what attention and feed-forward cost, and in a large model
-something beyond that sum. The last layer has curves of its own: where a class is read from the first token, most of it
-serves that token alone.
+A model's latency has three parts: a fixed part, the sum of the attention and feed-forward latencies of its layers, and
+in a large model an excess over this sum. The last layer has its own curves: if the answer is read from the first token,
+most of the last layer computes this token only.
 """
 
 from __future__ import annotations
@@ -39,53 +39,59 @@ if TYPE_CHECKING:
 
 FILE = "latency_table.json"
 INNER = 3
-"""Like layers before the last one whose cost is measured together: a single one is lost in the noise."""
+"""Number of equal layers before the last one that are timed together: one alone is lost in the noise."""
 WIDTH_SHARES = (1 / 24, 1 / 12, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)
 LAST_SHARES = (1 / 6, 1 / 2, 1.0)
 SUBWORDS = 2_000
-"""Rows of the embedding table while measuring: a text reads a dozen of them, however long the table."""
+"""Rows of the embedding table during the measurement. A text reads about a dozen rows of a table of any length."""
 
 CROWDING = 4
-"""What a model takes beyond the sum of its parts falls with this power of the share of the sum that is left. Parts are
-timed in small graphs, whose weights stay in the processor's nearer caches; those of the whole do not. Fitted by eye to
-25 structures of the six-layer MiniLM: 12 % beyond the sum in all of it, 5 % in three quarters, nothing in a half."""
+"""Exponent of the excess: what the unpruned model takes beyond the sum of its parts, times (sum ÷ unpruned sum)⁴.
+
+The table times each part in a small graph, whose weights fit into the caches near the processor. The weights of a whole
+model do not fit. The exponent was fitted by eye to 25 structures of the six-layer MiniLM. The excess was 12 % for the
+whole model, 5 % for three quarters of it and 0 for half of it.
+"""
 
 MACS_PER_MS = 1e8
 HALF_LAYER_MS = 0.03
 FIXED_MS = 0.1
-"""The estimate: integer products, and all that is not a product. About what ONNX Runtime reaches on one core of an
-x86 server with VNNI; on another processor the proportions matter, not the milliseconds."""
+"""Constants of the estimate: the rate of integer matmuls, and the time of everything else.
+
+They are about what ONNX Runtime reaches on one core of an x86 server with VNNI. On another processor, only the
+proportions are useful, not the milliseconds.
+"""
 
 
 class LatencyTableConfig(StageConfig):
-    """How the cost of a layer's parts is found."""
+    """Options of the latency table."""
 
     source: Literal["auto", "measured", "estimated"] = Field(
         "auto",
-        description="Measure graphs on this machine, or reckon with operations and a fixed overhead; auto measures "
-        "where this machine is what the profile is for.",
+        description="measured: time graphs on this machine; estimated: count operations and add a fixed overhead; "
+        "auto: measured if this machine matches the profile, else estimated.",
     )
-    texts: int = Field(12, ge=1, description="Validation texts that are timed, short to long.")
-    rounds: int = Field(20, ge=3, description="Times every graph takes its turn.")
+    texts: int = Field(12, ge=1, description="Number of validation texts that are timed, from short to long.")
+    rounds: int = Field(20, ge=3, description="Number of times each graph is timed; the graphs alternate.")
     threads: Threads = 1
 
 
 class Curve(StrictModel):
-    """Milliseconds by width, first at width 0, the largest width last."""
+    """Milliseconds by width. The first width is 0, the last is the largest."""
 
     widths: tuple[int, ...]
     ms: tuple[float, ...]
 
     def at(self, widths: Any) -> NDArray[np.float64]:
-        """Milliseconds at some widths, linear between those that are known."""
+        """Milliseconds for the given widths, by linear interpolation between the known widths."""
         return np.asarray(np.interp(widths, self.widths, self.ms), dtype=np.float64)
 
 
 class LayerLatencies(StrictModel):
-    """What one layer costs: the sum of its halves."""
+    """The latency of one layer: the sum of its halves."""
 
-    attention: Curve = Field(description="By the number of heads.")
-    feed_forward: Curve = Field(description="By the number of feed-forward neurons.")
+    attention: Curve = Field(description="Latency by number of heads.")
+    feed_forward: Curve = Field(description="Latency by number of feed-forward neurons.")
 
     def of(self, shape: LayerShape) -> float:
         """Milliseconds of one layer."""
@@ -93,19 +99,21 @@ class LayerLatencies(StrictModel):
 
 
 class LatencyTable(StrictModel):
-    """The latency of any structure: `fixed_ms` and the costs of its layers, mean over texts of several lengths."""
+    """The latency of any structure: `fixed_ms` and the latencies of its layers, averaged over texts of several
+    lengths.
+    """
 
     schema_version: Literal[1] = 1
     source: Literal["measured", "estimated"]
     config: LatencyTableConfig
     quantize: QuantizeConfig
-    lengths: tuple[int, ...] = Field(description="Tokens of the texts.")
+    lengths: tuple[int, ...] = Field(description="Number of tokens of each text.")
     unpruned: tuple[LayerShape, ...]
-    fixed_ms: float = Field(description="Embeddings, head and the call itself.")
-    inner: LayerLatencies = Field(description="Every layer but the last.")
+    fixed_ms: float = Field(description="Latency of the embeddings, the head and the call.")
+    inner: LayerLatencies = Field(description="Latency of each layer but the last.")
     last: LayerLatencies
-    unpruned_ms: float = Field(description="The whole unpruned model, measured or estimated itself.")
-    full_precision_ms: float | None = Field(None, description="The same in FP32, measured beside it.")
+    unpruned_ms: float = Field(description="Latency of the whole unpruned model, measured or estimated as a whole.")
+    full_precision_ms: float | None = Field(None, description="Latency of the unpruned FP32 model.")
     machine: Machine
 
     def predict(self, layers: Sequence[LayerShape]) -> float:
@@ -113,11 +121,11 @@ class LatencyTable(StrictModel):
         return float(self.whole(self.sum_of(layers)))
 
     def sum_of(self, layers: Sequence[LayerShape]) -> float:
-        """Milliseconds of the parts of a model, each timed in a graph of its own."""
+        """Milliseconds: the sum of the parts of a model, each timed in a separate graph."""
         return self.fixed_ms + sum(self.inner.of(shape) for shape in layers[:-1]) + self.last.of(layers[-1])
 
     def whole(self, ms: Any) -> Any:
-        """Milliseconds of models whose parts sum up to `ms`."""
+        """Milliseconds of whole models whose parts sum up to `ms`."""
         parts = self.sum_of(self.unpruned)
         return ms + max(self.unpruned_ms - parts, 0.0) * (ms / parts) ** CROWDING
 
@@ -128,12 +136,12 @@ class LatencyTable(StrictModel):
 
     @property
     def unpruned_predicted_ms(self) -> float:
-        """The table's own figure for the unpruned model: budgets are shares of it."""
+        """The table's prediction for the unpruned model, in milliseconds. Latency budgets are shares of it."""
         return self.predict(self.unpruned)
 
 
 def settled(config: LatencyTableConfig, profile: Profile | None) -> LatencyTableConfig:
-    """With `auto` decided: measured where this machine is what the profile is for, or no profile is named."""
+    """Resolves `auto`: measured if this machine matches the profile or there is no profile, else estimated."""
     if config.source != "auto":
         return config
     elsewhere = profile is not None and mismatches(profile, this_machine())
@@ -148,12 +156,12 @@ def measure_latency_table(
     out: Path,
     progress: Progress = SILENT,
 ) -> LatencyTable:
-    """Writes `latency_table.json`: the costs of the layers of `checkpoint`'s model in the form `quantize` gives it.
+    """Writes `latency_table.json`: the layer latencies of `checkpoint`'s model in the form that `quantize` gives it.
 
-    The weights do not matter. Lengths are those of validation texts; their labels are not looked at.
+    The values of the weights do not matter. The texts come from validation; their labels are not used.
 
     Raises:
-        BadInputError: no layer has both heads and neurons, so there is nothing to measure widths of.
+        BadInputError: no layer has both heads and neurons, so there are no widths to measure.
         CheckpointError: the model's family cannot be pruned.
     """
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
@@ -171,11 +179,11 @@ def measure_latency_table(
 
 
 def open_latency_table(path: Path) -> LatencyTable:
-    """Reads what `measure_latency_table` wrote: the directory or the file itself.
+    """Reads what `measure_latency_table` wrote, from the directory or from the file.
 
     Raises:
-        ConfigError: it is no latency table.
-        BadInputError: there is none.
+        ConfigError: the file is not a latency table.
+        BadInputError: there is no such file.
     """
     import json
 
@@ -184,16 +192,18 @@ def open_latency_table(path: Path) -> LatencyTable:
         values = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInputError(
-            f"{file}: cannot be read ({error.strerror})", hint="Write one: edge-ptf latency-table"
+            f"{file}: cannot be read ({error.strerror})", hint="Create a table with: edge-ptf latency-table"
         ) from None
     except ValueError:
-        raise BadInputError(f"{file}: not a latency table", hint="Write one: edge-ptf latency-table") from None
+        raise BadInputError(
+            f"{file}: not a latency table", hint="Create a table with: edge-ptf latency-table"
+        ) from None
     return parse(LatencyTable, values, where=str(file))
 
 
 @dataclass(frozen=True, slots=True)
 class _Overrides:
-    """The structures that are timed, and the curves their times give."""
+    """The structures that are timed, and the curves from their times."""
 
     heads: tuple[int, ...]
     neurons: tuple[int, ...]
@@ -202,9 +212,9 @@ class _Overrides:
     inner: int
 
     def structures(self) -> Iterator[tuple[LayerShape, ...]]:
-        """First a single empty layer; then widths of a single layer; then those of layers before an anchor.
+        """Yields a single empty layer, then a single layer of each width, then layers of each width before an anchor.
 
-        The anchor has a head, so that all tokens are needed up to it.
+        The anchor is a last layer with a head. It needs all tokens, so the layers before it compute all tokens.
         """
         empty, anchor = LayerShape(num_heads=0, intermediate_size=0), LayerShape(num_heads=1, intermediate_size=0)
         yield (empty,)
@@ -221,7 +231,7 @@ class _Overrides:
         yield from (LayerShape(num_heads=0, intermediate_size=count) for count in neurons)
 
     def curves(self, ms: Sequence[float]) -> tuple[float, LayerLatencies, LayerLatencies]:
-        """Fixed cost, costs of a layer before the last, costs of the last; `ms` in the order of `structures`."""
+        """Fixed latency, curves of an inner layer, curves of the last layer. `ms` has the order of `structures`."""
         fixed, *times = ms
         count = len(self.few_heads) + len(self.few_neurons)
         last = _latency_table(0.0, [value - fixed for value in times[:count]], self.few_heads, self.few_neurons)
@@ -233,9 +243,9 @@ class _Overrides:
 
 
 def _latency_table(nothing: float, ms: Sequence[float], heads: Sequence[int], neurons: Sequence[int]) -> LayerLatencies:
-    """The curves of both halves; what an empty layer costs is shared among them.
+    """The curves of both halves. Each half gets a share of an empty layer's latency.
 
-    A wider half is never cheaper: where noise says so, both widths get what the wider one took or more.
+    A wider half never has a lower latency. Where noise makes it lower, both widths get the wider one's value or more.
     """
     empty, found = nothing / 2, []
     for widths, values in ((heads, ms[: len(heads)]), (neurons, ms[len(heads) :])):
@@ -245,7 +255,7 @@ def _latency_table(nothing: float, ms: Sequence[float], heads: Sequence[int], ne
 
 
 class GraphBuilder:
-    """Builds graphs of any structure with random weights, as they would ship."""
+    """Builds graphs of any structure with random weights, in the form of the final package."""
 
     def __init__(
         self,
@@ -263,8 +273,8 @@ class GraphBuilder:
         whole = [part.layer for part in parts if part.num_heads and part.intermediate_size]
         if not whole:
             raise BadInputError(
-                "no layer has both heads and feed-forward neurons: their cost cannot be measured",
-                hint="Give prune the wanted sizes instead of a speed-up",
+                "no layer has both heads and feed-forward neurons: layer latencies cannot be measured",
+                hint="Set the sizes of prune instead of a speed-up",
             )
         self.shapes, self.head = models.shapes(model), head
         self.inputs, self.max_length, self.quantize, self.config = inputs, max_length, quantize, config
@@ -280,7 +290,7 @@ class GraphBuilder:
         torch.manual_seed(0)
 
     def table(self, progress: Progress) -> LatencyTable:
-        """Times what is needed, and works out the curves."""
+        """Times the structures and computes the curves."""
         heads, neurons = (
             max(shape.num_heads for shape in self.shapes),
             max(shape.intermediate_size for shape in self.shapes),
@@ -319,7 +329,7 @@ class GraphBuilder:
         )
 
     def graph(self, structure: Sequence[LayerShape], quantize: QuantizeConfig) -> GraphSession:
-        """A graph with layers of these shapes and random weights, as it would ship."""
+        """A graph with layers of these shapes and random weights, in the form of the final package."""
         import onnx
 
         model = copy.deepcopy(self.small)
@@ -341,7 +351,7 @@ def _grid(largest: int, shares: Sequence[float]) -> tuple[int, ...]:
 def _estimated(
     model: Any, encodings: Sequence[Encoding], quantize: QuantizeConfig, config: LatencyTableConfig
 ) -> LatencyTable:
-    """Operations over a rate, and an overhead for each half of a layer (a roofline without its memory side)."""
+    """Operations divided by a rate, plus an overhead for each half layer (a roofline without its memory part)."""
     shapes, size = models.shapes(model), models.head_size(model)
     width = models.hidden_size(model)
     lengths = np.array([len(encoding.input_ids) for encoding in encodings], dtype=np.float64)

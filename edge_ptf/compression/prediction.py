@@ -1,4 +1,4 @@
-"""What a student of a given structure will need, before training: speed by the latency table, bytes by counting."""
+"""Predicts speed-up and size of a student before training: speed from the latency table, size by counting bytes."""
 
 from __future__ import annotations
 
@@ -17,26 +17,34 @@ from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer
 
 ASSUMED_INT8_SPEEDUP = 2.0
-"""FP32 time over INT8 time of the unpruned model where nothing was measured: what processors with integer products
-reach at least. The first trial that is measured corrects it."""
+"""Assumed FP32 time ÷ INT8 time of the unpruned model if it was not measured.
+
+Processors with integer matmuls reach at least this factor. The first measured trial corrects it.
+"""
 TABLE_BYTES = 40
-"""Of the tokenizer's tables and files for each subword."""
+"""Bytes of the tokenizer's tables and files for each subword."""
 FULL_BYTES = 4
 NUMBER_BYTES = {"int4": 0.5 + FULL_BYTES / BLOCK, "int8": 1.0, "fp16": 2.0, "fp32": 4.0}
-"""Of a number in the embedding table, by its form; INT8 has a scale for each row besides."""
+"""Bytes of one number in the embedding table, by its form. INT8 also has a scale for each row."""
 CALL = 0.005
-"""What a call takes beyond the table, as a share of the teacher's in FP32: the device's runner, and weights that have
-left the caches. Students of CLINC150 that were to be 10 to 20 times as fast took 0.008 to 0.023 ms longer than the sum
-of their parts, where the teacher took 3.2 ms."""
+"""Time of a call beyond the table, as a share of the FP32 teacher's time.
+
+Causes are the device's runner, and weights that are no longer in the caches. On CLINC150 the teacher took 3.2 ms.
+Students with targets of 10 to 20 times its speed took 0.008 to 0.023 ms longer than the sum of their parts.
+"""
 LEAST_NEURONS = 1 / 6
-"""No layer is made narrower than this share of the teacher's neurons: before that, whole layers go."""
+"""Smallest share of the teacher's neurons in a layer. Below it, whole layers are removed instead."""
 LEAST_NEURONS_OF_FEW_HEADS = 1 / 4
-"""The same where heads go first. On CLINC150 four layers of 6 heads and 416 neurons lost less than four of 8 and 256,
-and five of 4 and 352 less than five of 6 and 256; both were the quicker ones."""
+"""The same for students with fewer heads.
+
+On CLINC150, four layers of 6 heads and 416 neurons lost less accuracy than four layers of 8 heads and 256 neurons. Five
+layers of 4 heads and 352 neurons lost less than five of 6 heads and 256. In both cases the first structure was also
+faster.
+"""
 
 
 class Prediction(StrictModel):
-    """What is expected of a student's package."""
+    """The predicted speed-up and size of a student's package."""
 
     speedup: float
     size_mb: float
@@ -44,7 +52,7 @@ class Prediction(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a student's cost must keep; None does not matter."""
+    """Limits for a student's speed-up and size; None: no limit."""
 
     speedup: float | None = None
     """At least."""
@@ -52,17 +60,17 @@ class Limits:
     """At most."""
 
     def kept_by(self, found: Prediction) -> bool:
-        """Whether a prediction is within."""
+        """Whether a prediction is within the limits."""
         slow = self.speedup is not None and found.speedup < self.speedup
         large = self.size_mb is not None and found.size_mb > self.size_mb
         return not (slow or large)
 
 
 class Predictor:
-    """Predicts students of one teacher, in the form that the latency table is for.
+    """Predicts students of one teacher, in the form of the latency table (for example INT8).
 
-    `hidden` is the width of their hidden states, `cut` the same where it is not the teacher's, else None; `heads` are
-    the attention heads of each layer that `deepest` proposes.
+    `hidden` is the hidden size of the students. `pruned_hidden_size` is the same if it differs from the teacher's, else
+    None. `heads` is the number of attention heads of each layer that `deepest` proposes.
     """
 
     def __init__(
@@ -74,9 +82,9 @@ class Predictor:
         whole: Predictor | None = None,
     ) -> None:
         """Args:
-        costs: those of `teacher`'s parts.
-        config: says which token subwords stay.
-        whole: predicts students of the teacher's own width, where `teacher` stands for one of narrower hidden states.
+        latencies: the latency table of `teacher`'s parts.
+        config: selects the subwords that stay.
+        whole: the predictor for the real teacher's hidden size, if `teacher` is a copy with a smaller hidden size.
         """
         model, tokenizer = load_model(teacher), load_tokenizer(teacher.path)
         table = models.word_embeddings(model).weight
@@ -105,11 +113,11 @@ class Predictor:
         self._rest = numbers - layers - sum(self._biases(shape) for shape in self.shapes) - table.numel()
 
     def of(self, layers: Sequence[LayerShape], subwords: int | None = None) -> Prediction:
-        """Of a student with these layers.
+        """Predicts a student with these layers.
 
         Args:
-            subwords: of its vocabulary, where that is not what the configuration says; their bytes count, and texts are
-                taken to be as long as with the configuration's.
+            subwords: number of subwords, if it differs from the configuration's. It changes the predicted size only;
+                the texts keep the length that the configuration gives.
         """
         count = self.subwords if subwords is None else subwords
         weights = sum(self.weights(shape) for shape in layers) + self._rest
@@ -117,13 +125,13 @@ class Predictor:
         table = count * (self._row * NUMBER_BYTES[self.form] + scale + TABLE_BYTES)
         biases = sum(self._biases(shape) for shape in layers)
         size = self._weight_bytes * weights + table + self._rest_bytes * biases
-        ms = self.length * self.latencies.predict(layers) + CALL * self.full_ms  # time grows about as the tokens do
+        ms = self.length * self.latencies.predict(layers) + CALL * self.full_ms  # time is about proportional to tokens
         return Prediction(speedup=round(self.full_ms / ms, 3), size_mb=round(size / 1e6, 3))
 
     def smaller_tables(self) -> list[tuple[dict[str, dict[str, Any]], Predictor]]:
-        """Further forms of the embedding table, ever smaller: the options that make them, and what predicts with them.
+        """Smaller and smaller forms of the embedding table, each with the options that select it and its predictor.
 
-        First INT4, then also without the subwords that only the language uses.
+        The first is INT4. The second also removes the subwords that only the general language uses.
         """
         if self.form != "int8" or self.latencies.quantize.non_int8_dtype == "fp16":  # which knows no INT4
             return []
@@ -137,16 +145,16 @@ class Predictor:
         return found
 
     def of_heads(self, share: float) -> Predictor:
-        """One that proposes layers with this share of their attention heads, below 1."""
+        """A predictor that proposes layers with this share (below 1) of their attention heads."""
         fewer = copy(self)
         fewer.heads, fewer.least_neurons = max(round(share * self.heads), 1), LEAST_NEURONS_OF_FEW_HEADS
         return fewer
 
     def deepest(self, limits: Limits) -> tuple[LayerShape, ...] | None:
-        """The structure with the most layers within the limits, and of those the widest; None: there is none.
+        """The structure with the most layers within the limits, with the widest such layers; None if there is none.
 
-        Depth comes first because it is what a student of a small encoder misses most: on CLINC150 three layers of 512
-        and of 1,536 neurons lost the same, and four layers less than either.
+        Depth has priority, because a loss of depth reduces the accuracy of a small student most. On CLINC150, three
+        layers of 512 and of 1,536 neurons lost equally much, and four layers lost less than both.
         """
         most = max(shape.intermediate_size for shape in self.shapes)
         least = max(int(self.least_neurons * most), 1)
@@ -159,7 +167,7 @@ class Predictor:
         return None
 
     def reachable(self, limits: Limits) -> tuple[Limits, list[str]]:
-        """The limits that some structure keeps, and the names of those that none does."""
+        """The limits that at least one structure meets, and the names of those that no structure meets."""
         lost = []
         for name in ("size_mb", "speedup"):
             if getattr(limits, name) is not None and self.deepest(Limits(**{name: getattr(limits, name)})) is None:
@@ -171,9 +179,9 @@ class Predictor:
         return limits, lost
 
     def weights(self, shape: LayerShape) -> int:
-        """Numbers of a layer that INT8 makes a byte each: the weights of its products."""
+        """Number of weights of a layer that INT8 stores as one byte each: those of its linear ops."""
         return 4 * self.hidden * shape.num_heads * self._head + 2 * self.hidden * shape.intermediate_size
 
     def _biases(self, shape: LayerShape) -> int:
-        """Numbers that never become INT8: biases, LayerNorm."""
+        """Number of weights of a layer that never become INT8: biases and LayerNorm."""
         return 3 * shape.num_heads * self._head + shape.intermediate_size + 6 * self.hidden

@@ -1,4 +1,4 @@
-"""Cut a fine-tuned checkpoint down to a student: fewer layers, heads, feed-forward neurons and token subwords."""
+"""Prunes a fine-tuned checkpoint to a student: fewer layers, heads, feed-forward neurons and subwords."""
 
 from __future__ import annotations
 
@@ -43,53 +43,53 @@ from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import labelled_items
 
 SIZES = ("num_layers", "keep_layers", "num_heads", "intermediate_size", "hidden_size")
-"""The options that say the size themselves; `speedup` finds it instead."""
+"""The options that set the size directly. `speedup` computes the size instead."""
 NEURONS_STEP = 32
-"""Shares of feed-forward neurons and of hidden states are rounded to this: kernels work on blocks."""
+"""Shares of feed-forward neurons and of the hidden size are rounded to a multiple of this, as kernels use blocks."""
 
 
 class PruneConfig(StageConfig):
-    """The student's size. A count, or a share below 1 of what the teacher has; nothing is cut where it is unset."""
+    """The student's size: counts, or shares below 1 of the teacher's size. An unset option prunes nothing."""
 
     speedup: float | None = Field(
-        None, gt=1, description="Find the layers and widths that make it so many times as fast, in the same precision."
+        None, gt=1, description="Find the layers and widths that give this speed-up at the same precision."
     )
     num_layers: float | None = Field(
-        None, gt=0, description="Layers kept, a count or a share below 1, spread evenly; the last one always stays."
+        None, gt=0, description="Number or share of layers to keep, spread evenly; the last layer always stays."
     )
-    keep_layers: tuple[int, ...] | None = Field(None, description="These layers instead, from 0, such as 1,3,5.")
+    keep_layers: tuple[int, ...] | None = Field(None, description="Keep exactly these layers, from 0, such as 1,3,5.")
     num_heads: tuple[float, ...] | None = Field(
-        None, description="Attention heads kept, a count or a share: one for all layers, or one for each kept layer."
+        None, description="Number or share of attention heads to keep: one for all layers, or one for each kept layer."
     )
     intermediate_size: tuple[float, ...] | None = Field(
         None,
-        description="Feed-forward neurons kept, a count or a share: one for all layers, or one for each kept layer.",
+        description="Number or share of feed-forward neurons to keep: one for all layers, or one for each kept layer.",
     )
     hidden_size: float | None = Field(
-        None, gt=0, description="Hidden size kept, a count or a share; distill the student afterwards."
+        None, gt=0, description="Number or share of hidden dimensions to keep; distill the student afterwards."
     )
     importance: Literal["fisher", "magnitude"] = Field(
-        "fisher", description="Which heads, neurons and numbers of the hidden states matter."
+        "fisher", description="How to rate heads, neurons and hidden dimensions: Fisher information or magnitude."
     )
-    samples: int = Field(512, ge=1, description="Validation texts for the Fisher information.")
-    rearrange: bool = Field(True, description="Look at parts together when choosing them, not at each alone.")
+    samples: int = Field(512, ge=1, description="Number of validation texts for the Fisher information.")
+    rearrange: bool = Field(True, description="Choose parts by their joint effect, not each part alone.")
     refit: Literal["weights", "scales", "none"] = Field(
-        "weights", description="Fit what is left to the unpruned model: all output weights, or one factor a part."
+        "weights", description="Refit to the unpruned model: all output weights, or one factor for each part."
     )
-    refit_tokens: int = Field(32_768, ge=1, description="Tokens of training texts to fit to, at most.")
-    vocabulary: bool = Field(True, description="Drop subwords that the training texts do not use.")
-    vocabulary_min_count: int = Field(1, ge=1, description="Fewest uses in train and validation that keep a subword.")
+    refit_tokens: int = Field(32_768, ge=1, description="Maximum number of tokens of training texts for the refit.")
+    vocabulary: bool = Field(True, description="Remove subwords that the training texts do not use.")
+    vocabulary_min_count: int = Field(1, ge=1, description="Minimum uses in train and validation to keep a subword.")
     vocabulary_size: int | None = Field(
-        None, ge=1, description="Fill up with the language's frequent subwords until there are so many."
+        None, ge=1, description="Add the language's frequent subwords until the vocabulary has this size."
     )
     skip_unsupported: bool = Field(
-        False, description="Leave a model of a family that cannot be pruned as it is, instead of refusing it."
+        False, description="Keep a model as it is if its family cannot be pruned, instead of an error."
     )
 
     @field_validator("keep_layers", "num_heads", "intermediate_size", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        """A single number or '1,3,5' from the command line is a list too."""
+        """Converts a single number, or '1,3,5' from the command line, to a list."""
         if isinstance(value, str):
             return [part for part in value.replace(" ", "").split(",") if part]
         return [value] if isinstance(value, int | float) else value
@@ -98,7 +98,7 @@ class PruneConfig(StageConfig):
     def _one_way(self) -> PruneConfig:
         sizes = [name for name in SIZES if getattr(self, name) is not None]
         if self.speedup is not None and sizes:
-            raise ValueError(f"speedup finds the widths itself; leave out {', '.join(sizes)}")
+            raise ValueError(f"speedup computes the widths itself; remove {', '.join(sizes)}")
         return self
 
 
@@ -110,13 +110,13 @@ def prune(
     progress: Progress = SILENT,
     latencies: LatencyTable | None = None,
 ) -> Checkpoint:
-    """Writes a smaller model that works, or that `distill` then teaches.
+    """Writes a smaller model that can be used directly or trained with `distill`.
 
     Args:
-        costs: what each width costs on the device; needed where a speed-up is asked for.
+        latencies: the latency of each width on the device. Required for a speed-up.
 
     Raises:
-        BadInputError: the wanted size does not fit the model, or no structure is as quick as asked.
+        BadInputError: the requested size does not fit the model, or no structure is fast enough.
         CheckpointError: the model's family cannot be pruned.
     """
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
@@ -139,15 +139,15 @@ def prune(
 
 
 def spread_layers(count: int, kept: int) -> list[int]:
-    """`kept` of `count` layers, spread evenly, the last one among them: 3 of 6 are 1, 3, 5."""
+    """Selects `kept` of `count` layers, spread evenly and with the last one: 3 of 6 are 1, 3, 5."""
     return [round((index + 1) * count / kept) - 1 for index in range(kept)]
 
 
 def wanted_shapes(config: PruneConfig, shapes: Sequence[LayerShape]) -> dict[int, LayerShape]:
-    """The layers that stay, by their index, and how wide, where the configuration itself says the size.
+    """The layers that stay, by their index, with their shapes, if the configuration sets the size directly.
 
     Raises:
-        BadInputError: that does not fit the model.
+        BadInputError: the size does not fit the model.
     """
     kept = _kept_layers(config, len(shapes))
     heads = _widths("num_heads", config.num_heads, [shapes[layer].num_heads for layer in kept], step=1)
@@ -176,7 +176,7 @@ def _prune_structure(
     facts: dict[str, Any] = {}
     if config.speedup is not None:
         if latencies is None:
-            raise BadInputError("a speed-up needs the cost of each width", hint="Measure it: edge-ptf latency-table")
+            raise BadInputError("a speed-up needs a latency table", hint="Create a table with: edge-ptf latency-table")
         _check_latency_table(latencies, before)
         scores = _scores(model, tokenizer, checkpoint, data, config, progress)
         budget = latencies.unpruned_predicted_ms / config.speedup
@@ -215,7 +215,7 @@ def _prune_structure(
 
 
 def _check_latency_table(latencies: LatencyTable, shapes: Sequence[LayerShape]) -> None:
-    """A table says nothing about more layers, heads or neurons than it was measured for."""
+    """Checks the model's size: a table has no values for more layers, heads or neurons than it was measured for."""
     widest = LayerShape(
         num_heads=max(s.num_heads for s in latencies.unpruned),
         intermediate_size=max(s.intermediate_size for s in latencies.unpruned),
@@ -224,9 +224,9 @@ def _check_latency_table(latencies: LatencyTable, shapes: Sequence[LayerShape]) 
         s.num_heads > widest.num_heads or s.intermediate_size > widest.intermediate_size for s in shapes
     ):
         raise BadInputError(
-            f"the latency table is that of a model with {len(latencies.unpruned)} layers of at most "
-            f"{widest.num_heads} heads and {widest.intermediate_size} neurons; this one is larger",
-            hint="Measure this one: edge-ptf latency-table",
+            f"the latency table is for a model with {len(latencies.unpruned)} layers of at most "
+            f"{widest.num_heads} heads and {widest.intermediate_size} neurons; this model is larger",
+            hint="Create a table for this model with: edge-ptf latency-table",
         )
 
 
@@ -254,7 +254,7 @@ def _strongest(scores: LayerImportance, shape: LayerShape, rearrange: bool) -> t
 def _refit_items(
     tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig
 ) -> tuple[list[Item], bool]:
-    """Training texts spread over the split, and whether the answer is read from the first token alone."""
+    """Training texts from the whole split, and whether the answer is read from the first token only."""
     task = tasks.create(checkpoint.info.head)
     items = labelled_items(tokenizer, task, data.train, checkpoint.info.max_length)
     tokens = sum(len(item.encoding.input_ids) for item in items)
@@ -275,7 +275,7 @@ def _scored(
     """The head, the validation texts for the Fisher information, the names of the model's inputs, and the padding id.
 
     Raises:
-        BadInputError: there is no label to take it from.
+        BadInputError: no text has a label.
     """
     task = tasks.create(checkpoint.info.head)
     count = len(data.validation)
@@ -283,24 +283,26 @@ def _scored(
     items = labelled_items(tokenizer, task, [data.validation[place] for place in places], checkpoint.info.max_length)
     if not any(task.head.is_labelled(item.target) for item in items):
         raise BadInputError(
-            f"none of the {len(items)} validation texts that say what matters has a label of a class",
+            f"none of the {len(items)} validation texts for the importance has a label of a class",
             hint="Give more validation texts, raise prune.samples, or set prune.importance to magnitude",
         )
     return task.head, items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
 
 
 def kept_subwords(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> list[int]:
-    """The subwords that stay, by id, increasing.
+    """The ids of the subwords that stay, in increasing order.
 
     Args:
-        rows: of the model's embedding table.
+        rows: number of rows of the model's embedding table.
     """
     return _subwords_of(tokenizer, rows, (data.train, data.validation), config)
 
 
 def unseen_length(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> float:
-    """How many times as many tokens a text has once only the kept subwords are left, where the choice has not seen it:
-    that of train alone, over the texts of validation."""
+    """How many times as many tokens a text has after vocabulary pruning, for texts that the choice has not used.
+
+    The subwords are chosen from train only, and the texts are those of validation.
+    """
     if not config.vocabulary:
         return 1.0
     small = vocabulary.rewritten(tokenizer, _subwords_of(tokenizer, rows, (data.train,), config))
@@ -316,7 +318,7 @@ def _subwords_of(tokenizer: Any, rows: int, splits: Iterable[Sequence[Example]],
         tokenizer, [text for split in splits for example in split for text in _texts(example)]
     )
     kept = vocabulary.kept_ids(tokenizer, counts, config.vocabulary_min_count, config.vocabulary_size)
-    # RoBERTa counts positions from the padding id, so what stands before it stays too
+    # RoBERTa counts positions from the padding id, so the rows before it stay too
     return sorted({*range(int(tokenizer.pad_token_id) + 1), *(number for number in kept if number < rows)})
 
 
@@ -339,9 +341,9 @@ def _kept_layers(config: PruneConfig, count: int) -> list[int]:
     if config.keep_layers is not None:
         for layer in config.keep_layers:
             if not 0 <= layer < count:
-                raise BadInputError(f"keep_layers: there is no layer {layer}", hint=f"Layers: 0 to {count - 1}")
+                raise BadInputError(f"keep_layers: there is no layer {layer}", hint=f"Allowed: 0 to {count - 1}")
         if not config.keep_layers:
-            raise BadInputError("keep_layers: no layer is named", hint=f"Layers: 0 to {count - 1}")
+            raise BadInputError("keep_layers: the list is empty", hint=f"Allowed: 0 to {count - 1}")
         return sorted(set(config.keep_layers))
     if config.num_layers is None:
         return list(range(count))
@@ -360,12 +362,12 @@ def _widths(name: str, wanted: Sequence[float] | None, present: Sequence[int], s
 
 
 def _count(name: str, value: float, there: int, *, step: int = 1, least: int = 0) -> int:
-    """A count as it is; a share below 1 in whole steps, at least one and at most all there is."""
+    """Returns a count unchanged. Converts a share below 1 to whole steps, at least one and at most `there`."""
     if 0 < value < 1:
         return min(max(round(value * there / step), 1) * step, there)
     if value != int(value) or not least <= value <= there:
         raise BadInputError(
-            f"{name}: {value:g} cannot be kept, there are {there}",
+            f"{name}: cannot keep {value:g} of {there}",
             hint=f"Give a number from {least} to {there}, or a share below 1",
         )
     return int(value)

@@ -1,6 +1,7 @@
-"""Refits the output projections after pruning, so that each layer gives nearly the output that it gave before.
+"""Refits the output projections after pruning, so that each layer's output is close to its output before.
 
-No labels, no gradients, no epochs: each half of a layer is one linear least-squares problem over a few thousand texts.
+It needs no labels, no gradients and no epochs: each half of a layer is one linear least-squares problem over a few
+thousand texts.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from edge_ptf.training.trainer import by_length
 
 BATCH = 32
 RIDGE = 1e-2
-"""Pull towards the weights as they were, relative to the mean square of what enters the projection."""
+"""Ridge penalty towards the original weights, relative to the mean square of the projection's inputs."""
 ROUNDING = 1e-6
-"""A squared error of this share is the rounding of the FP16 in which targets are kept: nothing is missing."""
+"""Targets are stored in FP16. A squared error of this share is their rounding error and counts as zero."""
 HELD_OUT = 10
-"""One token of so many says whether what is fitted to the others holds for it, before all are fitted to."""
+"""One of this many tokens is held out. These tokens show whether a fit generalizes, before the fit of all tokens."""
 LARGEST_SCALE = 10.0
-"""A layer whose scales would change by more is left as it is: its problem is ill-conditioned (Kwon et al. 2022)."""
+"""A layer with a larger change of its scales stays unchanged: its problem is ill-conditioned (Kwon et al. 2022)."""
 
 Half = Literal["attention", "feed_forward"]
 HALVES: tuple[Half, ...] = ("attention", "feed_forward")
@@ -36,14 +37,14 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """Texts to fit on, and how a model reads them."""
+    """The texts for the fit, and the model's inputs."""
 
     items: Sequence[Item]
     inputs: Sequence[str]
     pad: int
 
     def batches(self) -> Iterator[tuple[dict[str, Any], Any]]:
-        """The model's inputs and the mask of real tokens [batch, length]."""
+        """Yields the model's inputs and the mask of real tokens [batch, length]."""
         for batch in by_length(self.items, BATCH):
             texts = [self.items[index] for index in batch]
             tensors = pad_inputs(texts, ("input_ids", "attention_mask", *self.inputs), self.pad)
@@ -61,20 +62,22 @@ def reconstruct(
     first_token: bool,
     progress: Progress,
 ) -> list[float]:
-    """Fits the output projections of a cut model, in place, first layer first.
+    """Refits the output projections of a pruned model in place, from the first layer to the last.
 
-    Each half of a layer adds its output to what came in, and a LayerNorm follows. The sum before it is fitted to the
-    teacher's in the least-squares sense, given what the student, fitted so far, computes up to there: errors of earlier
-    layers are corrected too. "weights" refits every weight of the projection, "scales" one factor for each head and
-    unit (mask tuning of Kwon et al. 2022, folded into the weights); both refit the bias. Where too few tokens are there
-    for it, so that the error of some held out does not fall, the bias alone is refitted, or nothing.
+    Each half of a layer adds its output to its input, and a LayerNorm follows. The sum before the LayerNorm is fitted
+    to the teacher's sum (least squares). Its input is that of the student with all layers before it refitted, so the
+    fit also corrects errors of earlier layers.
+
+    "weights" refits every weight of the projection. "scales" refits one factor for each head and neuron (mask tuning of
+    Kwon et al. 2022, folded into the weights). Both refit the bias. If there are too few tokens, so that the error of
+    held-out tokens does not fall, only the bias is refitted, or nothing.
 
     Args:
-        origins: for each layer of the student the teacher's layer it was cut from.
-        first_token: the answer is read from the first token, so the last layer is fitted there alone.
+        origins: for each layer of the student, the index of its layer in the teacher.
+        first_token: the answer is read from the first token, so the last layer is fitted for this token only.
 
     Returns:
-        For each half of each layer, the share of the squared error that is left of tokens held out.
+        For each half of each layer, the remaining share of the squared error on held-out tokens.
     """
     texts = _Texts(items, inputs, pad)
     wanted = models.parts(teacher)
@@ -91,7 +94,7 @@ def reconstruct(
 
 
 class _Targets:
-    """The teacher's sums before each LayerNorm over the tokens that are fitted, FP16: [tokens, width] a batch."""
+    """The teacher's sums before each LayerNorm for the fitted tokens, FP16: [tokens, width] per batch."""
 
     def __init__(
         self, teacher: Any, parts: Sequence[LayerParts], texts: _Texts, first_token: bool, progress: Progress
@@ -129,13 +132,13 @@ def _keeping(found: list[Any], tokens: Any) -> Any:
 
 
 class _EnoughError(Exception):
-    """The forward pass has come as far as it is needed."""
+    """Stops the forward pass: all needed values are captured."""
 
 
 def _refit(
     model: Any, part: LayerParts, half: Half, form: str, texts: _Texts, targets: Sequence[Any], first_only: bool
 ) -> float:
-    """Fits one output projection; returns the share of the squared error that is left of tokens held out."""
+    """Refits one output projection. Returns the remaining share of the squared error on held-out tokens."""
     import torch
 
     output = part.get(part.family.attention_output if half == "attention" else part.family.feed_forward_output)
@@ -187,48 +190,48 @@ def _refit(
 
 @dataclass(slots=True)
 class _Sums:
-    """What a least-squares problem needs to know of its tokens."""
+    """The sums over tokens that define a least-squares problem."""
 
     squares: Matrix
-    """The projection's inputs with a one appended, times themselves: [width + 1, width + 1]."""
+    """X^T X [width + 1, width + 1], where X are the projection's inputs with a 1 appended."""
     linear_ops: Matrix
-    """The same times what is missing in the sum: [width + 1, out]."""
+    """X^T E [width + 1, out], where E is the error of the sum before the LayerNorm."""
     error: float = 0.0
-    """What is missing, squared."""
+    """The squared error, summed."""
 
     @classmethod
     def empty(cls, width: int, out: int) -> _Sums:
         return cls(np.zeros((width, width)), np.zeros((width, out)))
 
     def add(self, rows: Any, missing: Any) -> None:
-        """Counts tokens in: rows [tokens, width + 1] and what is missing [tokens, out]."""
+        """Adds tokens: rows [tokens, width + 1] and their errors [tokens, out]."""
         self.squares += (rows.T @ rows).double().numpy()
         self.linear_ops += (rows.T @ missing).double().numpy()
         self.error += float(missing.double().square().sum())
 
     def joined(self, other: _Sums) -> _Sums:
-        """Of the tokens of both."""
+        """The sums over the tokens of both."""
         return _Sums(self.squares + other.squares, self.linear_ops + other.linear_ops, self.error + other.error)
 
     def gained(self, change: Matrix) -> float:
-        """By how much the squared error falls."""
+        """The decrease of the squared error."""
         return 2 * float((change * self.linear_ops).sum()) - float((change * (self.squares @ change)).sum())
 
 
 def _bias_alone(sums: _Sums) -> Matrix:
-    """What is added where the weights stay as they are, [width + 1, out]."""
+    """The change [width + 1, out] if only the bias changes."""
     change = np.zeros_like(sums.linear_ops)
     change[-1] = sums.linear_ops[-1] / sums.squares[-1, -1]
     return change
 
 
 def _changes(squares: Matrix, correlations: Matrix, output: Any, group: int) -> Matrix | None:
-    """What is added to weight (transposed) and bias, [width + 1, out].
+    """The change of the weight (transposed) and the bias, [width + 1, out].
 
     Args:
-        squares: the projection's inputs with a one appended, times themselves.
-        products: the same times what is missing in the sum.
-        group: one scale for so many inputs; 0: every weight is free.
+        squares: X^T X, where X are the projection's inputs with a 1 appended.
+        correlations: X^T E, where E is the error of the sum.
+        group: number of inputs that share one scale; 0: every weight is free.
     """
     from scipy.linalg import solve
 
@@ -239,7 +242,7 @@ def _changes(squares: Matrix, correlations: Matrix, output: Any, group: int) -> 
             squares + pull * np.eye(width + 1) * ([1.0] * width + [0.0]), correlations, assume_a="pos"
         )
         return found
-    # the unknowns are changes of scales, and the bias: the bias is eliminated first
+    # the unknowns are the changes of the scales and the bias; the bias is eliminated first
     weight = output.weight.detach().double().numpy().T
     count, means, missing = squares[-1, -1], squares[-1, :-1], correlations[-1]
     centred = squares[:-1, :-1] - np.outer(means, means) / count
@@ -263,7 +266,7 @@ def _stopping(found: list[Any]) -> Any:
 
 
 def _tokens(mask: Any, first_only: bool) -> Any:
-    """The tokens that are fitted, as a mask [batch, length]."""
+    """The tokens for the fit, as a mask [batch, length]."""
     if not first_only:
         return mask
     import torch

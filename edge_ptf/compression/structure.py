@@ -1,4 +1,4 @@
-"""The structure of least estimated loss that meets a latency: which layers stay, with how many heads and neurons."""
+"""Finds the structure with the least estimated loss within a latency: which layers stay, with which widths."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from edge_ptf.errors import BadInputError
 from edge_ptf.models import LayerShape
 
 STEPS = 4_000
-"""Into how many parts the latency budget is cut; each layer's cost is rounded up to one, so the budget holds."""
+"""Number of steps of the latency budget. Each layer's latency is rounded up to a step, so the budget is met."""
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """Which layers stay and how wide, with what is expected of it."""
+    """The layers that stay, their widths, and the predicted loss and latency."""
 
     kept: tuple[int, ...]
-    """Their indexes, increasing; the last layer is always among them."""
+    """Indexes of the layers in increasing order. The last layer is always included."""
     layers: tuple[LayerShape, ...]
     """Their widths."""
     loss: float
@@ -32,18 +32,18 @@ class Structure:
 def best_structure(
     importance: Sequence[LayerImportance], latencies: LatencyTable, budget_ms: float, neurons_step: int
 ) -> Structure:
-    """Minimises the sum of the importance of what is cut, at a predicted latency of at most `budget_ms`.
+    """Minimizes the summed importance of the removed parts, at a predicted latency of at most `budget_ms`.
 
-    The loss from pruning a set of heads or neurons is estimated by the sum of their scores (Kwon et al. 2022, eq. 8);
-    cost and loss are then sums over layers. The best width for each layer is a multiple-choice knapsack, solved exactly
-    by dynamic programming over the budget. A layer before the last that keeps nothing goes whole, with its
-    LayerNorms, and costs nothing.
+    The loss from pruning a set of heads or neurons is estimated by the sum of their scores (Kwon et al. 2022, eq. 8).
+    Latency and loss are then sums over layers. The best width of each layer is a multiple-choice knapsack problem;
+    dynamic programming over the budget solves it exactly. A layer before the last that keeps no parts is removed with
+    its LayerNorms, and then has no latency.
 
     Args:
         neurons_step: feed-forward widths are multiples of it.
 
     Raises:
-        BadInputError: not even a model without heads and neurons is as quick.
+        BadInputError: even a model without heads and neurons is too slow.
     """
     *inner, last = importance
     choices = [_layer_choices(scores, latencies.inner, neurons_step, removable=True) for scores in inner]
@@ -52,8 +52,8 @@ def best_structure(
     if quickest > budget_ms:
         most = latencies.unpruned_predicted_ms / quickest
         raise BadInputError(
-            f"no structure takes {budget_ms:.3f} ms: without any heads and neurons it would be {quickest:.3f} ms",
-            hint=f"Ask for a speed-up below {most:.1f}",
+            f"no structure takes {budget_ms:.3f} ms: even without heads and neurons it would take {quickest:.3f} ms",
+            hint=f"Set a speed-up below {most:.1f}",
         )
     step = (latencies.sum_within(budget_ms) - latencies.fixed_ms) / STEPS
     loss, taken = np.zeros(STEPS + 1), []
@@ -80,7 +80,7 @@ def best_structure(
 @dataclass(frozen=True, slots=True)
 class _Choices:
     shapes: list[LayerShape | None]
-    """None: the layer goes."""
+    """None: the layer is removed."""
     loss: NDArray[np.float64]
     ms: NDArray[np.float64]
 
@@ -88,7 +88,7 @@ class _Choices:
 def _layer_choices(
     scores: LayerImportance, latencies: LayerLatencies, neurons_step: int, *, removable: bool
 ) -> _Choices:
-    """Every pair of widths that no quicker pair of the same loss beats; and, where it may go, no layer at all."""
+    """All pairs of widths, without pairs that a faster pair of the same loss beats; also no layer, if `removable`."""
     heads = np.arange(len(scores.heads) + 1)
     neurons = np.array(sorted({*range(0, len(scores.neurons), neurons_step), len(scores.neurons)}))
     lost = [_pruning_loss(values)[widths] for values, widths in ((scores.heads, heads), (scores.neurons, neurons))]
@@ -108,6 +108,6 @@ def _layer_choices(
 
 
 def _pruning_loss(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[width + 1]: the sum of all scores but the largest `width`."""
+    """[width + 1]: for each width, the sum of all scores but the `width` largest."""
     weakest = np.concatenate([[0.0], np.cumsum(np.sort(scores))])
     return weakest[::-1].copy()

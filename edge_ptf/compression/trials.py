@@ -1,4 +1,4 @@
-"""What a search leaves behind: every trial with its overrides, its cost and its outcome, and which one won."""
+"""The record of a search: every trial with its overrides, its duration and its result, and the winner."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from edge_ptf.package.evidence import Status, TargetVerdict
 
 RECORD = "search.json"
 LIKELY = 0.8
-"""How often `test` is expected to prove a drop that counts as met on `validation`."""
+"""A drop counts as met on `validation` if `test` is expected to prove it with this probability."""
 
 
 class Trial(StrictModel):
-    """What was tried, what it cost and what came out."""
+    """One trial: its options, its duration and its result."""
 
     name: str
-    why: str = Field(description="Why this was tried.")
+    why: str = Field(description="Why the search made this trial.")
     overrides: dict[str, dict[str, Any]] = Field(description="Options that differ from the recipe's, by section.")
     state: Literal["finished", "stopped"]
-    reason: str = Field("", description="Why it was stopped.")
+    reason: str = Field("", description="Why the trial was stopped.")
     predicted: Prediction
-    history: tuple[float, ...] = Field((), description="Validation score after each epoch; a share in percent.")
-    target_verdicts: tuple[TargetVerdict, ...] = Field((), description="The targets, accuracy judged on validation.")
+    history: tuple[float, ...] = Field((), description="Validation score after each epoch; shares in percent.")
+    target_verdicts: tuple[TargetVerdict, ...] = Field((), description="The targets; accuracy is judged on validation.")
     short: dict[str, float] = Field(
-        default_factory=dict, description="Targets that are not met, and by what share of the limit."
+        default_factory=dict, description="Targets that are not met, and the missing share of the limit."
     )
-    metrics: dict[str, float] = Field(default_factory=dict, description="On validation; shares in percent.")
+    metrics: dict[str, float] = Field(default_factory=dict, description="Metrics on validation; shares in percent.")
     drops: dict[str, float] = Field(default_factory=dict, description="How much worse than the teacher on validation.")
-    speedup: float | None = Field(None, description="Measured, over the FP32 teacher.")
+    speedup: float | None = Field(None, description="Measured speed-up over the FP32 teacher.")
     size_mb: float | None = None
-    seconds: float = Field(description="That making it takes, whichever run did the work.")
+    seconds: float = Field(description="Duration of the trial's work, including work of earlier runs.")
 
     @property
     def met(self) -> bool:
-        """Whether every target that can be judged here is met, as far as validation can say."""
+        """Whether validation and this machine show every target that they can judge as met."""
         return self.state == "finished" and not self.short
 
     def misses(self, *targets: str) -> bool:
@@ -51,14 +51,14 @@ class Trial(StrictModel):
 
 
 class Search(StrictModel):
-    """All trials, and the one that won."""
+    """All trials, and the winner."""
 
     schema_version: Literal[1] = 1
     trials: tuple[Trial, ...]
     winner: str | None
-    conclusion: str = Field(description="Why the winner won and why it stopped there.")
-    unreachable: tuple[str, ...] = Field((), description="Limits that no structure is predicted to keep.")
-    seconds: float = Field(description="That all trials took, whichever runs did the work.")
+    conclusion: str = Field(description="Why the winner won and why the search stopped.")
+    unreachable: tuple[str, ...] = Field((), description="Limits that no structure is predicted to meet.")
+    seconds: float = Field(description="Duration of all trials' work, including work of earlier runs.")
 
     @property
     def winning(self) -> Trial | None:
@@ -73,7 +73,7 @@ class Search(StrictModel):
 
 
 def best(trials: Iterable[Trial]) -> Trial | None:
-    """The trial that is short of the fewest targets, then the nearest; of those that meet all the most accurate."""
+    """The trial that misses the fewest targets, then the nearest to them. If several miss none, the most accurate."""
     finished = [trial for trial in trials if trial.state == "finished"]
     return min(
         finished,
@@ -83,7 +83,7 @@ def best(trials: Iterable[Trial]) -> Trial | None:
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:
-    """The finished trials that no other one beats in drop, speed and size at once."""
+    """The finished trials that no other trial beats in drop, speed and size at the same time."""
     done = [trial for trial in trials if trial.state == "finished"]
 
     def beaten(one: Trial, other: Trial) -> bool:
@@ -98,30 +98,30 @@ def front(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def drop_of(trial: Trial) -> float:
-    """How much worse than the teacher by the first metric."""
+    """How much worse than the teacher the trial is by the first metric."""
     return next(iter(trial.drops.values()), 0.0)
 
 
 def conclude(trials: Sequence[Trial], why_stopped: str) -> str:
-    """A sentence about the winner."""
+    """Returns a sentence about the winner."""
     winner = best(trials)
     if winner is None:
-        return f"no trial was finished; {why_stopped}"
+        return f"no trial finished; {why_stopped}"
     if winner.met:
         return f"{winner.name} meets every target that validation and this machine can judge; {why_stopped}"
     open_ones = [item.title for item in winner.target_verdicts if item.target in winner.short]
-    return f"{winner.name} comes nearest; open: {', '.join(open_ones)}; {why_stopped}"
+    return f"{winner.name} is nearest to the targets; not met: {', '.join(open_ones)}; {why_stopped}"
 
 
 def shortfall(target_verdict: TargetVerdict, larger: float, confidence: float = 0.95) -> float:
-    """How far a target is from being proven, as a share of its limit; 0: it is met, or cannot be judged here.
+    """The missing part of a target, as a share of its limit; 0 if it is met or cannot be judged here.
 
-    An accuracy counts as met where `test` can be expected to prove it in `LIKELY` of all cases. A drop on `test`
-    differs from that on `validation` by the noise of both, and its bound lies above it by the noise of `test`.
+    An accuracy counts as met if `test` is expected to prove it in `LIKELY` of all cases. The drop on `test` differs
+    from the drop on `validation` by the noise of both splits, and its bound lies above it by the noise of `test`.
 
     Args:
-        larger: an accuracy's bound lies so many times as far from its value on `test` as on `validation`.
-        confidence: of the bounds.
+        larger: how many times as far from the value an accuracy's bound lies on `test` as on `validation`.
+        confidence: confidence of the bounds.
     """
     value, bound, limit = target_verdict.value, target_verdict.bound, target_verdict.limit
     if value is None:

@@ -1,4 +1,4 @@
-"""A smaller vocabulary: the tokenizer's files rewritten, texts that were counted cut exactly as before."""
+"""Makes the vocabulary smaller by rewriting the tokenizer's files. The counted texts are tokenized as before."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ def count_subwords(tokenizer: Any, texts: Iterable[str]) -> Counter[int]:
 
 
 def kept_ids(tokenizer: Any, counts: Mapping[int, int], min_count: int, size: int | None) -> list[int]:
-    """The ids that stay, in increasing order.
+    """The ids of the subwords that stay, in increasing order:
 
-    These are special and added tokens, every subword of a single character with its `##` form (one missing letter would
-    make whole words unknown), what the texts use at least `min_count` times with all that merges need to build it, and
-    then subwords from the top of the vocabulary, where the frequent ones stand, until there are `size`.
+    - special and added tokens
+    - every subword of a single character, also with `##` (without one letter, whole words would become unknown)
+    - subwords that the texts use at least `min_count` times, and all subwords that merges need to build them
+    - frequent subwords, from the top of the vocabulary, until there are `size`
     """
     document = json.loads(tokenizer.backend_tokenizer.to_str())
     model = document["model"]
@@ -38,7 +39,7 @@ def kept_ids(tokenizer: Any, counts: Mapping[int, int], min_count: int, size: in
     kept = set(tokenizer.all_special_ids) | {item["id"] for item in document["added_tokens"]}
     kept |= {number for number, subword in subwords.items() if _is_elementary(subword, model)}
     kept |= {number for number, count in counts.items() if count >= min_count}
-    if model["type"] == "Unigram":  # what an unknown character costs is counted from the least likely subword
+    if model["type"] == "Unigram":  # the score of an unknown character depends on the least likely subword
         kept.add(min(subwords, key=lambda number: model["vocab"][number][1]))
     kept = _closed(sources, kept)
     for number in sorted(subwords):
@@ -50,10 +51,10 @@ def kept_ids(tokenizer: Any, counts: Mapping[int, int], min_count: int, size: in
 
 
 def rewritten(tokenizer: Any, kept: Sequence[int]) -> Any:
-    """The same tokenizer over the kept subwords, numbered anew in the old order.
+    """The same tokenizer with the kept subwords only. Ids are renumbered in the old order.
 
     Raises:
-        CheckpointError: a kind of tokenizer whose vocabulary cannot be cut.
+        CheckpointError: the vocabulary of this kind of tokenizer cannot be pruned.
     """
     numbers = {old: new for new, old in enumerate(kept)}
     with tempfile.TemporaryDirectory() as name:
@@ -62,12 +63,12 @@ def rewritten(tokenizer: Any, kept: Sequence[int]) -> Any:
         _rewrite(folder / "tokenizer.json", lambda document: _pruned(document, numbers))
         _rewrite(folder / "tokenizer_config.json", lambda document: _pruned_config(document, numbers))
         for old in ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model"):
-            (folder / old).unlink(missing_ok=True)  # tokenizer.json says all of it
+            (folder / old).unlink(missing_ok=True)  # tokenizer.json contains all of it
         return load_tokenizer(folder)
 
 
 def differences(before: Any, after: Any, texts: Sequence[str]) -> dict[str, float]:
-    """What the cut does to texts: [UNK] per thousand tokens and mean length, before and after."""
+    """The effect of vocabulary pruning on texts: [UNK] per thousand tokens and mean length, before and after."""
 
     def look(tokenizer: Any) -> tuple[float, float]:
         rows = tokenizer(list(texts), add_special_tokens=False)["input_ids"]
@@ -85,18 +86,18 @@ def differences(before: Any, after: Any, texts: Sequence[str]) -> dict[str, floa
 
 
 def _subwords(model: Mapping[str, Any]) -> dict[int, str]:
-    """The subwords by id; ids of added tokens may be missing."""
+    """The subwords by id. Ids of added tokens may be missing."""
     if model["type"] == "Unigram":
         return {number: subword for number, (subword, _) in enumerate(model["vocab"])}
     if model["type"] in ("WordPiece", "BPE"):
         return {number: subword for subword, number in model["vocab"].items()}
     raise CheckpointError(
-        f"the vocabulary of a {model['type']} tokenizer cannot be cut", hint="Set prune.vocabulary to false"
+        f"the vocabulary of a {model['type']} tokenizer cannot be pruned", hint="Set prune.vocabulary to false"
     )
 
 
 def _is_elementary(subword: str, model: Mapping[str, Any]) -> bool:
-    """Whether a subword is a single character, with or without the mark of its place, or stands for a single byte."""
+    """Whether a subword is a single character, with or without a position mark (`##`, `▁`), or a single byte."""
     return len(subword.removeprefix(SUFFIX).removeprefix("▁")) <= 1 or bool(
         model.get("byte_fallback") and BYTE.fullmatch(subword)
     )
@@ -112,7 +113,7 @@ def _merges(model: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _sources(model: Mapping[str, Any]) -> dict[int, set[int]]:
-    """The subwords that byte-pair merges build a subword from."""
+    """For each subword, the subwords from which byte-pair merges build it."""
     found: dict[int, set[int]] = {}
     for left, right, result in _merges(model):
         found.setdefault(model["vocab"][result], set()).update((model["vocab"][left], model["vocab"][right]))
@@ -120,7 +121,7 @@ def _sources(model: Mapping[str, Any]) -> dict[int, set[int]]:
 
 
 def _closed(sources: Mapping[int, set[int]], kept: Iterable[int]) -> set[int]:
-    """`kept` with every subword that byte-pair merges pass through on the way to a kept one."""
+    """`kept` and every subword that byte-pair merges need to build a kept one."""
     closed = set(kept)
     waiting = list(closed)
     while waiting:
@@ -152,7 +153,7 @@ def _pruned(document: dict[str, Any], numbers: Mapping[int, int]) -> dict[str, A
 
 
 def _renumber(processor: Any, numbers: Mapping[int, int]) -> None:
-    """Special tokens' ids inside a post-processor, of whatever kind, nested or not."""
+    """Renumbers the ids of special tokens in a post-processor of any kind, nested or not."""
     if not isinstance(processor, dict):
         return
     for inner in processor.get("processors", []):

@@ -1,4 +1,4 @@
-"""Labelled text: reading it, checking it, splitting it."""
+"""Labelled text: reads it, checks it and splits it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Unlabelled texts made from labelled ones, for the teacher to answer.
+"""Makes unlabelled texts from labelled ones. The teacher answers them, and the student learns these answers.
 
-A student that only sees the training texts copies the teacher there and nowhere else; between and beside the classes,
-where out-of-scope texts lie, it is free. Mixed texts show it the teacher's doubt. Foreign words show it what to make of
-words that its smaller vocabulary cuts into subwords: training texts, which that vocabulary was chosen by, hold none.
-Mixed validation texts, which no model has seen, are many texts of doubt to set the student's threshold by.
+- Spliced texts: the beginning of one text and the end of another. Without them, the student learns the teacher's
+  answers only near the training texts. Out-of-scope texts lie elsewhere, between and beside the classes.
+- Texts with split words: words that the student's smaller vocabulary splits into several subwords. Training texts
+  contain no such words, because the vocabulary was chosen from them.
+- Spliced validation texts: no model has seen them. They are used to tune the student's threshold.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ from numpy.typing import NDArray
 from edge_ptf.examples import Example
 
 PLACE_MARKS = "▁Ġ"
-"""What Unigram and byte-level BPE write for the space before a word."""
+"""The marks of Unigram and byte-level BPE for the space before a word."""
 
 
 def spliced(
     examples: Sequence[Example], count: int, seed: int, inserted: Sequence[str] = (), share: float = 0.0
 ) -> list[Example]:
-    """`count` texts, each the beginning of one text and the end of another, cut between words.
+    """Makes `count` texts, each from the beginning of one text and the end of another, joined between words.
 
-    A third of them also lose some words. The label of the first text is kept for form and is not to be trained on.
+    A third of them also lose some words. Each text has the label of its first text only because an example needs one:
+    do not train on it.
 
     Args:
-        foreign: words to put in place of others.
-        share: of the texts, how many get such words, one or two each.
+        inserted: words that replace other words.
+        share: share of the texts that get such words, one or two in each.
     """
     draw = random.Random(seed)
     made = []
@@ -49,11 +51,11 @@ def spliced(
 def substituted(
     examples: Sequence[Example], count: int, seed: int, near: Mapping[str, Sequence[str]], share: float = 0.3
 ) -> list[Example]:
-    """`count` texts, each a text some of whose words are replaced by near ones (after Jiao et al. 2020, "TinyBERT").
+    """Makes `count` texts by replacing words with similar words (after Jiao et al. 2020, "TinyBERT").
 
     Args:
-        near: words that may stand in place of a word.
-        share: of a text's replaceable words, how many are replaced, on average; one at least.
+        near: for each replaceable word, the words that may replace it.
+        share: mean share of a text's replaceable words that are replaced. At least one word is replaced.
     """
     draw = random.Random(seed)
     made = []
@@ -71,11 +73,12 @@ def substituted(
 def near_words(
     tokenizer: Any, embeddings: NDArray[np.float32], words: Iterable[str], count: int = 10
 ) -> dict[str, tuple[str, ...]]:
-    """For each of `words` that the tokenizer keeps whole, the other such words with the nearest embeddings.
+    """For each of `words` that is one subword, the other such words with the nearest embeddings.
 
     Args:
-        embeddings: the model's input embeddings, [subwords, width]; nearness is their cosine, the mean taken out.
-        count: nearest words of each.
+        embeddings: the model's input embeddings, [subwords, width]. Nearness is their cosine after subtracting the
+            mean.
+        count: number of nearest words for each word.
     """
     subwords = _whole_words(tokenizer)
     known = [word for word in dict.fromkeys(words) if word in subwords]
@@ -98,7 +101,7 @@ def near_words(
 
 
 def _whole_words(tokenizer: Any) -> dict[str, int]:
-    """Words of letters that are one subword to a tokenizer, and their ids, in order of the vocabulary."""
+    """Words of letters that are one subword, with their ids, in the order of the vocabulary."""
     subwords = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     words = [word for subword, _ in subwords if (word := subword.lstrip(PLACE_MARKS)).isalpha() and len(word) > 1]
     words = list(dict.fromkeys(words))
@@ -107,7 +110,7 @@ def _whole_words(tokenizer: Any) -> dict[str, int]:
 
 
 def split_words(teacher: Any, student: Any) -> list[str]:
-    """Words that are one subword for the teacher and several for the student, in order of the vocabulary."""
+    """Words that are one subword for the teacher and several for the student, in the order of the vocabulary."""
     words = list(_whole_words(teacher))
     tokenized = student([f" {word}" for word in words], add_special_tokens=False)["input_ids"] if words else []
     return [word for word, ids in zip(words, tokenized, strict=True) if len(ids) > 1]

@@ -1,4 +1,4 @@
-"""Labelled text ready for the stages: three splits, what was found while reading, and a fingerprint."""
+"""Labelled text for the stages: three splits, the report of the reader, and a fingerprint."""
 
 from __future__ import annotations
 
@@ -15,26 +15,29 @@ class DataConfig(StageConfig):
     """How labelled text is read and split."""
 
     text_column: str = Field("text", description="Column with the text.")
-    text_pair_column: str = Field("text_pair", description="Column with the second text of a pair, used when present.")
+    text_pair_column: str = Field("text_pair", description="Column with the second text of a pair, if there is one.")
     label_column: str = Field("label", description="Column with the label.")
     tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
     tags_column: str = Field("tags", description="Column with one BIO tag for each word.")
     out_of_scope_label: str | None = Field(
-        None, description="Label of texts that belong to no class; it may be absent from train."
+        None, description="Label of texts that belong to no class; train need not contain it."
     )
     validation_fraction: float = Field(
-        0.1, gt=0, lt=0.5, description="Share that becomes validation where the data set has none."
+        0.1, gt=0, lt=0.5, description="Share of train for validation, if the data set has no validation."
     )
-    test_fraction: float = Field(0.2, gt=0, lt=0.8, description="Share that becomes test where the data set has none.")
+    test_fraction: float = Field(0.2, gt=0, lt=0.8, description="Share of train for test, if the data set has no test.")
     unlabelled: str | None = Field(
-        None, description="File of further texts without labels, one a line or in the text column, to distil with."
+        None,
+        description="File of more texts for distillation, without labels: one on each line, or in the text column.",
     )
     hub_config: str | None = Field(None, description="Configuration name of a hub data set.")
 
     @model_validator(mode="after")
     def _train_is_left(self) -> DataConfig:
         if self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError("validation_fraction and test_fraction together must stay below 1: nothing would train")
+            raise ValueError(
+                "validation_fraction and test_fraction leave no data for train: reduce them below 1 in all"
+            )
         return self
 
 
@@ -48,24 +51,24 @@ class SplitReport(StrictModel):
 
 
 class DataReport(StrictModel):
-    """What reading found: shown in the report and kept in the run record."""
+    """Results of the reader, shown in the report and stored in the run record."""
 
     source: str
     splits: dict[str, SplitReport]
     split_by: str = Field(description="'given', or how edge-ptf split the data.")
     duplicates_removed: dict[str, int] = Field(
         default_factory=dict,
-        description="Rows removed from train because they also stand in validation or test, and from validation "
-        "because they also stand in test.",
+        description="Rows removed from train because validation or test contain them, and from validation "
+        "because test contains them.",
     )
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledData:
-    """Examples of the three splits, the label names of the training split, the report and the fingerprint.
+    """Examples of the three splits, the label names of train, the report and the fingerprint.
 
-    `unlabelled` holds texts for distillation alone; their labels are for form, and the fingerprint is not about them.
+    `unlabelled` contains texts for distillation only. Their labels have no meaning, and the fingerprint ignores them.
     """
 
     train: tuple[Example, ...]
@@ -76,10 +79,10 @@ class LabelledData:
     fingerprint: str
     unlabelled: tuple[Example, ...] = ()
     judged_split: Literal["test", "validation"] = "test"
-    """The split whose examples stand in `test`: evidence names it."""
+    """The split whose examples are in `test`. Evidence records this name."""
 
     def tried_on_validation(self) -> LabelledData:
-        """The same data with `validation` in the place of `test`: what a choice between packages may look at."""
+        """The same data with `validation` in the place of `test`, for a choice between packages."""
         return replace(
             self,
             test=self.validation,

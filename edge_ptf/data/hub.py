@@ -1,4 +1,4 @@
-"""Data sets of the `datasets` library: saved on disk, or fetched from the hub."""
+"""Data sets of the `datasets` library, saved on disk or fetched from the hub."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SPLIT_NAMES = {
     "val": VALIDATION,
     "test": TEST,
 }
-"""The names under which a split may stand."""
+"""Possible names of each split."""
 
 USUAL_TAGS = "ner_tags"
-"""Where data sets of the hub keep what the column `tags` is for."""
+"""The usual column for `tags` in data sets on the hub."""
 
 
 def is_saved(folder: Path) -> bool:
@@ -32,14 +32,14 @@ def is_saved(folder: Path) -> bool:
 
 
 def saved_rows(folder: Path, columns: Columns, findings: Findings) -> dict[str, Iterator[Row]]:
-    """The rows of each split of a folder written by `save_to_disk`; a data set without splits is train."""
+    """The rows of each split of a folder that `save_to_disk` wrote. A data set without splits is train."""
     import datasets
 
     try:
         with _quiet():
             stored = datasets.load_from_disk(str(folder))
-    except Exception as error:  # the library raises what its Arrow reader raises, of no common type
-        raise DataError(f"{folder}: not readable as a saved data set: {_first_line(error)}") from None
+    except Exception as error:  # the library raises the errors of its Arrow reader, which have no common type
+        raise DataError(f"{folder}: cannot be read as a saved data set: {_first_line(error)}") from None
     return _rows_of_splits(str(folder), stored, columns, findings)
 
 
@@ -49,7 +49,7 @@ def hub_rows(
     """The rows of each split of a data set on the hub, or of its copy in the local cache.
 
     Raises:
-        EnvironmentFault: the hub cannot be reached and there is no copy.
+        EnvironmentFault: the hub cannot be reached and there is no local copy.
         DataError: there is no such data set, or it cannot be read.
     """
     import datasets
@@ -60,13 +60,13 @@ def hub_rows(
             stored = datasets.load_dataset(name, config)
     except DatasetNotFoundError:
         raise DataError(
-            f"'{name}' is no file or folder here, and no public data set on the hub",
-            hint=hint or "Check the spelling; for a private or gated one log in with: hf auth login",
+            f"'{name}' is neither a local file or folder nor a public data set on the hub",
+            hint=hint or "Check the spelling. For a private or gated data set log in with: hf auth login",
         ) from None
     except (ConnectionError, TimeoutError) as error:
         raise EnvironmentFault(
-            f"'{name}' is no file or folder here, and the hub cannot be reached ({_first_line(error)})",
-            hint=hint or "Check the path, or go online, or give a folder written by datasets' save_to_disk",
+            f"'{name}' is not a local file or folder, and the hub cannot be reached ({_first_line(error)})",
+            hint=hint or "Check the path, connect to the network, or give a folder that datasets' save_to_disk wrote",
         ) from None
     except ValueError as error:
         about_config = "config" in str(error).lower()
@@ -100,7 +100,7 @@ def _rows_of_splits(name: str, stored: Any, columns: Columns, findings: Findings
 
 
 def _rows(place: str, part: Any, columns: Columns, findings: Findings) -> Iterator[Row]:
-    """Rows with class ids turned into names; the line of a row is its index, from 0."""
+    """Rows with class names instead of class ids. The line of a row is its index, from 0."""
     found = list(part.column_names)
     if columns.required.get("tags") == "tags" and "tags" not in found and USUAL_TAGS in found:
         columns = replace(columns, required={**columns.required, "tags": USUAL_TAGS})
@@ -120,7 +120,7 @@ def _rows(place: str, part: Any, columns: Columns, findings: Findings) -> Iterat
 
 
 def _unlabelled(part: Any, columns: Columns) -> bool:
-    """Whether every label is -1: so the hub publishes a test split whose labels are kept back."""
+    """Whether every label is -1. Data sets on the hub use this for a test split without public labels."""
     column = columns.required.get("label")
     if column not in part.column_names or _class_names(part.features[column]) is None:
         return False
@@ -128,7 +128,7 @@ def _unlabelled(part: Any, columns: Columns) -> bool:
 
 
 def _class_names(feature: Any) -> list[str] | None:
-    """The names behind the ids of a ClassLabel, or of a list of them."""
+    """The names of a ClassLabel's ids, or of a list of ClassLabels."""
     from datasets import ClassLabel
 
     feature = getattr(feature, "feature", feature)
@@ -145,7 +145,7 @@ def _named(value: Any, names: list[str] | None) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The library's own progress bars would run into ours."""
+    """Switches off the library's own progress bars, which would mix with ours."""
     import datasets
 
     if datasets.are_progress_bars_disabled():

@@ -1,4 +1,4 @@
-"""Labelled text from wherever it is, checked as a whole: every bad row is reported before any stage begins."""
+"""Reads labelled text from any source and checks all of it. Bad rows are reported before any stage begins."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 SHOWN_NAMES = 10
 
 Located: TypeAlias = tuple[Example, str]
-"""An example and the place it was read from."""
+"""An example, and the place where it was read."""
 
 
 def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress: Progress = SILENT) -> LabelledData:
-    """Read, check, split and clean labelled text.
+    """Reads, checks, splits and cleans labelled text.
 
-    Validation or test that the source lacks is taken from train, by the hash of the content and stratified. A text that
-    stands in test is removed from train and validation, one that stands in validation from train.
+    If the source has no validation or no test, they are taken from train by the hash of the content, stratified. A text
+    of test is removed from train and validation, and a text of validation is removed from train.
 
     Args:
         source: "demo" or "demo:ner" (the built-in corpus); a .csv, .tsv, .jsonl, .json, .conll or CoNLL .txt file; a
-            directory of such files named train, validation (valid, dev, val) and test; a directory written by
-            `save_to_disk` of `datasets`; or the id of a data set on the hub.
-        task: which columns are needed, and how a row becomes an example.
+            directory of such files named train, validation (valid, dev, val) and test; a directory that `save_to_disk`
+            of `datasets` wrote; or the id of a data set on the hub.
+        task: defines the columns, and how a row becomes an example.
 
     Raises:
         DataError: the source is unknown or cannot be used; `problems` lists the bad rows of all files.
@@ -75,17 +75,17 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
 
 
 def is_at_hand(source: str) -> bool:
-    """Whether the source can be read without asking the hub, to which a path that is gone may look like a name."""
+    """Whether the source can be read without the hub. A missing path could also be the name of a hub data set."""
     return source in DEMO_COLUMNS or Path(source).expanduser().exists()
 
 
 def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findings) -> dict[str, Iterator[Row]]:
-    """The rows of each split the source has; what is in no split counts as train."""
+    """The rows of each split of the source. Rows without a split belong to train."""
     columns = Columns.of(task, config)
     if source in DEMO_COLUMNS:
         return _demo_rows(source, task)
     if not source.strip():
-        raise DataError("no data set is named", hint="Give a file, a folder, a hub id or 'demo'")
+        raise DataError("the data set has no name", hint="Give a file, a folder, a hub id or 'demo'")
     path = Path(source).expanduser()
     if path.is_dir() and hub.is_saved(path):
         return hub.saved_rows(path, columns, findings)
@@ -101,7 +101,7 @@ def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findin
 def _read(
     splits: Mapping[str, Iterator[Row]], task: type[Task], findings: Findings, source: str, progress: Progress
 ) -> dict[str, list[Located]]:
-    """Every row as an example; the rows that cannot be one become problems."""
+    """Converts rows to examples. Rows that cannot be converted become problems."""
     read: dict[str, list[Located]] = {}
     progress.start("Reading data", len(splits))
     for name, rows in splits.items():
@@ -126,13 +126,13 @@ def _example(task: type[Task], row: Row) -> Example:
 
 
 def _check_pairs(rows: Mapping[str, Sequence[Located]], source: str) -> None:
-    """Either every example is a pair or none is: a batch is tokenized as one or the other."""
+    """Checks that all examples are pairs or none is, because a batch is tokenized as one or the other."""
     single = Findings()
     paired = False
     for example, place in _all(rows):
         paired |= example.text_pair is not None
         if example.text_pair is None:
-            single.problem(place, "the second text of the pair is missing, which other rows have")
+            single.problem(place, "the second text of the pair is missing, but other rows have one")
     if paired:
         single.check(source)
 
@@ -149,7 +149,7 @@ def _without_duplicates(rows: Mapping[str, list[Located]]) -> tuple[dict[str, li
 def _complete(
     rows: dict[str, list[Located]], task: type[Task], config: DataConfig, source: str
 ) -> tuple[dict[str, list[Located]], str]:
-    """All three splits, with the absent ones taken from train, and how that was done."""
+    """All three splits, with missing ones taken from train, and a description of how this was done."""
     shares = {VALIDATION: config.validation_fraction, TEST: config.test_fraction}
     shares = {name: share for name, share in shares.items() if name not in rows}
     split_by = "given"
@@ -167,7 +167,7 @@ def _complete(
         split_by = f"content hash, stratified ({taken})"
     for name in SPLITS:
         if not rows[name]:
-            why = "its rows all stand in another split too" if name not in shares else "there are too few rows to split"
+            why = "all its rows are also in another split" if name not in shares else "there are too few rows to split"
             raise DataError(f"{source}: {name} is empty", hint=f"Give more data: {why}")
     return rows, split_by
 
@@ -179,12 +179,12 @@ def _check_labels(
     config: DataConfig,
     removed: Mapping[str, int],
 ) -> tuple[str, ...]:
-    """The labels of train, after making sure that validation and test have no others."""
+    """The labels of train. Checks that validation and test have no other labels."""
     labels = task.collect_labels([example for example, _ in rows[TRAIN]])
     outside = config.out_of_scope_label
     whole = task(task.spec_for(labels, outside))
     if len(labels) < 2:
-        raise DataError(f"{source}: train has one class only ({', '.join(labels)})", hint="At least two are needed")
+        raise DataError(f"{source}: train has only one class ({', '.join(labels)})", hint="Give at least two classes")
     if outside is not None and not any(outside in task.class_names(example) for example, _ in _all(rows)):
         close = get_close_matches(outside, labels, n=1)
         raise DataError(
@@ -195,14 +195,14 @@ def _check_labels(
         outside in task.class_names(example) for name in (TRAIN, VALIDATION) for example, _ in rows[name]
     ):
         raise DataError(
-            f"{source}: the out-of-scope label '{outside}' stands in test alone, so nothing can learn to give it",
-            hint="Put some such rows into validation, where the threshold is chosen, or into train",
+            f"{source}: only test contains the out-of-scope label '{outside}', so no model can learn it",
+            hint="Move some of these rows to validation, which tunes the threshold, or to train",
         )
     findings = Findings()
     for example, place in _all(rows):
         if why := whole.check_label(example):
             findings.problem(place, why)
-    lost = f" (rows removed from train because they also stand in a later split: {removed[TRAIN]})"
+    lost = f" (rows removed from train because a later split contains them: {removed[TRAIN]})"
     findings.check(source, hint=f"Every label must occur in train{lost if removed[TRAIN] else ''}")
     return labels
 
@@ -222,36 +222,36 @@ def _notes(findings: Findings, given: Sequence[str], removed: Mapping[str, int],
     yield from findings.notes
     for name in SPLITS:
         if name not in given:
-            yield f"The data set has no {name}; it was taken from train by content hash, stratified."
+            yield f"The data set has no {name}. It was taken from train by content hash, stratified."
     for name, count in removed.items():
         if count:
-            yield f"Rows removed from {name} because the same text stands in a later split: {count}."
+            yield f"Rows removed from {name} because a later split contains the same text: {count}."
     if conflicting:
-        yield f"Texts that stand in train with different labels: {conflicting}."
+        yield f"Texts that occur in train with different labels: {conflicting}."
     if findings.cleaned_words:
-        yield f"Words from which white space inside was removed: {findings.cleaned_words}."
+        yield f"Words with white space removed from inside: {findings.cleaned_words}."
     if findings.dropped_words:
-        yield f"Words dropped because they are only white space: {findings.dropped_words}."
+        yield f"Words removed because they contain only white space: {findings.dropped_words}."
     if findings.dropped_sentences:
-        yield f"Sentences dropped because they have no words: {findings.dropped_sentences}."
+        yield f"Sentences removed because they have no words: {findings.dropped_sentences}."
 
 
 def _repeated(test: Sequence[Example]) -> Iterable[str]:
     copies = len(test) - len({content(example) for example in test})
     if copies:
         yield (
-            f"Rows of test that repeat another one: {copies}. Each counts as an example of its own, so that intervals "
-            "are narrower than the texts alone would make them."
+            f"Rows of test that repeat another row: {copies}. Each counts as a separate example, so the intervals are "
+            "too narrow."
         )
 
 
 def _further(kept: int, counts: Mapping[str, int]) -> Iterable[str]:
     if kept:
-        yield f"Unlabelled texts to distil with: {kept:,}."
+        yield f"Unlabelled texts for distillation: {kept:,}."
     if counts.get("twice"):
-        yield f"Unlabelled texts that stand in the file more than once: {counts['twice']}."
+        yield f"Unlabelled texts that occur more than once in the file: {counts['twice']}."
     if counts.get("judging"):
-        yield f"Unlabelled texts left out because they stand in validation or test: {counts['judging']}."
+        yield f"Unlabelled texts removed because validation or test contains them: {counts['judging']}."
 
 
 def _fingerprint(splits: Mapping[str, Sequence[Example]], labels: Sequence[str]) -> str:
@@ -271,8 +271,8 @@ def _demo_rows(source: str, task: type[Task]) -> dict[str, Iterator[Row]]:
     if missing := [column for column in task.columns if column not in offered]:
         fitting = [name for name, columns in DEMO_COLUMNS.items() if set(task.columns) <= set(columns)]
         raise BadInputError(
-            f"'{source}' has no {' and no '.join(missing)}, which {task.name} needs",
-            hint=f"Use --data {fitting[0]}" if fitting else "The built-in corpus does not serve this task",
+            f"'{source}' has no {' and no '.join(missing)}, but {task.name} needs it",
+            hint=f"Use --data {fitting[0]}" if fitting else "The built-in corpus has no data for this task",
         )
 
     def rows(split: str) -> Iterator[Row]:
@@ -285,7 +285,7 @@ def _demo_rows(source: str, task: type[Task]) -> dict[str, Iterator[Row]]:
 
 
 def _split_files(folder: Path) -> dict[str, Path]:
-    """The file of each split in a folder; other files do not matter."""
+    """The file of each split in a folder. Other files are ignored."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         split = hub.SPLIT_NAMES.get(path.stem.lower())
@@ -297,26 +297,26 @@ def _split_files(folder: Path) -> dict[str, Path]:
     if TRAIN not in found:
         raise DataError(
             f"{folder}: no train file (found: {_listed(path.name for path in folder.iterdir())})",
-            hint=f"Name it train with one of {', '.join(READERS)}",
+            hint=f"Name the file train with one of the suffixes {', '.join(READERS)}",
         )
     return {name: found[name] for name in SPLITS if name in found}
 
 
 def _is_path(source: str, path: Path) -> bool:
-    """Whether a name that does not exist was meant as a path and not as a hub id."""
+    """Whether a name that does not exist is a path and not a hub id."""
     in_folder = "/" in source and path.parent.is_dir()
     return not HUB_ID.fullmatch(source) or path.suffix.lower() in READERS or in_folder
 
 
 def _siblings(path: Path, *, only_close: bool = False) -> str:
-    """A hint from the names that stand where `path` should."""
+    """A hint with similar names in the folder of `path`."""
     if not path.parent.is_dir():
         return "" if only_close else f"The folder {path.parent} does not exist either"
     names = sorted(sibling.name for sibling in path.parent.iterdir())
     close = get_close_matches(path.name, names, n=3, cutoff=0.5)
     if close:
         return f"Did you mean {' or '.join(str(path.parent / name) for name in close)}?"
-    return "" if only_close else f"{path.parent} holds: {_listed(names)}"
+    return "" if only_close else f"{path.parent} contains: {_listed(names)}"
 
 
 def _listed(names: Iterable[str]) -> str:

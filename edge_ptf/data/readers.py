@@ -1,7 +1,7 @@
-"""Files of labelled text, read row by row: CSV, TSV, JSON, JSON Lines, CoNLL.
+"""Reads files of labelled text row by row: CSV, TSV, JSON, JSON Lines, CoNLL.
 
-A row keeps the physical line it came from, so that every complaint names file and line. Files are UTF-8, with or
-without a byte order mark; a line ends with LF or CRLF.
+Each row has the line number in its file, so that error messages show file and line. Files are UTF-8, with or without a
+byte order mark. A line ends with LF or CRLF.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edge_ptf.tasks.base import RowError, Task
 
 SHOWN_PROBLEMS = 50
 CSV_FIELD_LIMIT = 10_000_000
-"""Characters of one CSV field; a quote that is never closed ends here and not at the end of the memory."""
+"""Maximum characters of one CSV field. An unclosed quote is detected here, before it fills the memory."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPACES = re.compile(r"[ \t]+")
 _JSON_SPACE = re.compile(r"[ \t\r\n]*")
@@ -29,7 +29,7 @@ _JSON_SPACE = re.compile(r"[ \t\r\n]*")
 
 @dataclass(slots=True)
 class Findings:
-    """What reading finds, over all files: the problems, how many words had to be cleaned, and what else to tell."""
+    """Results of reading, over all files: the problems, the number of cleaned words, and notes."""
 
     problems: list[str] = field(default_factory=list)
     count: int = 0
@@ -39,13 +39,13 @@ class Findings:
     notes: list[str] = field(default_factory=list)
 
     def problem(self, place: str, why: str) -> None:
-        """Keep one finding; beyond `SHOWN_PROBLEMS` it is only counted."""
+        """Stores a problem. After `SHOWN_PROBLEMS` problems, it only counts them."""
         self.count += 1
         if self.count <= SHOWN_PROBLEMS:
             self.problems.append(f"{place}: {why}")
 
-    def check(self, source: str, hint: str = "Mend or remove them") -> None:
-        """Raises DataError when there was any problem."""
+    def check(self, source: str, hint: str = "Fix or remove them") -> None:
+        """Raises DataError if there was a problem."""
         if not self.count:
             return
         rest = self.count - len(self.problems)
@@ -56,21 +56,21 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its values by the task's column names, and the line it begins on (or the line of each of its words)."""
+    """One row: its values by the task's column names, and its first line (or the line of each of its words)."""
 
     file: str
     lines: tuple[int, ...]
     values: dict[str, Any]
 
     def place(self, item: int | None = None) -> str:
-        """`file:line` of the row, or of its word number `item` where each word has a line."""
+        """`file:line` of the row, or of its word number `item` if each word has its own line."""
         line = self.lines[item] if item is not None and item < len(self.lines) else self.lines[0]
         return f"{self.file}:{line}"
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns a task reads: for each of its own names, the name in the data."""
+    """The columns of a task: for each of its own names, the name in the data."""
 
     task: str
     required: Mapping[str, str]
@@ -78,7 +78,7 @@ class Columns:
 
     @classmethod
     def of(cls, task: type[Task], config: object) -> Columns:
-        """The names that `<column>_column` of the configuration gives, the task's own where there is no such field."""
+        """The names from `<column>_column` of the configuration. Without such a field, the task's own name."""
 
         def named(columns: Sequence[str]) -> dict[str, str]:
             return {name: getattr(config, f"{name}_column", name) for name in columns}
@@ -86,19 +86,19 @@ class Columns:
         return cls(task.name, named(task.columns), named(task.optional_columns))
 
     def check(self, place: str, found: Sequence[str], error: type[BadInputError] = DataError) -> None:
-        """Raises when a required column is not among those found."""
+        """Raises an error if a required column is not among `found`."""
         missing = [name for name in self.required.values() if name not in found]
         if not missing:
             return
         first = next(name for name, column in self.required.items() if column in missing)
         raise error(
-            f"{place}: no column {', '.join(repr(name) for name in missing)}, which {self.task} needs "
+            f"{place}: no column {', '.join(repr(name) for name in missing)}, but {self.task} needs it "
             f"(found: {', '.join(found) or 'none'})",
-            hint=f"If the column has another name, give it: --set data.{first}_column=NAME",
+            hint=f"If the column has another name, set it: --set data.{first}_column=NAME",
         )
 
     def pick(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values under the task's own names; an optional column only where it is there."""
+        """The values by the task's own names. An optional column is included only if it exists."""
         picked = {name: values.get(column) for name, column in self.required.items()}
         picked |= {name: values[column] for name, column in self.optional.items() if column in values}
         return picked
@@ -108,21 +108,21 @@ Reader = Callable[[Path, Columns, Findings], Iterator[Row]]
 
 
 def read_file(path: Path, columns: Columns, findings: Findings) -> Iterator[Row]:
-    """The rows of one file, by the reader its suffix names.
+    """The rows of one file. The suffix selects the reader.
 
     Rows that cannot be read become problems in `findings`.
 
     Raises:
-        DataError: the file as a whole cannot be used: not UTF-8, a missing column, an unknown suffix.
+        DataError: the whole file cannot be used: it is not UTF-8, lacks a column, or has an unknown suffix.
     """
     suffix = path.suffix.lower()
     if suffix not in READERS:
-        raise DataError(f"{path}: files of this kind are not read", hint=f"Known: {', '.join(READERS)}")
+        raise DataError(f"{path}: unknown file type", hint=f"Allowed: {', '.join(READERS)}")
     return READERS[suffix](path, columns, findings)
 
 
 def read_csv(path: Path, columns: Columns, findings: Findings, *, delimiter: str = ",") -> Iterator[Row]:
-    """Rows of a table with a header; fields may be quoted, a double quote inside doubled (RFC 4180)."""
+    """Rows of a table with a header. Fields may be quoted; a quote inside a quoted field is doubled (RFC 4180)."""
     with _long_fields():
         table = csv.reader(_lines(path), delimiter=delimiter, strict=True)
         begin = 1
@@ -143,15 +143,15 @@ def read_csv(path: Path, columns: Columns, findings: Findings, *, delimiter: str
             if header is None:
                 header = _header(path, cells, columns)
             elif len(cells) != len(header):
-                findings.problem(f"{path}:{line}", f"fields: {len(cells)}, but the header has {len(header)}")
+                findings.problem(f"{path}:{line}", f"the row has {len(cells)} fields, but the header has {len(header)}")
             else:
                 yield Row(str(path), (line,), columns.pick(dict(zip(header, cells, strict=True))))
         if header is None:
-            raise DataError(f"{path}: the file is empty", hint="The first line names the columns")
+            raise DataError(f"{path}: the file is empty", hint="The first line must contain the column names")
 
 
 def read_tsv(path: Path, columns: Columns, findings: Findings) -> Iterator[Row]:
-    """As `read_csv`, with TAB between the fields."""
+    """Like `read_csv`, with TAB between the fields."""
     return read_csv(path, columns, findings, delimiter="\t")
 
 
@@ -178,14 +178,14 @@ def read_json(path: Path, columns: Columns, findings: Findings) -> Iterator[Row]
 
 
 def read_conll(path: Path, columns: Columns, findings: Findings) -> Iterator[Row]:
-    """Sentences of a CoNLL file: a word in the first column, its BIO tag in the last, TAB or spaces between.
+    """Sentences of a CoNLL file: the word in the first column and its BIO tag in the last, separated by TAB or spaces.
 
-    A line with a TAB is cut at TABs, so that a word may hold any other character; other lines are cut at spaces. Blank
-    lines end a sentence, lines that begin with -DOCSTART- do not count. See `clean_words` for odd white space.
+    A line with a TAB is split at TABs, so a word may contain any other character. Other lines are split at spaces. A
+    blank line ends a sentence. Lines that begin with -DOCSTART- are ignored. See `clean_words` for unusual white space.
     """
     if set(columns.required) != {"tokens", "tags"}:
         raise DataError(
-            f"{path}: a CoNLL file holds words and tags, but {columns.task} needs {', '.join(columns.required)}",
+            f"{path}: a CoNLL file contains words and tags, but {columns.task} needs {', '.join(columns.required)}",
             hint="Give a .csv, .tsv, .jsonl or .json file",
         )
     words: list[tuple[int, str, str]] = []
@@ -194,7 +194,7 @@ def read_conll(path: Path, columns: Columns, findings: Findings) -> Iterator[Row
         if text.strip() and not text.startswith("-DOCSTART-"):
             cells = text.rstrip().split("\t") if "\t" in text.rstrip() else _SPACES.split(text.strip(" \r\n"))
             if len(cells) < 2:
-                findings.problem(f"{path}:{line}", "one column only; a word and its tag are needed")
+                findings.problem(f"{path}:{line}", "only one column; a word and its tag are needed")
                 broken = True
             else:
                 words.append((line, cells[0], cells[-1].strip()))
@@ -213,9 +213,9 @@ def read_conll(path: Path, columns: Columns, findings: Findings) -> Iterator[Row
 def clean_words(words: Sequence[str], tags: Sequence[str], findings: Findings) -> list[tuple[int, str, str]]:
     """(index, word, tag) of the words without white space inside.
 
-    A device sees plain text, where white space (any Unicode white space, such as a no-break space) separates words: it
-    is removed from inside a word, and a word tagged O that is nothing else is dropped. Characters that only look empty
-    (U+FE0F, U+200B, U+FEFF) are no white space and stay.
+    On a device, white space separates words (any Unicode white space, such as a no-break space). It is therefore
+    removed from inside a word. A word of white space only that is tagged O is removed. Characters that only look empty
+    (U+FE0F, U+200B, U+FEFF) are not white space and stay.
     """
     kept = []
     for index, (word, tag) in enumerate(zip(words, tags, strict=True)):
@@ -239,10 +239,10 @@ READERS: dict[str, Reader] = {
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of plain text that hold any, without their ends, and their numbers.
+    """The nonblank lines of plain text, without their line ends, and their numbers.
 
     Raises:
-        DataError: not UTF-8, or unreadable.
+        DataError: the file is not UTF-8 or cannot be read.
     """
     for number, line in enumerate(_lines(path), 1):
         if text := line.strip():
@@ -250,7 +250,7 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Physical lines, their ends included."""
+    """Physical lines with their line ends."""
     begin = 0
     try:
         with path.open("rb") as stream:
@@ -269,7 +269,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers, and a blank one at the end."""
+    """Lines with their numbers, and a blank line at the end."""
     number = 0
     for number, line in enumerate(_lines(path), 1):
         yield number, line
@@ -280,7 +280,7 @@ def _header(path: Path, cells: Sequence[str], columns: Columns) -> list[str]:
     names = [cell.strip() for cell in cells]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise DataError(f"{path}: column {', '.join(repr(name) for name in twice)} is in the header twice")
+        raise DataError(f"{path}: column {', '.join(repr(name) for name in twice)} occurs twice in the header")
     columns.check(str(path), names)
     return names
 
@@ -288,7 +288,7 @@ def _header(path: Path, cells: Sequence[str], columns: Columns) -> list[str]:
 def _rows_of_records(
     path: Path, records: Iterator[tuple[int, Any]], columns: Columns, findings: Findings
 ) -> Iterator[Row]:
-    """Rows of JSON values; a column that no record has is a fault of the file, and not of each row."""
+    """Rows of JSON values. A column that no record has is one problem of the file, not one of each row."""
     seen: dict[str, None] = {}
     waiting: list[Row] = []
     complete = False
@@ -320,7 +320,7 @@ def _json_records(path: Path) -> Iterator[tuple[int, Any]]:
         line, counted = line + text.count("\n", counted, position), position
         if in_array and text[position] == "]":
             if _skip(text, position + 1) < len(text):
-                raise DataError(f"{path}:{line}: not valid JSON: something follows the array")
+                raise DataError(f"{path}:{line}: not valid JSON: there is text after the array")
             return
         try:
             record, position = decoder.raw_decode(text, position)
@@ -351,17 +351,17 @@ def _json_fault(error: ValueError | RecursionError) -> str:
 
 def _csv_fault(message: str) -> str:
     if "unexpected end of data" in message:
-        return "a quote opens here and is never closed"
+        return "this quote is never closed"
     if "field limit" in message:
-        return f"a field has more than {CSV_FIELD_LIMIT:,} characters; is a quote not closed?"
+        return f"a field has more than {CSV_FIELD_LIMIT:,} characters; check for an unclosed quote"
     if "expected after" in message:
-        return "text follows a closing quote; a quote inside a field is written twice and the field quoted"
+        return "text follows a closing quote; to use a quote inside a field, write it twice and quote the field"
     return f"not valid CSV: {message}"
 
 
 @contextmanager
 def _long_fields() -> Iterator[None]:
-    """Python's own limit is 131,072 characters; it is one setting for the process, so it is put back."""
+    """Increases Python's limit of 131,072 characters. The limit is global, so it is restored afterwards."""
     before = csv.field_size_limit(CSV_FIELD_LIMIT)
     try:
         yield
@@ -370,12 +370,12 @@ def _long_fields() -> Iterator[None]:
 
 
 def check_text(*texts: str) -> None:
-    """What JSON can hold and UTF-8 cannot is no text.
+    """Checks that texts can be written as UTF-8. JSON can contain characters that cannot.
 
     Raises:
-        RowError: half of a surrogate pair.
+        RowError: a text contains half of a surrogate pair.
     """
     try:
         "".join(texts).encode()
     except UnicodeEncodeError as error:
-        raise RowError(f"half of a surrogate pair ({error.object[error.start]!a}) is no text") from None
+        raise RowError(f"half of a surrogate pair ({error.object[error.start]!a}) is not text") from None

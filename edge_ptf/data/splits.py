@@ -1,4 +1,4 @@
-"""Which examples train, validate and test: pure functions, deterministic, the same in whatever order examples come."""
+"""Assigns examples to train, validation and test. Pure, deterministic functions; the order has no effect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Content = tuple[str, ...]
 
 
 def content(example: Example) -> Content:
-    """What makes two texts the same text: case and the amount of white space do not count, nor does the label."""
+    """The identity of a text. Case, amount of white space and label have no effect on it."""
     texts = (example.text,) if example.text_pair is None else (example.text, example.text_pair)
     return tuple(" ".join(text.casefold().split()) for text in texts)
 
@@ -23,13 +23,14 @@ def content(example: Example) -> Content:
 def assign(
     examples: Sequence[Example], stratum: Callable[[Example], str], *, validation: float = 0.0, test: float = 0.0
 ) -> list[str]:
-    """The split of each example: stratified, and chosen by the hash of its content.
+    """The split of each example, stratified, and chosen by the hash of its content.
 
-    Examples of equal content go the same way, so nothing crosses. Of each stratum at least one content stays in train;
-    its share of test and validation is rounded so that the whole has the fraction asked for (largest remainders).
+    Examples with equal content get the same split, so no text is in two splits. At least one content of each stratum
+    stays in train. The shares of test and validation are rounded so that the total has the requested fraction (largest
+    remainders).
 
     Args:
-        stratum: the key whose parts are to be equal in all splits, as `Task.stratum`.
+        stratum: the key whose parts are equal in all splits, as `Task.stratum`.
         validation: the share of validation, from 0.
         test: the share of test, from 0; below 1 together with `validation`.
     """
@@ -52,9 +53,9 @@ def assign(
 
 
 def crossing(splits: Mapping[str, Sequence[Example]]) -> dict[str, set[int]]:
-    """Positions in train and validation of examples whose content also stands in a split that judges them.
+    """Positions in train and validation of examples whose content is also in a later split.
 
-    Test judges train and validation, validation judges train.
+    Test is later than train and validation, and validation is later than train.
     """
     contents = {name: [content(example) for example in splits.get(name, ())] for name in SPLITS}
     tested, validated = set(contents[TEST]), set(contents[VALIDATION])
@@ -65,7 +66,7 @@ def crossing(splits: Mapping[str, Sequence[Example]]) -> dict[str, set[int]]:
 
 
 def conflicts(examples: Sequence[Example]) -> int:
-    """How many contents occur with more than one label."""
+    """The number of contents that occur with more than one label."""
     labels: dict[Content, set[str | tuple[str, ...]]] = defaultdict(set)
     for example in examples:
         labels[content(example)].add(example.label)
@@ -73,7 +74,7 @@ def conflicts(examples: Sequence[Example]) -> int:
 
 
 def _shares(sizes: Mapping[str, int], fraction: float, capacity: Mapping[str, int]) -> dict[str, int]:
-    """How many of each stratum: its exact share rounded down, then one more where the remainder is largest."""
+    """The number for each stratum: its exact share rounded down, plus one where the remainder is largest."""
     exact = {kind: size * fraction for kind, size in sizes.items()}
     shares = {kind: min(math.floor(value), capacity[kind]) for kind, value in exact.items()}
     wanted = round(sum(sizes.values()) * fraction) - sum(shares.values())

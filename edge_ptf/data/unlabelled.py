@@ -1,4 +1,4 @@
-"""Texts without labels, which the teacher answers for the student to learn from: a user's own logs, most of all."""
+"""Texts without labels, such as a user's own logs. The teacher answers them, and the student learns the answers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TABLES = (".csv", ".tsv", ".json", ".jsonl")
 def read_unlabelled(
     source: str, task: type[Task], config: DataConfig, form: Example, judging: Sequence[Example]
 ) -> tuple[tuple[Example, ...], dict[str, int]]:
-    """The texts of a file, each once, and how many were left out, by the reason.
+    """The texts of a file, each once, and the number of removed texts by reason.
 
-    Texts that stand in validation or test are left out: what a student has learned proves nothing about it.
+    Texts of validation and test are removed: a student that has learned a text cannot be judged on it.
 
     Args:
         source: a .txt file with a text on each line, or a table or JSON file with the text's column.
-        form: an example of the task's; the texts get its label, for form, and must be pairs if it is one.
+        form: an example of the task. The texts get its label, which has no meaning, and must be pairs if it is a pair.
         judging: the examples of validation and test.
 
     Raises:
@@ -58,7 +58,7 @@ def read_unlabelled(
             kept[key] = example
     findings.check(source)
     if not kept:
-        raise DataError(f"{source}: no text is left that is neither in validation nor in test")
+        raise DataError(f"{source}: every text is also in validation or test")
     return tuple(kept.values()), left_out
 
 
@@ -69,7 +69,7 @@ def _rows(path: Path, task: type[Task], config: DataConfig, form: Example, findi
     kinds = TABLES if form.text_pair is not None else (".txt", *TABLES)
     suffix = path.suffix.lower()
     if suffix not in kinds:
-        raise DataError(f"{path}: no file of unlabelled texts", hint=f"Known: {', '.join(kinds)}")
+        raise DataError(f"{path}: not a file of unlabelled texts", hint=f"Allowed: {', '.join(kinds)}")
     if suffix == ".txt":
         return (Row(str(path), (line,), {"text": text}) for line, text in text_lines(path))
     return read_file(path, Columns(task.name, names, {}), findings)

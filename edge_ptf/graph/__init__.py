@@ -1,4 +1,4 @@
-"""From a checkpoint to an ONNX graph, and from a graph to its INT8 form."""
+"""Exports a checkpoint to an ONNX graph, and quantizes a graph to INT8."""
 
 from __future__ import annotations
 

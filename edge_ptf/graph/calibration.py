@@ -1,4 +1,4 @@
-"""Ranges of activations for static INT8: ONNX Runtime's calibrators over real texts, in flat memory."""
+"""Ranges of activations for static INT8, from ONNX Runtime's calibrators on real texts, with constant memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from edge_ptf.examples import Encoding
 
 Method = Literal["minmax", "percentile", "entropy"]
 PERCENTILES = (99.9, 99.99, 99.999)
-"""Those that a sweep tries beside the one that is set."""
+"""Percentiles that the `best` calibration tries in addition to the configured one."""
 
 
 BINS = 1024
-"""Of a histogram whose best range is searched. ONNX Runtime's own 128 leave the search nothing but the whole range."""
+"""Number of bins of a histogram. With ONNX Runtime's default of 128, the search can only find the whole range."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to choose a range from the values that were seen.
+    """A method to choose a range from the observed values.
 
-    minmax: all of them; percentile: that share of them; entropy: the range whose 128 steps lose least information,
-    measured by Kullback-Leibler divergence (Migacz 2017, "8-bit Inference with TensorRT").
+    minmax: the range of all values; percentile: the range of this share of the values; entropy: the range whose 128
+    steps lose the least information, measured by Kullback-Leibler divergence (Migacz 2017, "8-bit Inference with
+    TensorRT").
     """
 
     method: Method
@@ -36,7 +37,7 @@ class Way:
 
 
 def ways(calibration: str, percentile: float) -> tuple[Way, ...]:
-    """What a quantization's `calibration` asks for: one way, or for `best` every one that is worth a try."""
+    """The methods for a quantization's `calibration`: one method, or for `best` all methods that may win."""
     tried = sorted({*PERCENTILES, percentile} - {100.0}) if calibration == "best" else [percentile]
     known = {
         "minmax": (Way("minmax"),),
@@ -47,10 +48,10 @@ def ways(calibration: str, percentile: float) -> tuple[Way, ...]:
 
 
 def calibrate(model: Path, encodings: Sequence[Encoding], way: Way) -> Any:
-    """The range of each input and output of a product, as ONNX Runtime's `TensorsData`.
+    """The range of each input and output of a linear op, as ONNX Runtime's `TensorsData`.
 
-    Texts are shown one at a time: they differ in length, and ONNX Runtime keeps the activations of what it is shown at
-    once, so memory does not grow with their number.
+    Texts are processed one at a time, because they differ in length and because ONNX Runtime keeps the activations of
+    all texts in one call. So the memory does not grow with the number of texts.
 
     Args:
         model: the FP32 ONNX file.
@@ -77,14 +78,14 @@ def calibrate(model: Path, encodings: Sequence[Encoding], way: Way) -> Any:
 
 
 def _options(way: Way) -> dict[str, Any]:
-    """For ONNX Runtime's calibrator."""
+    """The options of ONNX Runtime's calibrator."""
     if way.percentile is not None:
         return {"percentile": way.percentile}
     return {"num_bins": BINS} if way.method == "entropy" else {}
 
 
 class _OneText:
-    """One text in the form ONNX Runtime's calibrators ask for."""
+    """One text, in the interface that ONNX Runtime's calibrators need."""
 
     def __init__(self, feeds: dict[str, Any]) -> None:
         self.waiting: Iterator[dict[str, Any]] = iter([feeds])
@@ -93,5 +94,5 @@ class _OneText:
         return 1
 
     def get_next(self) -> dict[str, Any] | None:
-        """The text's inputs, then None."""
+        """Returns the text's inputs at the first call, then None."""
         return next(self.waiting, None)

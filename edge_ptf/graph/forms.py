@@ -1,4 +1,4 @@
-"""The INT8 forms of one FP32 graph: ONNX Runtime's quantizer over its weighted products, some kept in FP32."""
+"""Makes INT8 forms of one FP32 graph with ONNX Runtime's quantizer. Some linear ops may stay in FP32."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edge_ptf.graph.ranges import Ranges, transferred
 
 
 class Quantizer:
-    """Makes the forms of one graph in one quantization; what they share is worked out once: fusions and ranges."""
+    """Makes several forms of one graph with one quantization. It computes fusions and ranges only once."""
 
     def __init__(
         self,
@@ -31,23 +31,24 @@ class Quantizer:
     ) -> None:
         """Args:
         full: the FP32 graph's ONNX file.
-        max_length: the most tokens a text may have.
-        encodings: the texts that ranges come from, those of static mode and those that smoothing evens out.
-        given: static ranges of another toolkit: used as they are, or tried where the best are asked for.
+        max_length: maximum number of tokens of a text.
+        encodings: the texts for the ranges, both of static mode and of smoothing.
+        given: static ranges from another toolkit. They are used directly; with `best` calibration they are one
+            candidate.
         """
         self.full = full
         self.max_length = max_length
         self.config = config
         self.encodings = encodings
         self.given = given
-        self.facts: dict[str, Any] = {}  # what was found out on the way, for the lineage
+        self.facts: dict[str, Any] = {}  # results for the lineage
 
     def shipped(self, keep_fp32: Collection[str] = ()) -> Any:
-        """`form` as it ships: its embedding tables stored in fewer bits, what is not INT8 in FP16 where asked for."""
+        """The form of the final package: `form` with smaller embedding tables and, if configured, FP16 for the rest."""
         model, config = self.form(keep_fp32), self.config
         if config.non_int8_dtype == "fp32":
             tables = rewrite.compress_embeddings(model, config.embeddings) if config.mode != "none" else 0
-        else:  # FP16 tables come with all the rest
+        else:  # FP16 applies to the tables and all the rest
             whole = config.mode == "none" or config.embeddings == "fp16"
             tables = 0 if whole else rewrite.compress_embeddings(model, config.embeddings)
             model, kept = fp16.to_fp16(model, self.large)
@@ -56,10 +57,10 @@ class Quantizer:
         return model
 
     def form(self, keep_fp32: Collection[str] = ()) -> Any:
-        """A new `onnx.ModelProto` with the named products in FP32 and all others in INT8.
+        """A new `onnx.ModelProto` with the named linear ops in FP32 and all others in INT8.
 
         Raises:
-            BadInputError: the graph has no product of that name.
+            BadInputError: the graph has no linear op of that name.
         """
         if self.config.mode == "none":
             return _read(self.full)
@@ -69,10 +70,10 @@ class Quantizer:
 
     @cached_property
     def source(self) -> Any:
-        """The FP32 graph in the form that is quantized.
+        """The FP32 graph that is quantized.
 
-        For dynamic mode it is fused: ONNX Runtime has an INT8 form of fused attention, but fuses no attention that is
-        INT8 already.
+        For dynamic mode it is fused first. ONNX Runtime has an INT8 form of fused attention, but it cannot fuse
+        attention that is already INT8.
         """
         dynamic = self.config.mode == "dynamic"
         model = rewrite.fuse(self.full) if dynamic else _read(self.full)
@@ -85,13 +86,13 @@ class Quantizer:
 
     @cached_property
     def large(self) -> frozenset[str]:
-        """The activations that FP16 must not hold."""
+        """The activations that are too large for FP16."""
         source = _read(self.full) if self.config.mode == "none" else self.source
         return fp16.large_tensors(source, self.encodings)
 
     @cached_property
     def ranges(self) -> Any:
-        """The ranges of static mode. Several ways to choose them are judged with `keep_fp32` of the quantization."""
+        """The ranges of static mode. Several methods are compared with the `keep_fp32` of the quantization."""
         import onnx
 
         with tempfile.TemporaryDirectory() as folder, _quiet():
@@ -112,7 +113,7 @@ class Quantizer:
         return found[nearest]
 
     def _distance(self, ranges: Any) -> float:
-        """How far from FP32 the static form with these ranges answers."""
+        """The distance between the answers of FP32 and of the static form with these ranges."""
         model = self._static(linear_ops.nodes_of(self.source, self.config.keep_fp32), ranges)
         full, small = GraphSession(self.full), GraphSession(model.SerializeToString())
         logits = [[session.logits(encoding) for encoding in self.encodings] for session in (full, small)]
@@ -129,7 +130,10 @@ class Quantizer:
                 source,
                 result,
                 op_types_to_quantize=["MatMul", "Attention"],
-                nodes_to_exclude=[*kept, *(f"{name}_MatMul" for name in kept)],  # what a Gemm is turned into first
+                nodes_to_exclude=[
+                    *kept,
+                    *(f"{name}_MatMul" for name in kept),
+                ],  # the quantizer first converts a Gemm to these
                 per_channel=self.config.per_channel,
                 reduce_range=self.config.reduce_range,
                 weight_type=QuantType.QInt8 if self.config.weight == "int8" else QuantType.QUInt8,
@@ -145,7 +149,7 @@ class Quantizer:
         from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 
         nodes = [name for name in rewrite.weighted_linear_ops(self.source) if name not in kept]
-        if not nodes:  # which the quantizer would take for all of them
+        if not nodes:  # an empty list would mean all nodes
             return _copy(self.source)
         with tempfile.TemporaryDirectory() as folder:
             onnx.save(self.source, Path(folder) / "fp32.onnx")
@@ -189,7 +193,7 @@ def _copy(model: Any) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the quantizer's notices away: it logs advice on graphs that are prepared already, and prints."""
+    """Hides the quantizer's messages: it prints, and logs advice that does not apply to these graphs."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

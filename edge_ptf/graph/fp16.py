@@ -1,7 +1,8 @@
-"""What a graph does not do in INT8, in FP16: for TensorRT, whose networks take every precision from the graph.
+"""Converts the non-INT8 part of a graph to FP16. TensorRT needs this, as it takes every precision from the graph.
 
-A scale of Q/DQ nodes has the type of what it divides, which operator set 19 allows and TensorRT demands (its operator
-reference, "Quantize": input and scale share T1). FP16 ends at 65,504, so what comes near it stays FP32.
+A scale of Q/DQ nodes has the type of the tensor that it divides. Operator set 19 allows this, and TensorRT requires it
+(its operator reference, "Quantize": input and scale share T1). FP16 ends at 65,504, so values near this limit stay
+FP32.
 """
 
 from __future__ import annotations
@@ -17,25 +18,27 @@ from edge_ptf.examples import Encoding
 from edge_ptf.graph import optimizations
 
 OPSET = 19
-"""The first operator set whose Q/DQ nodes take FP16."""
+"""The first operator set whose Q/DQ nodes accept FP16."""
 LARGEST = float(np.finfo(np.float16).max) / 4
-"""The largest activation that becomes FP16: other texts may go further than those that were seen."""
+"""The largest activation that becomes FP16. The margin is for other texts, which may have larger activations."""
 FILL, MASK = 1e9, 1e4
-"""A constant from FILL on stands for infinity, as masks hold it; it becomes MASK, whose exponential is 0 as well, and
-which leaves room for what is added to it."""
+"""A constant of at least FILL represents infinity in a mask. It becomes MASK.
+
+The exponential of -MASK is also 0, and other values can be added to MASK without overflow.
+"""
 COARSE = 0.01
-"""A scale that FP16 would change by more than this share stays FP32; they are below 10⁻⁶."""
+"""A scale stays FP32 if FP16 would change it by more than this share. Such scales are below 10⁻⁶."""
 QDQ = ("QuantizeLinear", "DequantizeLinear")
 NARROWING = "_cast_to_fp16_node"
-"""How the converter ends the name of a Cast that it puts behind an FP32 node."""
+"""The suffix that the converter gives to a Cast after an FP32 node."""
 
 
 def to_fp16(model: Any, large: Collection[str] = ()) -> tuple[Any, tuple[str, ...]]:
-    """A graph whose floating-point part is FP16; inputs and outputs keep their types.
+    """Converts the floating-point part of a graph to FP16. Inputs and outputs keep their types.
 
     Args:
-        model: an FP32 graph, or one with static Q/DQ nodes, of ONNX's own operators.
-        large: names of its tensors that FP16 must not hold, as `large_tensors` finds them.
+        model: an FP32 graph, or one with static Q/DQ nodes, with operators of ONNX only.
+        large: names of its tensors that are too large for FP16, from `large_tensors`.
 
     Returns:
         The new model, and the names of the nodes that stayed FP32, in graph order.
@@ -47,7 +50,7 @@ def to_fp16(model: Any, large: Collection[str] = ()) -> tuple[Any, tuple[str, ..
     if opset(model) < OPSET and any(node.op_type in QDQ for node in model.graph.node):
         model = version_converter.convert_version(model, OPSET)
     for node in model.graph.node:
-        node.name = node.name or f"{node.output[0]}_{node.op_type}"  # the converter knows nodes by name
+        node.name = node.name or f"{node.output[0]}_{node.op_type}"  # the converter identifies nodes by name
     kept = _kept(model, large)
     model = convert_float_to_float16(
         model, max_finite_val=MASK, keep_io_types=True, op_block_list=DEFAULT_OP_BLOCK_LIST, node_block_list=list(kept)
@@ -59,7 +62,7 @@ def to_fp16(model: Any, large: Collection[str] = ()) -> tuple[Any, tuple[str, ..
 
 
 def large_tensors(model: Any, encodings: Iterable[Encoding]) -> frozenset[str]:
-    """Names of the activations of an FP32 graph that go beyond `LARGEST` on one of the texts."""
+    """Names of the activations of an FP32 graph that exceed `LARGEST` for one of the texts."""
     import onnx
     from onnx import helper
 
@@ -77,18 +80,18 @@ def large_tensors(model: Any, encodings: Iterable[Encoding]) -> frozenset[str]:
 
 
 def opset(model: Any) -> int:
-    """The version of ONNX's own operators that a graph asks for."""
+    """The version of ONNX's own operators that a graph needs."""
     return next(int(item.version) for item in model.opset_import if item.domain in ("", "ai.onnx"))
 
 
 def _reaches(values: NDArray[np.float32]) -> bool:
-    """Beyond the range of FP16, and not a mask's stand-in for infinity."""
+    """Whether a value exceeds the range of FP16 and does not represent infinity in a mask."""
     sizes = np.abs(values)
     return bool(((sizes > LARGEST) & (sizes < FILL)).any())
 
 
 def _kept(model: Any, large: Collection[str]) -> tuple[str, ...]:
-    """Nodes that read or write what FP16 cannot hold. A Q/DQ pair passes on what it was given."""
+    """Nodes that read or write values that do not fit into FP16. A Q/DQ pair passes values on unchanged."""
     beyond = {*large, *_unfit_constants(model)}
     names = []
     for node in model.graph.node:
@@ -100,7 +103,7 @@ def _kept(model: Any, large: Collection[str]) -> tuple[str, ...]:
 
 
 def _unfit_constants(model: Any) -> set[str]:
-    """Constants beyond `MASK` that do not stand for infinity, and scales that FP16 would change much."""
+    """Constants above `MASK` that do not represent infinity, and scales that FP16 would change too much."""
     from onnx import TensorProto, numpy_helper
 
     stored = [(item.name, item) for item in model.graph.initializer]
@@ -122,7 +125,7 @@ def _unfit_constants(model: Any) -> set[str]:
 
 
 def _join(model: Any) -> None:
-    """Lets FP32 nodes that follow each other read each other: the converter sends what is between them through FP16."""
+    """Connects consecutive FP32 nodes directly. The converter puts casts to FP16 and back between them."""
     from onnx import TensorProto
 
     narrowed, widened = dict[str, str](), dict[str, str]()
@@ -135,7 +138,7 @@ def _join(model: Any) -> None:
     for node in model.graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = widened.get(name, name)
-        if node.output[0] in outputs & set(widened):  # the graph's own output keeps its name
+        if node.output[0] in outputs & set(widened):  # an output of the graph keeps its name
             node.input[0], node.op_type = widened[node.output[0]], "Identity"
             del node.attribute[:]
     optimizations.drop_unread(model)

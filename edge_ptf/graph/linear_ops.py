@@ -54,14 +54,14 @@ def nodes_of(model: Any, names: Collection[str]) -> list[str]:
 
 
 def check_known(names: Collection[str], known: Collection[str]) -> None:
-    """Refuses a name that no linear op has.
+    """Checks that a linear op exists for each name.
 
     Raises:
-        BadInputError: names it.
+        BadInputError: a name has no linear op.
     """
     for name in names:
         if name not in known:
-            raise BadInputError(f"keep_fp32: the graph has no product '{name}'", hint=near_matches(name, known))
+            raise BadInputError(f"keep_fp32: the graph has no linear op '{name}'", hint=near_matches(name, known))
 
 
 def readable(module: str) -> str:
@@ -77,7 +77,7 @@ def readable(module: str) -> str:
 
 
 def _roles() -> dict[str, str]:
-    """Paths within a layer and their roles, as the registered families say."""
+    """Paths within a layer and their roles, from the registered families."""
     roles: dict[str, str] = {}
     for family in FAMILIES.values():
         roles |= dict.fromkeys((family.attention, *family.projections), "attention.qkv")
@@ -88,4 +88,4 @@ def _roles() -> dict[str, str]:
 
 
 _OMITTED = {"model", "encoder", *FAMILIES}
-"""Parts of a path that a readable name leaves out."""
+"""Parts of a path that a readable name omits."""

@@ -1,8 +1,11 @@
-"""Ranges of activations by Intel's Neural Compressor: its static quantization of the PyTorch model.
+"""Ranges of activations from Intel's Neural Compressor, by static quantization of the PyTorch model.
 
-Neural Compressor 3 has no ONNX half. On a CPU without Intel's extension of PyTorch its way is PT2E: it puts observers
-into the model that torch.export gives, shows it texts, and works out scales and zero points, which are read here; its
-SmoothQuant needs the extension. Of products it quantizes inputs and weights, and leaves outputs in FP32.
+Neural Compressor 3 cannot quantize ONNX models. On a CPU without Intel's extension of PyTorch it uses PT2E. PT2E puts
+observers into the model from torch.export, runs it on texts, and computes scales and zero points. This module reads
+them.
+
+It quantizes inputs and weights of linear ops and leaves outputs in FP32. SmoothQuant is not available, because it needs
+the extension.
 """
 
 from __future__ import annotations
@@ -42,17 +45,17 @@ class CalibrateConfig(StageConfig):
     """How Neural Compressor chooses ranges."""
 
     method: Literal["kl", "minmax"] = Field(
-        "kl", description="kl: by histograms, the range of least error; minmax: moving averages of the extremes."
+        "kl", description="kl: the range of least error, from histograms; minmax: moving averages of the extremes."
     )
-    texts: int = Field(256, ge=8, description="Validation texts that are looked at.")
-    seed: int = Field(0, ge=0, description="Of the texts' order, which moving averages depend on.")
+    texts: int = Field(256, ge=8, description="Number of validation texts.")
+    seed: int = Field(0, ge=0, description="Seed for the order of the texts, which affects moving averages.")
 
 
 def require_compressor() -> ModuleType:
-    """Neural Compressor's quantization for PyTorch.
+    """Imports Neural Compressor's quantization for PyTorch.
 
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: Neural Compressor is not installed.
     """
     try:
         with _quiet():
@@ -75,7 +78,7 @@ def calibrate(
 
     Raises:
         MissingExtraError: Neural Compressor is not installed.
-        CheckpointError: torch.export cannot take the model apart.
+        CheckpointError: torch.export does not support the model.
     """
     require_compressor()
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
@@ -111,7 +114,7 @@ def quantized(
     quantization: QuantizeConfig,
     progress: Progress = SILENT,
 ) -> Any:
-    """The model as Neural Compressor quantizes it: a `GraphModule` with Q/DQ pairs before products."""
+    """The model after Neural Compressor's quantization: a `GraphModule` with Q/DQ pairs before linear ops."""
     import torch
     from neural_compressor.torch.export import export
 
@@ -135,9 +138,9 @@ def quantized(
 
 
 def input_scales(program: Any) -> dict[str, Affine]:
-    """Scale and zero point of what each product multiplies, by the product's name.
+    """Scale and zero point of the input of each linear op, by the linear op's name.
 
-    A weight that layers share is one product; of its inputs the widest range counts.
+    A weight that layers share is one linear op. The widest range of its inputs counts.
     """
     import torch
 
@@ -152,11 +155,11 @@ def input_scales(program: Any) -> dict[str, Affine]:
 
 
 def linear_op_name(node: Any) -> str:
-    """The product's name from the module that a node was traced in, `model.bert.encoder.layer.1.output.dense`."""
+    """The linear op's name, from the module in which a node was traced: `model.bert.encoder.layer.1.output.dense`."""
     path = str(list(node.meta["nn_module_stack"].values())[-1][0])
     parts = list[str]()
     for part in path.split("."):
-        if part.isdigit() and parts:  # `layer.1` is one part of the names in ONNX
+        if part.isdigit() and parts:  # in ONNX names, `layer.1` is one part
             parts[-1] += f".{part}"
         else:
             parts.append(part)
@@ -165,7 +168,7 @@ def linear_op_name(node: Any) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the toolkit's notices away: it logs each step as a warning, and prints."""
+    """Hides the toolkit's messages: it prints, and logs each step as a warning."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -1,6 +1,6 @@
-"""Rewrites that take work out of a graph: rows that nobody reads, positions that are known beforehand.
+"""Rewrites that remove work from a graph: unread rows, and positions that are constant.
 
-The answers stay those of the graph before, also to padded texts and to batches. Each changes the model in place.
+The answers do not change, also for padded texts and for batches. Each function changes the model in place.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROW_BY_ROW = {"Add", "Sub", "Mul", "Div", "Sum", "Gelu", "Erf", "Tanh", "Relu", "Identity"}
-"""Operators whose result at one token depends on nothing but their inputs there."""
+"""Operators whose result for one token depends only on their inputs for this token."""
 
 
 def select_early(model: Any) -> int:
-    """Takes the one token that the head looks at as early as possible; returns how many operators see that row alone.
+    """Moves the selection of the head's token as early as possible. Returns how many operators then see one row only.
 
-    A sentence's class is read from its first token. In the last layer the other tokens only serve as keys and values,
-    so what follows attention need not be computed for them. The result is the same but for INT8 ranges, which are then
-    those of the row itself. A graph that reads every token stays as it is.
+    The class of a sentence is read from its first token. In the last layer, the other tokens are only keys and values.
+    The operators after attention therefore need not compute them. The result does not change, except for INT8 ranges,
+    which are then those of the one row. A graph that reads every token stays unchanged.
     """
     from onnx import helper
 
@@ -49,11 +49,11 @@ def select_early(model: Any) -> int:
 
 
 def slice_positions(model: Any, longest: int) -> int:
-    """Position embeddings become the first rows of a table cut to `longest` rows; returns how many tables were cut.
+    """Replaces position embeddings by the first rows of a table of `longest` rows. Returns how many were replaced.
 
-    Which rows a text of n tokens takes is found by running the graph: where it is n consecutive rows from the same
-    first one at every length, whatever the tokens are, the operators that worked it out are gone. RoBERTa's positions
-    do not count padding, which a text may hold as a subword of its own, so they stay.
+    The function runs the graph to find the rows that a text of n tokens reads. If these are always n consecutive rows
+    from the same first row, for every length and all tokens, the operators that compute positions are removed.
+    RoBERTa's positions skip padding, and a text may contain the padding token, so its positions stay unchanged.
     """
     from onnx import helper, numpy_helper
 
@@ -85,7 +85,7 @@ def slice_positions(model: Any, longest: int) -> int:
 
 
 class _Graph:
-    """Who makes and who reads each tensor of a model, and its constants."""
+    """The producer and the readers of each tensor of a model, and its constants."""
 
     def __init__(self, model: Any) -> None:
         from onnx import numpy_helper
@@ -104,7 +104,7 @@ class _Graph:
                 self.constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
 
     def row_by_row(self, selection: Any) -> set[str]:
-        """The results before it that are worked out for each token by itself and read by each other and by it alone."""
+        """The results before `selection` that are computed for each token separately and only have such readers."""
         found: set[str] = set()
         waiting = [selection.input[0]]
         while waiting:
@@ -113,7 +113,7 @@ class _Graph:
             if node is None or name in found | self.outputs or not self._works_on_rows(node):
                 continue
             if set(self.readers[name]) - {selection.output[0]} - found:
-                continue  # comes again when its other readers are known
+                continue  # it is tried again when its other readers are known
             found.add(name)
             waiting += [source for source in node.input if source not in self.constants]
         return found
@@ -128,7 +128,7 @@ class _Graph:
 
 
 def _is_selection(node: Any, constants: dict[str, NDArray[Any]]) -> bool:
-    """One token of [batch, length, width]: a Gather with a scalar index along the second axis."""
+    """Whether a node selects one token of [batch, length, width]: a Gather with a scalar index on the second axis."""
     index = constants.get(node.input[1]) if node.op_type == "Gather" else None
     axis = next((item.i for item in node.attribute if item.name == "axis"), 0)
     return index is not None and index.ndim == 0 and axis == 1 and node.input[0] not in constants
@@ -154,7 +154,7 @@ def drop_unread(model: Any) -> None:
 
 
 def _first_row(model: Any, index: str, longest: int) -> int | None:
-    """The row from which texts take consecutive ones, or None where it is not so for every text that is tried."""
+    """The first of the consecutive rows that texts read; None if a tried text reads other rows."""
     import onnx
     from onnx import TensorProto, helper
 

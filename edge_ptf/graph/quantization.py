@@ -1,4 +1,4 @@
-"""A graph in INT8, dynamic (ranges found at each call) or static (Q/DQ, ranges from calibration), or in FP16."""
+"""Quantizes a graph to INT8, dynamic (ranges from each call) or static (Q/DQ, ranges from calibration), or to FP16."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edge_ptf.models.checkpoint import LineageStep, load_tokenizer
 from edge_ptf.progress import SILENT, Progress
 
 SATURATION_TEXTS = 32
-"""Texts by which saturation is counted, spread over the lengths."""
+"""Number of texts for counting saturation, with short and long texts."""
 
 
 def quantize(
@@ -37,25 +37,26 @@ def quantize(
 ) -> Graph:
     """Writes the INT8 form of an FP32 graph, or its FP16 form.
 
-    Static ranges come from `validation`, whose labels are not looked at. Given `ranges` are used as they are, or tried
-    beside all other ways where the best calibration is asked for.
+    Static ranges come from `validation`; its labels are not used. Given `ranges` are used directly. With the `best`
+    calibration, they are one more candidate.
 
-    Weighted products become INT8; LayerNorm, softmax, GELU and residual sums stay FP32, where INT8 costs accuracy
-    (Bondarenko et al. 2021, "Understanding and Overcoming the Challenges of Efficient Transformer Quantization").
+    Linear ops with weights become INT8. LayerNorm, softmax, GELU and residual sums stay FP32, because INT8 would reduce
+    accuracy there (Bondarenko et al. 2021, "Understanding and Overcoming the Challenges of Efficient Transformer
+    Quantization").
 
     Raises:
-        BadInputError: the graph is INT8 or FP16 already, or has no product of a name in `keep_fp32`; or
-            `ranges` are those of another model, or have no use in this quantization.
+        BadInputError: the graph is already INT8 or FP16; or it has no linear op with a name in `keep_fp32`; or `ranges`
+            are for another model or have no use in this quantization.
     """
     if graph.info.scheme.precision != "fp32":
         raise BadInputError(
-            f"{graph.path}: the graph is {graph.info.scheme.precision.upper()} already",
-            hint="Give the directory that export wrote",
+            f"{graph.path}: the graph is already {graph.info.scheme.precision.upper()}",
+            hint="Give the directory that `export` wrote",
         )
     if ranges and (config.mode != "static" or config.smooth is not None):
         raise BadInputError(
-            "given ranges are for static mode without smoothing, which changes what they are ranges of",
-            hint="Choose it: --mode static, without --smooth",
+            "given ranges need static mode without smoothing, because smoothing changes the activations",
+            hint="Use --mode static without --smooth",
         )
     progress.start("Quantize", 3)
     task, tokenizer = tasks.create(graph.info.head), load_tokenizer(graph.path)
@@ -77,7 +78,7 @@ def quantize(
 
 
 def _agreement(before: Graph, after: Graph, encodings: Sequence[Encoding]) -> dict[str, Any]:
-    """How far the INT8 graph is from the FP32 graph on the texts at hand: no labels, a first look only."""
+    """How much the INT8 graph's answers differ from FP32 on the given texts. Needs no labels; a first estimate only."""
     full, small = GraphSession(before.path / MODEL_FILE), GraphSession(after.path / MODEL_FILE)
     expected, found = ([session.logits(encoding) for encoding in encodings] for session in (full, small))
     same = np.concatenate([np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b in zip(expected, found, strict=True)])

@@ -1,4 +1,4 @@
-"""Ranges of activations that another toolkit found on the checkpoint, brought to the ONNX graph by product."""
+"""Ranges of activations that another toolkit measured on the checkpoint, assigned to the ONNX graph's linear ops."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from edge_ptf.graph import linear_ops
 
 FILE = "ranges.json"
 WHOLE_NUMBERS = {"uint8": (0, 255), "int8": (-128, 127), "symmetric": (-127, 127)}
-"""The INT8 numbers between which a range lies. ONNX Runtime's symmetric form has no −128."""
+"""The INT8 limits of each form. ONNX Runtime's symmetric form has no −128."""
 
 
 class Affine(StrictModel):
-    """How a tensor becomes INT8: value ÷ scale + zero point."""
+    """The mapping of a tensor to INT8: value ÷ scale + zero point."""
 
     scale: float = Field(gt=0, allow_inf_nan=False)
     zero_point: int
 
 
 class Ranges(StrictModel):
-    """How the input of each product becomes INT8, as a toolkit found it."""
+    """The mapping of each linear op's input to INT8, as measured by a toolkit."""
 
     schema_version: Literal[1] = 1
-    source: str = Field(description="The toolkit, its version, its way.")
-    checkpoint: str = Field(description="Digest of the checkpoint that was looked at.")
+    source: str = Field(description="The toolkit, its version and its method.")
+    checkpoint: str = Field(description="Digest of the measured checkpoint.")
     data: str = Field(description="Fingerprint of the data.")
     texts: int
     activation: Literal["uint8", "int8"]
     symmetric: bool
-    linear_ops: dict[str, Affine] = Field(description="By name, as in keep_fp32.")
+    linear_ops: dict[str, Affine] = Field(description="The mapping by linear op, with names as in keep_fp32.")
 
     def limits(self, linear_op: str) -> tuple[np.float32, np.float32]:
-        """The least and the largest value that the product's input can have in INT8."""
+        """The smallest and the largest value that INT8 can represent for the linear op's input."""
         least, most = WHOLE_NUMBERS["symmetric" if self.symmetric else self.activation]
         found = self.linear_ops[linear_op]
         low, high = (found.scale * (number - found.zero_point) for number in (least, most))
@@ -47,14 +47,14 @@ class Ranges(StrictModel):
 
 
 def transferred(model: Any, measured: Any, given: Ranges) -> Any:
-    """The ranges of a graph with those of products' inputs replaced by given ones.
+    """A graph's ranges, with those of linear ops' inputs replaced by given ones.
 
     Args:
         model: the FP32 graph that is quantized.
-        measured: its ranges as ONNX Runtime found them (`TensorsData`): products' outputs keep theirs.
+        measured: its ranges from ONNX Runtime (`TensorsData`). Outputs of linear ops keep these.
 
     Raises:
-        BadInputError: the graph has other products.
+        BadInputError: the graph has other linear ops.
     """
     from onnxruntime.quantization import CalibrationMethod
     from onnxruntime.quantization.calibrate import TensorsData
@@ -76,18 +76,18 @@ def save_ranges(ranges: Ranges, out: Path) -> None:
 
 
 def load_ranges(folder: Path) -> Ranges:
-    """Reads what `calibrate` wrote."""
+    """Reads the ranges that `calibrate` wrote."""
     try:
         return Ranges.model_validate_json((folder / FILE).read_bytes())
     except ValidationError as error:
         raise PackageError(f"{folder / FILE}: damaged ({error.errors()[0]['msg']})") from None
     except FileNotFoundError:
-        raise PackageError(f"{folder}: no {FILE}", hint="Give a directory that calibrate wrote") from None
+        raise PackageError(f"{folder}: no {FILE}", hint="Give a directory that `calibrate` wrote") from None
 
 
 def _check_same(found: Mapping[str, Any], given: Ranges) -> None:
     if differing := sorted(found.keys() ^ given.linear_ops.keys()):
         raise BadInputError(
-            f"the ranges are those of another model: {len(differing)} products are not in both ({differing[0]}, …)",
-            hint="Run calibrate on the checkpoint that the graph was exported from",
+            f"the ranges are for another model: {len(differing)} linear ops are not in both ({differing[0]}, …)",
+            hint="Run calibrate on the checkpoint of this graph",
         )

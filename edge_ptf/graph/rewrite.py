@@ -1,4 +1,4 @@
-"""Rewrites of an ONNX graph that make it quicker or smaller under ONNX Runtime. Each returns a new or changed model."""
+"""Rewrites that make an ONNX graph faster or smaller under ONNX Runtime. Each returns a new or a changed model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ CONTRIBUTED = "com.microsoft"
 """The operator domain of ONNX Runtime's own fused operators."""
 
 LEAST_TABLE = 1 << 16
-"""Embedding tables with fewer elements are left alone: position and type tables are small."""
+"""Smaller embedding tables (in elements) are not compressed. Position and type tables are small."""
 
 
 def fuse(path: Path) -> Any:
     """Fuses attention, GELU and the embeddings' LayerNorm with ONNX Runtime's transformer optimizer.
 
-    The mask stays raw (no index form), bias and residual additions stay apart: so ONNX Runtime joins the bias to the
-    dynamic INT8 product instead.
+    The mask stays raw (no index form). Bias and residual additions are not fused. ONNX Runtime then fuses the bias with
+    the dynamic INT8 linear op.
     """
     from onnxruntime.transformers import optimizer
     from onnxruntime.transformers.fusion_options import FusionOptions
@@ -45,11 +45,11 @@ def fuse(path: Path) -> Any:
 
 
 def keep_residuals_apart(model: Any) -> int:
-    """Turns each Add that feeds a LayerNormalization into a Sum; returns how many.
+    """Replaces each Add before a LayerNormalization by a Sum. Returns the number of replacements.
 
-    ONNX Runtime would fuse Add and LayerNormalization when it loads the graph, and its kernel for both is slower than
-    one for each, whichever node then adds the bias of the INT8 product before it: the whole graph is 1.2 to 1.4 times
-    as fast apart, for 8 to 32 tokens (`benchmarks/graph_forms.py`).
+    ONNX Runtime would fuse Add and LayerNormalization when it loads the graph. Its fused kernel is slower than two
+    separate kernels, whichever node then adds the bias of the INT8 linear op. Without the fusion, the whole graph is
+    1.2 to 1.4 times as fast for 8 to 32 tokens (`benchmarks/graph_forms.py`).
     """
     consumers = defaultdict(list)
     for node in model.graph.node:
@@ -65,13 +65,15 @@ def keep_residuals_apart(model: Any) -> int:
 
 TableForm = Literal["int4", "int8", "fp16", "fp32"]
 BLOCK = 32
-"""Numbers of a row that share a scale in INT4."""
+"""Number of INT4 values of a row that share a scale."""
 CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
-"""Shares of a block's largest number that its scale may reach: clipping the largest can make all others finer."""
+"""Candidates for a block's scale, as shares of its largest value. Clipping this value can make the others finer."""
 
 
 def shift_output(model: Any, output: str, by: NDArray[np.float32]) -> None:
-    """Adds a vector [classes] to an output [..., classes], in place: to the bias that is added last, where one is."""
+    """Adds a vector [classes] to an output [..., classes], in place. If the last operation adds a bias, it changes
+    that.
+    """
     from onnx import helper, numpy_helper
 
     graph = model.graph
@@ -91,12 +93,11 @@ def shift_output(model: Any, output: str, by: NDArray[np.float32]) -> None:
 
 
 def compress_embeddings(model: Any, form: TableForm) -> int:
-    """Stores large embedding tables in fewer bits; returns how many were changed.
+    """Stores large embedding tables in fewer bits. Returns the number of changed tables.
 
-    INT8 has a scale for each row, INT4 one for each `BLOCK` numbers of a row, chosen for the least squared error. Only
-    the rows a text needs, picked out or sliced, are turned back into FP32, so the table costs its size on disk and
-    nothing in time. Tables that are sliced, which are those of positions, and rows of an odd width stay INT8 where INT4
-    is asked for.
+    INT8 has a scale for each row. INT4 has a scale for each `BLOCK` values of a row, chosen for the least squared
+    error. Only the rows that a text reads are converted back to FP32. So a smaller table takes less disk space without
+    more time. With INT4, sliced tables (those of positions) and tables with an odd width become INT8.
     """
     from onnx import helper, numpy_helper
 
@@ -144,7 +145,7 @@ def compress_embeddings(model: Any, form: TableForm) -> int:
 
 
 def _import_contributed(model: Any) -> None:
-    """Names the domain of ONNX Runtime's own operators where the graph uses it."""
+    """Declares the domain of ONNX Runtime's own operators if the graph uses it."""
     from onnx import helper
 
     known = {item.domain for item in model.opset_import}
@@ -153,13 +154,13 @@ def _import_contributed(model: Any) -> None:
 
 
 def in_blocks(values: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """A table in INT4: two numbers a byte, the first in the low half, offset by 8; and the scales of its blocks.
+    """A table in INT4, two values per byte (the first in the low half, offset by 8), and the scales of its blocks.
 
     Args:
-        values: [rows, width], an even width.
+        values: [rows, width], with an even width.
 
     Returns:
-        [rows, width / 2] and [rows, width / BLOCK], rounded up.
+        [rows, width / 2], and [rows, width / BLOCK] rounded up.
     """
     rows, width = values.shape
     padded = np.pad(values, ((0, 0), (0, -width % BLOCK))).reshape(rows, -1, BLOCK)

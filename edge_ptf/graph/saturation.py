@@ -1,9 +1,9 @@
-"""Where INT8 products go wrong on x86 processors without VNNI.
+"""Finds results of INT8 linear ops that are wrong on x86 processors without VNNI.
 
-Their 8-bit multiply-add (VPMADDUBSW: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2) multiplies
-unsigned activations by signed weights and adds two neighbouring products in 16 bits, with saturation. Neighbours are
-inputs 2i and 2i + 1 of one output, the order in which ONNX Runtime's kernels pack a weight. Everything here is exact
-arithmetic about that instruction, and needs no such processor.
+The 8-bit multiply-add of these processors (VPMADDUBSW: Intel 64 and IA-32 Architectures Software Developer's Manual,
+volume 2) multiplies unsigned activations by signed weights. It adds two neighbouring products in 16 bits, with
+saturation. Neighbours are inputs 2i and 2i + 1 of one output, which is the order in which ONNX Runtime's kernels pack a
+weight. This module computes the exact result of that instruction and does not need such a processor.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ LINEAR_OPS = ("MatMulInteger", "QAttention", "MatMul", "Gemm")
 
 
 def risky_pairs(weight: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Which pairs of weights have some pair of activations whose sum does not fit into 16 bits.
+    """Marks the pairs of weights for which the sum can overflow 16 bits, for at least one pair of activations.
 
-    The worst activations are 255 where the weight has the sign in question and 0 elsewhere.
+    The worst activations are 255 for weights of one sign and 0 for the others.
 
     Args:
         weight: [inputs, outputs].
 
     Returns:
-        [pairs of inputs, outputs]; an odd last input is paired with zero.
+        [pairs of inputs, outputs]. An odd last input is paired with zero.
     """
     first, second = _pairs(weight)
     highest = LARGEST_ACTIVATION * (np.maximum(first, 0) + np.maximum(second, 0))
@@ -40,7 +40,7 @@ def risky_pairs(weight: NDArray[np.int8]) -> NDArray[np.bool_]:
 
 
 def saturated(activations: NDArray[np.uint8], weight: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Which results have a pair of products that saturates.
+    """Marks the results with at least one saturated pair of products.
 
     Args:
         activations: [rows, inputs].
@@ -61,13 +61,14 @@ def saturated(activations: NDArray[np.uint8], weight: NDArray[np.int8]) -> NDArr
 
 
 def saturation(model: Any, encodings: Sequence[Encoding]) -> dict[str, Any]:
-    """What an INT8 graph with 8-bit signed weights would do on such a processor.
+    """Counts what would saturate in an INT8 graph with signed 8-bit weights on such a processor.
 
-    Activations are those of this machine; signed ones are counted as ONNX Runtime executes them on x86, moved by 128.
+    The activations are computed on this machine. Signed activations are shifted by 128, as ONNX Runtime does on x86.
 
     Returns:
-        `outputs`: of all weighted products, each column of a weight one; `can_saturate`: those with a risky pair of
-        weights; `saturated_percent`: of all results over the texts, how many did; `texts`.
+        `outputs`: number of outputs of all linear ops with weights, one for each column of a weight. `can_saturate`:
+        the outputs with a risky pair of weights. `saturated_percent`: share of all results over the texts that
+        saturate. `texts`: number of texts.
     """
     import onnx
     from onnx import helper
@@ -97,7 +98,7 @@ def saturation(model: Any, encodings: Sequence[Encoding]) -> dict[str, Any]:
 
 
 def _quantized_linear_ops(model: Any) -> list[tuple[str, NDArray[np.int8]]]:
-    """(tensor of INT8 activations, weight as [inputs, outputs]) of every product with a signed INT8 weight."""
+    """(tensor of INT8 activations, weight as [inputs, outputs]) of every linear op with a signed INT8 weight."""
     from onnx import numpy_helper
 
     stored = {item.name: item for item in model.graph.initializer}
@@ -107,7 +108,7 @@ def _quantized_linear_ops(model: Any) -> list[tuple[str, NDArray[np.int8]]]:
         if node.op_type not in LINEAR_OPS:
             continue
         left, right = node.input[0], node.input[1]
-        if node.op_type in ("MatMul", "Gemm"):  # static: both sides come from a DequantizeLinear
+        if node.op_type in ("MatMul", "Gemm"):  # static mode: both inputs come from a DequantizeLinear
             made = [maker.get(name) for name in (left, right)]
             if any(part is None or part.op_type != "DequantizeLinear" for part in made):
                 continue
@@ -128,7 +129,7 @@ def _rows(activations: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _pairs(values: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Rows 0, 2, 4, … and rows 1, 3, 5, …, of equal number, wide enough to add up."""
+    """Rows 0, 2, 4, … and rows 1, 3, 5, …, equally many, in a type wide enough for their sum."""
     wide = np.asarray(values, dtype=np.int32)
     if len(wide) % 2:
         wide = np.vstack([wide, np.zeros_like(wide[:1])])

@@ -1,6 +1,7 @@
-"""Which products INT8 hurts: each alone, then the fewest that have to stay FP32. All of it on validation texts.
+"""Finds the linear ops that lose accuracy in INT8: tests each alone, then finds the fewest that must stay FP32.
 
-Figures of time are estimates for choosing between products, from this process alone; what ships is measured by `bench`.
+It uses validation texts only. Times are estimates from this process, for the choice between linear ops. `bench`
+measures the final package.
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ FILE = "sensitivity.json"
 
 
 class SensitivityConfig(StageConfig):
-    """What INT8 may cost, and how closely that is looked at."""
+    """Limits for the loss through INT8, and the amount of data for the test."""
 
-    texts: int = Field(1000, ge=8, description="Validation texts answered by each form, spread over the lengths.")
-    max_drop: float = Field(0.5, ge=0, description="Loss against FP32 that is accepted, in points of the first metric.")
+    texts: int = Field(1000, ge=8, description="Number of validation texts for each form, with short and long texts.")
+    max_drop: float = Field(0.5, ge=0, description="Accepted loss against FP32, in points of the first metric.")
     max_distance: float = Field(
-        5.0, gt=0, description="Distance of logits from FP32 that is accepted, in % of their deviation between texts."
+        5.0, gt=0, description="Accepted distance of logits from FP32, in % of their deviation between texts."
     )
-    timed_texts: int = Field(100, ge=4, description="Texts by which the time of a form is estimated.")
+    timed_texts: int = Field(100, ge=4, description="Number of texts for the time estimate of a form.")
 
 
 class Answers(StrictModel):
-    """How one form of the graph answers."""
+    """The answers of one form of the graph, compared with FP32."""
 
     metric: float = Field(description="The task's first gated metric, in percent.")
     distance: float = Field(
@@ -53,33 +54,35 @@ class Answers(StrictModel):
 
 
 class LinearOpSensitivity(StrictModel):
-    """One product with a weight."""
+    """One linear op with a weight."""
 
     name: str
-    only_fp32: Answers = Field(description="This product in FP32, all others in INT8.")
-    only_int8: Answers = Field(description="This product in INT8, all others in FP32.")
-    added_ms: float = Field(description="Estimate: engine time that a call takes longer with this product in FP32.")
+    only_fp32: Answers = Field(description="This linear op in FP32, all others in INT8.")
+    only_int8: Answers = Field(description="This linear op in INT8, all others in FP32.")
+    added_ms: float = Field(description="Estimate: additional engine time of a call with this linear op in FP32.")
 
 
 class Sensitivity(StrictModel):
-    """What INT8 does to a graph, product by product, and which products have to stay FP32."""
+    """The effect of INT8 on each linear op of a graph, and the linear ops that must stay FP32."""
 
     schema_version: Literal[1] = 1
     graph: str = Field(description="Digest of the FP32 graph.")
     data: str = Field(description="Fingerprint of the data.")
-    processor: str = Field(description="Where answers and times come from.")
+    processor: str = Field(description="Processor that computed the answers and times.")
     quantization: QuantizeConfig
     limits: SensitivityConfig
     metric: str
     texts: int
     fp32_metric: float
-    int8: Answers = Field(description="Every product in INT8.")
-    tables: Answers = Field(description="Every product in FP32: what the stored embedding tables change.")
-    linear_ops: tuple[LinearOpSensitivity, ...] = Field(description="In graph order.")
-    culprits: tuple[str, ...] = Field(description="The fewest products found whose FP32 form meets the limits.")
-    mended: Answers = Field(description="With the culprits in FP32.")
-    within_limits: bool = Field(description="Whether that meets the limits; False: no choice of products does.")
-    fp32_ms: float = Field(description="Estimate: median engine time of a call, as of the next two.")
+    int8: Answers = Field(description="Every linear op in INT8.")
+    tables: Answers = Field(description="Every linear op in FP32: the effect of the compressed embedding tables.")
+    linear_ops: tuple[LinearOpSensitivity, ...] = Field(description="All linear ops, in graph order.")
+    culprits: tuple[str, ...] = Field(description="The fewest linear ops found that meet the limits if they stay FP32.")
+    mended: Answers = Field(description="The culprits in FP32, all others in INT8.")
+    within_limits: bool = Field(
+        description="Whether the culprits in FP32 meet the limits; False: no choice meets them."
+    )
+    fp32_ms: float = Field(description="Estimate: median engine time of a call; also for the next two fields.")
     int8_ms: float
     mended_ms: float
 
@@ -92,24 +95,22 @@ def sensitivity(
     out: Path,
     progress: Progress = SILENT,
 ) -> Sensitivity:
-    """Measures each product of an FP32 graph alone in FP32 and alone in INT8, and writes `sensitivity.json`.
+    """Measures each linear op of an FP32 graph alone in FP32 and alone in INT8. Writes `sensitivity.json`.
 
-    The search for culprits is greedy: products are ranked by how near to FP32 the answers come with that product alone
-    in FP32; the first ones that together meet the limits are taken, and those that turn out not to be needed are let
-    go. `keep_fp32` of the quantization is not regarded.
+    The search for culprits is greedy. It ranks linear ops by how close the answers are to FP32 with only this linear op
+    in FP32. It takes the first ones that together meet the limits, and then removes those that are not needed. It
+    ignores `keep_fp32` of the quantization.
 
     Raises:
-        BadInputError: the graph is INT8 or FP16 already, or the quantization has no INT8.
+        BadInputError: the graph is already INT8 or FP16, or the quantization has no INT8.
     """
     if graph.info.scheme.precision != "fp32":
         raise BadInputError(
-            f"{graph.path}: the graph is {graph.info.scheme.precision.upper()} already",
-            hint="Give the directory that export wrote",
+            f"{graph.path}: the graph is already {graph.info.scheme.precision.upper()}",
+            hint="Give the directory that `export` wrote",
         )
     if quantization.mode == "none":
-        raise BadInputError(
-            "the quantization has no INT8, so it hurts no product", hint="Choose another: --set quantize.mode=dynamic"
-        )
+        raise BadInputError("the quantization has no INT8 to analyze", hint="Use another: --set quantize.mode=dynamic")
     quantization = quantization.replace(keep_fp32=())
     trial = _Trial(graph, data, config, quantization)
     names = tuple(linear_ops.linear_ops(trial.quantizer.source))
@@ -152,20 +153,20 @@ def sensitivity(
 
 
 def load_sensitivity(folder: Path) -> Sensitivity:
-    """Reads what `sensitivity` wrote."""
+    """Reads the record that `sensitivity` wrote."""
     try:
         return Sensitivity.model_validate_json((folder / FILE).read_bytes())
     except ValidationError as error:
         raise PackageError(f"{folder / FILE}: damaged ({error.errors()[0]['msg']})") from None
     except FileNotFoundError:
-        raise PackageError(f"{folder}: no {FILE}", hint="Give a directory that sensitivity wrote") from None
+        raise PackageError(f"{folder}: no {FILE}", hint="Give a directory that `sensitivity` wrote") from None
 
 
 def fewest(ranked: Sequence[str], accepted: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...]:
-    """The first items of a ranking that are accepted together, less those without which the rest is accepted too.
+    """The first items of a ranking that are accepted together, without the items that are not needed for that.
 
     Args:
-        ranked: most helpful first; all of them together must be accepted.
+        ranked: most helpful first. All items together must be accepted.
     """
     count = next(count for count in range(len(ranked) + 1) if accepted(tuple(ranked[:count])))
     chosen = tuple(ranked[:count])
@@ -177,7 +178,7 @@ def fewest(ranked: Sequence[str], accepted: Callable[[tuple[str, ...]], bool]) -
 
 
 class _Trial:
-    """The texts, what FP32 answers to them, and each form that was tried."""
+    """The texts, the FP32 answers, and each tried form."""
 
     def __init__(
         self, graph: Graph, data: LabelledData, config: SensitivityConfig, quantization: QuantizeConfig
@@ -200,7 +201,7 @@ class _Trial:
         self.int8 = self.session(())
 
     def answers(self, kept: tuple[str, ...]) -> Answers:
-        """Of the form with these products in FP32."""
+        """The answers of the form with these linear ops in FP32."""
         key = frozenset(kept)
         if key not in self.tried:
             session = self.session(kept)
@@ -210,18 +211,18 @@ class _Trial:
         return self.tried[key]
 
     def accepts(self, kept: tuple[str, ...]) -> bool:
-        """Whether the form with these products in FP32 meets the limits."""
+        """Whether the form with these linear ops in FP32 meets the limits."""
         found = self.answers(kept)
         drop = self.metric.direction.lead(self.fp32_metric, found.metric)
         return drop <= self.config.max_drop + 1e-9 and found.distance <= self.config.max_distance
 
     def added_ms(self, kept: tuple[str, ...]) -> float:
-        """How much longer a call takes with these products in FP32, against all in INT8."""
+        """How much longer a call takes with these linear ops in FP32 than with all in INT8."""
         base, changed = interleaved_ms([self.int8, self.session(kept)], self.timed)
         return _rounded(np.median(changed - base))
 
     def session(self, kept: tuple[str, ...]) -> GraphSession:
-        """The form with these products in FP32, loaded."""
+        """The session of the form with these linear ops in FP32."""
         key = frozenset(kept)
         if self.latest is None or self.latest[0] != key:
             self.latest = key, GraphSession(self.quantizer.shipped(kept).SerializeToString())

@@ -1,9 +1,9 @@
-"""SmoothQuant: the range of a product's input is evened out between channels before it is quantized.
+"""SmoothQuant: equalizes the ranges of the channels of a linear op's input before quantization.
 
-Xiao et al. 2023, "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language Models", section 4.
-An input channel with large values makes the step of one scale for all channels coarse. Channel j is divided by a factor
-and row j of the weight multiplied by it: the product stays the same, and the weight, whose scale is another, takes over
-part of the range.
+Source: Xiao et al. 2023, "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language Models",
+section 4. An input channel with large values makes the step of a common scale coarse. Therefore channel j is divided by
+a factor, and row j of the weight is multiplied by it. The result of the linear op stays the same. Part of the range
+moves to the weight, which has its own scale.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ LINEAR_OPS = ("MatMul", "Gemm", "Attention")
 
 
 def smooth(model: Any, encodings: Sequence[Encoding], alpha: float) -> int:
-    """Evens out what LayerNorm gives to products: query, key and value, and the feed-forward input. Changes the model.
+    """Equalizes the channels between LayerNorm and linear ops: query, key, value and feed-forward input. In place.
 
-    Where only products read the LayerNorm's result, its own weights are divided. In encoders that normalize after the
-    residual sum, BERT and its kin, the residual reads it too: there a multiplication before the products divides it. A
-    product whose weight is read elsewhere as well (ALBERT) stays as it is.
+    If only linear ops read the LayerNorm's result, the weights of the LayerNorm are divided. In encoders with
+    post-norm, such as BERT, the residual sum also reads it. There, a multiplication before the linear ops divides it. A
+    linear op with a weight that other nodes also read (ALBERT) stays unchanged.
 
     Args:
         model: an FP32 graph, fused or not.
-        encodings: the texts by which the channels' ranges are found.
-        alpha: from 0 to 1; the larger, the more of the inputs' range moves to the weights.
+        encodings: the texts for measuring the channels' ranges.
+        alpha: from 0 to 1. A larger value moves more of the inputs' range to the weights.
 
     Returns:
-        How many inputs were evened out.
+        The number of equalized inputs.
     """
     from onnx import helper, numpy_helper
 
@@ -72,14 +72,14 @@ def smooth(model: Any, encodings: Sequence[Encoding], alpha: float) -> int:
 
 
 def factors(inputs: Channels, weights: Channels, alpha: float) -> Channels:
-    """What each input channel is divided by: max|X|^alpha / max|W|^(1 - alpha), the paper's equation 4.
+    """The divisor of each input channel: max|X|^alpha / max|W|^(1 - alpha), the paper's equation 4.
 
     Args:
         inputs: largest absolute value of each channel, [in].
         weights: largest absolute weight that reads it, [in].
 
     Returns:
-        Positive factors, [in]; 1 for a channel that is always zero or that nothing reads.
+        Positive factors, [in]. The factor is 1 for a channel that is always zero or that nothing reads.
     """
     known = (inputs > 0) & (weights > 0)
     x, w = np.where(known, inputs, 1.0), np.where(known, weights, 1.0)
@@ -88,7 +88,7 @@ def factors(inputs: Channels, weights: Channels, alpha: float) -> Channels:
 
 
 def channel_maxima(model: Any, tensors: Iterable[str], encodings: Sequence[Encoding]) -> Mapping[str, Channels]:
-    """Largest absolute value of each channel (last axis) of the named tensors over all texts, a text at a time."""
+    """Largest absolute value of each channel (last axis) of the named tensors, over all texts, one text at a time."""
     import onnx
     from onnx import TensorProto, helper
 
@@ -109,7 +109,7 @@ def channel_maxima(model: Any, tensors: Iterable[str], encodings: Sequence[Encod
 
 
 def _sites(model: Any, readers: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """The results of LayerNorm that products read, and those products."""
+    """The results of LayerNorm that linear ops read, with these linear ops."""
     weights = {item.name for item in model.graph.initializer}
     found = {}
     for norm in model.graph.node:
@@ -126,7 +126,7 @@ def _sites(model: Any, readers: Mapping[str, list[Any]]) -> dict[str, list[Any]]
 
 
 def _by_row(weight: NDArray[Any], node: Any) -> NDArray[Any]:
-    """The weight as [in, out], and back again."""
+    """Converts the weight to [in, out], and back."""
     turned = node.op_type == "Gemm" and any(item.name == "transB" and item.i for item in node.attribute)
     return weight.T if turned else weight
 

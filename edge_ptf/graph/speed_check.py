@@ -1,4 +1,4 @@
-"""What INT8 wins over FP32 for one and the same model on this machine: it need not win anything."""
+"""Checks on this machine whether INT8 makes a model faster than FP32. This is not always so."""
 
 from __future__ import annotations
 
@@ -23,56 +23,56 @@ FILE = "speed_check.json"
 
 
 class SpeedCheckConfig(StageConfig):
-    """How INT8 is timed beside FP32."""
+    """How INT8 and FP32 are timed."""
 
-    texts: int = Field(24, ge=4, description="Validation texts that are timed, short to long.")
-    repeats: int = Field(7, ge=3, description="Times both graphs are loaded anew; the repeat is the unit.")
+    texts: int = Field(24, ge=4, description="Number of validation texts that are timed, from short to long.")
+    repeats: int = Field(7, ge=3, description="Number of repeats; each repeat loads both graphs again.")
     threads: Threads = 1
-    allow_slower: bool = Field(False, description="Go on with an INT8 form that is slower than FP32.")
+    allow_slower: bool = Field(False, description="Continue with an INT8 form that is slower than FP32.")
 
 
 class SpeedCheck(StrictModel):
-    """FP32 time over INT8 time."""
+    """FP32 time ÷ INT8 time."""
 
     ratio: float
     low: float = Field(description="Lower end of the two-sided 95 % interval over repeats.")
     high: float
 
     def check(self, config: SpeedCheckConfig) -> None:
-        """Refuses an INT8 form that is surely slower than the same model in FP32.
+        """Refuses an INT8 form that is proven to be slower than the same model in FP32.
 
         Raises:
-            RefusedError: the whole interval lies below 1.
+            RefusedError: the whole interval is below 1.
         """
         if self.high < 1 and not config.allow_slower:
             raise RefusedError(
                 f"INT8 is slower than FP32 on this machine: {self.ratio:.2f} times as fast "
                 f"(95 %: {self.low:.2f} to {self.high:.2f})",
-                hint="Ship FP32 (--set quantize.mode=none), try another form (--set quantize.mode=dynamic or static), "
-                "or take it for its size: --set speed_check.allow_slower=true",
+                hint="Use FP32 (--set quantize.mode=none) or another form (--set quantize.mode=dynamic or static), "
+                "or accept the slower form for its size: --set speed_check.allow_slower=true",
             )
 
 
 def check_speed(
     full: Graph, int8: Graph, data: LabelledData, config: SpeedCheckConfig, out: Path, progress: Progress = SILENT
 ) -> SpeedCheck:
-    """Times both graphs on the same validation texts in turns, and writes `speed_check.json`.
+    """Times both graphs on the same validation texts, alternating. Writes `speed_check.json`.
 
-    The interval is a t interval over the logarithms of the repeats' ratios; a repeat's ratio is the median over texts.
+    The ratio of a repeat is the median over texts. The interval is a t interval over the logarithms of these ratios.
     """
-    from edge_ptf.statistics import log_mean_limits  # scipy, which a device does not need
+    from edge_ptf.statistics import log_mean_limits  # imported here: needs scipy, which a device need not have
 
     task, tokenizer = tasks.create(full.info.head), load_tokenizer(full.path)
     encodings = task.encode(tokenizer, spread(data.validation, config.texts), full.info.max_length)
     ratios = []
-    progress.start("INT8 beside FP32", config.repeats)
+    progress.start("INT8 against FP32", config.repeats)
     for _ in range(config.repeats):
         times = interleaved_ms([GraphSession(graph.model, config.threads) for graph in (full, int8)], encodings)
         ratios.append(float(np.median(times[0] / times[1])))
         progress.advance()
     progress.finish()
     low, high = log_mean_limits(ratios, 0.025)
-    assert low is not None and high is not None  # there are three repeats at least
+    assert low is not None and high is not None  # there are at least three repeats
     ratio = exp(float(np.log(ratios).mean()))
     found = SpeedCheck(ratio=round(ratio, 4), low=round(low, 4), high=round(high, 4))
     out.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def check_speed(
 
 
 def open_speed_check(folder: Path) -> SpeedCheck:
-    """Reads what `check_speed` wrote."""
+    """Reads the result that `check_speed` wrote."""
     import json
 
     return parse(SpeedCheck, json.loads((folder / FILE).read_text(encoding="utf-8")), where=str(folder / FILE))

@@ -52,7 +52,9 @@ class TextHead(ClassHead):
             return {}
         return {
             "out-of-scope label": label,
-            "threshold on the probability": "not set" if threshold is None else f"{threshold:.3f}, chosen on validation",
+            "threshold on the probability": "not set"
+            if threshold is None
+            else f"{threshold:.3f}, chosen on validation",
         }
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What is measured of answers: scores, their direction, their noise, and the bound of a drop. One file a family."""
+"""Metrics of answers: score, direction, noise, and the bound of a drop. There is one file for each family."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""F1 over counts that are summed first (micro), with its precision and recall.
+"""F1 over summed counts (micro), with its precision and recall.
 
-`count` gives (true positives, predicted, actual). The arithmetic is seqeval's and scikit-learn's, to the last bit.
+`count` returns (true positives, predicted, actual). The results are bit-identical to those of seqeval and scikit-learn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class F1(Counts):
-    """2 TP ÷ (predicted + actual); 0 where there is neither."""
+    """2 TP ÷ (predicted + actual); 0 if there is neither."""
 
     @property
     def _width(self) -> int:
@@ -34,27 +34,27 @@ class F1(Counts):
 
 @dataclass(frozen=True, kw_only=True)
 class Precision(F1):
-    """True positives among what was predicted; 0 where nothing was."""
+    """True positives ÷ predicted; 0 if nothing was predicted."""
 
     def score(self, rows: Rows) -> float:
         """Percent."""
         return 100 * _ratio(*map(float, rows.sum(axis=0)[:2]))
 
     def bound(self, before: Rows, after: Rows, confidence: float, limit: float | None = None) -> Drop:
-        """As of a share."""
+        """The bound for a share."""
         return super().bound(before[:, :2], after[:, :2], confidence, limit)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recall(F1):
-    """True positives among what there is to find; 0 where there is nothing."""
+    """True positives ÷ actual; 0 if there is nothing to find."""
 
     def score(self, rows: Rows) -> float:
         """Percent."""
         return 100 * _ratio(*map(float, rows.sum(axis=0)[::2]))
 
     def bound(self, before: Rows, after: Rows, confidence: float, limit: float | None = None) -> Drop:
-        """As of a share."""
+        """The bound for a share."""
         return super().bound(before[:, ::2], after[:, ::2], confidence, limit)
 
 

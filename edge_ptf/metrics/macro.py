@@ -13,16 +13,16 @@ from edge_ptf.metrics.base import Percentage, Rows
 
 @dataclass(frozen=True, kw_only=True)
 class MacroF1(Percentage):
-    """The mean F1 of the classes that occur in references or answers; every example has one class."""
+    """The mean F1 of the classes that occur in references or answers. Every example has one class."""
 
     def per_example(self, references: Sequence[Any], answers: Sequence[Any]) -> Rows:
-        """The numbers of the expected class and of the answered one, in alphabetic order of the classes that occur."""
+        """The numbers of the expected and the answered class, in alphabetical order of the classes that occur."""
         numbers = {name: number for number, name in enumerate(sorted({*references, *answers}))}
         rows = [(numbers[reference], numbers[answer]) for reference, answer in zip(references, answers, strict=True)]
         return np.asarray(rows, dtype=np.float64).reshape(-1, 2)
 
     def score(self, rows: Rows) -> float:
-        """Percent; 0 where there are no examples."""
+        """Percent; 0 if there are no examples."""
         pairs = rows.astype(np.int64)
         size = int(pairs.max(initial=-1)) + 1
         actual, claimed = (np.bincount(column, minlength=size) for column in pairs.T)

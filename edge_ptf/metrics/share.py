@@ -1,4 +1,4 @@
-"""Percentages of sums of counts: hits among what is counted."""
+"""Percentages of summed counts: hits ÷ counted."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Count = Callable[[Any, Any], tuple[float, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Counts(Percentage):
-    """A percentage of sums over examples; `paired_drop` bounds its drop."""
+    """A percentage of sums over examples. `paired_drop` bounds its drop."""
 
     count: Count
 
     def per_example(self, references: Sequence[Any], answers: Sequence[Any]) -> Rows:
-        """The counts of each example; the first column holds the hits."""
+        """The counts of each example. The first column has the hits."""
         rows = [self.count(reference, answer) for reference, answer in zip(references, answers, strict=True)]
         return np.asarray(rows, dtype=np.float64).reshape(len(rows), self._width)
 
@@ -33,7 +33,7 @@ class Counts(Percentage):
         return 2
 
     def counted(self, rows: Rows) -> int:
-        """Examples that have something to count."""
+        """The number of examples with something to count."""
         return int((rows[:, 1:].sum(axis=1) > 0).sum())
 
     def bound(self, before: Rows, after: Rows, confidence: float, limit: float | None = None) -> Drop:
@@ -46,10 +46,10 @@ class Counts(Percentage):
 
 @dataclass(frozen=True, kw_only=True)
 class Share(Counts):
-    """Hits among what is counted: `count` gives (hits, counted)."""
+    """Hits ÷ counted: `count` returns (hits, counted)."""
 
     empty: float = float("nan")
-    """The score where nothing is counted."""
+    """The score if nothing is counted."""
 
     def score(self, rows: Rows) -> float:
         """Percent."""

@@ -1,4 +1,4 @@
-"""The parts of an encoder that can be made smaller, family by family, and how to prune them."""
+"""The parts of an encoder that can be pruned, for each family, and the functions that prune them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The parts of a model and their sizes, found through the model's family.
 
-A model of an unknown family works everywhere but in pruning. Its shape is what its configuration says.
+A model of an unknown family cannot be pruned, but everything else works. Its shape comes from its configuration.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from edge_ptf.models.families import FAMILIES, Family, family_named
 class LayerShape(StrictModel):
     """The size of one encoder layer. A layer with 0 heads has no attention; 0 neurons means no feed-forward part."""
 
-    num_heads: int = Field(ge=0, description="Attention heads kept.")
-    intermediate_size: int = Field(ge=0, description="Feed-forward neurons kept.")
+    num_heads: int = Field(ge=0, description="Number of attention heads.")
+    intermediate_size: int = Field(ge=0, description="Number of feed-forward neurons.")
 
 
 class LayerParts:
@@ -33,7 +33,7 @@ class LayerParts:
         return self.layer.get_submodule(path)
 
     def set(self, path: str, module: Any) -> None:
-        """Puts another module there."""
+        """Puts another module at an attribute path from the layer."""
         self.layer.set_submodule(path, module)
 
     @property
@@ -61,7 +61,7 @@ def family_of(model: Any) -> Family:
 
 
 def is_known(model: Any) -> bool:
-    """Whether the model's family is one whose layers can be taken apart."""
+    """Whether edge-ptf can prune the model's family."""
     return model.config.model_type in FAMILIES
 
 
@@ -104,30 +104,30 @@ def head_size(model: Any) -> int:
 
 
 def hidden_size(model: Any) -> int:
-    """Hidden size: the width of the hidden states, which every layer reads and adds to."""
+    """Hidden size: the width of the hidden states."""
     norms = [part.get(part.family.feed_forward_norm) for part in parts(model)] if is_known(model) else []
     return int(norms[0].weight.shape[0] if norms else model.config.hidden_size)
 
 
 def projections(model: Any) -> tuple[Any, Any, Any]:
-    """The modules that give query, key and value in the last layer that has heads.
+    """The modules of query, key and value in the last layer that has heads.
 
     Raises:
-        CheckpointError: there is none, or the model's family is not known.
+        CheckpointError: no layer has heads, or the model's family is unknown.
     """
     family = family_of(model)
     for part in reversed(parts(model)):
         if part.num_heads:
             query, key, value = (part.get(path) for path in family.projections)
             return query, key, value
-    raise CheckpointError("no layer has attention heads, so it relates no tokens")
+    raise CheckpointError("no layer has attention heads, so there is no query, key and value")
 
 
 def shapes(model: Any) -> tuple[LayerShape, ...]:
     """The shape of each layer."""
     if not is_known(model):
         config = model.config
-        width = getattr(config, "intermediate_size", None) or 4 * config.hidden_size  # XLM and Flaubert do not say it
+        width = getattr(config, "intermediate_size", None) or 4 * config.hidden_size  # XLM and Flaubert lack the field
         return (LayerShape(num_heads=config.num_attention_heads, intermediate_size=width),) * int(
             config.num_hidden_layers
         )

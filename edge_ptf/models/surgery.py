@@ -1,4 +1,4 @@
-"""Removal of parts of an encoder: layers, heads, feed-forward neurons, hidden states, rows of the embedding table."""
+"""Removes parts of an encoder: layers, heads, feed-forward neurons, hidden dimensions, rows of the embedding table."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def fill_layer(part: LayerParts, shape: LayerShape) -> None:
 
 
 def keep_hidden(model: Any, kept: Sequence[int]) -> None:
-    """Keeps only these dimensions of the hidden states, in place, in every module that writes or reads them.
+    """Keeps only these hidden dimensions, in place, in every module that writes or reads them.
 
     Attention heads, feed-forward neurons and the output of the task's head stay as they are.
     """
@@ -115,7 +115,7 @@ def keep_subwords(model: Any, kept: Sequence[int]) -> None:
 
 
 def reshape(model: Any, shape: Iterable[LayerShape], hidden: int | None = None) -> None:
-    """Gives every layer the widths of `shape`, and the hidden states the size `hidden`, before a state is loaded.
+    """Gives every layer the widths of `shape`, and the model the hidden size `hidden`, before a state is loaded.
 
     It changes the model in place. It keeps any heads, neurons and dimensions, because the state replaces their weights.
     A model of a family that cannot be pruned stays as it is.
@@ -133,7 +133,7 @@ def reshape(model: Any, shape: Iterable[LayerShape], hidden: int | None = None) 
 
 
 def _keep_embedded(encoder: Any, family: Family, kept: Any) -> None:
-    """Narrows the output of the embeddings: the projection where the model has one, else the tables themselves."""
+    """Narrows the output of the embeddings: the projection if the model has one, else the tables."""
     from torch import nn
 
     if family.embeddings_projection and _writes(encoder, family.embeddings_projection, kept):
@@ -153,7 +153,7 @@ def _module(root: Any, path: str) -> Any:
 
 
 def _reads(root: Any, path: str, kept: Any) -> bool:
-    """Narrows the input of the linear module at a path; False: there is none."""
+    """Narrows the input of the linear module at a path. Returns False if there is no such module."""
     module = _module(root, path)
     if not hasattr(module, "in_features"):
         return False
@@ -162,7 +162,7 @@ def _reads(root: Any, path: str, kept: Any) -> bool:
 
 
 def _writes(root: Any, path: str, kept: Any) -> bool:
-    """Narrows the output of the module at a path, a linear one or a bias; False: there is none."""
+    """Narrows the output of the linear module or bias at a path. Returns False if there is no such module."""
     from torch import nn
 
     module = _module(root, path)
@@ -220,7 +220,7 @@ def _bias_only(linear: Any) -> Any:
     from torch import nn
 
     class BiasOnly(nn.Module):
-        """The output of a linear module whose input is all zero: [width], the same for every token."""
+        """The output of a linear module with an all-zero input: [width], the same for every token."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -239,7 +239,7 @@ def _no_attention(part: LayerParts) -> Any:
     inside = family.output_inside_attention
 
     class NoAttention(nn.Module):
-        """Attention without heads: it mixes no tokens."""
+        """Attention without heads. It does not mix tokens."""
 
         def __init__(self) -> None:
             super().__init__()

@@ -1,1 +1,1 @@
-"""What people read: the tables on the terminal."""
+"""Output for people: tables on the terminal, and reports as HTML, Markdown and JUnit XML."""

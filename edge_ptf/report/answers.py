@@ -1,4 +1,4 @@
-"""What the teacher and the package answered, compared: pure functions on evidence."""
+"""Compares the answers of the teacher and the package. Pure functions on evidence."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from edge_ptf.package.evidence import AccuracyEvidence
 from edge_ptf.tasks.base import Task
 
 Pairs = Counter[tuple[str, str]]
-"""How often (expected class, answered class) occurred."""
+"""Counts of the pairs (expected class, answered class)."""
 
 
 class Side(str, Enum):
-    """On which side of the truth an answer was with the teacher, and is with the package."""
+    """How the teacher's and the package's answers compare with the expected class."""
 
     LOST = "lost"
     GAINED = "gained"
@@ -24,7 +24,7 @@ class Side(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One test example that the teacher or the package answers wrongly."""
+    """One test example with a wrong answer of the teacher or the package."""
 
     row: int
     side: Side
@@ -35,7 +35,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ClassChange:
-    """One class: how many examples it has, and its F1 in percent; None where a side never met the class."""
+    """One class: number of examples, and F1 in percent; None if a model never met the class."""
 
     name: str
     support: int
@@ -46,15 +46,15 @@ class ClassChange:
 
     @property
     def change(self) -> float | None:
-        """Points that the package's F1 is above the teacher's."""
+        """F1 of the package minus F1 of the teacher, in points."""
         return None if self.before is None or self.after is None else self.after - self.before
 
 
 def changes(teacher: AccuracyEvidence, package: AccuracyEvidence) -> list[Change]:
-    """Every example that at least one of the two answers wrongly, in the order of the test split.
+    """Every example with a wrong answer of the teacher or the package, in the order of the test split.
 
-    LOST: only the teacher is right. GAINED: only the package is. OTHER: both are wrong, each in its own way. SAME: both
-    give the same wrong answer.
+    LOST: only the teacher is right. GAINED: only the package is right. OTHER: both are wrong with different answers.
+    SAME: both give the same wrong answer.
     """
     found = []
     for before, after in zip(teacher.rows, package.rows, strict=True):
@@ -68,7 +68,7 @@ def changes(teacher: AccuracyEvidence, package: AccuracyEvidence) -> list[Change
 
 
 def class_changes(teacher: AccuracyEvidence | None, package: AccuracyEvidence) -> list[ClassChange]:
-    """Every class that either of the two met, by name."""
+    """Every class that the teacher or the package met, sorted by name."""
     earlier = {row["name"]: row for row in teacher.class_report} if teacher else {}
     now = {row["name"]: row for row in package.class_report}
     found = []
@@ -88,12 +88,12 @@ def class_changes(teacher: AccuracyEvidence | None, package: AccuracyEvidence) -
 
 
 def confusions(task: Task, accuracy: AccuracyEvidence) -> Pairs:
-    """The confusion matrix, as its cells that are not empty."""
+    """The confusion matrix: its nonzero cells."""
     return Counter(pair for row in accuracy.rows for pair in task.confusions(row.reference, row.label))
 
 
 def most_confused(pairs: Pairs, count: int) -> list[str]:
-    """The classes with the most mistakes, given or taken, most first; equal ones by name."""
+    """The classes with the most mistakes, as expected or as answered class; ties are sorted by name."""
     mistakes: Counter[str] = Counter()
     for (expected, answered), times in pairs.items():
         if expected != answered:

@@ -1,4 +1,4 @@
-"""What the ways to choose static ranges gave, side by side."""
+"""A table that compares the methods for static ranges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_ptf.report.tables import titled_table
 
 
 def calibration_table(graph: Graph) -> RenderableType | None:
-    """How far each way's INT8 form answers from FP32; None where one way alone was tried."""
+    """The difference to FP32 for each method; None if only one method was tried."""
     facts = graph.info.lineage[-1].facts
     distances = facts.get("calibration_logit_difference")
     if not distances:

@@ -1,4 +1,4 @@
-"""Two studies beside each other: two packages, or one package on two devices."""
+"""Compares two studies: two packages, or one package on two devices."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Row:
     right: str
     difference: str = ""
     better: int = 0
-    """-1: the left one is better, 1: the right one, 0: neither, or not to be said."""
+    """-1: the left one is better, 1: the right one is better, 0: neither, or unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class SideBySide:
-    """Everything that is shown about two studies."""
+    """Everything that a comparison of two studies shows."""
 
     names: tuple[str, str]
     same_payload: bool
@@ -36,7 +36,7 @@ class SideBySide:
 
 
 def compare(left: Study, right: Study, names: tuple[str, str]) -> SideBySide:
-    """Figures that both have are subtracted; a difference is only called better where both evidences count alike."""
+    """Subtracts figures that both studies have. A difference is "better" only if both evidences count equally."""
     same = left.payload.digest == right.payload.digest
     return SideBySide(
         names=names,
@@ -74,13 +74,13 @@ def _figures(left: Study, right: Study) -> Iterator[Row]:
 
 
 def _same_answers(left: Study, right: Study) -> bool:
-    """Whether both answered the same texts."""
+    """Whether both packages answered the same texts."""
     before, after = left.accuracy, right.accuracy
     return bool(before and after and before.data == after.data and len(before.rows) == len(after.rows))
 
 
 def _measured_alike(left: Study, right: Study) -> bool:
-    """Whether times and memory are from one kind of machine, with as many threads, and count."""
+    """Whether times and memory count, and come from one kind of machine with the same number of threads."""
     records: list[LatencyEvidence | MemoryEvidence] = []
     for study in (left, right):
         records += [*study.latencies[:1], *([study.compared] if study.compared else []), *study.memories[:1]]
@@ -110,12 +110,12 @@ def _targets(left: Study, right: Study) -> Iterator[Row]:
 
 def _notes(left: Study, right: Study, same: bool) -> Iterator[str]:
     if same:
-        yield "The payload is the same to the last byte: what differs was measured elsewhere or at another time."
+        yield "The payload is identical: the differences come from another device or another time."
     yield from _answers(left, right)
     if left.latencies and right.latencies and left.latencies[0].machine != right.latencies[0].machine:
         yield "Latency was measured on two different machines."
     elif left.latencies and right.latencies and not same:
-        yield "Latency comes from two runs, not interleaved: small differences may be the machine's."
+        yield "The latencies come from two separate runs: small differences may come from the machine."
     for name, study in (("A", left), ("B", right)):
         for record in study.latencies:
             yield from (f"{name}'s latency does not count: {flag}" for flag in record.flags)
@@ -126,7 +126,7 @@ def _answers(left: Study, right: Study) -> Iterator[str]:
     if before is None or after is None:
         return
     if (before.data, before.split) != (after.data, after.split) or len(before.rows) != len(after.rows):
-        yield "Accuracy was measured on different splits: these percentages do not compare."
+        yield "Accuracy was measured on different splits: the percentages cannot be compared."
         return
     differ = sum(a.label != b.label for a, b in zip(before.rows, after.rows, strict=True))
     yield f"{differ:,} of {len(after.rows):,} {after.split} texts are answered differently."
@@ -134,7 +134,7 @@ def _answers(left: Study, right: Study) -> Iterator[str]:
     gained = sum(
         a.label != a.reference and b.label == b.reference for a, b in zip(before.rows, after.rows, strict=True)
     )
-    yield f"From A to B {lost:,} right answers are lost and {gained:,} gained."
+    yield f"From A to B, {lost:,} right answers are lost and {gained:,} are gained."
 
 
 def _form(study: Study) -> str:

@@ -1,4 +1,4 @@
-"""What each section of the report shows, made from a study; the template only lays it out."""
+"""The content of each section of the report, made from a study. The template only does the layout."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from edge_ptf.report.study import Study
 from edge_ptf.tasks import create
 
 MATRIX_CLASSES = 25
-"""A matrix with more classes is shown for those with the most mistakes first."""
+"""A larger matrix first shows only this many classes, those with the most mistakes."""
 PAIRS_SHOWN = 300
 SIDES = {
     Side.LOST: ("Lost", "only the teacher is right"),
     Side.GAINED: ("Gained", "only the package is right"),
-    Side.OTHER: ("Wrong differently", "both are wrong, each in its own way"),
-    Side.SAME: ("Wrong alike", "both give the same wrong answer"),
+    Side.OTHER: ("Differently wrong", "both are wrong, with different answers"),
+    Side.SAME: ("Equally wrong", "both give the same wrong answer"),
 }
 
 
 def contents(study: Study) -> dict[str, Any]:
-    """Everything the template asks for. Sections without data are None."""
+    """All values for the template. A section without data is None."""
     manifest = study.payload.manifest
     return {
         "name": manifest.name,
@@ -49,7 +49,7 @@ def contents(study: Study) -> dict[str, Any]:
 
 
 def drawings(study: Study) -> dict[str, Any]:
-    """The plots by the name that the template places them with."""
+    """The plots, by their names in the template."""
     found: dict[str, Any] = {}
     if study.accuracy is not None:
         rows = answers.class_changes(study.baseline, study.accuracy)
@@ -70,7 +70,7 @@ def drawings(study: Study) -> dict[str, Any]:
 
 
 def lineage(study: Study) -> dict[str, Any]:
-    """Base model, data, and every step with its options and what it noted."""
+    """Base model, data, and every step with its options and facts."""
     origin, data = study.payload.manifest.lineage, study.record.get("data")
     return {
         "base_model": origin.base_model,
@@ -118,7 +118,7 @@ def accuracy(study: Study) -> dict[str, Any] | None:
 
 
 def changes(study: Study) -> dict[str, Any] | None:
-    """The examples that either side answers wrongly: strings once, rows as short lists of numbers."""
+    """The examples with a wrong answer. Strings are stored once, and rows are short lists of numbers."""
     if study.accuracy is None or study.baseline is None:
         return None
     task = create(study.payload.manifest.head)
@@ -154,7 +154,7 @@ def changes(study: Study) -> dict[str, Any] | None:
 
 
 def latency(record: LatencyEvidence, name: str) -> dict[str, Any]:
-    """One measurement: where, percentiles, launches, what speaks against it."""
+    """One measurement: machine, percentiles, launches, flags and warnings."""
     return {
         "name": name,
         "machine": record.machine.device_model or record.machine.cpu,
@@ -181,7 +181,7 @@ def latency(record: LatencyEvidence, name: str) -> dict[str, Any]:
 
 
 def size(study: Study) -> list[dict[str, Any]]:
-    """Files, and the model's weights by purpose, each with its share."""
+    """Files, and the model's weights by purpose, each with its share of the bytes."""
     tables = []
     found = {"By file": sizes.files(study.payload), "Inside the model": sizes.model_parts(study.payload)}
     for title, subwords in found.items():
@@ -194,20 +194,20 @@ def size(study: Study) -> list[dict[str, Any]]:
 
 
 def sensitivity(record: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """(part, points lost when it alone is compressed), worst first, where the run recorded it."""
+    """(part, points lost when only this part is compressed), worst first; empty if the run did not record it."""
     rows = record.get("sensitivity", ())
     return sorted(((str(row["part"]), float(row["drop"])) for row in rows), key=lambda row: (-row[1], row[0]))
 
 
 def environment(study: Study) -> dict[str, Any]:
-    """Machines, runtimes and tools; equal ones once."""
+    """Machines, runtimes and tools, without duplicates."""
     measured: list[tuple[str, Any]] = [("accuracy", item) for item in (study.accuracy,) if item]
     measured += [("latency", item) for item in study.latencies] + [("memory", item) for item in study.memories]
     machines: dict[tuple[Machine, str], list[str]] = {}
     for kind, item in measured:
         runtime = item.runtime
         engine = f"{runtime.name} {runtime.version}, {runtime.provider}, {runtime.threads} thread(s)"
-        by = f", asked by {runtime.runner or 'Python'}"
+        by = f", called by {runtime.runner or 'Python'}"
         machines.setdefault((item.machine, engine + by), []).append(kind)
     tools = study.record.get("tools") or study.payload.manifest.lineage.tools
     return {
@@ -242,8 +242,8 @@ def _class_order(pairs: Pairs) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    """An option or a note on one line."""
-    if value is None or isinstance(value, bool):  # 1 is no True here
+    """An option or a fact on one line."""
+    if value is None or isinstance(value, bool):  # 1 is not True here
         return {None: "none", True: "yes", False: "no"}[value]
     if isinstance(value, float):
         return f"{value:.6g}"

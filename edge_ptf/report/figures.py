@@ -1,4 +1,4 @@
-"""The figures of a study: what stands on the tiles, in the latency table, beside each other when two are compared."""
+"""The figures of a study: for the tiles, for the latency table, and for the comparison of two studies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHARES = (0.5, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of a study. `better` says which direction is good: 1 larger, -1 smaller."""
+    """One figure of a study. `better` is the good direction: 1 larger, -1 smaller."""
 
     name: str
     value: float | None
@@ -45,12 +45,12 @@ class Percentile:
 
 
 def metrics_of(study: Study) -> tuple[Metric, ...]:
-    """Every metric of the package's task, the steering one first."""
+    """All metrics of the package's task. The first one steers training."""
     return create(study.payload.manifest.head).metrics
 
 
 def figures(study: Study) -> list[Figure]:
-    """The figures that matter, of the package; notes say what the teacher's were."""
+    """The important figures of the package, with the teacher's figures in notes."""
     found = [*_accuracy(study)]
     found += _times(study)
     found.append(Figure(SIZE, study.payload.size_bytes / 1e6, "MB", -1))
@@ -84,7 +84,7 @@ def percentiles(latency: LatencyEvidence) -> list[Percentile]:
 
 
 def points(study: Study) -> list[Point]:
-    """Teacher, package and every other variant that the run record holds; empty where speed or accuracy is unknown."""
+    """Teacher, package and every other variant of the run record; empty if speed or accuracy is unknown."""
     steering = metrics_of(study)[0].name
     ratio = speedup(study.compared) if study.compared else None
     if study.accuracy is None or study.baseline is None or ratio is None or steering not in study.accuracy.metrics:

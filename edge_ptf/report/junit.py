@@ -1,8 +1,8 @@
 """The verdict as JUnit XML, for the test pages of CI systems.
 
-The form is the one that Jenkins, GitLab and the GitHub actions for test reports read: `testsuites` > `testsuite` >
-`testcase`. FAIL is a `failure`. UNPROVEN is an `error`, the word of the format for a test that came to no result:
-`skipped` would be shown as green, and a package whose fitness is unknown would look like one that fits.
+The structure is `testsuites` > `testsuite` > `testcase`, which Jenkins, GitLab and the GitHub actions for test reports
+read. FAIL is a `failure`. UNPROVEN is an `error`, which is the format's word for a test without a result. `skipped`
+would be wrong for UNPROVEN, because CI systems show it in green like a pass.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from edge_ptf.report.target_verdicts import explanation, limit_text
 
 TAGS = {Status.FAIL: "failure", Status.UNPROVEN: "error"}
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot hold, not even escaped (section 2.2)."""
+"""Characters that XML 1.0 cannot contain, not even escaped (section 2.2)."""
 
 
 def junit(verdict: Verdict, package: str) -> bytes:
-    """One test case for each target, in UTF-8; without targets one skipped case. Equal verdicts give equal bytes.
+    """One test case for each target, in UTF-8. Without targets, one skipped case. Equal verdicts give equal bytes.
 
     Args:
-        package: the package's name, shown beside each test case.
+        package: the package's name, shown with each test case.
     """
     counts = {
         "tests": max(len(verdict.target_verdicts), 1),
@@ -45,7 +45,7 @@ def junit(verdict: Verdict, package: str) -> bytes:
         _case(suite, item, f"{package}.{verdict.profile}")
     if not verdict.target_verdicts:
         case = _element(suite, "testcase", name="targets", classname=f"{package}.{verdict.profile}", time=0)
-        _element(case, "skipped", message="nothing judged: neither profile nor command line sets a target")
+        _element(case, "skipped", message="nothing judged: neither the profile nor the command line sets a target")
     if verdict.warnings:
         _element(suite, "system-out").text = _clean("\n".join(f"Warning: {warning}" for warning in verdict.warnings))
     ElementTree.indent(root)
@@ -54,7 +54,7 @@ def junit(verdict: Verdict, package: str) -> bytes:
 
 
 def _case(suite: ElementTree.Element, item: TargetVerdict, group: str) -> None:
-    """The name is the target's, which stays the same from run to run: CI systems follow a test by its name."""
+    """One test case. CI systems follow a test by its name, so the name is the target's, equal in every run."""
     case = _element(suite, "testcase", name=f"{item.title} ({item.target})", classname=group, time=0)
     bound = figure_text(item.bound, item.unit)
     figures = f"{figure_text(item.value, item.unit)}, bound {bound}, limit {limit_text(item)}"

@@ -1,4 +1,4 @@
-"""What each width costs, for the terminal."""
+"""The latency table for the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_ptf.report.tables import titled_table
 
 
 def latency_table_view(latencies: LatencyTable) -> RenderableType:
-    """What each width costs: in layers before the last, and in the last."""
+    """Latency by width, for layers before the last and for the last layer."""
     words = {"measured": f"measured on {latencies.machine.cpu}", "estimated": "estimated from operations, not measured"}
     table = titled_table(f"Milliseconds of half a layer, {words[latencies.source]}")
     for name in ("heads", "each layer", "last layer", "neurons", "each layer", "last layer"):

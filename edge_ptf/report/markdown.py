@@ -1,4 +1,4 @@
-"""The verdict, and what a run found, as Markdown: for the summary page of a CI job or a comment."""
+"""The verdict and the results of a run as Markdown, for the summary page of a CI job or for a comment."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from edge_ptf.report.target_verdicts import explanation, limit_text
 
 MARKS = {Status.PASS: "✅", Status.FAIL: "❌", Status.UNPROVEN: "⚠️"}
 SPECIAL = re.compile(r"([\\`*_\[\]#|~<>&@$]|:(?=[\w+-]+:|//))")
-"""What has a meaning within a line: a colon only in `:name:`, which is an emoji, and in an address."""
+"""Characters with a meaning in Markdown. A colon has one only in `:name:` (an emoji) and in an address."""
 SHOWN_CLASSES = 5
 
 
 def verdict_summary(verdict: Verdict, package: str) -> str:
-    """The verdict's table, and what settles what is open."""
+    """The table of the verdict, with the actions that settle open targets."""
     status = verdict.status
     title = f"{MARKS[status]} {status.value}" if status else "Nothing judged"
     lines = [f"## {escape(package)} on {escape(verdict.profile)}: {title}", ""]
     if status is None:
-        lines += ["Neither profile nor command line sets a target.", ""]
+        lines += ["Neither the profile nor the command line sets a target.", ""]
     else:
         lines += _table(
-            ("", "target", "value", f"{100 * verdict.confidence:g} % bound", "limit", "why, and what settles it"),
+            ("", "target", "value", f"{100 * verdict.confidence:g} % bound", "limit", "reason, and how to settle it"),
             [
                 (
                     f"{MARKS[item.status]} {item.status.value}",
@@ -52,12 +52,12 @@ def run_summary(
     latency: LatencyEvidence | None,
     memory: MemoryEvidence | None,
 ) -> str:
-    """The verdict, then the figures of teacher and package beside each other, then the classes answered worst.
+    """The verdict, then the figures of teacher and package, then the classes with the lowest F1.
 
     Args:
-        accuracies, sizes_mb: of the teacher and of the package.
+        accuracies, sizes_mb: first the teacher's, then the package's.
     """
-    lines = [verdict_summary(verdict, package), "### Teacher beside package", ""]
+    lines = [verdict_summary(verdict, package), "### Teacher and package", ""]
     lines += _table(("", "teacher", "package"), list(_figures(accuracies, sizes_mb, latency, memory)), numbers=(1, 2))
     worst = sorted(accuracies[1].class_report, key=lambda row: (row["f1"], row["name"]))[:SHOWN_CLASSES]
     if worst:
@@ -91,7 +91,7 @@ def _figures(
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[int]) -> list[str]:
-    """A table of GitHub's Markdown, with an empty line after it; every cell is escaped."""
+    """A table in GitHub's Markdown, followed by an empty line. Every cell is escaped."""
     marks = ["---:" if place in numbers else "---" for place in range(len(heads))]
     cells = [heads, *([escape(cell) for cell in row] for row in rows)]
     written = [f"| {' | '.join(row)} |" for row in cells]
@@ -99,9 +99,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequ
 
 
 def escape(text: str) -> str:
-    """Text that is shown as it stands: on one line, and with nothing in it that Markdown, HTML or a mention means.
+    """Escapes a text to one line without any meaning for Markdown, HTML or mentions.
 
-    A character with a meaning is written as a numeric reference, which holds in every dialect and inside tables.
+    A special character becomes a numeric reference. This works in every dialect and in tables.
     """
     flat = "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
     return SPECIAL.sub(lambda found: f"&#{ord(found[1])};", flat)

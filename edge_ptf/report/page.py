@@ -1,7 +1,7 @@
-"""One self-contained HTML file: template, style and script of our own, Bokeh's script, and the data as JSON.
+"""Writes the report as one self-contained HTML file: template, style, own script, Bokeh's script, and data as JSON.
 
-Nothing of the data is ever markup: Jinja2 escapes it, the JSON cannot end its element, the script writes text only, and
-the page's content security policy runs the two scripts whose digests it names, and no other.
+Data never becomes markup: Jinja2 escapes it, the JSON cannot end its element, and the script writes text only. The
+page's content security policy allows only the two scripts whose digests it contains.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REPORT = "report.html"
 
 
 def report_page(study: Study) -> str:
-    """The report of one study."""
+    """The HTML report of one study."""
     shown = contents.contents(study)
     changed = shown["changes"]
     island = {
@@ -41,13 +41,13 @@ def report_page(study: Study) -> str:
 
 
 def comparison_page(found: SideBySide) -> str:
-    """Two studies beside each other; no plots."""
+    """The HTML comparison of two studies, without plots."""
     island: dict[str, Any] = {"ink": {}, "plots": {}, "changes": None}
     return _page("compare.html.j2", "edge-ptf comparison", island, {"found": found}, with_plots=False)
 
 
 def write_page(page: str, file: Path) -> Path:
-    """Writes a page; an earlier one stays until the new one is whole."""
+    """Writes a page. An earlier page stays until the new one is complete."""
     draft = file.with_name(f".{file.name}.draft")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -92,14 +92,14 @@ def _templates() -> jinja2.Environment:
 
 @cache
 def _library() -> str:
-    """Bokeh's script as its package carries it."""
+    """Bokeh's script, from its Python package."""
     import bokeh
 
     return (Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js").read_text(encoding="utf-8").strip()
 
 
 def _policy(*scripts: str) -> str:
-    """Nothing from anywhere; scripts by digest. Bokeh sets styles of its own elements, hence 'unsafe-inline' there."""
+    """Allows no external content, and scripts by digest. Bokeh styles its own elements, which needs 'unsafe-inline'."""
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
     return (
@@ -109,7 +109,7 @@ def _policy(*scripts: str) -> str:
 
 
 def _island(data: Mapping[str, Any]) -> Markup:
-    """JSON that no HTML parser can end early."""
+    """JSON that an HTML parser cannot end early."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

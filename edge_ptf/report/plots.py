@@ -1,12 +1,11 @@
-"""The interactive plots, made with Bokeh: every function gives one figure, and nothing is decided here.
+"""The interactive plots, made with Bokeh. Each function makes one figure and decides nothing.
 
-Why Bokeh: it is well kept (NumFOCUS), BSD-licensed, and its Python package carries its own JavaScript (1.3 MB), so
-that a report is written without a network. Plotly's is 4.8 MB; Vega-Lite's needs a compiled package of 34 MB and
-`eval`, which the page's content security policy forbids; packages that carry D3 or ECharts are single-person
-repackagings.
+Reasons for Bokeh: it is well maintained (NumFOCUS) and BSD-licensed. Its Python package contains its JavaScript (1.3
+MB), so a report needs no network. Plotly's script has 4.8 MB. Vega-Lite needs a compiled package of 34 MB and `eval`,
+which the page's content security policy forbids. Packages with D3 or ECharts are maintained by single persons.
 
-Colours are the page's: a figure is written in the placeholder colours of `INK`, and the page puts in what its theme
-says. Figures have no toolbar of their own; the page puts buttons beside them that a keyboard reaches.
+The page sets the colours: a figure has the placeholder colours of `INK`, and the page replaces them with those of its
+theme. Figures have no toolbar. Instead, the page has buttons beside them that also work with a keyboard.
 """
 
 from __future__ import annotations
@@ -44,23 +43,23 @@ INK = {
     "fail": "#0a0b06",
     "surface": "#0a0b07",
 }
-"""Placeholder of each colour of the page's theme (`--NAME` in report.css)."""
+"""Placeholders for the colours of the page's theme (`--NAME` in report.css)."""
 FONT = "system-ui, sans-serif"
 STEPS = 240
-"""Points of a distribution: more than a screen can tell apart."""
+"""Number of points of a distribution. This is more than a screen can show."""
 BLOCKS_A_LAUNCH = 100
 LOG_FROM = 5.0
-"""Distributions that lie this many times apart share a logarithmic axis."""
+"""Distributions whose values differ by this factor share a logarithmic axis."""
 __all__ = ["INK", "Point", "as_item", "class_scatter", "confusion", "distribution", "front", "time_series"]
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One variant of the model: what it costs and what it is worth."""
+    """One variant of the model: its speed, accuracy and size."""
 
     name: str
     speed: float
-    """How many times as quick as the teacher."""
+    """Speed relative to the teacher's."""
     metric: float
     size_mb: float | None
     kind: str = "variant"
@@ -68,13 +67,13 @@ class Point:
 
 
 def as_item(plot: figure) -> dict[str, Any]:
-    """What the page embeds; JSON-like."""
+    """The plot as JSON-like data for the page."""
     item: dict[str, Any] = json_item(plot)
     return item
 
 
 def distribution(latency: LatencyEvidence) -> figure:
-    """Share of calls that took at most so long, text → answer, of the package and of the teacher beside it."""
+    """Share of calls up to each latency, text → answer, for the package and the teacher measured with it."""
     series = {"package": _joined([launch.end_to_end_ms for launch in latency.launches])}
     if all(launch.baseline_end_to_end_ms for launch in latency.launches):
         series = {"teacher": _joined([launch.baseline_end_to_end_ms for launch in latency.launches]), **series}
@@ -98,7 +97,7 @@ def distribution(latency: LatencyEvidence) -> figure:
 
 
 def time_series(latency: LatencyEvidence) -> figure:
-    """Engine time over the calls of every launch: medians of short blocks, and the range from 5 to 95 % around them."""
+    """Engine time over the calls of every launch: medians of short blocks, and the range from 5 to 95 %."""
     columns: dict[str, list[float]] = {name: [] for name in ("call", "median", "low", "high", "most", "launch")}
     edges, centres, place = list[float](), dict[float, str](), 0
     for number, launch in enumerate(latency.launches, 1):
@@ -131,7 +130,7 @@ def time_series(latency: LatencyEvidence) -> figure:
 
 
 def confusion(pairs: Pairs, names: Sequence[str]) -> figure:
-    """The cells of a confusion matrix that are not empty; hits pale, mistakes by how much of their class they are."""
+    """The nonzero cells of a confusion matrix. Hits are pale; the colour of a mistake is its share of the class."""
     places = {name: index for index, name in enumerate(names)}
     totals: dict[str, int] = {}
     for (expected, _), times in pairs.items():
@@ -174,7 +173,7 @@ def confusion(pairs: Pairs, names: Sequence[str]) -> figure:
 
 
 def class_scatter(classes: Sequence[ClassChange]) -> figure:
-    """F1 of every class, teacher against package: below the diagonal compression lost something."""
+    """F1 of every class, teacher against package. A class below the diagonal lost accuracy by compression."""
     both = [row for row in classes if row.before is not None and row.after is not None]
     source = ColumnDataSource(
         {
@@ -198,7 +197,7 @@ def class_scatter(classes: Sequence[ClassChange]) -> figure:
 
 
 def front(points: Sequence[Point], metric: str) -> figure:
-    """Every variant by speed and by metric; larger circles are larger packages."""
+    """Every variant by speed and metric. A larger circle is a larger package."""
     plot = _figure("speed-up, ×", f"{metric}, %", height=360)
     largest = max((point.size_mb or 0.0 for point in points), default=0.0) or 1.0
     for kind in ("teacher", "variant", "package"):

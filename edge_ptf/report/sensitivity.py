@@ -1,4 +1,4 @@
-"""What a sensitivity record says: its table, the conclusion in words, and the option that follows from it."""
+"""Shows a sensitivity record: its table, the conclusion in words, and the option to set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_ptf.report.tables import titled_table
 
 
 def sensitivity_table(found: Sensitivity) -> RenderableType:
-    """Each product alone in FP32 and alone in INT8, the whole, and what follows from it."""
+    """Each linear op alone in FP32 and alone in INT8, then all in INT8, then the conclusion."""
     table = titled_table(f"INT8 against FP32 ({metric_words(found.metric)} {found.fp32_metric:.2f} %, validation)")
     table.add_column("product")
     for name in ("points, FP32 alone", "logits", "points, INT8 alone", "logits", "FP32 adds"):
@@ -45,29 +45,29 @@ def sensitivity_table(found: Sensitivity) -> RenderableType:
 
 
 def conclusion(found: Sensitivity) -> str:
-    """One sentence: what INT8 costs, and what keeping the culprits in FP32 returns for how much time."""
+    """One sentence: what INT8 loses, and what FP32 for the culprits regains at which latency."""
     limits = f"{found.limits.max_drop:g} points, {found.limits.max_distance:g} %"
     if not found.within_limits:
         return (
-            f"No choice of products meets the limits ({limits}): with all of them in FP32 it is still "
-            f"{_cost(found, found.tables)}, which is what the stored embedding tables do."
+            f"No choice of linear ops meets the limits ({limits}): with all of them in FP32, the model still loses "
+            f"{_cost(found, found.tables)}. The cause is the precision of the embedding tables."
         )
     if not found.culprits:
-        return f"INT8 costs {_cost(found, found.int8)}, within the limits ({limits}): no product need stay FP32."
+        return f"INT8 loses {_cost(found, found.int8)}, within the limits ({limits}): no linear op needs FP32."
     points = f"{found.mended.metric - found.int8.metric:.1f} points of {metric_words(found.metric)}"
     distance = f"{found.int8.distance:.1f} to {found.mended.distance:.1f} %"
     if len(found.culprits) == 1:
         kept = f"Keeping {found.culprits[0]} in FP32"
     else:
-        kept = f"Keeping these {len(found.culprits)} products in FP32 ({', '.join(found.culprits)})"
+        kept = f"Keeping these {len(found.culprits)} linear ops in FP32 ({', '.join(found.culprits)})"
     return (
-        f"{kept} returns {points} and takes the logits' distance from {distance}, for about "
-        f"{max(found.mended_ms - found.int8_ms, 0):.2f} ms a call (estimate)."
+        f"{kept} regains {points} and reduces the logits' distance from {distance}, for about "
+        f"{max(found.mended_ms - found.int8_ms, 0):.2f} ms per call (estimate)."
     )
 
 
 def hint(found: Sensitivity) -> str:
-    """The option that does what the conclusion says; empty where there is nothing to do."""
+    """The option that follows from the conclusion; empty if there is nothing to set."""
     if not found.within_limits:
         finer = {"int4": "int8", "int8": "fp16"}.get(found.quantization.embeddings)
         return f"--set quantize.embeddings={finer}" if finer else ""

@@ -1,4 +1,4 @@
-"""Where a package's bytes are: by file, and inside the model by what the weights are for."""
+"""The bytes of a package: by file, and inside the model by the purpose of the weights."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ PARTS = {
     "feed-forward": ("intermediate", "ffn", "output/dense", "output.dense", "mlp", "lin1", "lin2"),
     "head": ("classifier", "pooler", "pre_classifier"),
 }
-"""What occurs in the names of weights, and of the nodes that read them, in this order."""
+"""Parts of the names of weights and of the nodes that read them, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subword:
-    """One part and its bytes."""
+    """One part of a package and its bytes."""
 
     name: str
     size_bytes: int
 
 
 def files(payload: Payload) -> list[Subword]:
-    """The payload's files, largest first, unpacked."""
+    """The payload's unpacked files, largest first."""
     found = [Subword(entry.path, entry.size) for entry in payload.manifest.files]
     return sorted(found, key=lambda subword: (-subword.size_bytes, subword.name))
 
 
 def model_parts(payload: Payload) -> list[Subword]:
-    """The model's weights by purpose, largest first; 'structure' is what the file holds beside weights."""
+    """The model's weights by purpose, largest first. 'structure' is all of the file except weights."""
     import onnx
 
     content = payload.model()

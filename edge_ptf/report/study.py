@@ -1,4 +1,4 @@
-"""What a report is about: a package with its evidence and, where they are at hand, its run record and its texts."""
+"""The input of a report: a package with its evidence and, if available, its run record and its texts."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class Study:
     latencies: tuple[LatencyEvidence, ...] = ()
     memories: tuple[MemoryEvidence, ...] = ()
     record: Record = field(default_factory=dict)
-    """What `compress` wrote beside the package; empty where there is only the package."""
+    """The record that `compress` wrote beside the package; empty if there is only the package."""
     baseline_bytes: int | None = None
-    """What the teacher's package takes; None where only the package is at hand."""
+    """Size of the teacher's package in bytes; None if there is only the package."""
     examples: tuple[Example, ...] = ()
-    """The split that was answered; empty where the data was not given."""
+    """The evaluated split; empty if the data was not given."""
 
     @property
     def compared(self) -> LatencyEvidence | None:
-        """The latency that speed-up is read from: the first that was measured beside a teacher."""
+        """The latency for the speed-up: the first that was measured together with a teacher."""
         return next((record for record in self.latencies if record.baseline is not None), None)
 
     def with_examples(self, data: LabelledData, source: str) -> Study:
-        """The same study with the texts that the evidence only numbers.
+        """The same study with the texts. The evidence contains only their numbers.
 
         Raises:
-            BadInputError: it was evaluated on other data.
+            BadInputError: the package was evaluated on other data.
         """
         known = self.accuracy or self.baseline
         if known is None:
@@ -56,9 +56,9 @@ class Study:
             data = data.tried_on_validation()
         if data.fingerprint != known.data or len(data.test) != len(known.rows):
             raise BadInputError(
-                f"--data {source}: not the data that the package was evaluated on "
+                f"--data {source}: the package was not evaluated on this data "
                 f"(fingerprint {data.fingerprint[:12]}, evidence has {known.data[:12]})",
-                hint="Give that data, or leave out --data: rows are then shown by number",
+                hint="Give the data of the evaluation, or leave out --data to show rows by number",
             )
         return replace(self, examples=data.test)
 
@@ -67,13 +67,13 @@ def open_study(path: Path) -> Study:
     """Reads a package, or a directory that `compress` wrote.
 
     Raises:
-        BadInputError: it is neither, or a record inside is damaged.
+        BadInputError: the path is neither, or a record inside is damaged.
     """
     if not (path / RECORD).is_file():
         if path.is_dir() and not (path / "manifest.json").exists():
             raise BadInputError(
                 f"{path}: neither a package nor a finished run",
-                hint="Give a .eptf file, its unpacked directory, or the --out of a finished compress",
+                hint="Give a .eptf file, its unpacked directory, or the --out directory of a finished compress",
             )
         return read_study(open_payload(path))
     record = _read_record(path / RECORD)
@@ -83,7 +83,7 @@ def open_study(path: Path) -> Study:
 
 
 def read_study(payload: Payload, record: Record | None = None, teacher: Payload | None = None) -> Study:
-    """The study of a package that is open already, with its run record and the teacher's package where there are."""
+    """The study of an open package, with its run record and the teacher's package if they exist."""
     evidence = payload.evidence()
     answers = [item for item in evidence if isinstance(item, AccuracyEvidence)]
     own = sorted(
@@ -112,7 +112,7 @@ def read_study(payload: Payload, record: Record | None = None, teacher: Payload 
 
 
 def _counting_first(records: Sequence[Measured], payload: Payload) -> tuple[Measured, ...]:
-    """What the verdict was drawn from comes first: from the profile's device, with the package's threads, unflagged."""
+    """Puts the measurement behind the verdict first: on the profile's device, with the package's threads, no flags."""
     verdict = payload.verdict()
     profile = load(verdict.profile) if verdict and verdict.profile in names() else None
 
@@ -133,5 +133,5 @@ def _read_record(path: Path) -> Record:
     except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict):
-        raise PackageError(f"{path}: damaged", hint="Run compress again: finished stages are reused")
+        raise PackageError(f"{path}: damaged", hint="Run compress again; it reuses finished stages")
     return record

@@ -1,4 +1,4 @@
-"""What the tables of the terminal share."""
+"""Functions that all terminal tables use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.text import Text
 
 
 def titled_table(title: str) -> Table:
-    """A table whose title is not folded to the table's own width."""
+    """A table whose title does not wrap at the table's own width."""
     return Table(
         title=Text(title, style="bold", no_wrap=True), title_justify="left", title_style="", min_width=len(title)
     )

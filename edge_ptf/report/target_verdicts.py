@@ -1,4 +1,4 @@
-"""One target_verdict in words, the same on the terminal, in Markdown and in JUnit."""
+"""One target verdict in words, equal on the terminal, in Markdown and in JUnit."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def limit_text(item: TargetVerdict) -> str:
 
 
 def explanation(item: TargetVerdict) -> str:
-    """Why it is not decided, and what settles it; empty where there is nothing to say."""
-    return ". ".join(part for part in (item.reason, f"Settles it: {item.settle}" if item.settle else "") if part)
+    """The reason why a target is open and how to settle it; empty if there is neither."""
+    return ". ".join(part for part in (item.reason, f"To settle it: {item.settle}" if item.settle else "") if part)

@@ -1,4 +1,4 @@
-"""Tables and lines for the terminal. Everything returned here is printed by `cli`; nothing is decided here."""
+"""Tables and lines for the terminal. `cli` prints them. Nothing is decided here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ENGINES = ("baseline_engine_ms", "engine_ms")
 
 
 def headline(title: str, rows: Mapping[str, str]) -> RenderableType:
-    """What is about to be done."""
+    """What the command is about to do."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -46,7 +46,7 @@ def headline(title: str, rows: Mapping[str, str]) -> RenderableType:
 
 
 def stage_line(stage: str, artifact: Any, seconds: float, reused: bool, subject: str = "") -> RenderableType:
-    """One finished stage: of what, how long it took or that it was there already, and what came out."""
+    """One finished stage: its subject, its duration or that it was reused, and its result."""
     line = Table.grid(padding=(0, 2, 0, 0))
     row = [Text(f"  {stage}", style="bold"), Text("reused" if reused else f"{seconds:.1f} s"), Text(summary(artifact))]
     line.add_column(width=max(10, len(stage) + 2))
@@ -61,7 +61,7 @@ def stage_line(stage: str, artifact: Any, seconds: float, reused: bool, subject:
 
 def summary(artifact: Any) -> str:
     """One line about any stage's result."""
-    if isinstance(artifact, tuple):  # a bench gives latency and memory
+    if isinstance(artifact, tuple):  # bench returns latency and memory
         return _bench_summary(*artifact)
     known: tuple[tuple[type, Callable[[Any], str]], ...] = (
         (Checkpoint, _checkpoint_summary),
@@ -72,7 +72,7 @@ def summary(artifact: Any) -> str:
         (Sensitivity, _sensitivity_summary),
         (
             Ranges,
-            lambda ranges: f"{ranges.source}: ranges of {len(ranges.linear_ops)} products, {ranges.texts:,} texts",
+            lambda ranges: f"{ranges.source}: ranges of {len(ranges.linear_ops)} linear ops, {ranges.texts:,} texts",
         ),
         (SpeedCheck, lambda check: f"INT8 {check.ratio:.2f}× as fast as FP32 ({check.low:.2f} to {check.high:.2f})"),
     )
@@ -80,7 +80,7 @@ def summary(artifact: Any) -> str:
 
 
 def data_table(report: DataReport) -> RenderableType:
-    """The splits, their classes, and what reading found."""
+    """The splits, their classes, and the remarks of the reader."""
     table = titled_table(f"Data: {report.source}")
     table.add_column("split")
     for name in ("rows", "classes", "mean words", "longest"):
@@ -99,18 +99,18 @@ def data_table(report: DataReport) -> RenderableType:
 
 
 def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
-    """Every target with value, bound, limit and status; then what would settle what is open.
+    """Every target with value, bound, limit and status, and how to settle open targets.
 
-    `warnings` is False where the latency table, which holds them too, stands above.
+    `warnings` is False if the latency table, which shows the same warnings, is above.
     """
     if verdict.status is None:
-        return Text("Nothing judged: neither profile nor command line sets a target.", style="bold")
+        return Text("Nothing judged: neither the profile nor the command line sets a target.", style="bold")
     table = titled_table(f"Verdict for profile {verdict.profile}")
     table.add_column("target")
     for name in ("value", f"{100 * verdict.confidence:g} % bound", "limit"):
         table.add_column(name, justify="right")
     table.add_column("status")
-    table.add_column("why, and what settles it", overflow="fold")
+    table.add_column("reason, and how to settle it", overflow="fold")
     for item in verdict.target_verdicts:
         table.add_row(
             item.title,
@@ -129,8 +129,8 @@ def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
 def comparison_table(
     baseline: AccuracyEvidence, package: AccuracyEvidence, baseline_mb: float, package_mb: float
 ) -> RenderableType:
-    """Teacher beside package: every metric and the size."""
-    table = titled_table("Test split, teacher beside package")
+    """Every metric and the size, for the teacher and the package."""
+    table = titled_table("Test split, teacher and package")
     table.add_column("")
     for name in ("teacher (FP32)", "package", "difference"):
         table.add_column(name, justify="right")
@@ -143,7 +143,7 @@ def comparison_table(
 
 
 def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
-    """How many answers differ, which way they went, and whether chance explains that."""
+    """How many answers differ, how many were lost and gained, and whether chance explains this."""
     pairs = list(zip(baseline.rows, package.rows, strict=True))
     changed = sum(before.label != after.label for before, after in pairs)
     lost = sum(before.label == before.reference != after.label for before, after in pairs)
@@ -175,7 +175,7 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
             table.add_row(f"{title}, p{100 * share:g}", f"{found.value:.3f}", interval)
     early = statistics.early_stopping_estimate([ms for launch in calls for ms in launch], 0.9)
     if early is not None:
-        table.add_row("text → answer, p90 as MLPerf states it", f"{early:.3f}", "99 % above p90, calls independent")
+        table.add_row("text → answer, p90 by MLPerf's rule", f"{early:.3f}", "99 % above p90, calls independent")
     for title, part in (("tokenizer", "tokenize_ms"), ("decoding", "decode_ms")):
         spent = [ms for launch in latency.launches for ms in getattr(launch, part)]
         if spent:
@@ -197,8 +197,8 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
 
 
 def contest_table(found: Comparison, first: str, second: str) -> RenderableType:
-    """Two packages against each other: the ratio of each figure, its interval, the noise floor, and who is faster."""
-    table = titled_table(f"{second} ÷ {first} on {found.machine.device_model or found.machine.cpu}, in turns")
+    """Compares two packages: the ratio of each figure, its interval, the noise floor, and the faster package."""
+    table = titled_table(f"{second} ÷ {first} on {found.machine.device_model or found.machine.cpu}, alternating")
     table.add_column("")
     for name in ("ratio", "95 % interval", "noise floor"):
         table.add_column(name, justify="right")
@@ -215,7 +215,7 @@ def contest_table(found: Comparison, first: str, second: str) -> RenderableType:
 
 
 def class_table(accuracy: AccuracyEvidence) -> RenderableType:
-    """The classes that are answered worst."""
+    """The classes with the lowest F1."""
     rows = sorted(accuracy.class_report, key=lambda row: (row["f1"], row["name"]))[:SHOWN_CLASSES]
     more = len(accuracy.class_report) - len(rows)
     table = titled_table("Lowest F1 by class")
@@ -230,7 +230,7 @@ def class_table(accuracy: AccuracyEvidence) -> RenderableType:
 
 
 def package_table(payload: Payload) -> RenderableType:
-    """What a package is: task, form, needs, lineage, files."""
+    """Describes a package: task, form, needs, lineage, files."""
     manifest = payload.manifest
     graph, task = manifest.graph, tasks.create(manifest.head)
     settings = "".join(f", {title}: {value}" for title, value in task.head.settings().items())
@@ -267,9 +267,9 @@ def _runner_row(manifest: Manifest) -> str:
 
 
 def two_studies_table(found: SideBySide) -> RenderableType:
-    """A and B: what they are, their figures, their targets."""
+    """A and B: their facts, figures and targets."""
     blocks: list[RenderableType] = [Text(f"A  {found.names[0]}"), Text(f"B  {found.names[1]}"), Text("")]
-    for title, rows in (("What they are", found.facts), ("Figures", found.figures), ("Targets", found.targets)):
+    for title, rows in (("Packages", found.facts), ("Figures", found.figures), ("Targets", found.targets)):
         if not rows:
             continue
         table = titled_table(title)
@@ -284,7 +284,7 @@ def two_studies_table(found: SideBySide) -> RenderableType:
 
 
 def settings_table(sources: Sequence[Source], resolved: Mapping[str, Any]) -> RenderableType:
-    """Every option in force and the place that set it."""
+    """Every option and the place that set it."""
     table = titled_table("Resolved settings")
     table.add_column("option")
     table.add_column("value", overflow="fold")
@@ -324,7 +324,7 @@ def _checkpoint_summary(checkpoint: Checkpoint) -> str:
             return f"not pruned: {facts['skipped']}"
         text = f"layers {', '.join(map(str, facts['kept_layers']))}; {_widths(info.layers)}"
         if "kept_hidden" in facts:
-            text += f"; hidden states {len(facts['kept_hidden'])}"
+            text += f"; hidden size {len(facts['kept_hidden'])}"
         if "predicted_ms" in facts:
             ratio = facts["predicted_unpruned_ms"] / facts["predicted_ms"]
             text += f"; {facts['predicted_ms']:.2f} ms expected, {ratio:.2f} × as fast"
@@ -337,7 +337,7 @@ def _checkpoint_summary(checkpoint: Checkpoint) -> str:
 
 
 def _widths(layers: Sequence[LayerShape]) -> str:
-    """Heads where they differ, and feed-forward widths, layer by layer where they differ."""
+    """Heads if layers differ in them, and feed-forward widths, for each layer if layers differ in them."""
     heads, neurons = [layer.num_heads for layer in layers], [layer.intermediate_size for layer in layers]
     shown = [f"heads {', '.join(map(str, heads))}"] if len(set(heads)) > 1 else []
     widths = neurons if len(set(neurons)) > 1 else neurons[:1]
@@ -357,7 +357,7 @@ def _graph_summary(graph: Graph) -> str:
 
 
 def _sensitivity_summary(found: Sensitivity) -> str:
-    return f"{len(found.linear_ops)} products, {len(found.culprits)} to keep in FP32, {found.texts:,} texts"
+    return f"{len(found.linear_ops)} linear ops, {len(found.culprits)} to keep in FP32, {found.texts:,} texts"
 
 
 def _latency_table_summary(latencies: LatencyTable) -> str:
@@ -367,7 +367,9 @@ def _latency_table_summary(latencies: LatencyTable) -> str:
 
 def _payload_summary(payload: Payload) -> str:
     tokenizer = payload.manifest.tokenizer
-    only_ids = "" if tokenizer.tables else f"; the runner takes token ids only: {tokenizer.unsupported or 'no tables'}"
+    only_ids = (
+        "" if tokenizer.tables else f"; the runner accepts token ids only: {tokenizer.unsupported or 'no tables'}"
+    )
     return f"{payload.size_bytes / 1e6:.2f} MB, payload {payload.digest[:12]}{only_ids}"
 
 
@@ -389,7 +391,7 @@ def _bench_summary(latency: LatencyEvidence, memory: MemoryEvidence) -> str:
 
 
 def _pace(latency: LatencyEvidence) -> str:
-    """How calls followed each other, where it was not one after another."""
+    """The rate of calls, if they did not follow each other directly."""
     if latency.mode == "burst":
         return ""
-    return f"{latency.mode}{f' at {latency.rate:g} a second' if latency.rate else ''}, "
+    return f"{latency.mode}{f' at {latency.rate:g} per second' if latency.rate else ''}, "

@@ -1,4 +1,4 @@
-"""Attempts at a recipe, for the terminal: a line when one is made, and the table of all."""
+"""Trials of a recipe, for the terminal: one line for each, and a table of all."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LIMIT_WORDS = {"speedup": "the speed-up", "size_mb": "the package size"}
 
 
 def trial_line(trial: Trial) -> RenderableType:
-    """One trial that has just been made."""
+    """One line about a trial that has just finished."""
     return Text(f"  {trial.name}: {options(trial)}; {outcome(trial)}", style="bold")
 
 
 def search_table(found: Search) -> RenderableType:
-    """Every trial, the winner marked, those on the front named, and the conclusion."""
+    """Every trial, with marks for the winner and the front, and the conclusion."""
     ahead = {trial.name for trial in front(found.trials)}
-    table = titled_table("What was tried (accuracy on validation)")
+    table = titled_table("Trials (accuracy on validation)")
     table.add_column("")
     table.add_column("trial")
     table.add_column("options", overflow="fold")
@@ -44,19 +44,19 @@ def search_table(found: Search) -> RenderableType:
     if found.unreachable:
         lost = " and ".join(LIMIT_WORDS[name] for name in found.unreachable)
         lines.append(
-            f"No structure of this model is predicted to keep the limit on {lost}, so it was left out of account."
+            f"No structure of this model is predicted to meet the limit on {lost}, so the search ignored this limit."
         )
     return Group(table, *(Text(f"  {line}") for line in lines))
 
 
 def options(trial: Trial) -> str:
-    """What the trial's plan sets, in short."""
+    """The options that the trial overrides, in short."""
     overrides, said = trial.overrides, list[str]()
     prune = overrides.get("prune", {})
     if prune.get("num_layers"):
         said.append(f"{prune['num_layers']} layer{'s' if prune['num_layers'] > 1 else ''}")
     if prune.get("hidden_size"):
-        said.append(f"hidden states of {prune['hidden_size']}")
+        said.append(f"hidden size {prune['hidden_size']}")
     if prune.get("num_heads"):
         said.append(f"{prune['num_heads'][0]} heads")
     if prune.get("intermediate_size"):
@@ -64,7 +64,7 @@ def options(trial: Trial) -> str:
     if prune.get("vocabulary_size"):
         said.append(f"{prune['vocabulary_size']:,} subwords")
     elif "vocabulary_size" in prune:
-        said.append("only subwords that occur")
+        said.append("only subwords in the texts")
     if form := overrides.get("quantize", {}).get("embeddings"):
         said.append(f"table in {form.upper()}")
     if overrides.get("ensemble", {}).get("teachers", 1) > 1:
@@ -74,14 +74,14 @@ def options(trial: Trial) -> str:
 
 
 def outcome(trial: Trial) -> str:
-    """What came out."""
+    """The result of a trial."""
     if trial.state == "stopped":
         return f"stopped: {trial.reason}"
     parts = [f"drop on validation {_drops(trial)} points"]
     if trial.speedup:
         parts.append(f"{trial.speedup:.2f}× the teacher")
     parts.append(f"{trial.size_mb:.2f} MB")
-    return ", ".join(parts) + ("" if not trial.short else f"; short of {_short(trial.short)}")
+    return ", ".join(parts) + ("" if not trial.short else f"; misses {_short(trial.short)}")
 
 
 def _short(targets: Sequence[str] | dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""The verdict as a reader meets it first: one sentence, and each target with its margin drawn to scale."""
+"""The top of the report: the verdict in one sentence, and each target with its margin drawn to scale."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from edge_ptf.report.target_verdicts import limit_text
 MARKS = {Status.PASS: "✓", Status.FAIL: "✕", Status.UNPROVEN: "?"}
 MEANING = {Status.PASS: "proven", Status.FAIL: "missed", Status.UNPROVEN: "open"}
 SENTENCES = {
-    Status.PASS: "Every target is met, and proven.",
+    Status.PASS: "Every target is met and proven.",
     Status.FAIL: "At least one target is missed.",
-    Status.UNPROVEN: "No target is missed; what is open needs more evidence.",
+    Status.UNPROVEN: "No target is missed, but open targets need more evidence.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Positions on a line from 0 to 100; None where nothing was measured."""
+    """Positions on a line from 0 to 100; None for a value that was not measured."""
 
     allowed_from: float
     allowed_to: float
@@ -30,7 +30,7 @@ class Scale:
 
     @property
     def reach(self) -> tuple[float, float] | None:
-        """Left end and length of the stretch from value to bound."""
+        """Left end and length of the line from value to bound."""
         if self.value is None or self.bound is None:
             return None
         return min(self.value, self.bound), abs(self.bound - self.value)
@@ -38,7 +38,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One target_verdict in words."""
+    """One target verdict in words."""
 
     title: str
     status: str
@@ -53,23 +53,23 @@ class Target:
 
 
 def targets(verdict: Verdict) -> list[Target]:
-    """All of them, in the verdict's order."""
+    """All targets, in the verdict's order."""
     return [_target(item) for item in verdict.target_verdicts]
 
 
 def summary(verdict: Verdict | None) -> str:
-    """One sentence above everything else."""
+    """The sentence at the top of the report."""
     if verdict is None:
         return "This package is not sealed: nothing was judged."
     if verdict.status is None:
-        return "Nothing judged: neither profile nor command line sets a target."
+        return "Nothing judged: neither the profile nor the command line sets a target."
     counts = Counter(item.status for item in verdict.target_verdicts)
     parts = [f"{counts[status]} {MEANING[status]}" for status in MEANING if counts[status]]
     return f"{SENTENCES[verdict.status]} {len(verdict.target_verdicts)} targets: {', '.join(parts)}."
 
 
 def scale(item: TargetVerdict) -> Scale:
-    """Where limit, value and bound of a target lie; everything fits, and so does zero."""
+    """The positions of limit, value, bound and zero. All of them fit on the line."""
     shown = [number for number in (item.limit, item.value, item.bound, 0.0) if number is not None]
     low, high = min(shown), max(shown)
     space = 0.12 * (high - low or abs(high) or 1.0)

@@ -1,4 +1,4 @@
-"""Running a package: text in, answer out."""
+"""Runs a package: from a text to an answer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""One launch of the latency protocol in Python: `python -m edge_ptf.runtime.bench` takes the arguments of
-`edge-ptf-runner bench` that a measurement uses, and writes the same record."""
+"""One launch of the latency protocol in Python.
+
+`python -m edge_ptf.runtime.bench` takes the arguments of `edge-ptf-runner bench` and writes the same record.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from edge_ptf.runtime.turns import Pace, shuffled, take_turns, warm_up
 
 Text = tuple[str, str | None]
 DIGITS = 6
-"""Of a millisecond: the clock counts in nanoseconds."""
+"""Decimal places of a time in ms. The clock counts nanoseconds."""
 
 
 class Subject:
@@ -35,16 +37,16 @@ class Subject:
         self.first_ms = self._answer(0)[0]
 
     def warm_up(self) -> None:
-        """Calls until it is steady."""
+        """Calls the package until the times are steady."""
         self.warmup_calls = warm_up(lambda number: self._answer(number)[0])
 
     def call(self, number: int) -> float:
-        """Answers a text and keeps the times."""
+        """Answers a text and stores the times."""
         self.rows.append(self._answer(number))
         return self.rows[-1][0]
 
     def record(self) -> dict[str, Any]:
-        """What the record says of either package."""
+        """The part of the record for one package."""
         names = ("end_to_end_ms", "tokenize_ms", "engine_ms", "decode_ms")
         columns = list(zip(*self.rows, strict=True))
         return {
@@ -57,7 +59,7 @@ class Subject:
         }
 
     def _answer(self, number: int) -> tuple[float, float, float, float, int]:
-        """End-to-end, tokenizer, engine and decoding time in ms, and tokens. Engine: the graph alone, inputs ready."""
+        """End-to-end, tokenizer, engine and decoding time in ms, and tokens. Engine time is that of the graph only."""
         clock, runner = time.perf_counter_ns, self.runner
         text, pair = self.texts[number % len(self.texts)]
         begin = clock()
@@ -74,7 +76,7 @@ class Subject:
 
 
 def launch(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Loads, warms up, measures; the record."""
+    """Loads, warms up and measures. Returns the record."""
     texts = read_texts(arguments.texts)
     texts = [texts[number] for number in shuffled(len(texts), arguments.seed)]
     before = environment()
@@ -106,7 +108,7 @@ def launch(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_texts(file: Path) -> list[Text]:
-    """One JSON object a line: `text`, and `text_pair` where the package takes pairs."""
+    """Reads one JSON object per line: `text`, and `text_pair` if the package takes pairs."""
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
     if not rows:
         raise BadInputError(f"--texts {file}: no text in it")
@@ -114,7 +116,7 @@ def read_texts(file: Path) -> list[Text]:
 
 
 def main() -> int:
-    """One launch; the exit code."""
+    """Runs one launch. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="edge_ptf.runtime.bench", description=__doc__)
     parser.add_argument("package", type=Path)
     parser.add_argument("--texts", type=Path, required=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def peak_memory_mb() -> float:
-    """The most memory that was resident at once, in MB (10^6 bytes).
+    """The peak resident memory in MB (10^6 bytes).
 
-    Linux: VmHWM of this program alone; `getrusage` would count what the parent had before it started this program.
+    On Linux it is VmHWM of this program. `getrusage` would also count the parent's memory before this program started.
     """
     status = Path("/proc/self/status")
     if status.exists():

@@ -1,4 +1,4 @@
-"""The answering process seen from the outside."""
+"""The client of the answering process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ERRORS: dict[int, type[EdgePtfError]] = {ExitCode.FAIL: VerificationError, ExitC
 
 
 class WorkerProcess:
-    """Starts `edge_ptf.runtime.worker` in a process of its own; used as a context manager."""
+    """Starts `edge_ptf.runtime.worker` as a separate process. Use it as a context manager."""
 
     def __enter__(self) -> WorkerProcess:
         self.process = subprocess.Popen(
@@ -36,7 +36,9 @@ class WorkerProcess:
         self.process.communicate()
 
     def load(self, path: Path, name: str, threads: int, library: Path | None = None) -> dict[str, Any]:
-        """Opens a package there, by the C++ runner where its library is given; returns `load_ms` and `runtime`."""
+        """Opens a package in the process, with the C++ runner if `library` is given. Returns `load_ms` and
+        `runtime`.
+        """
         chosen = {} if library is None else {"library": str(library)}
         return self._ask({"load": str(path), "as": name, "threads": threads, **chosen})
 
@@ -52,7 +54,7 @@ class WorkerProcess:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
-        except (BrokenPipeError, ValueError):  # ValueError: it ended before, and its streams are closed
+        except (BrokenPipeError, ValueError):  # ValueError: the process ended earlier and its streams are closed
             line = ""
         if not line.endswith("\n"):
             raise EnvironmentFault(f"the answering process ended: {self._last_words()}")

@@ -1,4 +1,4 @@
-"""A package in this process: what a device does, in Python, without torch or transformers."""
+"""Runs a package in this process, as a device does, without torch or transformers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge_ptf.package.payload import Payload, open_payload
 
 
 class Runner:
-    """Text to answer, one text at a time, unpadded."""
+    """Answers texts, one at a time and without padding."""
 
     def __init__(self, payload: Payload, threads: int = 1) -> None:
         manifest = payload.manifest
@@ -24,7 +24,7 @@ class Runner:
         self.max_length = manifest.tokenizer.max_length
 
     def encode(self, text: str, text_pair: str | None = None) -> Encoding:
-        """Token ids as in training, cut at the package's longest length."""
+        """Token ids as in training, truncated to the package's maximum length."""
         return self.task.encode(self.tokenizer, [Example(text, (), text_pair)], self.max_length)[0]
 
     def logits(self, encoding: Encoding) -> Logits:

@@ -1,6 +1,6 @@
-"""The turns of one launch: how long a package warms up, whose block is next, and when it is over. Knows no package.
+"""The order of calls in one launch: the warm-up, alternating blocks of calls, and the end of the launch.
 
-`cpp_runner/tool/protocol.cpp` is the same in C++.
+This module does not depend on packages. `cpp_runner/tool/protocol.cpp` does the same in C++.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 BLOCK = 10
-"""Calls of one package in a row."""
+"""Number of consecutive calls of one package."""
 WINDOW = 20
-"""Calls whose median is compared in warm-up."""
+"""Number of calls whose median the warm-up compares."""
 AGREEMENT = 0.05
 MOST_WARMUP = 600
 MASK = 0xFFFFFFFF
 
 Call = Callable[[int], float]
-"""Answers text `number`; returns the milliseconds it took."""
+"""Answers text `number`. Returns the time in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """A launch lasts at least `seconds` and at least `calls` of each package; `rate` 0: calls without a pause."""
+    """A launch takes at least `seconds` and `calls` calls of each package. `rate` 0 means calls without a pause."""
 
     seconds: float
     calls: int
@@ -34,17 +34,17 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Seconds since some moment, and a pause of so many."""
+    """Seconds since a fixed moment, and a pause of a given length."""
 
     now: Callable[[], float] = time.perf_counter
     sleep: Callable[[float], None] = time.sleep
 
 
 def shuffled(count: int, seed: int) -> list[int]:
-    """The numbers 0 to count - 1 in the order that belongs to the seed, the same on every machine and in C++.
+    """The numbers 0 to count - 1 in an order that depends on the seed only. It is the same on every machine and in C++.
 
-    Fisher-Yates over the words of MT19937 as its authors seed it (Matsumoto & Nishimura 1998), which is std::mt19937;
-    Python seeds its own in another way.
+    The method is Fisher-Yates with the words of MT19937 and its authors' seeding (Matsumoto & Nishimura 1998), which is
+    std::mt19937. Python's own generator is seeded differently.
     """
     state = [seed & MASK]
     for index in range(1, 624):
@@ -58,7 +58,7 @@ def shuffled(count: int, seed: int) -> list[int]:
 
 
 def warm_up(call: Call) -> int:
-    """Calls until the medians of two successive windows over the same texts agree; returns how many."""
+    """Calls until the medians of two successive windows over the same texts agree. Returns the number of calls."""
     before, calls = 0.0, 0
     while calls < MOST_WARMUP:
         median = statistics.median_low(call(number) for number in range(WINDOW))
@@ -70,8 +70,10 @@ def warm_up(call: Call) -> int:
 
 
 def take_turns(packages: Sequence[Call], pace: Pace, timer: Timer | None = None) -> None:
-    """The packages answer the same texts in alternating blocks, mirrored each time (ABBA), so that slow phases of the
-    machine hit all. It ends after a block of each."""
+    """Calls the packages with the same texts in alternating blocks, in mirrored order each time (ABBA).
+
+    So slow phases of the machine affect all packages. The launch ends after a block of each package.
+    """
     timer = timer or Timer()
     begin, slot, place, order = timer.now(), 0, 0, list(packages)
     while place < pace.calls or timer.now() - begin < pace.seconds:

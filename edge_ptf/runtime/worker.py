@@ -1,10 +1,10 @@
 """The answering process: `python -m edge_ptf.runtime.worker` serves packages over JSON lines on its standard streams.
 
-Requests, one JSON object a line:
-  {"load": path, "as": name, "threads": n}      opens a package; answers load_ms and what runs it;
-                                                with "library": path by the C++ runner
-  {"answers": name, "texts": [[text, pair]…]}   answers each text: label and score
-A request that fails is answered with {"error": …}. The process ends when its input does.
+Requests are one JSON object per line:
+  {"load": path, "as": name, "threads": n}      opens a package; returns load_ms and the runtime;
+                                                with "library": path, the C++ runner opens it
+  {"answers": name, "texts": [[text, pair]…]}   answers each text; returns labels and scores
+The reply to a failed request is {"error": …}. The process ends when its input ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NANO = 1e-6
 
 
 class Worker:
-    """The packages that are open, by name."""
+    """The open packages, by name."""
 
     def __init__(self) -> None:
         self.runners: dict[str, Runner] = {}

@@ -1,10 +1,13 @@
-"""Intervals and bounds for latencies, ratios and paired drops. Pure functions on numbers; nothing is dropped.
+"""Intervals and bounds for latencies, ratios and paired drops.
 
-Every random step is seeded, so the same samples give the same bound. How often each bound errs is simulated in
-`benchmarks/gate_error_rates.py`.
+All functions are pure functions on numbers. They use every sample; they remove no outliers. Every random step is
+seeded, so the same samples give the same bound. `benchmarks/gate_error_rates.py` simulates how often each bound is
+wrong.
 
-`percentiles` is about independent samples, `launches` about calls of several process launches, `drift` about trends in
-them, `drops` about metrics of the same examples under two models.
+- `percentiles`: percentiles of independent samples.
+- `launches`: latencies of several process launches.
+- `drift`: trends in latencies.
+- `drops`: metrics of two models on the same examples.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a machine became faster or slower while it was measured."""
+"""Detects whether a machine became faster or slower during a measurement."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from scipy import stats
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How the last third of the calls compares with the first: 1.12 is 12 % slower."""
+    """A trend: `ratio` is the last part over the first part, so 1.12 is 12 % slower. `where` names the parts."""
 
     ratio: float
     where: str
 
 
 def drift(launches: Sequence[Sequence[float]], tolerance: float = 0.10) -> Drift | None:
-    """A trend beyond `tolerance` that chance does not explain, or None.
+    """Returns a trend that is larger than `tolerance` and that chance does not explain, or None.
 
-    Within launches: more than half of them change in one direction by more than `tolerance` from the first to the last
-    third with a Kendall trend (p < 0.01). Across launches: the launch medians rise or fall (Kendall p < 0.05, which
-    needs five launches in strict order) by more than `tolerance` from the first to the last.
+    Within launches: more than half of the launches change in one direction by more than `tolerance` from the first to
+    the last third, each with a Kendall trend (p < 0.01).
+
+    Across launches: the launch medians rise or fall (Kendall p < 0.05, which needs five launches in strict order), and
+    the last median differs from the first by more than `tolerance`.
     """
     ratios = []
     for launch in launches:

@@ -22,7 +22,7 @@ ADDED_LOSS = 0.75
 class Drop:
     """How much worse the payload is than the baseline, with a one-sided upper bound.
 
-    Of shares a share (0.01 is one point); of another score in the unit of that score.
+    A drop of a share is a share (0.01 is one point). A drop of another score has the unit of that score.
     """
 
     value: float
@@ -30,23 +30,23 @@ class Drop:
     examples: int
     method: str
     needed: int | None = None
-    """Examples in all that would bring the bound to the limit asked about, if the drop stays as it is."""
+    """Total number of examples that would bring the bound to the requested limit, if the drop stays the same."""
     chance: float | None = None
-    """Exact McNemar p-value of no difference at all; None where outcomes are not yes or no."""
+    """Exact McNemar p-value of "no difference"; None where outcomes are not yes or no."""
 
 
 def paired_drop(
     baseline: ArrayLike, payload: ArrayLike, *, confidence: float = 0.95, limit: float | None = None, seed: int = 0
 ) -> Drop:
-    """The drop of a metric from the examples' paired outcomes (rows of a metric), with a one-sided upper bound.
+    """Computes the drop of a metric with a one-sided upper bound, from the paired outcomes of the examples.
+
+    Outcomes that are yes or no and count the same examples get the score bound of `binary_drop_bound`. All others get a
+    paired bootstrap over examples (`bootstrap_drop_bound`).
 
     Args:
         baseline, payload: [examples, 2] (hit, counted) for a mean of hits or [examples, 3] (true positive, predicted,
-            actual) for an F1; row i of both belongs to the same example.
-        limit: drop for which `needed` is worked out.
-
-    Yes-or-no outcomes that count the same examples get the score bound of `binary_drop_bound`; everything else a
-    paired bootstrap over examples, `bootstrap_drop_bound`.
+            actual) for an F1. Row i of both belongs to the same example.
+        limit: the drop for which `needed` is computed.
     """
     before, after = np.asarray(baseline, dtype=np.float64), np.asarray(payload, dtype=np.float64)
     if before.shape != after.shape:
@@ -67,7 +67,7 @@ def paired_drop(
 
 
 def drop_interval(baseline: ArrayLike, payload: ArrayLike, confidence: float = 0.95, seed: int = 0) -> Estimate:
-    """The drop with a two-sided interval: of both one-sided bounds, the lower being that of the gain."""
+    """The drop with a two-sided interval. It joins both one-sided bounds; the lower limit is the bound of the gain."""
     each = (1 + confidence) / 2
     drop = paired_drop(baseline, payload, confidence=each, seed=seed)
     rise = paired_drop(payload, baseline, confidence=each, seed=seed)
@@ -75,17 +75,17 @@ def drop_interval(baseline: ArrayLike, payload: ArrayLike, confidence: float = 0
 
 
 def mcnemar(lost: int, gained: int) -> float:
-    """Exact two-sided p-value of McNemar's test: were losing and gaining equally likely (McNemar 1947; binomial)?"""
+    """Exact two-sided p-value of "losing and gaining are equally likely" (McNemar 1947; binomial)."""
     return float(stats.binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
 
 
 def share_of(outcomes: Floats) -> float:
-    """The metric as a share from summed outcomes: hits ÷ counted, or F1 = 2 TP ÷ (predicted + actual); 0 for 0 ÷ 0."""
+    """The metric as a share of summed outcomes: hits ÷ counted, or F1 = 2 TP ÷ (predicted + actual). 0 ÷ 0 gives 0."""
     return float(_share(np.sum(outcomes, axis=0)))
 
 
 def _share(totals: Floats) -> Floats:
-    """As `share_of`, on totals of shape [..., 2 or 3]."""
+    """Like `share_of`, for totals of shape [..., 2 or 3]."""
     hits, rest = (
         (totals[..., 0], totals[..., 1])
         if totals.shape[-1] == 2
@@ -109,14 +109,14 @@ def _is_binary(before: Floats, after: Floats) -> bool:
 def binary_drop_bound(lost: float, gained: float, count: float, confidence: float = 0.95) -> float:
     """One-sided upper bound of the drop in a share of hits, from paired yes-or-no outcomes.
 
-    Args:
-        lost: examples that only the baseline answers rightly.
-        gained: examples that only the payload answers rightly.
-        count: examples in all.
+    The bound is the drop Δ at which the score statistic of Tango (Statistics in Medicine 17, 1998, eq. 3-7) reaches the
+    quantile. A continuity correction of half an example keeps the coverage at or above nominal where few examples are
+    discordant. With no discordant example the bound is near 3.6 ÷ count, never 0.
 
-    The drop Δ at which the score statistic of Tango (Statistics in Medicine 17, 1998, eq. 3-7) reaches the quantile,
-    with a continuity correction of half an example, which keeps the coverage at or above nominal where discordant
-    examples are few. With none the bound is near 3.6 ÷ count, never 0.
+    Args:
+        lost: number of examples that only the baseline answers correctly.
+        gained: number of examples that only the payload answers correctly.
+        count: number of all examples.
     """
     if count <= 0:
         raise ValueError("a drop needs at least one example")
@@ -143,7 +143,7 @@ def _gained_share(lost: float, gained: float, count: float, drop: float) -> floa
 def binary_examples_needed(
     lost: float, gained: float, count: int, limit: float, confidence: float = 0.95
 ) -> int | None:
-    """Examples in all that bring `binary_drop_bound` to `limit` if lost and gained keep their shares; see below."""
+    """Total examples that bring `binary_drop_bound` to `limit` if the shares of lost and gained stay; None as below."""
 
     def excess(times: float) -> float:
         return binary_drop_bound(lost * times, gained * times, count * times, confidence) - limit
@@ -156,9 +156,9 @@ def binary_examples_needed(
 
 
 def examples_needed(value: float, bound: float, count: int, limit: float) -> int | None:
-    """Examples in all that bring the bound to `limit` if the value stays and its error shrinks as 1 ÷ √n.
+    """Total examples that bring the bound to `limit`, if the value stays and its error shrinks as 1 ÷ √n.
 
-    None where that takes more than a hundred times the examples: the value is too close to the limit.
+    None if that takes more than 100 times the examples: then the value is too close to the limit.
     """
     if bound <= limit:
         return count
@@ -174,13 +174,15 @@ def bootstrap_drop_bound(
 ) -> float:
     """One-sided upper bound of a drop by the paired percentile bootstrap over examples (Efron & Tibshirani 1993, §13).
 
-    One example is added to those resampled: right for the baseline and lost for the payload. It plays the part of the
-    "+1" in the exact Poisson and Clopper-Pearson upper bounds; without it the bootstrap cannot foresee a loss it has
-    not met, bounds a drop of 0 by 0, and is too low where losses are few. Where nothing was lost it has the mean size
-    of the examples that count. Otherwise it is `ADDED_LOSS` of what was lost by the examples that lost something: so
-    the bound misses the true mean of a Poisson number of losses in 4 to 5.5 % of all cases, from 4 losses to many.
+    The resampled set has one added example: the baseline is right and the payload is wrong. It has the role of the "+1"
+    in the exact Poisson and Clopper-Pearson upper bounds. Without it the bootstrap has no loss that the data do not
+    have: its bound for a drop of 0 is 0, and its bound is too low where losses are few.
 
-    Alike examples are drawn together: the counts of the distinct rows of a resample are multinomial, which is the same
+    If nothing was lost, the added example has the mean size of the examples that count. Otherwise its size is
+    `ADDED_LOSS` times the mean loss of the examples that lost something. With this factor the bound misses the true
+    mean of a Poisson number of losses in 4 to 5.5 % of all cases, from 4 losses to many.
+
+    Equal examples are drawn together: the counts of the distinct rows of a resample are multinomial. This is the same
     distribution as drawing examples one by one.
     """
     width = baseline.shape[1]
@@ -213,12 +215,12 @@ def bootstrap_score_drop(
 ) -> Drop:
     """The drop of any score by the paired percentile bootstrap over examples (Efron & Tibshirani 1993, §13).
 
-    Args:
-        loss: how much worse the payload is, from rows of the baseline and of the payload; NaN where it is undefined.
-        baseline, payload: [examples, k]; row i of both belongs to the same example.
-        limit: drop for which `needed` is worked out.
+    A resample where the loss is undefined counts as the worst one.
 
-    A resample that leaves the loss undefined counts as the worst one.
+    Args:
+        loss: returns how much worse the payload is, from rows of the baseline and of the payload; NaN where undefined.
+        baseline, payload: [examples, k]. Row i of both belongs to the same example.
+        limit: the drop for which `needed` is computed.
     """
     if len(baseline) != len(payload):
         raise ValueError(f"outcomes of {len(baseline)} and {len(payload)} examples cannot be paired")

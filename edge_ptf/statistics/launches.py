@@ -1,4 +1,4 @@
-"""Latency over several process launches: a launch is the unit that repeats, its calls depend on each other."""
+"""Latency over several process launches. Launches are independent; the calls of one launch depend on each other."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DEPENDENCE_LIMIT = 0.1
 """Above this lag-1 rank autocorrelation, calls are not treated as independent."""
 
 LEAST_LAUNCHES = 3
-"""Fewer launches say nothing about how launches differ."""
+"""With fewer launches, the variance between launches is unknown."""
 
 MOST_LAUNCHES = 50
-"""No forecast asks for more."""
+"""Largest number of launches that a forecast returns."""
 
 RESAMPLES = 1_000
 
@@ -27,7 +27,7 @@ RESAMPLES = 1_000
 
 
 def rank_autocorrelation(samples: ArrayLike, lag: int = 1) -> float:
-    """Spearman correlation of each sample with the one `lag` places before it; 0 where it has no meaning."""
+    """Spearman correlation of each sample with the one `lag` places before it; 0 where it is undefined."""
     values = np.asarray(samples, dtype=np.float64)
     before, after = values[:-lag], values[lag:]
     if len(before) < 3 or np.ptp(before) == 0 or np.ptp(after) == 0:
@@ -45,11 +45,13 @@ def dependence(launches: Sequence[Sequence[float]]) -> float:
 
 
 def launch_percentile(launches: Sequence[Sequence[float]], share: float, confidence: float = 0.95) -> Estimate:
-    """A percentile of all calls with a two-sided interval.
+    """A percentile of all calls with a two-sided interval. `Estimate.method` names the method.
 
-    From `LEAST_LAUNCHES` launches on, launches are compared with each other (`_launch_limits`), which holds however
-    calls within a launch depend on each other. With fewer the interval is about the calls of these launches alone:
-    order statistics where calls are independent, and resampled blocks where they are not. `method` says which.
+    With at least `LEAST_LAUNCHES` launches, the interval compares launches with each other (`_launch_limits`). It is
+    valid for every dependence between the calls of a launch.
+
+    With fewer launches, the interval is valid for the calls of these launches only. It uses order statistics if the
+    calls are independent, and resampled blocks if they are not.
     """
     value = percentile(_pooled(launches), share)
     if len(launches) >= LEAST_LAUNCHES:
@@ -68,10 +70,10 @@ def launch_percentile(launches: Sequence[Sequence[float]], share: float, confide
 def launch_percentile_bound(
     launches: Sequence[Sequence[float]], share: float, confidence: float = 0.95
 ) -> float | None:
-    """One-sided upper bound of a percentile of all calls, over launches as they come.
+    """One-sided upper bound of a percentile of all calls, over all launches of this kind.
 
-    None with fewer than `LEAST_LAUNCHES` launches, or where a launch has fewer than five calls beyond the percentile,
-    too few to know its own percentile.
+    None with fewer than `LEAST_LAUNCHES` launches, or if a launch has fewer than five calls beyond the percentile. Five
+    calls are the least from which a launch's own percentile can be estimated.
     """
     high = _launch_limits(launches, share, 1 - confidence)[1]
     return None if high is None else max(high, percentile(_pooled(launches), share))
@@ -80,9 +82,9 @@ def launch_percentile_bound(
 def launches_to_bound(
     launches: Sequence[Sequence[float]], share: float, limit: float, confidence: float = 0.95
 ) -> int | None:
-    """How many launches bring `launch_percentile_bound` to `limit`, if they go on like these.
+    """The number of launches that brings `launch_percentile_bound` to `limit`, if later launches are like these.
 
-    `LEAST_LAUNCHES` where there is no bound yet; None where `MOST_LAUNCHES` do not suffice.
+    `LEAST_LAUNCHES` if there is no bound yet. None if `MOST_LAUNCHES` launches are not enough.
     """
     if launch_percentile_bound(launches, share, confidence) is None:
         return LEAST_LAUNCHES
@@ -94,7 +96,7 @@ def launches_to_bound(
 
 
 def _launch_limits(launches: Sequence[Sequence[float]], share: float, tail: float) -> tuple[float | None, float | None]:
-    """Limits of the percentile of all calls, each missing it with about `tail`."""
+    """Limits of the percentile of all calls. Each limit misses it with a probability of about `tail`."""
     beyond = min(len(launch) for launch in launches) * min(share, 1 - share)
     if len(launches) < LEAST_LAUNCHES or beyond < 5 - 1e-9:
         return None, None
@@ -104,13 +106,16 @@ def _launch_limits(launches: Sequence[Sequence[float]], share: float, tail: floa
 def _limits(
     own: NDArray[np.float64], middles: NDArray[np.float64], share: float, tail: float, count: int
 ) -> tuple[float, float]:
-    """The limits that `count` launches have with mean and spread of these.
+    """The limits for `count` launches that have the mean and the spread of these launches.
 
-    Two parts on the scale of logarithms. The mean of the launches' own percentiles has t limits: launches are
-    independent, whatever their calls are. And where launches differ, all calls together spread further than those of a
-    typical launch (`_spread_shift`), by an amount known as well as the variance between launches, which has chi-squared
-    limits. Both are joined by the method of variance estimates recovery (Zou & Donner, Statistics in Medicine 27, 2008,
-    eq. 4-5).
+    The limits have two parts, both on the scale of logarithms:
+
+    - The mean of the launches' own percentiles. It has t limits, because launches are independent even if their calls
+      are not.
+    - The spread between launches. If launches differ, the calls of all launches spread further than the calls of one
+      launch (`_spread_shift`). The shift depends on the variance between launches, which has chi-squared limits.
+
+    The method of variance estimates recovery joins both parts (Zou & Donner, Statistics in Medicine 27, 2008, eq. 4-5).
 
     Args:
         own, middles: logarithms of every launch's percentile and median.
@@ -126,8 +131,8 @@ def _limits(
 def _logs(launches: Sequence[Sequence[float]], share: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Logarithms of every launch's own percentile and median, both median-unbiased (Hyndman & Fan 1996, type 8).
 
-    The plain order statistic of a few hundred calls is too low in the upper tail by about half its own error, which
-    averaging over launches does not take away.
+    In the upper tail, the plain order statistic of a few hundred calls is too low by about half its own error. An
+    average over launches does not remove this bias.
     """
     found = [np.quantile(np.asarray(launch), [share, 0.5], method="median_unbiased") for launch in launches]
     logs = np.log(np.asarray(found, dtype=np.float64))
@@ -135,9 +140,10 @@ def _logs(launches: Sequence[Sequence[float]], share: float) -> tuple[NDArray[np
 
 
 def _spread_shift(own: NDArray[np.float64], middles: NDArray[np.float64], share: float, between: float) -> float:
-    """How much further out the percentile of all calls lies than a launch's own, for a variance between launches.
+    """How much further from the median the percentile of all calls is than a launch's own percentile.
 
-    As for normal parts: a launch's percentile lies d = zσ from its median, that of all calls √(d² + z²·between).
+    The formula holds for normal distributions. A launch's percentile has the distance d = zσ from its median. The
+    percentile of all calls has the distance √(d² + z²·between), where `between` is the variance between launches.
     """
     distance = abs(float(np.mean(own - middles)))
     quantile = float(stats.norm.ppf(share))
@@ -152,13 +158,17 @@ def block_interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """A percentile with a moving-block bootstrap interval: of calls that depend on each other, in these launches alone.
+    """A percentile with a moving-block bootstrap interval, for calls that depend on each other, in these launches only.
 
-    Blocks (Künsch, Annals of Statistics 17, 1989) never reach over the end of a launch. Their length b is the one that
-    suits the mean of an AR(1) series with the calls' lag-1 rank autocorrelation ρ, (6n)^⅓ · (ρ ÷ (1 - ρ²))^⅔ (Carlstein
-    1986, for blocks that overlap). They lose 2ρ ÷ ((1 - ρ²)b) of the variance, which calls share across the ends of
-    blocks, and so many blocks know it as well as the t distribution says: the limits are moved outwards by both. No
-    interval where fewer than ten blocks, or five calls beyond the percentile, are left.
+    No block (Künsch, Annals of Statistics 17, 1989) crosses the end of a launch. The block length is b = (6n)^⅓ · (ρ ÷
+    (1 - ρ²))^⅔, where ρ is the lag-1 rank autocorrelation of the calls. This length suits the mean of an AR(1) series
+    with overlapping blocks (Carlstein 1986).
+
+    Two corrections move the limits outwards. First, blocks lose the share 2ρ ÷ ((1 - ρ²)b) of the variance: the part
+    that calls on both sides of a block's end have in common. Second, a variance from few blocks is uncertain, as the t
+    distribution describes.
+
+    There is no interval with fewer than ten blocks or fewer than five calls beyond the percentile.
     """
     pooled = _pooled(launches)
     value, count, method = percentile(pooled, share), len(pooled), "blocks of calls resampled"
@@ -179,14 +189,14 @@ def block_interval(
 def _of_blocks(
     launches: Sequence[Sequence[float]], share: float, length: int, blocks: int, random: np.random.Generator, times: int
 ) -> list[float]:
-    """A percentile of so many blocks drawn with replacement, so many times over."""
+    """Draws `blocks` blocks with replacement and computes their percentile. Repeats this `times` times."""
     pooled, steps, found = _pooled(launches), np.arange(length), list[float]()
     offsets = np.cumsum([0, *(len(launch) for launch in launches[:-1])])
     starts = np.concatenate(
         [offset + np.arange(len(launch) - length + 1) for offset, launch in zip(offsets, launches, strict=True)]
     )
     while len(found) < times:
-        rows = min(times - len(found), max(1, 4_000_000 // len(pooled)))  # a few million numbers at once
+        rows = min(times - len(found), max(1, 4_000_000 // len(pooled)))  # limits the memory to a few million numbers
         places = random.choice(starts, (rows, blocks, 1)) + steps
         found += np.quantile(pooled[places.reshape(rows, -1)], share, axis=1, method="inverted_cdf").tolist()
     return found
@@ -200,7 +210,7 @@ def _pooled(launches: Sequence[Sequence[float]]) -> NDArray[np.float64]:
 
 
 def log_mean_limits(values: Sequence[float], tail: float) -> tuple[float | None, float | None]:
-    """Lower and upper limit of the geometric mean of positive, independent values, each missing it with `tail`."""
+    """Lower and upper limit of the geometric mean of positive, independent values. Each misses it with `tail`."""
     if len(values) < 2:
         return None, None
     logs = np.log(np.asarray(values, dtype=np.float64))
@@ -210,7 +220,7 @@ def log_mean_limits(values: Sequence[float], tail: float) -> tuple[float | None,
 
 
 def prediction_upper_bound(values: Sequence[float], confidence: float = 0.95) -> float | None:
-    """What one more value stays below (normal prediction bound), never less than the largest seen; None for one."""
+    """Upper bound for one more value (normal prediction bound), at least the largest value; None for one value."""
     if len(values) < 2:
         return None
     samples = np.asarray(values, dtype=np.float64)
@@ -219,7 +229,10 @@ def prediction_upper_bound(values: Sequence[float], confidence: float = 0.95) ->
 
 
 def values_to_predict(values: Sequence[float], limit: float, confidence: float = 0.95) -> int | None:
-    """How many values bring `prediction_upper_bound` to `limit`, if mean and spread stay; None: not `MOST_LAUNCHES`."""
+    """Number of values that brings `prediction_upper_bound` to `limit`, if mean and spread stay.
+
+    3 for fewer than two values. None if `MOST_LAUNCHES` values are not enough.
+    """
     samples = np.asarray(values, dtype=np.float64)
     if len(samples) < 2:
         return 3
@@ -231,12 +244,12 @@ def values_to_predict(values: Sequence[float], limit: float, confidence: float =
 def ratio_interval(
     baseline: Sequence[Sequence[float]], payload: Sequence[Sequence[float]], confidence: float = 0.95
 ) -> Estimate:
-    """How many times the payload is faster, with a two-sided interval (no limits with fewer than three launches).
+    """How many times faster the payload is, with a two-sided interval (no limits with fewer than three launches).
 
-    In each launch baseline and payload answered the same texts in interleaved blocks, so the launch's ratio of medians
-    is a paired figure in which slow phases of the machine cancel. The value is the geometric mean of these ratios, the
+    In each launch, baseline and payload answer the same texts in interleaved blocks. The ratio of their medians is
+    therefore a paired figure: slow phases of the machine cancel. The value is the geometric mean of these ratios. The
     limits are t limits of their logarithms over launches (Georges et al. 2007, "Statistically rigorous Java performance
-    evaluation": the launch is the unit that repeats).
+    evaluation").
     """
     ratios = [percentile(slow, 0.5) / percentile(fast, 0.5) for slow, fast in zip(baseline, payload, strict=True)]
     enough = len(ratios) >= LEAST_LAUNCHES
@@ -247,15 +260,16 @@ def ratio_interval(
 def speedup(
     baseline: Sequence[Sequence[float]], payload: Sequence[Sequence[float]], confidence: float = 0.95
 ) -> tuple[float, float | None]:
-    """`ratio_interval`'s value and its one-sided lower bound."""
+    """The value of `ratio_interval` and its one-sided lower bound."""
     found = ratio_interval(baseline, payload, 2 * confidence - 1)
     return found.value, found.low
 
 
 def launches_to_decide(values: Sequence[float], limit: float, confidence: float = 0.95) -> int | None:
-    """How many launches bring the t bound of the geometric mean of `values` to `limit`, if their spread stays.
+    """The number of launches that brings the t bound of the geometric mean of `values` to `limit`.
 
-    None where `MOST_LAUNCHES` do not: the mean lies too close to the limit.
+    The spread is assumed to stay. None if `MOST_LAUNCHES` launches are not enough: then the mean is too close to the
+    limit.
     """
     logs = np.log(np.asarray(values, dtype=np.float64))
     if len(logs) < 2:

@@ -12,7 +12,7 @@ from scipy import stats
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value with a two-sided interval; a limit is None where the samples do not permit one."""
+    """A value with a two-sided interval. A limit is None where there are too few samples for it."""
 
     value: float
     low: float | None
@@ -21,24 +21,26 @@ class Estimate:
 
 
 def percentile(samples: ArrayLike, share: float) -> float:
-    """The smallest sample that at least `share` (0 to 1) of the samples do not exceed."""
+    """The smallest sample for which at least the share `share` (0 to 1) of the samples is not larger."""
     return float(np.quantile(np.asarray(samples, dtype=np.float64), share, method="inverted_cdf"))
 
 
 def least_samples(share: float, confidence: float = 0.95, *, two_sided: bool = True) -> int:
-    """The fewest independent samples from which a percentile's interval (or its one-sided upper bound) exists.
+    """The smallest number of independent samples for which a percentile's interval exists.
 
-    For 95 % two-sided: 36 for p90, 72 for p95, 368 for p99.
+    With `two_sided=False`: for which its one-sided upper bound exists. Two-sided with 95 % confidence: 36 for p90, 72
+    for p95, 368 for p99.
     """
     tail = (1 - confidence) / (2 if two_sided else 1)
     return ceil(log(tail) / log(max(share, 1 - share) if two_sided else share))
 
 
 def percentile_ranks(count: int, share: float, tail: float) -> tuple[int | None, int | None]:
-    """Ranks (from 1) of the order statistics that bound a percentile, each missing it with probability ≤ `tail`.
+    """Ranks (from 1) of the order statistics that bound a percentile; each misses it with probability ≤ `tail`.
 
-    X(l) exceeds the percentile with probability P(B < l), X(u) lies below it with P(B ≥ u), B ~ Binomial(count, share):
-    distribution-free (Conover, Practical Nonparametric Statistics, §3.2). None where no rank is far enough out.
+    X(l) is above the percentile with probability P(B < l), and X(u) is below it with probability P(B ≥ u), where B ~
+    Binomial(count, share). This holds for every distribution (Conover, Practical Nonparametric Statistics, §3.2). None
+    where there are too few samples for such a rank.
     """
     binomial = stats.binom(count, share)
     lower = int(binomial.ppf(tail))  # the least k with P(B ≤ k) ≥ tail, so P(B < k) < tail
@@ -66,12 +68,12 @@ def percentile_upper_bound(samples: ArrayLike, share: float, confidence: float =
 
 
 def early_stopping_estimate(samples: ArrayLike, share: float, confidence: float = 0.99) -> float | None:
-    """MLPerf's early-stopping estimate of a percentile; None with too few samples: 64 for p90, 662 for p99 are least.
+    """MLPerf's early-stopping estimate of a percentile; None with too few samples (least: 64 for p90, 662 for p99).
 
-    With the largest t such that `confidence` or more is the probability that over t of the samples lie beyond the true
-    percentile, the t - 1 highest samples are discarded and the next is reported (MLCommons inference rules, "Early
-    stopping", tolerance 0). It is `percentile_upper_bound` at the same confidence, one rank further out, and like that
-    it takes the samples for independent.
+    Let t be the largest number such that more than t samples lie beyond the true percentile with a probability of at
+    least `confidence`. The function discards the t - 1 highest samples and returns the next one (MLCommons inference
+    rules, "Early stopping", tolerance 0). The result is `percentile_upper_bound` at the same confidence, one rank
+    further out. Both assume independent samples.
     """
     ordered = np.sort(np.asarray(samples, dtype=np.float64))
     beyond = stats.binom(len(ordered), 1 - share)

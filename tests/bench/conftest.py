@@ -1,4 +1,4 @@
-"""A device whose clock the test sets."""
+"""A device with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ QUIET: dict[str, Any] = {
 
 
 def steady(name: str, launch: int, call: int) -> float:
-    """A baseline that takes four times as long, and some noise."""
+    """A baseline that takes four times as long, with some noise."""
     noise = random.Random(f"{name}{launch}{call}").uniform(0.98, 1.02)
     return (4.0 if name == "baseline" else 1.0) * noise
 
@@ -159,5 +159,5 @@ class _Times:
 
 @pytest.fixture
 def fake_device() -> Callable[..., FakeDevice]:
-    """Makes a device whose clock the test sets."""
+    """Makes a device with a clock that the test sets."""
     return FakeDevice

@@ -1,4 +1,4 @@
-"""Evaluating a payload: every test text once, in order, as the package itself answers."""
+"""Evaluation of a payload: every test text once, in order, with the package's own answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Data = Callable[..., LabelledData]
 
 
 class Listener:
-    """Counts what it is told."""
+    """Counts its calls."""
 
     def __init__(self) -> None:
         self.said: list[Any] = []
@@ -41,7 +41,7 @@ class Listener:
 
 
 def many(data: LabelledData) -> LabelledData:
-    """127 test rows of which no two neighbours are alike: more than two blocks of the worker."""
+    """127 test rows without equal neighbours: more than two blocks of the worker."""
     rows = tuple(Example(f"{data.test[i % 48].text} {i}", data.test[i % 48].label) for i in range(127))
     return replace(data, test=rows)
 
@@ -108,7 +108,7 @@ def _written(found: AccuracyEvidence, folder: Path) -> Path:
 
 
 def _entities(tags: Any) -> set[tuple[int, int]]:
-    """First and last word of each entity, all of one type: an I- that continues nothing begins one."""
+    """First and last word of each entity, all of one type. An I- without a preceding tag begins an entity."""
     kinds = "".join(tag[0] for tag in tags)
     return {match.span() for match in re.finditer("[BI]I*", kinds)}
 

@@ -1,4 +1,4 @@
-"""Who of two packages is faster: the pure part, and one session on a device whose clock the test sets."""
+"""Which of two packages is faster: the pure part, and one session on a device with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_interval_covers_the_true_ratio() -> None:
 
 
 def test_alike_packages_hardly_ever_win() -> None:
-    """Under 5 % even without the floor; the floor leaves less."""
+    """Under 5 % even without the floor, and less with it."""
     draw, wins = np.random.default_rng(4), 0
     for _ in range(1000):
         together, alone = (list(np.exp(draw.normal(0, 0.03, 7))) for _ in range(2))
@@ -107,7 +107,7 @@ def test_a_and_b_take_turns_with_a_beside_itself(
 def test_a_package_that_takes_four_times_as_long_loses(make_payload: Callable[..., Payload], fake_device: Any) -> None:
     def ms(name: str, launch: int, call: int) -> float:
         noise = random.Random(f"{name}{launch}{call}").uniform(0.98, 1.02)
-        itself = launch % 4 in (1, 2)  # the launches of A beside itself
+        itself = launch % 4 in (1, 2)  # the launches of A with A
         return noise * (4.0 if name == "baseline" and not itself else 1.0)
 
     whole, engine = compared(make_payload, fake_device(ms)).contests

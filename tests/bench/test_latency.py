@@ -1,4 +1,4 @@
-"""The latency protocol: what is asked of the measuring programs, and what becomes of their records."""
+"""The latency protocol: the arguments of the measuring programs, and the evidence from their records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONGER = SMALL.replace(texts=200)
 def measured(
     make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path, fake_device: Callable[..., Any]
 ) -> Callable[..., tuple[LatencyEvidence, Device]]:
-    """Runs the protocol against a fake clock: `measured(ms, baseline=…, config=…, device=…)`."""
+    """Runs the protocol with a fake clock: `measured(ms, baseline=…, config=…, device=…)`."""
 
     def run(
         ms: Callable[[str, int, int], float] | None = None,
@@ -167,8 +167,8 @@ def test_a_protocol_that_is_too_small_is_refused() -> None:
     [
         (2, b"edge-ptf-runner: x.eptf: not a package\n", PackageError, "ssh://pi@kitchen: x.eptf: not a package"),
         (3, b"edge-ptf-runner: model.onnx differs\n", VerificationError, "model.onnx differs"),
-        (5, b"edge-ptf-runner: an emulator runs this program\n", EnvironmentFault, "an emulator"),
-        (2, b"edge-ptf-runner: no such option: --baseline (see --help)\n", EnvironmentFault, "Build it anew"),
+        (5, b"edge-ptf-runner: this program runs on an emulator\n", EnvironmentFault, "an emulator"),
+        (2, b"edge-ptf-runner: no such option: --baseline (see --help)\n", EnvironmentFault, "Build the runner again"),
         (137, b"", EnvironmentFault, "the measuring process ended: exit code 137"),
         (1, b"Traceback\nKeyError: 'text'\n", EnvironmentFault, "KeyError: 'text'"),
     ],
@@ -287,7 +287,7 @@ def test_what_is_no_bench_is_said(tmp_path: Path) -> None:
 
 
 def test_evidence_of_an_earlier_version_is_still_read() -> None:
-    """As it was sealed before launches held the tokenizer's and the decoding's time, mode, device and environment."""
+    """Sealed before launches had the times of tokenizer and decoding, the mode, the device and the environment."""
     machine = {"arch": "x86_64", "cpu": "a", "isa": [], "cores": 2, "memory_mb": 1, "os": "Linux"}
     launch = {
         "load_ms": 1.0,

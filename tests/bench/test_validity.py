@@ -1,4 +1,4 @@
-"""When a measurement counts: made-up facts of launches, and what is said of them."""
+"""When a measurement counts: synthetic facts of launches, and the resulting flags and warnings."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_quiet_machine_with_fixed_clocks_has_nothing_said_of_it() -> None:
         ),
         (
             [record({"power_mode": "MAXN"}, {"power_mode": "15W", "clocks_fixed": True})],
-            "power mode: it changed meanwhile (MAXN, 15W)",
+            "power mode: it changed during the measurement (MAXN, 15W)",
         ),
         (
             [record(after={"idle_ticks": 0}, threads=2)],
@@ -106,7 +106,7 @@ def test_a_clock_that_idles_before_and_works_after_is_none_that_fell() -> None:
         (both(power_mode="MAXN", clocks_fixed=False), "clocks may change (jetson_clocks fixes them)"),
         (
             [record(mode="paced", rate=1000.0)],
-            "calls took longer than 1000 a second permit: the rate was not kept",
+            "calls took longer than 1000 per second allow: the rate was not reached",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The comparison with other toolkits: what needs no toolkit."""
+"""The comparison with other toolkits: the parts that need no toolkit."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_a_package_is_measured_judged_and_sealed(
     judged = ("--profile", "host", "--set", "targets.max_drop={}", "--set", "targets.min_speedup=0.001")
     done = run(*words, *judged, "--seal", "sealed.eptf")
     assert done.returncode in (0, 4), done.stderr  # a machine that drifts meanwhile leaves it open
-    assert "paced at 500 a second" in done.stdout
+    assert "paced at 500 per second" in done.stdout
     assert "Overall: " in done.stdout
     latency, memory = load_bench(tmp_path / "out")
     sealed = open_payload(tmp_path / "sealed.eptf")

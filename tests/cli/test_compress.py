@@ -48,7 +48,7 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     assert suite.attrib["tests"] == str(len(verdict["target_verdicts"]))
     summary = (out / "ci" / "summary.md").read_text(encoding="utf-8")
     assert verdict["status"] in summary.splitlines()[0]
-    assert "Teacher beside package" in summary
+    assert "Teacher and package" in summary
     package = open_payload(out / "package.eptf")
     assert package.digest == record["payload"] == verdict["payload"]
     assert {type(item).__name__ for item in package.evidence()} == {
@@ -207,7 +207,7 @@ def test_with_targets_alone_the_recipe_is_found(
     command = targets_only(tiny_base("bert"), csv_data, "compress", out)
     done = run(*command)
     assert done.returncode in (0, 4), done.stderr
-    assert "What was tried" in done.stdout
+    assert "Trials (accuracy" in done.stdout
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     found = record["search"]
     assert found == json.loads((out / "search.json").read_text(encoding="utf-8"))

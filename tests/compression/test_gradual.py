@@ -24,7 +24,7 @@ MINILM = (LayerShape(num_heads=12, intermediate_size=1536),) * 6
 
 
 def walked(cuts: list[PruneConfig], shapes: tuple[LayerShape, ...]) -> list[dict[int, LayerShape]]:
-    """The layers left after each cut, by their first index; each cut is made on what the one before left."""
+    """The layers left after each step, by their original index. Each step prunes the result of the step before."""
     numbers, found = list(range(len(shapes))), []
     for cut in cuts:
         sizes = wanted_shapes(cut, shapes)
@@ -74,7 +74,7 @@ def test_the_vocabulary_is_cut_once() -> None:
 
 
 def test_a_size_that_does_not_fit_is_refused_before_the_first_cut() -> None:
-    with pytest.raises(BadInputError, match="layers: 7 cannot be kept, there are 6"):
+    with pytest.raises(BadInputError, match="layers: cannot keep 7 of 6"):
         in_steps(PruneConfig(num_layers=7), MINILM, 2)
 
 

@@ -46,7 +46,7 @@ def prepared(base: Path, data: LabelledData, task: str) -> tuple[Any, Head, list
 
 
 def one_by_one(model: Any, items: list[Item], inputs: tuple[str, ...]) -> list[LayerImportance]:
-    """A mask on what enters an output projection scales the columns of its weight: gradient times weight, summed."""
+    """A mask on the input of an output projection scales the columns of its weight: gradient times weight, summed."""
     size = models.head_size(model)
     parts = models.parts(model)
     sums = [LayerImportance(np.zeros(part.num_heads), np.zeros(part.intermediate_size)) for part in parts]
@@ -96,7 +96,7 @@ def test_fisher_equals_one_text_at_a_time(
 def test_fisher_of_hidden_states_equals_one_text_at_a_time(
     tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData], family: str, task: str
 ) -> None:
-    """A mask on what a module gives scales its weights and bias row by row: gradient times value, summed."""
+    """A mask on the output of a module scales its weights and bias row by row: gradient times value, summed."""
     model, head, items, inputs = prepared(tiny_base(family), tiny_data(task), task)
     places = [models.embedded(model)]
     places = [getattr(places[0], "LayerNorm", places[0])]
@@ -187,7 +187,7 @@ def test_fisher_keeps_the_gradients_it_is_made_of(
 
 
 def test_exchanges_find_what_can_be_lost_together() -> None:
-    """Two parts that undo each other are best cut together, however much each matters alone."""
+    """Two parts that cancel each other are best removed together, even if each is important alone."""
     draw = np.random.default_rng(0)
     shared = draw.normal(size=(200, 1)) * 5
     others = draw.normal(size=(200, 2)) * [4.99, 0.1]

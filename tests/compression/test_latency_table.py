@@ -46,7 +46,7 @@ known = {
 def test_curves_come_back_from_the_times_they_make(
     fixed: float, nothing: float, heads: list[float], neurons: list[float], inner: int
 ) -> None:
-    """Times are made by given curves; the plan's curves predict every structure's time."""
+    """Times come from given curves. The curves of the overrides must predict every structure's time."""
     overrides = module._Overrides(
         heads=(1, 4), neurons=(8, 16, 32), few_heads=(1, 4), few_neurons=(8, 16, 32), inner=inner
     )
@@ -198,4 +198,4 @@ def test_a_large_model_takes_more_than_the_sum_of_its_parts_and_a_small_one_hard
     assert table.whole(7.0 * share) == pytest.approx(7.0 * share * (1 + beyond * share**3))
     assert table.sum_within(float(table.whole(7.0 * share))) == pytest.approx(7.0 * share, rel=1e-4)
     noisy = table.replace(unpruned_ms=6.0)
-    assert noisy.whole(3.0) == 3.0  # the whole is never quicker than the sum: that is noise
+    assert noisy.whole(3.0) == 3.0  # the whole is never faster than the sum: this is noise

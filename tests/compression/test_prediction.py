@@ -1,4 +1,4 @@
-"""What a student will cost, before it is made."""
+"""Predicted speed-up and size of a student, before it is made."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def predictor(tiny_teacher: Callable[..., Any], tiny_data: Callable[..., Any]) -
 
 
 def bytes_of(small: Checkpoint) -> float:
-    """Of a student in INT8 as its predictions count them."""
+    """Of an INT8 student, counted as the predictions do."""
     model, subwords = load_model(small), len(load_tokenizer(small.path))
     kept = sum(value.numel() for part in models.layers(model) for value in part.parameters() if value.ndim < 2)
     weights = sum(value.numel() for value in model.parameters()) - kept
@@ -92,7 +92,7 @@ def test_narrower_hidden_states_are_fewer_bytes_and_held_against_the_same_teache
     assert predicted.size_mb == pytest.approx(bytes_of(small) / 1e6, abs=6e-4)
     assert (
         predicted.speedup == whole.of((LayerShape(num_heads=HEADS, intermediate_size=32),) * 2).speedup
-    )  # of the same table of costs
+    )  # with the same latency table
 
 
 @pytest.mark.parametrize(("form", "more"), [("int4", 0.625 - 1), ("fp16", 1.0), ("fp32", 3.0)])

@@ -118,16 +118,16 @@ def test_sizes_are_counts_or_shares(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"num_layers": 4}, "num_layers: 4 cannot be kept, there are 3"),
-        ({"num_layers": 1.5}, "num_layers: 1.5 cannot be kept"),
+        ({"num_layers": 4}, "num_layers: cannot keep 4 of 3"),
+        ({"num_layers": 1.5}, "num_layers: cannot keep 1.5"),
         ({"keep_layers": (0, 3)}, "no layer 3"),
         ({"keep_layers": (-1,)}, "no layer -1"),
-        ({"keep_layers": ""}, "no layer is named"),
-        ({"num_heads": 5}, "num_heads: 5 cannot be kept, there are 4"),
-        ({"num_heads": -1}, "num_heads: -1 cannot be kept"),
-        ({"num_heads": 1.5}, "num_heads: 1.5 cannot be kept"),
+        ({"keep_layers": ""}, "the list is empty"),
+        ({"num_heads": 5}, "num_heads: cannot keep 5 of 4"),
+        ({"num_heads": -1}, "num_heads: cannot keep -1"),
+        ({"num_heads": 1.5}, "num_heads: cannot keep 1.5"),
         ({"num_heads": (1, 2)}, "num_heads: 2 numbers for 3 layers"),
-        ({"intermediate_size": 65}, "intermediate_size: 65 cannot be kept, there are 64"),
+        ({"intermediate_size": 65}, "intermediate_size: cannot keep 65 of 64"),
         ({"intermediate_size": (1, 1, 1), "num_layers": 2}, "intermediate_size: 3 numbers for 2 layers"),
     ],
 )
@@ -179,7 +179,7 @@ def test_parts_that_do_nothing_go_first(
     family: str,
     importance: str,
 ) -> None:
-    """Half of the teacher's heads and neurons are switched off: the student of half the size answers exactly alike."""
+    """Half of the teacher's heads and neurons are switched off. A student of half the size gives equal answers."""
     teacher, data = tiny_teacher(family), tiny_data()
     model = load_model(teacher)
     with torch.no_grad():
@@ -280,7 +280,7 @@ def test_the_vocabulary_is_filled_to_the_size_asked_for(
 
 
 def odd_base(base: Path, out: Path, *, rows: int = 0, extra_tokens: tuple[str, ...] = (), **config: Any) -> Path:
-    """A base whose embedding has more rows than its tokenizer has subwords, or fewer."""
+    """A base model with more or fewer embedding rows than its tokenizer has subwords."""
     from transformers import AutoConfig, AutoModel
 
     tokenizer = load_tokenizer(base)
@@ -324,7 +324,7 @@ def test_positions_stay_right_where_the_padding_piece_stands_late(
     names = [subword for subword, _ in document["model"]["vocab"]]
     spare = names.index("▁volume")
     entries = document["model"]["vocab"]
-    entries[1], entries[spare] = entries[spare], entries[1]  # the padding subword changes places with a rare word
+    entries[1], entries[spare] = entries[spare], entries[1]  # exchanges the padding subword and a rare word
     for item in document["added_tokens"]:
         item["id"] = spare if item["content"] == "<pad>" else item["id"]
     (tmp_path / "base" / "tokenizer.json").write_text(json.dumps(document))
@@ -398,7 +398,7 @@ def test_a_speedup_is_met_by_the_widths_that_are_found(
 def test_a_speedup_without_costs_is_refused(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInputError, match="needs the cost of each width"):
+    with pytest.raises(BadInputError, match="needs a latency table"):
         prune(tiny_teacher("bert"), tiny_data(), PruneConfig(speedup=1.3), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -417,7 +417,7 @@ def test_costs_of_a_smaller_model_are_refused(
     found = {**wanted, **less}
     layer = LayerShape(num_heads=found["heads"], intermediate_size=found["neurons"])
     other = latencies.replace(unpruned=[layer.model_dump()] * found["layers"])
-    with pytest.raises(BadInputError, match="the latency table is that of a model with"):
+    with pytest.raises(BadInputError, match="the latency table is for a model with"):
         prune(teacher, data, PruneConfig(speedup=1.3), tmp_path / "out", latencies=other)
 
 
@@ -451,7 +451,7 @@ def test_a_speedup_that_is_out_of_reach_is_refused(
     "sizes", [{"num_layers": 2}, {"intermediate_size": 0.5}, {"keep_layers": "0,1"}, {"num_heads": 1}]
 )
 def test_a_speedup_and_sizes_do_not_go_together(sizes: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="finds the widths itself"):
+    with pytest.raises(ValidationError, match="computes the widths itself"):
         PruneConfig.model_validate({"speedup": 2, **sizes})
 
 
@@ -490,7 +490,7 @@ def test_hidden_states_are_cut_to_a_count_or_a_share(
     further = prune(student, data, PruneConfig(hidden_size=12, vocabulary=False), tmp_path / "further")
     assert further.info.hidden_size == models.hidden_size(load_model(further)) == 12
     assert open_checkpoint(further.path) == further
-    whole = prune(teacher, data, PruneConfig(hidden_size=0.9), tmp_path / "share")  # rounded to a step of 32, so all
+    whole = prune(teacher, data, PruneConfig(hidden_size=0.9), tmp_path / "share")  # rounded to 32, the whole size
     assert whole.info.hidden_size is None
     assert "kept_hidden" not in whole.info.lineage[-1].facts
 
@@ -498,7 +498,7 @@ def test_hidden_states_are_cut_to_a_count_or_a_share(
 def test_more_hidden_numbers_than_there_are_cannot_be_kept(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInputError, match="hidden_size: 40 cannot be kept, there are 32"):
+    with pytest.raises(BadInputError, match="hidden_size: cannot keep 40 of 32"):
         prune(tiny_teacher("bert"), tiny_data(), PruneConfig(hidden_size=40), tmp_path / "out")
-    with pytest.raises(ValidationError, match="leave out hidden"):
+    with pytest.raises(ValidationError, match="remove hidden"):
         PruneConfig(hidden_size=20, speedup=2)

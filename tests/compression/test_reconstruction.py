@@ -50,7 +50,7 @@ class Case:
         )
 
     def states(self, model: Any) -> list[Any]:
-        """Hidden states after each layer for each text alone, unpadded, and the logits."""
+        """Hidden states after each layer for each text alone, without padding, and the logits."""
         found = []
         for item in self.items:
             length = len(item.encoding.input_ids)
@@ -66,7 +66,7 @@ class Case:
         return found
 
     def distance(self, model: Any) -> float:
-        """Mean squared distance of logits to the teacher's."""
+        """Mean squared distance between the logits and the teacher's."""
         pairs = zip(self.states(model), self.states(self.teacher), strict=True)
         return float(np.mean([float((own.logits - wanted.logits).square().mean()) for own, wanted in pairs]))
 
@@ -106,7 +106,7 @@ def test_answers_come_nearer_to_the_teachers(case: Callable[..., Case], family: 
 
 
 def test_a_unit_that_copies_another_is_made_up_for(case: Callable[..., Case]) -> None:
-    """Where a cut unit always says the same as a kept one, nothing is lost."""
+    """If a removed unit always has the same output as a kept one, nothing is lost."""
     made = case()
     part = models.parts(made.teacher)[1]
     inner = part.get(part.family.feed_forward_input)
@@ -121,7 +121,7 @@ def test_a_unit_that_copies_another_is_made_up_for(case: Callable[..., Case]) ->
 
 
 def test_the_first_refit_is_the_ridge_solution(case: Callable[..., Case]) -> None:
-    """Against numpy's least squares with the ridge written as further rows."""
+    """Compared with numpy's least squares, with the ridge as additional rows."""
     made = case("bert", TOKEN)
     whole = (ALL_HEADS, ALL_UNITS)
     student, fitted = (made.student((ALL_HEADS, range(24)), whole, whole) for _ in range(2))
@@ -155,7 +155,7 @@ def test_the_first_refit_is_the_ridge_solution(case: Callable[..., Case]) -> Non
 
 @pytest.mark.parametrize("count", [30, 3000])
 def test_what_does_not_hold_for_others_is_not_fitted(count: int) -> None:
-    """Sixty inputs that say a little about what is missing: some tokens are too few to learn it from."""
+    """Sixty inputs with a weak relation to the error: few tokens are not enough to learn it."""
     draw = np.random.default_rng(0)
     truth = draw.normal(size=(60, 8)) / 60**0.5
     sums = []

@@ -22,7 +22,7 @@ HEADS, UNITS, STEP = 3, 4, 2
 def table(
     layers: int, *, attention: float = 1.0, empty: float = 0.0, last: float = 0.5, fixed: float = 0.25
 ) -> LatencyTable:
-    """Attention jumps by its overhead at the first head, the feed-forward part grows from an empty layer's cost."""
+    """Attention has an overhead at the first head. The feed-forward latency grows from that of an empty layer."""
 
     def latencies(scale: float) -> LayerLatencies:
         return LayerLatencies(
@@ -60,7 +60,7 @@ def loss_of(importance: list[LayerImportance], shapes: Sequence[LayerShape]) -> 
 
 
 def with_gaps(found: Structure, count: int) -> list[LayerShape]:
-    """A shape for each layer there was."""
+    """A shape for each layer of the original model."""
     widths = dict(zip(found.kept, found.layers, strict=True))
     return [widths.get(layer, GONE) for layer in range(count)]
 
@@ -84,7 +84,7 @@ def test_no_structure_of_any_widths_within_the_budget_loses_less(
     assert found.loss == pytest.approx(loss_of(importance, with_gaps(found, len(rows))), abs=1e-9)
     assert found.kept[-1] == len(rows) - 1
     shapes = [LayerShape(num_heads=h, intermediate_size=u) for h in range(HEADS + 1) for u in range(0, UNITS + 1, STEP)]
-    rounding = 1 - len(rows) / 4_000  # each layer's cost is rounded up to a part of the budget
+    rounding = 1 - len(rows) / 4_000  # each layer's latency is rounded up to a step of the budget
     for other in product(shapes, repeat=len(rows)):
         left = [shape for shape in other[:-1] if shape != GONE] + [other[-1]]
         if latencies.predict(left) - latencies.fixed_ms <= rounding * (budget - latencies.fixed_ms):
@@ -107,7 +107,7 @@ def test_what_costs_nothing_to_lose_goes_first() -> None:
 
 
 def test_a_half_of_little_importance_goes_whole_where_its_overhead_is_large() -> None:
-    """Attention latencies as much for one head as for the two others together."""
+    """One head of the first kind takes as long as the two others together."""
     latencies = table(1, attention=10.0, last=1.0)
     found = best_structure(scores([[0.1, 0.1, 0.1, 5, 5, 5, 5]]), latencies, 0.25 + 2.0, STEP)
     assert found.layers == (LayerShape(num_heads=0, intermediate_size=4),)

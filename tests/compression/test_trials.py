@@ -1,4 +1,4 @@
-"""Which trial wins, which are on the front, and how far a target is from being met."""
+"""Which trial wins, which trials are on the front, and the missing part of a target."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_target_that_is_passed_or_cannot_be_judged_is_not_short() -> None:
 def test_a_drop_that_is_just_met_is_proven_on_test_in_four_of_five_cases(
     value: float, spread: float, larger: float, confidence: float
 ) -> None:
-    """Drops on both splits are normal about the true one."""
+    """Drops on both splits are normally distributed around the true drop."""
     z = float(norm.ppf(confidence))
     bound, here, there = value + spread, spread / z, larger * spread / z
     limit = float(norm.ppf(0.8, loc=value + z * there, scale=(here**2 + there**2) ** 0.5))
@@ -104,9 +104,12 @@ def test_one_missed_target_is_better_than_two_however_far_it_is() -> None:
 def test_the_conclusion_names_the_winner_and_what_is_open() -> None:
     item = target_verdict("package_mb", 11.0, 11.0, 10.0, Status.FAIL)
     near = trial("trial 2", short={"package_mb": 0.1}, target_verdicts=(item,))
-    assert conclude([near], "3 trials were made") == "trial 2 comes nearest; open: package_mb; 3 trials were made"
+    assert (
+        conclude([near], "3 trials were made")
+        == "trial 2 is nearest to the targets; not met: package_mb; 3 trials were made"
+    )
     assert "meets every target" in conclude([trial()], "so it ended")
-    assert conclude([], "time was up") == "no trial was finished; time was up"
+    assert conclude([], "time was up") == "no trial finished; time was up"
 
 
 def test_the_record_is_written_whole(tmp_path: Path) -> None:

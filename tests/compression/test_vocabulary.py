@@ -55,7 +55,7 @@ def test_counted_texts_are_cut_into_the_same_pieces(
             after(text, return_offsets_mapping=True)["offset_mapping"]
             == (before(text, return_offsets_mapping=True)["offset_mapping"])
         )
-    for text in others:  # nothing else becomes unknown
+    for text in others:  # no other word becomes unknown
         unknown = [subwords(tokenizer, text).count(before.unk_token) for tokenizer in (before, after)]
         assert unknown[0] == unknown[1]
     assert subwords(after, texts[0], text_pair=texts[-1]) == subwords(before, texts[0], text_pair=texts[-1])
@@ -150,7 +150,7 @@ def test_merges_written_as_strings_are_understood(tokenizers: dict[str, Any], tm
 
 
 def test_large_byte_pair_vocabularies_are_filled_quickly(tokenizers: dict[str, Any]) -> None:
-    """Some 20,000 merges, in seconds: what a subword is built from is worked out once."""
+    """Some 20,000 merges, in seconds: the parts of a subword are computed once."""
     letters = [chr(0x4E00 + number) for number in range(150)]
     merges = [(left, right) for left in letters for right in letters]
     names = {subword: number for number, subword in enumerate(["<unk>", "<pad>", *letters, *map("".join, merges)])}
@@ -167,7 +167,7 @@ def unigram(vocabulary: list[tuple[str, float]], **options: Any) -> Any:
 
 
 def test_unknown_characters_cost_as_much_as_before() -> None:
-    """Unigram counts the cost of an unknown character from its least likely subword."""
+    """The score of an unknown character in Unigram depends on the least likely subword."""
     rest = [("▁", -1.0), ("c", -2.0), ("▁ca", -7.0), ("fé", -9.0), ("af", -1.0), ("rare", -15.0)]
     before = unigram([("<unk>", 0.0), ("<pad>", 0.0), *rest])
     after, _ = cut(before, ["café"])
@@ -183,7 +183,7 @@ def test_byte_pieces_stay_where_they_stand_for_unknown_characters() -> None:
 
 
 def test_ids_without_a_piece_are_passed_over(tmp_path: Path) -> None:
-    """Some tokenizers number their subwords with gaps, and added tokens stand in them."""
+    """Some tokenizers number their subwords with gaps, and added tokens fill these gaps."""
     names = {"[UNK]": 0, "[PAD]": 1, "a": 4, "##b": 6, "ab": 9}
     core = Tokenizer(models.WordPiece(names, unk_token="[UNK]"))
     core.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -216,7 +216,7 @@ def test_differences_count_unknown_pieces_and_tokens(tokenizers: dict[str, Any])
     assert found["unknown_per_thousand_before"] == 250.0
     assert found["unknown_per_thousand_after"] == round(1000 / 6, 3)
     assert found["mean_tokens_before"] == 2.0
-    assert found["mean_tokens_after"] == 3.0  # "the" falls into three letters
+    assert found["mean_tokens_after"] == 3.0  # "the" is split into three letters
 
 
 def test_pieces_are_counted_without_special_tokens(tokenizers: dict[str, Any]) -> None:

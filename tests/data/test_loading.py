@@ -114,7 +114,7 @@ def test_a_missing_validation_is_taken_from_train_and_test_stays(tmp_path: Path)
     assert (len(data.train), len(data.validation), len(data.test)) == (90, 10, 2)
     assert data.report.split_by == "content hash, stratified (validation 10 %)"
     assert data.report.notes == (
-        "The data set has no validation; it was taken from train by content hash, stratified.",
+        "The data set has no validation. It was taken from train by content hash, stratified.",
     )
 
 
@@ -162,7 +162,7 @@ def test_labels_that_train_lacks_are_problems_with_their_lines(tmp_path: Path) -
 
 def test_a_label_lost_by_removing_duplicates_is_explained(tmp_path: Path) -> None:
     splits = {**GIVEN, "train": [*GIVEN["train"], ("dim it", "dim")], "test": [("dim it", "dim")]}
-    assert "also stand in a later split: 1" in fails(folder_of(tmp_path, splits)).hint
+    assert "because a later split contains them: 1" in fails(folder_of(tmp_path, splits)).hint
 
 
 def test_the_out_of_scope_label_may_be_absent_from_train(tmp_path: Path) -> None:
@@ -176,14 +176,14 @@ def test_the_out_of_scope_label_may_be_absent_from_train(tmp_path: Path) -> None
 def test_an_out_of_scope_label_that_nothing_could_learn_to_give_is_refused(tmp_path: Path) -> None:
     source = folder_of(tmp_path, {**GIVEN, "test": [*GIVEN["test"], ("what is love", "oos")]})
     error = fails(source, config=DataConfig(out_of_scope_label="oos"))
-    assert "'oos' stands in test alone" in error.message
+    assert "only test contains the out-of-scope label 'oos'" in error.message
     assert "validation" in error.hint
 
 
 def test_texts_that_test_repeats_are_counted(tmp_path: Path) -> None:
     source = folder_of(tmp_path, {**GIVEN, "test": [*GIVEN["test"], ("turn on", "on"), ("Turn on", "on")]})
     notes = " ".join(load(source, TextClassification).report.notes)
-    assert "Rows of test that repeat another one: 2." in notes
+    assert "Rows of test that repeat another row: 2." in notes
     assert "repeat" not in " ".join(load(folder_of(tmp_path / "b", GIVEN), TextClassification).report.notes)
 
 
@@ -207,7 +207,7 @@ def test_an_empty_split_is_refused(tmp_path: Path, split: str) -> None:
 def test_a_split_that_duplicates_leave_empty_is_refused(tmp_path: Path) -> None:
     error = fails(folder_of(tmp_path, {**GIVEN, "validation": GIVEN["test"]}))
     assert "validation is empty" in error.message
-    assert "stand in another split" in error.hint
+    assert "are also in another split" in error.hint
 
 
 def test_too_few_rows_to_split_are_refused(tmp_path: Path) -> None:
@@ -219,12 +219,12 @@ def test_too_few_rows_to_split_are_refused(tmp_path: Path) -> None:
 
 def test_one_class_only_is_refused(tmp_path: Path) -> None:
     error = fails(folder_of(tmp_path, {name: [(f"{name} text", "on")] for name in GIVEN}))
-    assert "train has one class only (on)" in error.message
+    assert "train has only one class (on)" in error.message
 
 
 def test_words_without_any_entity_are_one_class(tmp_path: Path) -> None:
     (tmp_path / "all.conll").write_text("".join(f"w{index}\tO\n\n" for index in range(30)))
-    assert "train has one class only (O)" in fails(tmp_path / "all.conll", TokenClassification).message
+    assert "train has only one class (O)" in fails(tmp_path / "all.conll", TokenClassification).message
 
 
 def test_rows_with_and_without_a_pair_do_not_mix(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_rows_with_and_without_a_pair_do_not_mix(tmp_path: Path) -> None:
     path.write_text('{"text": "a", "label": "x", "text_pair": "b"}\n{"text": "a", "label": "y"}\n' * 10)
     error = fails(path)
     assert len(error.problems) == 10
-    assert error.problems[0] == f"{path}:2: the second text of the pair is missing, which other rows have"
+    assert error.problems[0] == f"{path}:2: the second text of the pair is missing, but other rows have one"
 
 
 def test_half_a_surrogate_pair_and_odd_labels_are_problems(tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_texts_that_stand_in_a_later_split_are_removed_and_counted(tmp_path: Pat
 
 def test_texts_with_two_labels_in_train_are_noted(tmp_path: Path) -> None:
     data = load(folder_of(tmp_path, {**GIVEN, "train": [*GIVEN["train"], ("Lights on", "off")]}), TextClassification)
-    assert data.report.notes == ("Texts that stand in train with different labels: 1.",)
+    assert data.report.notes == ("Texts that occur in train with different labels: 1.",)
     assert len(data.train) == 4
 
 
@@ -315,7 +315,7 @@ def test_the_fingerprint_depends_on_content_and_not_on_names_or_options(tmp_path
     assert fingerprint(folder_of(tmp_path / "c", changed)) != first
 
 
-# Sources that are no files
+# Sources that are not files
 
 
 def test_an_unknown_path_names_its_near_siblings(tmp_path: Path) -> None:
@@ -331,11 +331,11 @@ def test_a_relative_path_into_a_folder_that_exists_is_no_hub_id(
 ) -> None:
     folder_of(tmp_path / "sets", GIVEN)
     monkeypatch.chdir(tmp_path)
-    assert "sets holds: test.csv, train.csv, validation.csv" in fails("sets/zzz").hint
+    assert "sets contains: test.csv, train.csv, validation.csv" in fails("sets/zzz").hint
 
 
 def test_no_source_at_all_is_refused() -> None:
-    assert "no data set is named" in fails(" ").message
+    assert "the data set has no name" in fails(" ").message
 
 
 def test_a_hub_that_cannot_be_reached_is_a_fault_of_the_surroundings() -> None:
@@ -343,7 +343,7 @@ def test_a_hub_that_cannot_be_reached_is_a_fault_of_the_surroundings() -> None:
         load("nobody/no-such-set", TextClassification)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "\n" not in str(caught.value)
-    assert "'nobody/no-such-set' is no file or folder here, and the hub cannot be reached" in caught.value.message
+    assert "'nobody/no-such-set' is not a local file or folder, and the hub cannot be reached" in caught.value.message
     assert "save_to_disk" in caught.value.hint
 
 
@@ -416,9 +416,9 @@ def test_tags_of_a_saved_data_set_may_be_named_ner_tags(tmp_path: Path) -> None:
     assert data.train[0].label == ("O", "B-person")
     assert data.train[0].text.startswith("call Ann")
     assert data.report.notes[-3:] == (
-        "Words from which white space inside was removed: 20.",
-        "Words dropped because they are only white space: 20.",
-        "Sentences dropped because they have no words: 1.",
+        "Words with white space removed from inside: 20.",
+        "Words removed because they contain only white space: 20.",
+        "Sentences removed because they have no words: 1.",
     )
 
 
@@ -434,7 +434,7 @@ def test_a_saved_data_set_without_splits_is_split(tmp_path: Path) -> None:
 
 def test_a_damaged_saved_data_set_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train"]}')
-    assert "not readable as a saved data set" in fails(tmp_path).message
+    assert "cannot be read as a saved data set" in fails(tmp_path).message
 
 
 def test_a_hub_data_set_is_read_by_its_id_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def test_missing_columns_name_the_file_what_is_missing_what_is_there_and_the_opt
 
 
 def test_a_column_named_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="'text' is in the header twice"):
+    with pytest.raises(DataError, match="'text' occurs twice in the header"):
         read(tmp_path / "x.csv", "text,label,text\na,b,c\n")
 
 
@@ -101,14 +101,14 @@ def test_a_csv_file_without_header_is_empty(tmp_path: Path, content: str) -> Non
 
 def test_csv_rows_of_another_width_are_problems(tmp_path: Path) -> None:
     assert problems(tmp_path / "x.csv", "text,label\none, two,a\nalone\nfine,b\n") == [
-        "2: fields: 3, but the header has 2",
-        "3: fields: 1, but the header has 2",
+        "2: the row has 3 fields, but the header has 2",
+        "3: the row has 1 fields, but the header has 2",
     ]
 
 
 def test_a_quote_that_is_never_closed_is_a_problem_where_it_opens(tmp_path: Path) -> None:
     assert problems(tmp_path / "x.csv", 'text,label\nfine,a\n"open,b\nswallowed,c\n') == [
-        "3: a quote opens here and is never closed"
+        "3: this quote is never closed"
     ]
 
 
@@ -124,7 +124,7 @@ def test_a_field_beyond_the_limit_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_broken_header_is_a_fault_of_the_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"x\.csv:1: a quote opens here"):
+    with pytest.raises(DataError, match=r"x\.csv:1: this quote is never closed"):
         read(tmp_path / "x.csv", '"text,label\na,b\n')
 
 
@@ -144,7 +144,7 @@ def test_utf16_is_refused_as_not_utf8(tmp_path: Path) -> None:
 
 
 def test_other_kinds_of_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"not read.*\.csv, \.tsv, \.jsonl"):
+    with pytest.raises(DataError, match=r"unknown file type.*\.csv, \.tsv, \.jsonl"):
         read(tmp_path / "x.parquet", b"PAR1")
 
 
@@ -202,7 +202,7 @@ def test_a_json_file_may_hold_objects_one_after_another(tmp_path: Path) -> None:
     [
         ('[\n{"text": "a", "label": "b"}', "the array is not closed"),
         ('[\n{"text": "a", "label": "b"}\n{"text": "a", "label": "b"}]', ":3: not valid JSON: ',' or ']' is missing"),
-        ('[{"text": "a", "label": "b"}]\nmore', "something follows"),
+        ('[{"text": "a", "label": "b"}]\nmore', "there is text after the array"),
         ('[\n{"text": oops}]', ":2: not valid JSON"),
         ("[" * 100_000, "nested too deeply"),
     ],
@@ -233,7 +233,7 @@ def test_conll_takes_the_first_and_last_column_and_ends_sentences_at_blank_lines
 def test_a_conll_line_with_one_column_is_a_problem_and_spoils_its_sentence_only(tmp_path: Path) -> None:
     rows, findings = read(tmp_path / "x.conll", "a\tO\nb\nc\tO\n\nd\tO\n", WORDS)
     assert [problem.split(":", 1)[1] for problem in findings.problems] == [
-        "2: one column only; a word and its tag are needed"
+        "2: only one column; a word and its tag are needed"
     ]
     assert [row.values["tokens"] for row in rows] == [["d"]]
 
@@ -253,7 +253,7 @@ def test_a_word_of_white_space_with_an_entity_tag_is_kept_for_the_task_to_refuse
 
 
 def test_conll_serves_only_tasks_with_words_and_tags(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds words and tags, but text-classification needs text, label"):
+    with pytest.raises(DataError, match=r"contains words and tags, but text-classification needs text, label"):
         read(tmp_path / "x.conll", "a\tO\n")
 
 

@@ -1,4 +1,4 @@
-"""Texts without labels: from the files people have, and never one that judges."""
+"""Texts without labels: from several kinds of files, and never a text of validation or test."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_each_text_is_read_once_and_none_that_judges(source: str, tmp_path: Path
     assert data.fingerprint == load(source, TextClassification).fingerprint
     assert load(source, TextClassification).unlabelled == ()
     notes = " ".join(data.report.notes)
-    assert "Unlabelled texts to distil with: 3." in notes
-    assert "more than once: 1." in notes and "validation or test: 1." in notes
+    assert "Unlabelled texts for distillation: 3." in notes
+    assert "more than once in the file: 1." in notes and "validation or test contains them: 1." in notes
     assert data.tried_on_validation().unlabelled == data.unlabelled
     assert (data.judged_split, data.tried_on_validation().judged_split) == ("test", "validation")
 
@@ -60,7 +60,7 @@ def test_pairs_need_pairs(tmp_path: Path) -> None:
     pair.write_text(json.dumps({"text": "one", "text_pair": "two"}), encoding="utf-8")
     (example,) = load(str(tmp_path), TextClassification, DataConfig(unlabelled=str(pair))).unlabelled
     assert (example.text, example.text_pair) == ("one", "two")
-    with pytest.raises(DataError, match="no file of unlabelled texts"):
+    with pytest.raises(DataError, match="not a file of unlabelled texts"):
         load(str(tmp_path), TextClassification, DataConfig(unlabelled=write(tmp_path / "logs", ".txt", ["one"])))
 
 
@@ -72,9 +72,9 @@ def test_what_cannot_be_used_is_said_with_its_place(source: str, tmp_path: Path)
 
     with pytest.raises(DataError, match="no such file"):
         reading("nowhere.txt")
-    with pytest.raises(DataError, match="no text is left"):
+    with pytest.raises(DataError, match="every text is also in validation or test"):
         reading(write(tmp_path / "logs", ".txt", ["text number 39"]))
-    with pytest.raises(DataError, match="no file of unlabelled texts"):
+    with pytest.raises(DataError, match="not a file of unlabelled texts"):
         reading(str(Path(__file__)))
     bad = tmp_path / "logs" / "bad.jsonl"
     bad.write_text('{"text": "fine"}\n{"text": ""}\n{"text": 3}\n{"text": "on \\ud83d"}\n', encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The documents of the project, and what stands in them."""
+"""The documents of the project, and their content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command line in the documents exists with its options; the cheap ones are run."""
+"""Every command line in the documents exists with its options. Fast ones are run."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ QUICK = (
 
 
 def parse(words: list[str]) -> tuple[click.Command, dict[str, Any]]:
-    """The command and its parsed options; nothing is run."""
+    """The command and its parsed options, without running it."""
     command: click.Command = main
     while isinstance(command, click.Group):
         assert words, "a command is missing"
         found = command.get_command(click.Context(command), words[0])
         assert found is not None, f"no command {words[0]}"
         command, words = found, words[1:]
-    for parameter in command.params:  # a path of an example does not exist here
+    for parameter in command.params:  # the path of an example does not exist on this machine
         if isinstance(parameter.type, click.Path):
             parameter.type = click.Path(path_type=Path)
     context = command.make_context(command.name, list(words), resilient_parsing=False)

@@ -1,4 +1,4 @@
-"""The reference pages hold everything that the code declares."""
+"""The reference pages contain everything that the code declares."""
 
 from __future__ import annotations
 

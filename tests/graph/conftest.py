@@ -1,4 +1,4 @@
-"""The FP32 graphs that this room's tests rewrite and quantize."""
+"""The FP32 graphs that the tests of this directory rewrite and quantize."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def exported(
     tiny_data: Callable[..., LabelledData],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Graph]:
-    """The graph of a trained tiny model, as it is or pruned: `exported(family, task, pruning)`; each form once."""
+    """The graph of a trained tiny model, whole or pruned: `exported(family, task, pruning)`. Each form is made once."""
     made: dict[Any, Graph] = {}
 
     def build(family: str = "bert", task: str = "text-classification", pruning: PruneConfig | None = None) -> Graph:

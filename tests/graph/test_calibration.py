@@ -46,7 +46,7 @@ def test_other_ways_leave_values_out_and_take_none_in(graph: Graph, encodings: l
 def test_entropy_searches_a_histogram_that_leaves_it_something_to_search(
     graph: Graph, encodings: list[Encoding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With as many bins as steps there is no range to try but the whole one."""
+    """With as many bins as steps, the search can only try the whole range."""
     seen = []
     make = onnxruntime.quantization.create_calibrator
 
@@ -62,7 +62,7 @@ def test_entropy_searches_a_histogram_that_leaves_it_something_to_search(
 def test_calibrators_see_one_text_at_a_time(
     graph: Graph, encodings: list[Encoding], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that they keep the activations of one text, not of all."""
+    """The calibrators keep the activations of one text, not of all texts."""
     shown: list[int] = []
 
     class Calibrator:

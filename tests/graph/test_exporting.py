@@ -210,7 +210,7 @@ def test_pairs_keep_their_token_types(
 def test_inputs_the_model_does_not_look_at_are_left_out(
     tiny_base: Callable[[str], Path], family: str, inputs: tuple[str, ...]
 ) -> None:
-    """Hub models often carry a BERT tokenizer, which gives token types to whatever model."""
+    """Models on the hub often have a BERT tokenizer, which adds token types even if the model has none."""
     task = tasks.create(tasks.get(TEXT).spec_for(("a", "b")))
     model, tokenizer = load_base_model(tiny_base(family), task), load_tokenizer(tiny_base("bert"))
     assert "token_type_ids" in tokenizer.model_input_names

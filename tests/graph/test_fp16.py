@@ -39,7 +39,7 @@ def answers(graph: Graph, data: LabelledData) -> list[np.ndarray]:
 
 
 def typed(model: Any) -> dict[str, int]:
-    """The type of every tensor, worked out strictly from the inputs."""
+    """The type of every tensor, inferred strictly from the inputs."""
     inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True).graph
     found = {item.name: item.type.tensor_type.elem_type for item in (*inferred.value_info, *inferred.output)}
     return found | {item.name: item.data_type for item in inferred.initializer}
@@ -96,7 +96,7 @@ def test_what_is_not_int8_is_fp16_and_the_answers_stay_as_near_to_fp32(
 def test_the_weights_are_rounded_once(
     make_graph: Callable[..., Graph], tiny_labelled: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
-    """INT8 numbers come from the FP32 weights; only their scales become FP16."""
+    """INT8 values come from the FP32 weights. Only their scales become FP16."""
     full, data, config = make_graph(mode="fp32"), tiny_labelled(), quantization("static")
     found = []
     for non_int8_dtype in ("fp32", "fp16"):
@@ -156,7 +156,7 @@ def test_activations_beyond_the_range_of_fp16_stay_fp32_from_node_to_node() -> N
     onnx.checker.check_model(halved, full_check=True)
     assert np.allclose(run(halved), run(model), rtol=1e-3)
     kinds = typed(halved)
-    assert sum(kind == TensorProto.FLOAT for kind in kinds.values()) >= 3  # two large ones and the answer
+    assert sum(kind == TensorProto.FLOAT for kind in kinds.values()) >= 3  # two large tensors and the answer
 
 
 def test_the_last_node_may_stay_fp32() -> None:
@@ -208,7 +208,7 @@ def test_an_fp16_graph_is_not_quantized_again(
     make_graph: Callable[..., Graph], tiny_labelled: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     small = quantize(make_graph(mode="fp32"), tiny_labelled(), quantization("none"), tmp_path / "half")
-    with pytest.raises(BadInputError, match="the graph is FP16 already"):
+    with pytest.raises(BadInputError, match="the graph is already FP16"):
         quantize(small, tiny_labelled(), QuantizeConfig(), tmp_path / "again")
 
 

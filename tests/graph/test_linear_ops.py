@@ -35,7 +35,7 @@ torch.set_num_threads(1)
 def test_products_keep_their_names_when_the_graph_is_fused(exported: Callable[..., Graph], family: str) -> None:
     graph = exported(family)
     plain, fused = linear_ops(onnx.load(graph.model)), linear_ops(rewrite.fuse(graph.model))
-    layers = range(1 if family == "albert" else 3)  # ALBERT's layers are one
+    layers = range(1 if family == "albert" else 3)  # all layers of ALBERT are one
     prefix = "albert_layers" if family == "albert" else "layer"
     wanted = [f"{prefix}.{layer}.{role}" for layer in layers for role in LAYER]
     first = {"electra": ["embeddings_project"], "albert": ["albert.embedding_hidden_mapping_in"]}.get(family, [])
@@ -125,12 +125,12 @@ def test_an_unknown_name_is_refused_before_anything_is_written(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     for mode in ("dynamic", "static"):
-        with pytest.raises(BadInputError, match="no product 'head'"):
+        with pytest.raises(BadInputError, match="no linear op 'head'"):
             quantize(exported("bert"), tiny_data(), QuantizeConfig(mode=mode, keep_fp32=("head",)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_what_is_chosen_for_one_graph_is_left_out_for_others() -> None:
-    """So that naming a product does not prune another student."""
+    """The name of a linear op must not change which student is pruned."""
     config = QuantizeConfig(mode="static", keep_fp32=("classifier",), calibration="best", smooth=0.5)
     assert config.for_any_graph() == QuantizeConfig(mode="static", smooth=0.5)

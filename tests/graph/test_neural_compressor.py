@@ -33,7 +33,7 @@ JETSON = QuantizeConfig(mode="static", activation="int8", symmetric_activation=T
 
 
 def linear(module: str, source: Any) -> Any:
-    """A product in a graph that torch.export gives."""
+    """A linear op in a graph from torch.export."""
     return SimpleNamespace(
         target=torch.ops.aten.linear.default, args=(source,), meta={"nn_module_stack": {"key": (module, object)}}
     )
@@ -56,7 +56,7 @@ def test_scales_are_found_by_the_names_that_the_graph_has() -> None:
             linear("model.bert.encoder.layer.1.output.dense", pair(0.25, 0)),
             linear("model.distilbert.transformer.layer.0.ffn.lin1", pair(0.125, 1)),
             linear("model.classifier", pair(1.0, 2)),
-            linear("model.bert.pooler.dense", SimpleNamespace(target="relu", args=())),  # left in FP32
+            linear("model.bert.pooler.dense", SimpleNamespace(target="relu", args=())),  # stays in FP32
             SimpleNamespace(target="add", args=()),
         )
     )

@@ -49,7 +49,7 @@ def slice_positions(model: Any) -> int:
 
 
 def answers_alike(graph: Graph, changed: Any, data: LabelledData) -> None:
-    """On every text, on the longest that the graph takes, and on a batch that is padded."""
+    """For every text, for the longest text that the graph accepts, and for a padded batch."""
     onnx.checker.check_model(changed)
     before, after = GraphSession(graph.model), GraphSession(changed.SerializeToString())
     assert after.inputs == before.inputs
@@ -117,7 +117,7 @@ def test_a_graph_that_selects_tokens_twice_stays(exported: Callable[..., Graph])
 
 
 def test_positions_that_depend_on_the_tokens_stay(exported: Callable[..., Graph]) -> None:
-    """`<pad>` in a text is a subword whose place is not counted."""
+    """A `<pad>` in a text is a subword whose position does not count."""
     graph = exported("roberta", pruning=UNLIKE)
     model = rewrite.fuse(graph.model)
     before = model.SerializeToString(deterministic=True)
@@ -145,7 +145,7 @@ def test_positions_are_the_first_rows_of_the_table(exported: Callable[..., Graph
 def test_what_follows_the_last_attention_sees_one_row(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, mode: str
 ) -> None:
-    """Attention's output, both halves of the feed-forward, pooler and head."""
+    """The output of attention, both linear ops of the feed-forward part, pooler and head."""
     small = quantize(exported(pruning=UNLIKE), tiny_data(), QuantizeConfig(mode=mode), tmp_path / "out")
     model = onnx.load(small.model)
     last = max(place for place, node in enumerate(model.graph.node) if node.op_type in ("QAttention", "Softmax"))
@@ -165,7 +165,7 @@ def test_what_follows_the_last_attention_sees_one_row(
 def test_the_shipped_graph_has_these_operators_and_no_others(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, task: str
 ) -> None:
-    """As ONNX Runtime executes it: what it joins when it loads a graph is joined."""
+    """The graph that ONNX Runtime executes, after its fusions at load time."""
     small = quantize(exported("bert", task), tiny_data(task), QuantizeConfig(), tmp_path / "out")
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "executed.onnx")

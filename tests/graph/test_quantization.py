@@ -57,7 +57,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def quantization(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Graph]:
-    """The whole BERT graph in one of `FLAVOURS`, its table compressed although it is small."""
+    """The whole BERT graph in one of `FLAVOURS`. Its table is compressed although it is small."""
     made: dict[str, Graph] = {}
 
     def build(name: str) -> Graph:
@@ -86,7 +86,7 @@ def fed_by(graph: Graph) -> dict[str, Any]:
 
 
 def weights(graph: Graph) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(INT8 matrix, its scales) of every product."""
+    """(INT8 matrix, its scales) of every linear op."""
     stored, maker, found = arrays(graph), fed_by(graph), []
     if graph.info.scheme.mode == "dynamic":
         for node in nodes(graph, "MatMulInteger"):
@@ -124,7 +124,7 @@ def test_results_in_fp32_bring_the_answers_nearer(quantization: Callable[[str], 
 
 
 def zero_points(graph: Graph) -> list[np.ndarray]:
-    """Of the activations."""
+    """Scales of the activations."""
     stored = arrays(graph)
     return [stored[node.input[2]] for node in nodes(graph, "QuantizeLinear")]
 
@@ -164,7 +164,7 @@ def test_dynamic_graphs_have_the_fused_form_that_is_quick(
         1,
         3,
     }
-    assert kinds["Sum"] == 2 * len(layers) + 1  # two residuals a layer, and the embeddings
+    assert kinds["Sum"] == 2 * len(layers) + 1  # two residuals per layer, and the embeddings
     products = {"bert": 2, "distilbert": 2, "roberta": 2, "xlm-roberta": 2, "electra": 3}[family]  # head and pooler
     halves = sum(layer.num_heads > 0 for layer in layers) + 2 * sum(layer.intermediate_size > 0 for layer in layers)
     assert kinds["MatMulInteger"] == halves + products
@@ -223,7 +223,7 @@ def test_every_weight_is_a_matrix_of_bytes_with_the_scales_asked_for(
 ) -> None:
     config, found = QuantizeConfig.model_validate(FLAVOURS[name]), weights(quantization(name))
     dynamic = config.mode == "dynamic"
-    # Q, K and V are one matrix where attention is fused
+    # if attention is fused, Q, K and V are one matrix
     assert len(found) == (3 * (1 + 3) if dynamic else 3 * (3 + 3)) + 2
     for matrix, scales in found:
         assert matrix.dtype == np.dtype(config.weight)
@@ -240,7 +240,7 @@ def test_every_weight_is_a_matrix_of_bytes_with_the_scales_asked_for(
 def test_weights_are_rounded_and_nothing_else(
     quantization: Callable[[str], Graph], exported: Callable[..., Graph], name: str
 ) -> None:
-    """Each INT8 matrix times its scales is one of the FP32 matrices, up to half a step."""
+    """Each INT8 matrix times its scales equals one of the FP32 matrices, up to half a step."""
     originals = [value for value in arrays(exported()).values() if value.ndim == 2]
     originals += [value.T for value in originals]
 
@@ -268,7 +268,7 @@ def test_static_activations_are_of_the_type_asked_for(quantization: Callable[[st
 def test_only_products_with_a_weight_are_static_int8(
     quantization: Callable[[str], Graph], exported: Callable[..., Graph]
 ) -> None:
-    """Products of two activations, LayerNorm, softmax and residual sums stay FP32."""
+    """Matmuls of two activations, LayerNorm, softmax and residual sums stay FP32."""
     full, small = exported(), quantization("static")
     weighted = set(rewrite.weighted_linear_ops(onnx.load(full.model)))
     made = fed_by(small)
@@ -354,7 +354,7 @@ def test_an_int8_graph_is_not_quantized_again(
     quantization: Callable[[str], Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path
 ) -> None:
     for name in ("dynamic", "static"):
-        with pytest.raises(BadInputError, match="INT8 already"):
+        with pytest.raises(BadInputError, match="already INT8"):
             quantize(quantization(name), tiny_data(), QuantizeConfig(mode="none"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

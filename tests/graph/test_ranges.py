@@ -30,7 +30,7 @@ def graph(make_graph: Callable[..., Graph]) -> Graph:
 
 
 def ranges_of(graph: Graph, quantization: str = "unsigned") -> Ranges:
-    """Made up: another scale for each product, and a zero point where the quantization has one."""
+    """Synthetic: a different scale for each linear op, and a zero point if the quantization has one."""
     zero_point = {"unsigned": 100, "signed": -20, "symmetric": 0}[quantization]
     names = linear_ops.linear_ops(onnx.load(graph.model))
     return Ranges(
@@ -51,7 +51,7 @@ def config(quantization: str = "unsigned", **options: Any) -> QuantizeConfig:
 
 
 def input_scales(graph: Graph) -> dict[str, tuple[float, int]]:
-    """Scale and zero point of the Q/DQ pair before each product."""
+    """Scale and zero point of the Q/DQ pair before each linear op."""
     model = onnx.load(graph.model)
     stored = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
     maker = {name: node for node in model.graph.node for name in node.output}
@@ -65,7 +65,7 @@ def input_scales(graph: Graph) -> dict[str, tuple[float, int]]:
 
 
 def other_scales(graph: Graph) -> list[float]:
-    """Of the pairs behind products."""
+    """Scales of the pairs after linear ops."""
     model = onnx.load(graph.model)
     stored = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
     made = {node.output[0] for node in model.graph.node if node.op_type in ("MatMul", "Gemm")}
@@ -85,7 +85,7 @@ def test_scales_and_zero_points_reach_the_graph_as_they_are(
         wanted = given.linear_ops[name]
         assert scale == pytest.approx(wanted.scale, rel=1e-6), name
         assert zero_point == wanted.zero_point, name
-    assert other_scales(found) == other_scales(own)  # the toolkit says nothing about them
+    assert other_scales(found) == other_scales(own)  # the toolkit has no ranges for them
     assert found.info.lineage[-1].facts["calibration"] == SOURCE
 
 
@@ -115,7 +115,7 @@ def test_ranges_of_another_model_are_refused(
     given = ranges_of(graph)
     fewer = {name: found for name, found in given.linear_ops.items() if name != "classifier"}
     for wrong in (fewer, {**given.linear_ops, "layer.9.feed_forward.input": given.linear_ops["classifier"]}):
-        with pytest.raises(BadInputError, match="another model: 1 products"):
+        with pytest.raises(BadInputError, match="another model: 1 linear ops"):
             quantize(graph, tiny_labelled(), config(), tmp_path / "out", ranges=given.replace(linear_ops=wrong))
 
 

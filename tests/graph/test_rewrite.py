@@ -47,7 +47,7 @@ def stored(model: onnx.ModelProto) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def table() -> np.ndarray:
-    """Rows of very unlike size, some of them zero or with a single value."""
+    """Rows of very different magnitude. Some are zero or have a single value."""
     draw = np.random.default_rng(0)
     values = draw.normal(size=(2048, 32)) * 10.0 ** draw.integers(-4, 3, (2048, 1))
     values[5] = 0
@@ -100,7 +100,7 @@ def test_fp16_tables_are_half_the_size(table: np.ndarray) -> None:
 def test_tables_of_which_the_first_rows_are_cut_off_are_stored_alike(
     table: np.ndarray, form: str, weight: type
 ) -> None:
-    """As positions are."""
+    """As position embeddings are read."""
     model = lookup(table)
     assert rewrite.compress_embeddings(model, "int8" if form == "int4" else form) == 1
     wanted = rows(model, np.arange(7)[None])
@@ -125,7 +125,7 @@ def test_tables_that_are_small_or_used_twice_stay(table: np.ndarray, form: str) 
 
 @pytest.mark.parametrize("bias", ["alone", "used twice", "none"])
 def test_an_output_is_shifted_in_its_bias_or_by_an_addition(bias: str) -> None:
-    """Rows of 2 numbers times a matrix [2, 3]; a bias that something else reads too must stay as it is."""
+    """Rows of 2 numbers times a matrix [2, 3]. A bias that another node also reads must not change."""
     draw = np.random.default_rng(0)
     matrix, vector = (draw.normal(size=shape).astype(np.float32) for shape in ((2, 3), (3,)))
     last = "plain" if bias != "none" else "logits"
@@ -226,4 +226,4 @@ def test_weighted_products_are_found_by_their_weight(exported: Callable[..., Gra
     assert len(found) == len(set(found)) == 4 * 2 + 2 * 2 + 2
     assert {kinds[name] for name in found} == {"MatMul", "Gemm"}
     others = [name for name, kind in kinds.items() if kind == "MatMul" and name not in found]
-    assert len(others) == 2 * 2  # scores, and mixing the values
+    assert len(others) == 2 * 2  # attention scores, and the weighted sum of values

@@ -18,7 +18,7 @@ torch.set_num_threads(1)
 
 
 def multiply_add(a0: np.ndarray, b0: np.ndarray, a1: np.ndarray, b1: np.ndarray) -> np.ndarray:
-    """VPMADDUBSW of one pair, as the manual writes it: the sum, and what 16 bits make of it."""
+    """VPMADDUBSW for one pair, as in the manual: the sum, and its value in 16 bits."""
     exact = a0.astype(np.int64) * b0 + a1.astype(np.int64) * b1
     return np.clip(exact, -32768, 32767) != exact
 

@@ -42,7 +42,7 @@ def whole(exported: Callable[..., Graph]) -> Graph:
 def fragile(whole: Graph, tmp_path_factory: pytest.TempPathFactory) -> Graph:
     """One output of the pooler is always zero, and the weights that read it are large.
 
-    In FP32 they do nothing; a scale for the whole matrix they make so coarse that nothing else is left of it.
+    In FP32 they have no effect. In INT8 they make a common scale so coarse that all other weights become zero.
     """
     model = onnx.load(whole.model)
     stored = {item.name: item for item in model.graph.initializer}
@@ -79,7 +79,7 @@ def test_the_culprit_is_found_and_explained_by_figures(
         if name != culprit:
             assert item.only_fp32.distance > QUICK.max_distance
             assert item.only_int8.distance < QUICK.max_distance
-    assert found.tables.distance == 0  # small tables stay as they are
+    assert found.tables.distance == 0  # small tables stay unchanged
     assert min(found.fp32_ms, found.int8_ms, found.mended_ms) > 0
     assert load_sensitivity(tmp_path / "out") == found
 
@@ -136,7 +136,7 @@ def test_only_fp32_graphs_and_int8_flavours_are_looked_at(
     with pytest.raises(BadInputError, match="the quantization has no INT8"):
         sensitivity(whole, tiny_data(), QUICK, QuantizeConfig(mode="none"), tmp_path / "out")
     small = quantize(whole, tiny_data(), QuantizeConfig(), tmp_path / "int8")
-    with pytest.raises(BadInputError, match="INT8 already"):
+    with pytest.raises(BadInputError, match="already INT8"):
         sensitivity(small, tiny_data(), QUICK, QuantizeConfig(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -40,7 +40,7 @@ def test_the_smoothed_graph_answers_as_before(
     quantizer = Quantizer(graph.model, graph.info.max_length, QuantizeConfig(mode=mode, smooth=alpha), texts)
     after = quantizer.source
     between = [node for node in after.graph.node if node.output[0].endswith("_smoothed")]
-    # what the head reads is nobody's residual, nor are ELECTRA's narrow embeddings
+    # no residual reads the head's input or ELECTRA's narrow embeddings
     assert len(between) == 3 * 2 - (family == "electra")
     assert quantizer.facts["smoothed_inputs"] == 3 * 2 + 1
     onnx.checker.check_model(after)
@@ -77,7 +77,7 @@ def test_the_flavour_smooths_before_it_quantizes(
 
 
 def outliers(*, residual: bool) -> onnx.ModelProto:
-    """Embeddings, LayerNorm with one large channel, a product; the residual reads LayerNorm's result where asked."""
+    """Embeddings, LayerNorm with one large channel, and a linear op. The residual may also read LayerNorm's result."""
     draw = np.random.default_rng(0)
     gain = np.ones(8, np.float32)
     gain[3] = 60

@@ -1,4 +1,4 @@
-"""INT8 that wins nothing is refused."""
+"""INT8 without a speed gain is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_only_what_is_surely_slower_is_refused() -> None:
     assert caught.value.exit_code is ExitCode.FAIL
     assert "allow_slower" in caught.value.hint
     slow.check(SpeedCheckConfig(allow_slower=True))
-    SpeedCheck(ratio=0.95, low=0.8, high=1.1).check(SpeedCheckConfig())  # the interval does not tell
+    SpeedCheck(ratio=0.95, low=0.8, high=1.1).check(SpeedCheckConfig())  # the interval does not decide it
     SpeedCheck(ratio=2.0, low=1.9, high=2.1).check(SpeedCheckConfig())
 
 

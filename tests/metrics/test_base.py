@@ -1,4 +1,4 @@
-"""What every metric has, on two that are no shares: a correlation, and a distance of which less is better."""
+"""The interface of metrics, with two that are not shares: a correlation, and a distance where lower is better."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from edge_ptf.training.trainer import kept_epoch
 
 @dataclass(frozen=True, kw_only=True)
 class Correlation(Metric):
-    """Pearson's, from -1 to 1; undefined where answers are all alike."""
+    """Pearson's correlation, from -1 to 1. Undefined if all answers are equal."""
 
     def per_example(self, references: Sequence[Any], answers: Sequence[Any]) -> Rows:
         return np.column_stack([np.asarray(references, dtype=float), np.asarray(answers, dtype=float)])
@@ -93,7 +93,7 @@ def test_a_drop_says_how_many_examples_would_prove_it() -> None:
     limit = found.value + (found.bound - found.value) / 2
     needed = DISTANCE.bound(before, after, 0.95, limit).needed
     assert needed is not None
-    assert 795 <= needed <= 801  # half the error takes four times the 200 examples
+    assert 795 <= needed <= 801  # half the error needs four times the 200 examples
     assert DISTANCE.bound(before, after, 0.95, found.bound).needed == 200
 
 

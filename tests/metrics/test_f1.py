@@ -1,4 +1,4 @@
-"""F1, precision and recall of summed counts, against scikit-learn and the bounds of today."""
+"""F1, precision and recall of summed counts, compared with scikit-learn and with known bounds."""
 
 from __future__ import annotations
 

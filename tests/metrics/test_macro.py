@@ -1,4 +1,4 @@
-"""Macro F1 against scikit-learn, and its bound."""
+"""Macro F1 compared with scikit-learn, and its bound."""
 
 from __future__ import annotations
 

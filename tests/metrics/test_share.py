@@ -1,4 +1,4 @@
-"""Shares of hits: the score, what counts, the noise, and the bound of today."""
+"""Shares of hits: the score, what counts, the noise, and known bounds."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def hub_errors() -> Any:
 
 
 def bare(name: str) -> BaseException:
-    """An error of the hub without the HTTP response that its constructor asks for."""
+    """An error of the hub without the HTTP response that its constructor needs."""
     kind: type[BaseException] = getattr(hub_errors(), name)
     return kind.__new__(kind, "broken")
 
@@ -118,7 +118,7 @@ def test_every_error_of_the_transport_below_the_hub_is_an_environment_fault(monk
     (root,) = [kind for kind in hub_errors().HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError"]
 
     class Transport(root):  # type: ignore[misc, valid-type]
-        """Any failure that the HTTP library derives from its root."""
+        """A failure of the HTTP library, derived from its base class."""
 
     for error in (Transport("reset"), ConnectionResetError(104, "reset"), TimeoutError(), OSError(28, "No space")):
         hub_answers(monkeypatch, error)

@@ -25,7 +25,7 @@ each_task = pytest.mark.parametrize("kind", [TextClassification, TokenClassifica
 
 
 def loaded(base: Path, kind: Any = TextClassification) -> Any:
-    """A tiny model with a head, as a checkpoint gives it."""
+    """A tiny model with a head, loaded from a checkpoint."""
     labels = ("O", "B-A", "I-A") if kind is TokenClassification else ("a", "b", "c")
     torch.manual_seed(1)
     return load_base_model(base, kind(kind.spec_for(labels))).eval()

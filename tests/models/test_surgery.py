@@ -21,7 +21,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest, tiny_base: Callable[[str], Path]) -> Any:
-    """A tiny classifier whose biases are not zero, so that a lost bias is seen."""
+    """A tiny classifier with nonzero biases, so that the test detects a lost bias."""
     torch.manual_seed(1)
     loaded = load_base_model(tiny_base(request.param), TextClassification(TextClassification.spec_for(("a", "b", "c"))))
     with torch.no_grad():
@@ -48,7 +48,7 @@ def answers(model: Any) -> torch.Tensor:
 
 
 def zero(model: Any, layer: int, heads: Sequence[int], neurons: Sequence[int]) -> None:
-    """Sets the outputs of all heads and neurons but these to zero."""
+    """Sets the outputs of all other heads and neurons to zero."""
     part, size = parts(model)[layer], models.head_size(model)
     with torch.no_grad():
         attention = part.get(part.family.attention_output).weight
@@ -190,7 +190,7 @@ def test_token_classifiers_are_sliced_as_well(tiny_base: Callable[[str], Path], 
 
 
 def twinned(model: Any) -> None:
-    """Writes every hidden number of the first half a second time into the other half, which nothing reads."""
+    """Writes every hidden dimension of the first half a second time to the other half, which nothing reads."""
     half = models.hidden_size(model) // 2
     writers = [models.embedded(model), *(part.layer for part in parts(model))]
     with torch.no_grad():

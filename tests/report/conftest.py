@@ -1,4 +1,4 @@
-"""Studies of a tiny payload with made-up evidence of any size, and a browser to read reports with."""
+"""Studies of a tiny payload with synthetic evidence of any size, and a browser to read reports."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def accuracy_of(
 
 
 def latency_of(payload: str, *, launches: int = 7, calls: int = 400, flags: tuple[str, ...] = ()) -> LatencyEvidence:
-    """Latency of about a millisecond beside a teacher of eight."""
+    """Latency of about one millisecond, with a teacher of eight."""
     dice = random.Random(0)
 
     def times(around: float) -> tuple[float, ...]:
@@ -123,7 +123,7 @@ def verdict_of(payload: str) -> Verdict:
 
 
 def drawn_answers(names: list[str], rows: int, right: float, seed: int) -> list[tuple[Any, Any]]:
-    """Answers that are right with this probability, and otherwise mostly those of a neighbouring class."""
+    """Answers that are right with this probability. Most of the others are a neighbouring class."""
     dice = random.Random(seed)
     found = []
     for row in range(rows):
@@ -135,7 +135,7 @@ def drawn_answers(names: list[str], rows: int, right: float, seed: int) -> list[
 
 @pytest.fixture(scope="session")
 def make_study(make_payload: Callable[..., Any], with_spec: Callable[..., Any]) -> Callable[..., Study]:
-    """`make_study(classes, rows, names=…, text=…)`: a study with everything in it."""
+    """`make_study(classes, rows, names=…, text=…)`: a study with all parts."""
 
     def build(
         classes: int = 8,
@@ -180,7 +180,7 @@ def browser_module() -> Any:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A headless Chromium; skips where there is none."""
+    """A headless Chromium. Skips if there is none."""
     module = browser_module()
     if module.find_browser() is None:
         pytest.skip("no Chromium on this machine")

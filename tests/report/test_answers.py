@@ -1,4 +1,4 @@
-"""What the teacher and the package answered, compared."""
+"""Comparison of the teacher's and the package's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page as people meet it: in a browser, on a phone, in the dark, by keyboard, by the rules of WCAG."""
+"""The page in a browser: on a phone, in dark mode, by keyboard, and by the rules of WCAG."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def large(make_study: Callable[..., Any], tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The accessibility checker's script; skips where npm cannot bring it."""
+    """The accessibility checker's script. Skips if npm cannot download it."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("no npm to bring axe-core")
@@ -54,7 +54,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def tidy(browser: Any) -> Iterator[None]:
-    """Every test begins in a light window of a desktop."""
+    """Every test begins in a light desktop window."""
     browser.resize(1280, 900)
     browser.prefer()
     yield

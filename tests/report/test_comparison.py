@@ -1,4 +1,4 @@
-"""Two studies beside each other."""
+"""Comparison of two studies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_one_package_on_two_devices(make_study: Callable[..., Any]) -> None:
     assert "Latency was measured on two different machines." in found.notes
     assert "B's latency does not count: throttled" in found.notes
     assert "0 of 400 test texts are answered differently." in found.notes
-    assert "same to the last byte" in shown(found)
+    assert "The payload is identical" in shown(found)
     page = comparison_page(found)
     assert "One package, two measurements" in page
     assert len(page) < 60_000, "no plots, no library"

@@ -1,4 +1,4 @@
-"""JUnit XML as the readers of CI systems expect it."""
+"""JUnit XML in the form that CI systems read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def verdict(*target_verdicts: TargetVerdict, **more: object) -> Verdict:
 
 
 def check(root: ElementTree.Element) -> None:
-    """The structure that the readers agree on (the schema of Jenkins' xUnit plugin, as far as it is used here)."""
+    """The common structure of the readers (the schema of Jenkins' xUnit plugin, as far as it is used here)."""
     counts = ("tests", "failures", "errors", "skipped")
     assert root.tag == "testsuites"
     assert [child.tag for child in root] == ["testsuite"]
@@ -70,7 +70,7 @@ def test_every_judgement_is_a_test_case_with_its_result() -> None:
     }
     assert results["latency_ms.p50"].attrib["message"] == "FAIL: 25.00 ms, bound 26.00 ms, limit ≤ 20.00 ms"
     assert results["latency_ms.p95"].attrib["type"] == "UNPROVEN"
-    assert results["latency_ms.p95"].text == "too few. Settles it: bench more"
+    assert results["latency_ms.p95"].text == "too few. To settle it: bench more"
     assert root[0].find("system-out").text == "Warning: governor unknown"
     assert {item.attrib["name"]: item.attrib["value"] for item in root[0][0]}["status"] == "FAIL"
     assert junit(found, "package") == content

@@ -1,4 +1,4 @@
-"""Summaries in Markdown: complete, and closed to whatever a label may hold."""
+"""Summaries in Markdown: they are complete, and labels cannot inject markup."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_verdict_is_a_table_with_its_limits_and_what_settles_it() -> None:
     assert cells(lines[2])[3] == "95 % bound"
     shown = [html.unescape(cell) for cell in cells(lines[4])]
     assert shown == [
-        *("⚠️ UNPROVEN", "latency, p95", "19.00 ms", "21.00 ms", "≤ 20.00 ms", "too few. Settles it: bench more")
+        *("⚠️ UNPROVEN", "latency, p95", "19.00 ms", "21.00 ms", "≤ 20.00 ms", "too few. To settle it: bench more")
     ]
     assert "- Warning: latency, p95" in lines
 

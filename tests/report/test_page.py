@@ -1,4 +1,4 @@
-"""The page as a file: self-contained, small, and deaf to what the data would like to say."""
+"""The page as a file: self-contained and small, and data cannot inject markup."""
 
 from __future__ import annotations
 
@@ -115,16 +115,16 @@ def test_the_verdict_comes_first_with_what_settles_it(make_study: Callable[..., 
     main = page[page.index("<main") :]
     assert main.index('id="verdict"') < main.index('id="accuracy"')
     text = re.sub(r"<[^>]+>", "", main)
-    assert "Settles it: about 9,800 more test examples." in text
+    assert "To settle it: about 9,800 more test examples." in text
     assert "✕ FAIL" in text
     assert "? UNPROVEN" in text
 
 
 def test_rows_are_numbered_where_there_are_no_texts(make_study: Callable[..., Any]) -> None:
     page = report_page(make_study(text=None))
-    assert "Evidence holds row numbers, not texts" in page
+    assert "The evidence contains row numbers, not texts" in page
     assert all(len(row) == 7 for row in json.loads(Reader(page).scripts[0])["changes"]["rows"])
-    assert "Evidence holds row numbers" not in report_page(make_study())
+    assert "The evidence contains row numbers" not in report_page(make_study())
 
 
 def test_tagging_has_a_report_too(make_payload: Callable[..., Any]) -> None:

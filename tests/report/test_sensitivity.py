@@ -1,4 +1,4 @@
-"""What a sensitivity record says to people."""
+"""The output for people from a sensitivity record."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ def record() -> Sensitivity:
 
 def test_culprits_are_told_with_what_they_return_and_cost(record: Sensitivity) -> None:
     said = conclusion(record)
-    assert "these 2 products in FP32 (layer.1.feed_forward.output, classifier)" in said
-    assert "returns 0.6 points of in-scope accuracy" in said
+    assert "these 2 linear ops in FP32 (layer.1.feed_forward.output, classifier)" in said
+    assert "regains 0.6 points of in-scope accuracy" in said
     assert "from 9.0 to 3.0 %" in said
-    assert "0.04 ms a call (estimate)" in said
+    assert "0.04 ms per call (estimate)" in said
     assert hint(record) == "--set quantize.keep_fp32=layer.1.feed_forward.output,classifier"
     alone = record.replace(culprits=("classifier",))
-    assert conclusion(alone).startswith("Keeping classifier in FP32 returns")
+    assert conclusion(alone).startswith("Keeping classifier in FP32 regains")
 
 
 def test_nothing_to_keep_is_told_with_the_limits(record: Sensitivity) -> None:
     fine = record.replace(culprits=(), int8=Answers(metric=95.8, distance=2.0), mended=Answers(metric=95.8, distance=2))
     said = conclusion(fine)
     assert said == (
-        "INT8 costs 0.2 points of in-scope accuracy and moves logits by 2.0 % of their deviation, within the limits "
-        "(0.5 points, 5 %): no product need stay FP32."
+        "INT8 loses 0.2 points of in-scope accuracy and moves logits by 2.0 % of their deviation, within the limits "
+        "(0.5 points, 5 %): no linear op needs FP32."
     )
     assert hint(fine) == ""
 
 
 def test_limits_beyond_reach_point_at_the_tables(record: Sensitivity) -> None:
     beyond = record.replace(culprits=(), within_limits=False, tables=Answers(metric=95.0, distance=8.0))
-    assert "it is still 1.0 points of in-scope accuracy" in conclusion(beyond)
+    assert "the model still loses 1.0 points of in-scope accuracy" in conclusion(beyond)
     assert hint(beyond) == "--set quantize.embeddings=fp16"
     assert hint(beyond.replace(quantization=QuantizeConfig(embeddings="int4"))) == "--set quantize.embeddings=int8"
     assert hint(beyond.replace(quantization=QuantizeConfig(embeddings="fp32"))) == ""

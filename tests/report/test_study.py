@@ -1,4 +1,4 @@
-"""What a report is about, read from a package or from a run directory."""
+"""The input of a report, from a package or a run directory."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
 
 def test_other_data_is_refused(sealed: Path, tiny_labelled: Callable[..., Any]) -> None:
     study = open_study(sealed)
-    with pytest.raises(BadInputError, match="not the data that the package was evaluated on"):
+    with pytest.raises(BadInputError, match="the package was not evaluated on this data"):
         study.with_examples(tiny_labelled(), "mine")
     assert study.accuracy is not None
     data = tiny_labelled()

@@ -1,4 +1,4 @@
-"""What is said about trials at a recipe."""
+"""Lines and tables about the trials of a recipe."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SIZE = {"num_layers": 3, "intermediate_size": [256]}
         ({"prune": {**SIZE, "vocabulary_size": 9600}}, "3 layers, 256 neurons, 9,600 subwords"),
         (
             {"prune": {**SIZE, "vocabulary_size": None}, "quantize": {"embeddings": "int4"}},
-            "3 layers, 256 neurons, only subwords that occur, table in INT4",
+            "3 layers, 256 neurons, only subwords in the texts, table in INT4",
         ),
         (
             {"prune": SIZE, "ensemble": {"teachers": 3}, "distill": {"epochs": 16}},
@@ -60,7 +60,7 @@ def test_overrides_are_said_in_words(overrides: dict[str, dict[str, Any]], words
 def test_an_attempt_says_what_came_out_and_what_is_missing() -> None:
     assert trials.outcome(trial()) == "drop on validation 0.40 / 2.00 points, 12.34× the teacher, 4.97 MB"
     missing = trials.outcome(trial(short={"max_drop.out_of_scope_recall": 0.3, "min_speedup": 0.1}))
-    assert missing.endswith("short of out-of-scope recall, min speedup")
+    assert missing.endswith("misses out-of-scope recall, min speedup")
     stopped = trial(state="stopped", reason="hopeless", drops={}, speedup=None, size_mb=None)
     assert trials.outcome(stopped) == "stopped: hopeless"
     assert "trial 1: 3 layers, 256 neurons; stopped: hopeless" in shown(trials.trial_line(stopped))
@@ -71,7 +71,7 @@ def test_the_table_marks_the_winner_and_the_front() -> None:
     found = Search(
         trials=(trial(), better),
         winner="trial 2",
-        conclusion="trial 2 comes nearest",
+        conclusion="trial 2 is nearest to the targets",
         unreachable=("size_mb",),
         seconds=180.0,
     )
@@ -81,5 +81,5 @@ def test_the_table_marks_the_winner_and_the_front() -> None:
     )
     assert "▸" in second and "yes" in second
     assert "▸" not in first and "yes" not in first
-    assert "Trial 2 comes nearest." in text
+    assert "Trial 2 is nearest to the targets." in text
     assert "the limit on the package size" in text

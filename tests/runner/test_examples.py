@@ -1,4 +1,4 @@
-"""The examples for phones, as far as a desktop checks them: the natives for Kotlin, the C header for Swift."""
+"""The examples for phones, as far as a desktop can check them: the native code for Kotlin, the C header for Swift."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(*command: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def java(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
-    """`java(package, *texts)`: the lines that tests/runner/jni/edgeptf/Runner.java prints."""
+    """`java(package, *texts)`: the output lines of tests/runner/jni/edgeptf/Runner.java."""
     compiler = shutil.which("javac")
     if compiler is None:
         pytest.skip("no Java development kit (javac) is installed")

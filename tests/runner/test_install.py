@@ -1,4 +1,4 @@
-"""What `cmake --install` leaves, shared and static: the tool starts, and other projects build against it."""
+"""The result of `cmake --install`, shared and static: the tool starts, and other projects can build with it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(*command: object) -> subprocess.CompletedProcess[str]:
-    """Without the variable that would help a program find its libraries."""
+    """Removes the variable that would help a program to find its libraries."""
     environment = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
     return subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, check=False, timeout=300, env=environment
@@ -38,7 +38,7 @@ def build(*command: object) -> None:
 
 @pytest.fixture(scope="module", params=["shared", "static"])
 def prefix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the runner was installed."""
+    """The folder of the installed runner."""
     if shutil.which("cmake") is None:
         pytest.skip("cmake is not installed")
     if not DEPENDENCIES.exists():
@@ -60,7 +60,7 @@ def prefix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def examples(prefix: Path) -> Path:
-    """The examples, built as a project of their own."""
+    """The examples, built as a separate project."""
     built = prefix.parent / "examples"
     build("cmake", "-S", ROOT / "cpp_runner" / "examples", "-B", built, f"-DCMAKE_PREFIX_PATH={prefix}")
     build("cmake", "--build", built, "--parallel", "2")

@@ -1,4 +1,4 @@
-"""Token ids equal to the Hugging Face tokenizer's: real texts, random ones, and every way to shorten them."""
+"""Token ids equal those of the Hugging Face tokenizer: real texts, random texts, and every truncation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LENGTH = 128
 def uncased(
     library: Library, with_tokenizer: Callable[..., Any], real_tokenizer: bytes
 ) -> tuple[NativeRunner, Tokenizer]:
-    """The runner with MiniLM's vocabulary, and the tokenizer itself."""
+    """The runner with MiniLM's vocabulary, and the Hugging Face tokenizer."""
     return _both(library, with_tokenizer(real_tokenizer, max_length=LENGTH), real_tokenizer)
 
 
@@ -66,7 +66,7 @@ def test_real_texts(uncased: tuple[NativeRunner, Tokenizer], shared_data: Path, 
 
 
 def _texts(folder: Path) -> list[str]:
-    """Every text field of every file, whatever its format."""
+    """Every text field of every file of any format."""
     found: list[str] = []
     for file in sorted(folder.iterdir()):
         if file.suffix == ".csv":
@@ -112,7 +112,7 @@ def test_pairs_are_shortened_as_the_tokenizer_does(
             for pair in texts:
                 try:
                     wanted = core.encode(text, pair)
-                except Exception:  # the library's own: this strategy cannot make room
+                except Exception:  # an error of the library: this strategy cannot truncate enough
                     with pytest.raises(PackageError, match="leaves no room"):
                         runner.encode(text, pair)
                     refused += 1

@@ -1,4 +1,4 @@
-"""edge-ptf-runner on the command line: what it prints, and its exit codes."""
+"""edge-ptf-runner on the command line: its output and exit codes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_help_and_version(tool: Tool) -> None:
         (("bench", "{package}"), "--texts FILE is needed"),
         (("bench", "{package}", "--texts", "none.txt"), "cannot be read"),
         (("bench", "{package}", "--texts", "{text}", "--rate", "5"), "--mode paced"),
-        (("bench", "{package}", "--texts", "{text}", "--baseline", "{package}", "--memory"), "leave out --memory"),
+        (("bench", "{package}", "--texts", "{text}", "--baseline", "{package}", "--memory"), "remove --memory"),
         (("bench", "{package}", "--texts", "{text}", "--baseline", "none.eptf"), "none.eptf: cannot be opened"),
         (("bench", "{package}", "--texts", "{text}", "--seed", "4294967296"), "--seed"),
     ],
@@ -82,7 +82,7 @@ def test_predict_takes_json_lines_and_pairs(tool: Tool, make_payload: Callable[.
     bad = tool("predict", payload.path, "--jsonl", text='{"text": "a", "text_pair": "b"}\n[1]\n')
     assert bad.returncode == 2
     assert "line 2: not a JSON object" in bad.stderr
-    assert len(bad.stdout.splitlines()) == 1  # what was answered before is not lost
+    assert len(bad.stdout.splitlines()) == 1  # earlier answers are not lost
 
 
 def test_predict_shows_entities_with_their_places(tool: Tool, make_payload: Callable[..., Any]) -> None:

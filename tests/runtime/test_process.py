@@ -1,4 +1,4 @@
-"""The answering process: what it answers, and how it ends."""
+"""The answering process: its answers, and how it ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXTS: list[tuple[str, str | None]] = [
 
 
 def is_gone(worker: WorkerProcess) -> bool:
-    """Neither running nor a zombie that waits to be asked."""
+    """Neither running nor a zombie."""
     return worker.process.returncode is not None and not psutil.pid_exists(worker.process.pid)
 
 

@@ -1,4 +1,4 @@
-"""One record for both programs that measure."""
+"""Both measuring programs write one form of record."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_published_schema_is_that_of_the_code() -> None:
 
 @pytest.fixture
 def programs() -> dict[str, list[str]]:
-    """What measures here."""
+    """The measuring programs on this machine."""
     files = runner_files(this_machine())
     if not files:
         pytest.skip("the C++ runner is not built (`make runner`)")
@@ -76,7 +76,7 @@ def test_both_programs_write_the_same_record(
     gone = python["machine"].pop("gpu")
     assert isinstance(gone, str)
     assert fields(python) == fields(runner)
-    # The same texts in the same order, cut alike; and the same machine.
+    # The same texts in the same order, with the same tokens, on the same machine.
     assert python["tokens"] == runner["tokens"] == runner["baseline"]["tokens"]
     assert len(set(python["tokens"])) > 10
     for name in ("arch", "cpu", "isa", "os", "emulated"):

@@ -1,4 +1,4 @@
-"""A package in this process: the task's own answer, without torch or transformers."""
+"""A package in this process gives the task's own answer, without torch or transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose turn it is, and when a launch is over. `cpp_runner/tests/test_protocol.cpp` says the same of the C++ runner."""
+"""The order of calls and the end of a launch. `cpp_runner/tests/test_protocol.cpp` tests the C++ runner equally."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_ptf.runtime.turns import BLOCK, MOST_WARMUP, Pace, Timer, shuffled, ta
 
 
 class Scene:
-    """Two packages and a clock that only their calls move; times are in seconds."""
+    """Two packages, and a clock that only their calls advance. Times are in seconds."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -24,7 +24,7 @@ def test_steady_calls_do_not_drift_and_a_slowing_machine_does() -> None:
 
 
 def test_calls_that_depend_on_each_other_are_no_drift() -> None:
-    """A series that wanders about its mean trends now and then, but not most launches in one direction."""
+    """Some launches of a series that wanders around its mean have a trend, but not most of them in one direction."""
     random, found = np.random.default_rng(8), []
     for _ in range(60):
         noise = random.normal(0, 0.25, (7, 200)) * 0.8

@@ -22,7 +22,7 @@ from edge_ptf.statistics import (
 
 
 def score(lost: int, gained: int, count: int, drop: float) -> float:
-    """Tango's statistic with the gained share maximised numerically instead of by the closed form."""
+    """Tango's statistic with the gained share maximized numerically, not by the closed form."""
 
     def against(share: float) -> float:
         cells = ((lost, share + drop), (gained, share), (count - lost - gained, 1 - 2 * share - drop))
@@ -143,7 +143,7 @@ def test_the_bootstrap_does_not_depend_on_the_order_of_examples() -> None:
 def test_bootstrap_bounds_of_f1_cover_the_true_drop(lost_share: float) -> None:
     random = np.random.default_rng(10)
     runs, covered = 150, 0
-    truth = 0.9 - 2 * 0.9 * (1 - lost_share) / (2 - lost_share * 0.9)  # a lost entity is not predicted any more
+    truth = 0.9 - 2 * 0.9 * (1 - lost_share) / (2 - lost_share * 0.9)  # a lost entity is not predicted
     for _ in range(runs):
         sizes = random.integers(0, 4, 200)
         right = random.binomial(sizes, 0.9)
@@ -155,7 +155,7 @@ def test_bootstrap_bounds_of_f1_cover_the_true_drop(lost_share: float) -> None:
 
 
 def test_bootstrap_bounds_miss_a_poisson_number_of_losses_as_often_as_promised() -> None:
-    """Enumerated: every number of lost entities, weighed by its chance, for true means from 4 to 25."""
+    """Exact: every number of lost entities, weighted by its probability, for true means from 4 to 25."""
     count = 5_000
     drops = [1 - 2 * (count - lost) / (2 * count - lost) for lost in range(50)]  # a lost entity is not predicted
     bounds = []
@@ -163,7 +163,7 @@ def test_bootstrap_bounds_miss_a_poisson_number_of_losses_as_often_as_promised()
         after = rows(*[(0, 0, 1)] * lost, *[(1, 1, 1)] * (count - lost))
         bounds.append(bootstrap_drop_bound(np.ones((count, 3)), after, resamples=5_000))
     for mean in (4, 6, 8, 12, 16, 25):
-        means = np.linspace(mean - 1, mean + 1, 21)  # around it: counts are coarse
+        means = np.linspace(mean - 1, mean + 1, 21)  # several means, because counts are coarse
         missed = [stats.poisson.pmf(np.arange(50), m)[bounds < np.interp(m, range(50), drops)].sum() for m in means]
         assert 0.04 <= np.mean(missed) <= 0.056, mean
 

@@ -38,7 +38,7 @@ def launches_of(
 
 
 def true_percentile(share: float, shift: float) -> float:
-    """Of all calls over all launches that there could be."""
+    """The percentile of all calls over all possible launches."""
     return exp(hypot(0.2, shift) * stats.norm.ppf(share))
 
 
@@ -55,7 +55,7 @@ def test_launch_intervals_hold_the_percentile_of_all_calls(shift: float, share: 
         hits += estimate.low <= truth <= estimate.high
         above += bound >= truth
         assert estimate.method == "launches compared"
-    assert hits / runs >= 0.91  # 95 % less two and a half standard errors
+    assert hits / runs >= 0.91  # 95 % minus two and a half standard errors
     assert above / runs >= 0.91
 
 
@@ -125,7 +125,7 @@ def test_blocks_of_calls_hold_the_percentile_where_calls_depend_on_each_other(sh
         found = block_interval(launches_of(random, 0.0, count=1, calls=1000, rho=0.6), share, resamples=300)
         assert found.low is not None and found.high is not None
         hits += found.low <= truth <= found.high
-    assert hits / runs >= 0.9  # 95 % less three standard errors
+    assert hits / runs >= 0.9  # 95 % minus three standard errors
 
 
 def test_blocks_never_reach_over_the_end_of_a_launch_and_need_room() -> None:

@@ -322,6 +322,6 @@ def test_what_will_not_be_int8_cannot_be_taught_for(student: Callable[..., Stude
     for quantization in (None, QuantizeConfig(mode="none")):
         with pytest.raises(BadInputError, match=r"quantize\.mode is none"):
             checked(model, quantization)
-    with pytest.raises(BadInputError, match=r"no product 'layer\.0\.feed_forward\.inputs'") as caught:
+    with pytest.raises(BadInputError, match=r"no linear op 'layer\.0\.feed_forward\.inputs'") as caught:
         checked(model, QuantizeConfig(keep_fp32=("layer.0.feed_forward.inputs",)))
     assert "feed_forward" in caught.value.hint

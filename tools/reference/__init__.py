@@ -28,7 +28,7 @@ def pages() -> dict[str, str]:
         "manifest-schema.md": json_schemas.page(
             "package.schema.json",
             "Manifest",
-            "The fields of `manifest.json`. [The package format](../package.md) says what they mean.",
+            "The fields of `manifest.json`. [The package format](../package.md) explains them.",
         ),
     }
 
@@ -44,7 +44,7 @@ def _index() -> str:
 | [Recipe](recipe.md) | every setting of `edge-ptf.yaml` and `--set` | the models of the stages |
 | [Profile](profile.md) | every field of a hardware profile, and the shipped profiles | the model of a profile |
 | [C API](c-api.md) | every function, type and constant of `edge_ptf.h` | the header |
-| [Exit codes](exit-codes.md) | what the exit code of a command means | the error classes |
+| [Exit codes](exit-codes.md) | the meaning of exit codes | the error classes |
 | [Package format](../package.md) | the normative text about `.eptf` files | written by hand |
 | [Manifest](manifest-schema.md) | the fields of `manifest.json` | `docs/package.schema.json` |
 | [Bench record](bench-schema.md) | the fields of a latency record | `docs/bench.schema.json` |

@@ -17,7 +17,7 @@ from tools.reference.markdown import sentence, table
 HEAD = """# Commands
 
 `edge-ptf COMMAND --help` prints the same text.
-[Exit codes](exit-codes.md) says what the exit code means. [Recipe](recipe.md) lists what `--set` takes.
+[Exit codes](exit-codes.md) explains the exit code. [Recipe](recipe.md) lists the fields of `--set`.
 """
 
 

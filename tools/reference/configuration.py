@@ -27,8 +27,8 @@ A stronger place wins over a weaker one: built-in default < task < profile < `ed
 
 PROFILE = """# Profile
 
-A profile is a YAML file. It says how to recognise a device, how to quantize for it, and which targets a package must
-meet.
+A profile is a YAML file. It contains the properties of a device, the options of quantization for it, and the targets
+that a package must meet.
 `edge-ptf profiles validate FILE` checks a file and lists every wrong field with its line.
 """
 

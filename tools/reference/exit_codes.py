@@ -18,7 +18,7 @@ MEANINGS = {
     1: "Internal error. Please report it with the traceback.",
     2: "Wrong usage, or input that cannot be used. The message says what is allowed.",
     3: "FAIL: a target is missed. Also a failed `verify`, and a result that was refused.",
-    4: "UNPROVEN: no target is missed, and at least one is not proven. The verdict says what would settle it.",
+    4: "UNPROVEN: no target is missed, and at least one is not proven. The verdict shows how to settle it.",
     5: "The environment does not permit the work: disk, network, device, a missing extra.",
     130: "Interrupted. The same command resumes the work.",
 }

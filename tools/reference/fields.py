@@ -1,4 +1,4 @@
-"""What a pydantic field takes: its type, default and range in words."""
+"""Describes a pydantic field: its type, default and range in words."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def default_of(field: FieldInfo) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as it stands on a command line or in a YAML file."""
+    """A value as written on a command line or in a YAML file."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Enum):

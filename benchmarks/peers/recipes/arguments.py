@@ -1,4 +1,4 @@
-"""What every recipe is given. A recipe writes its model into `out` and prints nothing that matters."""
+"""The arguments of every recipe. A recipe writes its model to `out`; its output on the terminal is ignored."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def feeds(ids: list[int], names: list[str]) -> dict[str, Any]:
 
 
 class Reader:
-    """Calibration data as ONNX Runtime's quantizer reads it."""
+    """Calibration data in the interface of ONNX Runtime's quantizer."""
 
     def __init__(self, calibration: list[list[int]], names: list[str]) -> None:
         self.calibration, self.names = calibration, names

@@ -13,7 +13,7 @@ VARIANTS = ("dynamic", "static", "static-qdq")
 
 
 class Loader:
-    """What Neural Compressor calls a dataloader: batches of inputs and labels."""
+    """A dataloader of Neural Compressor: batches of inputs and labels."""
 
     batch_size = 1
 

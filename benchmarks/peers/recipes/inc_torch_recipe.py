@@ -15,7 +15,7 @@ NAMES = ["input_ids", "attention_mask", "token_type_ids"]
 
 
 class Logits(torch.nn.Module):
-    """The model with positional inputs and nothing but logits."""
+    """The model with positional inputs and only logits as output."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()

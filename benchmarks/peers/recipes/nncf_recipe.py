@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification
 
 VARIANTS = ("static", "static-half-smooth", "weights")
 SMOOTHING = {"static": 0.95, "static-half-smooth": 0.5}
-"""Of products, by SmoothQuant; 0.95 is the default."""
+"""SmoothQuant's alpha for matmuls; the default is 0.95."""
 NAMES = ["input_ids", "attention_mask", "token_type_ids"]
 
 

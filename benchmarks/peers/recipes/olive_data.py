@@ -1,4 +1,4 @@
-"""Calibration data for Olive's static pass: token ids, one text a batch."""
+"""Calibration data for Olive's static pass: token ids, one text per batch."""
 
 from __future__ import annotations
 

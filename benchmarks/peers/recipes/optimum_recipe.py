@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _infer_types(path: Path) -> None:
-    """The quantizer asks for the types of what fused operators return, which ONNX alone cannot infer."""
+    """The quantizer needs the output types of fused operators, which ONNX cannot infer."""
     model = SymbolicShapeInference.infer_shapes(onnx.load(path), auto_merge=True)
     onnx.save(model, path)
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime's own tools, as its documentation has it for transformers: fuse, pre-process, quantize."""
+"""ONNX Runtime's own tools, as in its documentation for transformers: fuse, pre-process, quantize."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from serve import Feeds, Run, serve
 
 def load(model: Path, threads: int) -> tuple[str, Run]:
     settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
-    settings["ENABLE_CPU_PINNING"] = False  # the others are not pinned
+    settings["ENABLE_CPU_PINNING"] = False  # other toolkits are not pinned either
     request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
 
     def run(feeds: Feeds) -> object:

@@ -1,12 +1,12 @@
-"""The protocol that every worker speaks: one JSON object a line, one line in answer.
+"""The protocol of every worker: one JSON object per line, and one line as the reply.
 
     {"do": "load", "model": FILE, "threads": 1}  -> {"engine": "…"}
-    {"do": "texts", "file": FILE}                -> {"texts": 500}     token ids, a list a text
+    {"do": "texts", "file": FILE}                -> {"texts": 500}     token ids, one list per text
     {"do": "time", "rows": [3, 1, …]}            -> {"ns": [512345, …]}
     {"do": "logits", "file": FILE}               -> {"texts": 500}     [texts, classes] in FP32, as .npy
     {"do": "stop"}
 
-One text a call, unpadded. A worker brings `load(model, threads)`, which answers with the engine's name and a
+One text per call, without padding. A worker has a function `load(model, threads)`. It returns the engine's name and a
 function from inputs to logits.
 """
 
@@ -29,7 +29,7 @@ NAMES = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def serve(load: Callable[[Path, int], tuple[str, Run]], prepare: Callable[[Feeds], Any] = dict) -> None:
-    """Answers until it is told to stop. What the toolkit prints goes to standard error."""
+    """Answers requests until a stop request. The toolkit's output goes to standard error."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     run: Run = len

@@ -17,7 +17,7 @@ int main(int count, char** arguments) {
     return EDGE_PTF_BAD_INPUT;
   }
 
-  /* A chain of calls: each one happens only after the one before succeeded. NULL: the settings of the package. */
+  /* Each call runs only if the call before succeeded. NULL: the settings of the package. */
   status = edge_ptf_open(arguments[1], NULL, &runner);
   if (status == EDGE_PTF_OK) {
     head.struct_size = sizeof head;
@@ -39,7 +39,7 @@ int main(int count, char** arguments) {
     }
   }
 
-  /* The reason is that of the last failure on this thread. Both destroying functions accept NULL. */
+  /* The reason of the last failure on this thread. Both functions that free memory accept NULL. */
   if (status != EDGE_PTF_OK) {
     fprintf(stderr, "classify: %s\n", edge_ptf_last_error());
   }

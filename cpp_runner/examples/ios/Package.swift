@@ -1,7 +1,7 @@
 // swift-tools-version:5.9
 import PackageDescription
 
-// Both frameworks are put into build/ by ./build-xcframework.
+// ./build-xcframework writes both frameworks to build/.
 let package = Package(
     name: "EdgePtf",
     platforms: [.iOS(.v15), .macOS(.v13)],

@@ -1,4 +1,4 @@
-"""Devices to measure on: this machine, one behind ssh or adb, an emulated processor. One interface for all."""
+"""Devices to measure on: this machine, a device behind ssh or adb, an emulated processor. All have one interface."""
 
 from __future__ import annotations
 

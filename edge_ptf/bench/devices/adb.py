@@ -1,4 +1,4 @@
-"""A phone or board behind Android's debug bridge."""
+"""A phone or board that the Android Debug Bridge (adb) reaches."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ LIST_S = 60
 
 
 class AdbDevice(ShellDevice):
-    """`adb:SERIAL`, or `adb` for the only one that is connected. Files go to /data/local/tmp/edge-ptf."""
+    """`adb:SERIAL`, or `adb` if only one device is connected. Files go to /data/local/tmp/edge-ptf."""
 
     def __init__(self, name: str, options: DeviceOptions) -> None:
         super().__init__(name, options)
         serial = name.partition(":")[2]
         if serial.startswith("-") or any(letter.isspace() for letter in serial):
-            raise BadInputError(f"'{name}': no serial number of a device", hint="`adb devices` lists them")
+            raise BadInputError(f"'{name}': not a serial number", hint="`adb devices` lists the serial numbers")
         self.serial = serial
 
     def open(self) -> None:
@@ -31,8 +31,8 @@ class AdbDevice(ShellDevice):
             )
         if "shell_v2" not in self._features():
             raise EnvironmentFault(
-                f"{self.name}: its adb tells no exit codes of programs (no shell_v2)",
-                hint="Android 7 or newer is needed",
+                f"{self.name}: its adb does not return exit codes of programs (no shell_v2)",
+                hint="Use Android 7 or newer",
             )
         super().open()
 
@@ -55,17 +55,19 @@ class AdbDevice(ShellDevice):
 
     def _explain(self, said: str) -> EnvironmentFault:
         lines = [line.strip() for line in said.strip().splitlines() if not line.startswith("*")]
-        last = (lines[-1] if lines else "it ended without a word").removeprefix("error: ").removeprefix("adb: ")
+        last = (lines[-1] if lines else "it ended without a message").removeprefix("error: ").removeprefix("adb: ")
         if "unauthorized" in said:
             return EnvironmentFault(
-                f"{self.name} does not trust this machine yet", hint="Unlock it and allow USB debugging"
+                f"{self.name} has not authorized this machine", hint="Unlock the device and allow USB debugging"
             )
         if "more than one" in said:
             return EnvironmentFault(
-                f"{self.name}: several devices are connected", hint="Say which: adb:SERIAL (`adb devices` lists them)"
+                f"{self.name}: several devices are connected",
+                hint="Name one of them: adb:SERIAL (`adb devices` lists the serial numbers)",
             )
         if "not found" in said or "no devices" in said or "offline" in said:
             return EnvironmentFault(
-                f"{self.name} is not connected ({last})", hint="`adb devices` lists what is; is USB debugging on?"
+                f"{self.name} is not connected ({last})",
+                hint="Check that USB debugging is on and that `adb devices` lists the device",
             )
-        return EnvironmentFault(f"{self.name}: no shell there ({last})")
+        return EnvironmentFault(f"{self.name}: no shell on the device ({last})")

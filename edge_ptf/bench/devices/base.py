@@ -1,4 +1,4 @@
-"""What a device can do, and how one is named."""
+"""The interface of a device, and the names of devices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Self = TypeVar("Self", bound="Device")
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A program that ended on a device; `code` is 128 + n when signal n ended it."""
+    """A program that ended on a device. `code` is 128 + n if signal n ended it."""
 
     code: int
     out: bytes
@@ -31,12 +31,12 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class DeviceOptions:
-    """How a device is used.
+    """How to use a device.
 
     exclusive: take the device's lock, so that nobody else measures at the same time.
-    wait_s: how long to wait for a device that somebody else holds.
+    wait_s: how long to wait for a device that somebody else uses, in seconds.
     ssh_options: options of ssh, `KEYWORD=VALUE` as in ssh_config(5).
-    runner: the folder of a built runner, instead of the one that is found.
+    runner: folder of a built runner; None: edge-ptf searches for one.
     progress: shows uploads and waiting.
     """
 
@@ -48,9 +48,10 @@ class DeviceOptions:
 
 
 class Device(ABC):
-    """A device, used as a context manager; what a run left on it is removed at the end, however that comes about.
+    """A device, used as a context manager. The end removes everything that the run put on the device, even after an
+    error.
 
-    Every method raises EnvironmentFault where the device, or the way to it, does not permit the work.
+    Every method raises EnvironmentFault if the device, or the connection to it, does not permit the operation.
     """
 
     name: str
@@ -71,33 +72,33 @@ class Device(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Connects, takes the lock and makes the run's own directory."""
+        """Connects, takes the lock and creates the run's directory."""
 
     @abstractmethod
     def probe(self) -> DeviceFacts:
-        """Everything that can be found out about the device."""
+        """Collects all facts about the device."""
 
     def facts(self) -> Machine:
-        """The device as a machine: what decides which profile fits, and whether a figure counts."""
+        """The device as a machine. It decides which profile matches and whether a figure counts."""
         return self.probe().machine
 
     @abstractmethod
     def runner(self) -> str:
-        """Path on the device of an `edge-ptf-runner` for its processor, which was seen to start there."""
+        """Path on the device of an `edge-ptf-runner` for its processor. A test has shown that it starts there."""
 
     @abstractmethod
     def put(self, local: Path) -> str:
-        """Brings a file to the device unless it is there already (by sha256); returns its path there."""
+        """Uploads a file unless the device has it already (by sha256). Returns its path on the device."""
 
     @abstractmethod
     def place(self, name: str) -> str:
-        """A path inside this run's own directory on the device."""
+        """A path in this run's directory on the device."""
 
     @abstractmethod
     def run(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, stdin: bytes = b"", timeout_s: float
     ) -> Finished:
-        """Runs a program to its end. At `timeout_s` it is ended with all its children, and EnvironmentFault raised."""
+        """Runs a program to its end. After `timeout_s`, stops it with all its children and raises EnvironmentFault."""
 
     @abstractmethod
     def get(self, remote: str) -> bytes:
@@ -105,14 +106,14 @@ class Device(ABC):
 
     @abstractmethod
     def cleanup(self) -> None:
-        """Ends what still runs, removes the run's directory and gives the lock back. May be called again."""
+        """Stops what still runs, removes the run's directory and releases the lock. A second call does nothing."""
 
 
 def open_device(name: str, options: DeviceOptions | None = None) -> Device:
-    """The device of that name; nothing is contacted before it is entered.
+    """Returns the device with this name. The connection is made when the device is entered (`with`).
 
     Raises:
-        BadInputError: no such form of name.
+        BadInputError: the name has no valid form.
     """
     from edge_ptf.bench.devices.adb import AdbDevice
     from edge_ptf.bench.devices.local import LocalDevice

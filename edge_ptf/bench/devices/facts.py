@@ -1,4 +1,4 @@
-"""What a device is, made of what `facts.sh` printed there."""
+"""Parses the facts about a device from the output of `facts.sh`."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ THROTTLING = {
 
 
 class DeviceFacts(StrictModel):
-    """A device's machine, and what else matters before something is measured there."""
+    """A device's machine, and other facts that matter before a measurement."""
 
     machine: Machine
-    word_bits: int = Field(64, description="Of programs; a 64-bit kernel may carry a 32-bit system.")
-    abi: str = Field("", description="Processor and C library, as programs for it are named.")
-    libc: str = Field("", description="glibc 2.36, musl or bionic; empty when unknown.")
-    system: str = Field("", description="What the distribution calls itself.")
-    free_disk_mb: int | None = Field(None, description="Where uploads go.")
-    frequency_mhz: tuple[int, ...] = Field((), description="Of each core, now.")
-    temperature_c: dict[str, float] = Field(default_factory=dict, description="By thermal zone.")
-    power_mode: str = Field("", description="On a Jetson.")
-    throttled: tuple[str, ...] | None = Field(None, description="On a Raspberry Pi; empty when all is well.")
+    word_bits: int = Field(64, description="Word size of programs; a 64-bit kernel may run a 32-bit system.")
+    abi: str = Field("", description="Processor and C library, in the form that names programs for the device.")
+    libc: str = Field("", description="Such as glibc 2.36, musl or bionic; empty if unknown.")
+    system: str = Field("", description="Name and version of the distribution.")
+    free_disk_mb: int | None = Field(None, description="Free space in the upload folder, in 10^6 bytes.")
+    frequency_mhz: tuple[int, ...] = Field((), description="Current frequency of each core.")
+    temperature_c: dict[str, float] = Field(default_factory=dict, description="Temperature of each thermal zone.")
+    power_mode: str = Field("", description="Power mode of a Jetson.")
+    throttled: tuple[str, ...] | None = Field(None, description="Throttling of a Raspberry Pi; empty if there is none.")
 
 
 def parse(text: str) -> DeviceFacts:
-    """Facts from the script's output; what it does not say stays empty."""
+    """Facts from the script's output. A fact that the output does not contain stays empty."""
     said = _sections(text)
     android = dict(line.partition("=")[::2] for line in said.get("android", "").splitlines())
     processor, bits = said.get("processor", ""), _number(said.get("word_bits", "")) or _bits(said.get("processor", ""))
@@ -61,7 +61,7 @@ def parse(text: str) -> DeviceFacts:
 
 
 def free_mb(df: str) -> int | None:
-    """Free space in 10^6 bytes from what `df -Pk` printed; None when it cannot be told."""
+    """Free space in 10^6 bytes, from the output of `df -Pk`; None if the output does not contain it."""
     rows = [line.split() for line in df.strip().splitlines()[1:]]
     found = re.search(r"\s(\d+)\s+\d+%\s", " ".join(rows[-1]) + " ") if rows else None
     return int(found[1]) * 1024 // 1_000_000 if found else None

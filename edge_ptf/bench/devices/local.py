@@ -1,4 +1,4 @@
-"""This machine, measured like any other device; nothing is copied."""
+"""This machine as a device. Nothing is copied."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from edge_ptf.errors import BadInputError, EnvironmentFault
 
 
 class LocalDevice(ShellDevice):
-    """Programs run in a shell of this machine."""
+    """Runs programs in a shell on this machine."""
 
     def put(self, local: Path) -> str:
         """The file's own path."""
         if not local.is_file():
-            raise BadInputError(f"{local}: not a file", hint="Only files are brought to a device")
+            raise BadInputError(f"{local}: not a file", hint="Give a file; directories cannot be uploaded")
         return str(local.resolve())
 
     def _command(self, script: str) -> list[str]:
         return ["sh", "-c", script]
 
     def _explain(self, said: str) -> EnvironmentFault:
-        last = said.strip().splitlines()[-1:] or ["it ended without a word"]
-        return EnvironmentFault(f"{self.name}: the shell gave up ({last[0]})")
+        last = said.strip().splitlines()[-1:] or ["it ended without a message"]
+        return EnvironmentFault(f"{self.name}: the shell failed ({last[0]})")

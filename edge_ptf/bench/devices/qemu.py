@@ -1,4 +1,4 @@
-"""A processor that QEMU emulates on this machine: answers can be proven there, times mean nothing."""
+"""A processor that QEMU emulates on this machine. It can verify answers; its times have no meaning."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from edge_ptf.machine import instruction_sets
 EMULATOR = Path(__file__).resolve().parents[3] / "cpp_runner" / "scripts" / "qemu-aarch64"
 PROGRAM = "qemu-aarch64-static"
 PROCESSOR = "cortex-a76"
-"""That of a Raspberry Pi 5. Under QEMU 7.2 a processor with SVE answers golden vectors wrongly."""
+"""The processor of a Raspberry Pi 5. QEMU 7.2 computes wrong golden vectors for a processor with SVE."""
 
 
 class QemuDevice(LocalDevice):
-    """This machine's shell; programs are for 64-bit ARM."""
+    """Uses this machine's shell. The programs are for 64-bit ARM."""
 
     def __init__(self, name: str, options: DeviceOptions) -> None:
         super().__init__(name, options)
         if name != "qemu:aarch64":
-            raise BadInputError(f"'{name}': no such emulated processor", hint="Allowed: qemu:aarch64")
+            raise BadInputError(f"'{name}': unknown emulated processor", hint="Allowed: qemu:aarch64")
 
     def open(self) -> None:
         """See Device."""
         if not EMULATOR.is_file():
-            raise EnvironmentFault(f"{self.name} works from a source tree only ({EMULATOR} is not there)")
+            raise EnvironmentFault(f"{self.name} needs a source tree ({EMULATOR} does not exist)")
         if shutil.which(PROGRAM) is None:
             raise EnvironmentFault(
                 f"{self.name}: {PROGRAM} is not installed", hint="On Debian: apt-get install qemu-user-static"
@@ -39,7 +39,7 @@ class QemuDevice(LocalDevice):
         super().open()
 
     def probe(self) -> DeviceFacts:
-        """What the emulated processor is, in the machine that emulates it."""
+        """Facts about the emulated processor, and about the machine that emulates it."""
         found = super().probe()
         version = subprocess.run(
             [EMULATOR, "-cpu", PROCESSOR, "-version"], capture_output=True, text=True, check=False

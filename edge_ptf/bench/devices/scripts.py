@@ -1,4 +1,4 @@
-"""The shell scripts that run on devices: POSIX sh, with the tools that busybox and toybox have as well."""
+"""The shell scripts that run on devices. They use POSIX sh and only tools that busybox and toybox also have."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ ECHO_END = 'code=$?; echo >&2; echo "{mark} $code" >&2'
 
 
 def framed(script: str, mark: str) -> str:
-    """The script between marks, so that what a login shell prints is told from its output.
+    """Puts the script between marks, to separate its output from the output of a login shell.
 
-    Both streams begin with a line `mark`; the standard error ends with a line `mark CODE`, without which the script did
-    not come to its end.
+    Both streams begin with a line `mark`. The standard error ends with a line `mark CODE`. Without this line, the
+    script did not reach its end.
     """
     return f"echo {mark}; echo {mark} >&2; (\n{script}\n); {ECHO_END.format(mark=mark)}"
 
 
 def session(*, mark: str, exclusive: bool, wait_s: float, who: str) -> str:
-    """Holds the device, see `session.sh`."""
+    """The script that holds the device; see `session.sh`."""
     values = {"mark": mark, "exclusive": "yes" if exclusive else "no", "wait": str(int(wait_s)), "who": who}
     return "\n".join([_assignments(values), _script("processes.sh"), _script("session.sh")])
 
 
 def run(folder: str, number: int, source: str, program: Sequence[str]) -> str:
-    """Runs a program whose input is the file `source`, see `run.sh`."""
+    """The script that runs a program with the file `source` as input; see `run.sh`."""
     values = {"run": folder, "number": str(number), "input": source, "processes": _script("processes.sh")}
     return "\n".join([_assignments(values), f"set -- {shlex.join(program)}", _script("run.sh")])
 
 
 def end(folder: str, number: int) -> str:
-    """Ends the program that `run` started under that number, or keeps it from starting."""
+    """The script that stops the program that `run` started with this number. If it has not started, it cannot start."""
     file = shlex.quote(f"{folder}/groups/{number}")
     return f"{_script('processes.sh')}\n: > {file}.stop\n[ ! -s {file} ] || end_group {file}"
 
 
 def facts(folder: str) -> str:
-    """What the device is, see `facts.sh` and `facts.parse`."""
+    """The script that collects facts about the device; see `facts.sh` and `facts.parse`."""
     return f"{_assignments({'folder': folder})}\n{_script('facts.sh')}"
 
 
 def is_stored(path: str, size: int, digest: str) -> str:
-    """Succeeds where the file has that size and, as far as the device can tell, that sha256; it then counts as used."""
+    """Succeeds if the file has this size and this sha256 (if the device can compute it). Marks the file as used."""
     file = shlex.quote(path)
     same = f'[ "$(sha256sum < {file} | cut -c 1-64)" = {digest} ]'
     known = "command -v sha256sum > /dev/null 2>&1"
@@ -56,6 +56,6 @@ def _assignments(values: dict[str, str]) -> str:
 
 @cache
 def _script(name: str) -> str:
-    """A script without its comments: adb takes short commands only."""
+    """A script without its comments, because adb accepts short commands only."""
     lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
     return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))

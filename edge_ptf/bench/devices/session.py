@@ -1,4 +1,4 @@
-"""The process that holds a device for this client: while it lives, so do the lock and the run's directory."""
+"""The process that holds a device for this client. The lock and the run's directory exist as long as it runs."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from edge_ptf.bench.devices.base import DeviceOptions
 from edge_ptf.errors import EnvironmentFault
 
 ANSWER_S = 60.0
-"""A device that has been reached answers within this time, or something hangs there."""
+"""A reachable device answers within this time. After that, something on the device hangs."""
 ENDING_S = 20.0
 NOTICED_S = 3.0
-"""By then a broken connection is known to all who use it."""
+"""After this time, every user of a broken connection has detected it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a device's lock, as the lock says."""
+    """The process that holds a device's lock, according to the lock."""
 
     process: str
     since: str
@@ -37,17 +37,17 @@ class Holder:
 
     @classmethod
     def read(cls, line: str) -> Holder:
-        """From `LOCK PROCESS.START.SINCE.WHO`; the path may hold spaces, the rest does not."""
+        """Parses `LOCK PROCESS.START.SINCE.WHO`. The path may contain spaces, the rest does not."""
         lock, _, claim = line.rpartition(" ")
         process, _, since, who = (*claim.split(".", 3), "", "", "")[:4]
         return cls(process, since.replace("T", " "), who, lock)
 
     def __str__(self) -> str:
-        return f"{self.who or 'somebody'} since {self.since or 'some time'} (process {self.process} there)"
+        return f"{self.who or 'somebody'} since {self.since or 'an unknown time'} (process {self.process} there)"
 
 
 class Session:
-    """Starts `session.sh` on a device and reads what it says; closing its input ends it."""
+    """Starts `session.sh` on a device and reads its output. The script ends when its input is closed."""
 
     def __init__(self, name: str, command: Callable[[str], list[str]], options: DeviceOptions) -> None:
         self.name = name
@@ -59,15 +59,15 @@ class Session:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for this process alone; the session ends in order
+            start_new_session=True,  # Ctrl-C then reaches this process only, and the session can end in order
         )
         self._received = b""
 
     def wait_until_ready(self, explain: Callable[[str], EnvironmentFault]) -> str:
-        """The run's directory on the device.
+        """Waits for the session. Returns the run's directory on the device.
 
         Args:
-            explain: what the way to the device reports when there is no session.
+            explain: makes the error for a session that did not start, from the output of the connection's command.
         """
         waiting = False
         try:
@@ -79,7 +79,7 @@ class Session:
                 if word == "refused":
                     raise EnvironmentFault(
                         f"{self.name} is in use by {holder}",
-                        hint=f"Wait for it, or if nobody uses it any more remove {holder.lock} there",
+                        hint=f"Wait for it. If nobody uses the device any more, remove {holder.lock} there",
                     )
                 waiting = True
                 self.options.progress.start(f"Waiting for {self.name}, in use by {holder}", 1)
@@ -88,7 +88,7 @@ class Session:
                 self.options.progress.finish()
 
     def close(self) -> None:
-        """Ends the session and waits until it has put everything away."""
+        """Ends the session and waits until it has removed everything."""
         if self.process.stdin is None or self.process.stdin.closed:
             return
         try:
@@ -101,7 +101,7 @@ class Session:
             end(self.process)
 
     def ended(self, within_s: float = 0.0) -> bool:
-        """Whether the session is over, or will be soon, so that nothing can be done on the device any more."""
+        """Whether the session has ended, or ends within `within_s`. After that, the device cannot be used."""
         try:
             self.process.wait(within_s)
         except subprocess.TimeoutExpired:
@@ -109,7 +109,7 @@ class Session:
         return True
 
     def _line(self, explain: Callable[[str], EnvironmentFault]) -> str:
-        """The next line that is meant for us, without its mark."""
+        """The next line with the session's mark, without the mark."""
         deadline = time.monotonic() + ANSWER_S + self.options.wait_s
         while True:
             line, newline, rest = self._received.partition(b"\n")
@@ -129,7 +129,8 @@ class Session:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 raise EnvironmentFault(
-                    f"{self.name}: no answer within {ANSWER_S:g} s", hint="Does a shell start there without questions?"
+                    f"{self.name}: no answer within {ANSWER_S:g} s",
+                    hint="Check that a shell starts there without a question",
                 )
         return os.read(self.process.stdout.fileno(), 65536)
 
@@ -139,7 +140,7 @@ class Session:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process that was started in a session of its own, with what it started, and closes its streams."""
+    """Ends a process that has its own session, together with its children, and closes its streams."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -150,9 +151,9 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _client() -> str:
-    """Who we are, for whoever finds the device in use."""
+    """User and host name of this client, shown to others who find the device in use."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id
+    except (KeyError, OSError):  # this user id has no name
         user = str(os.getuid())
     return re.sub(r"[^A-Za-z0-9@_-]", "-", f"{user}@{socket.gethostname().split('.')[0]}")

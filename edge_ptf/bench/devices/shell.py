@@ -1,4 +1,4 @@
-"""A device with a POSIX shell. How the shell is reached is all that tells one kind of device from another."""
+"""A device with a POSIX shell. Kinds of devices differ only in how they reach the shell."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from edge_ptf.digests import file_digest
 from edge_ptf.errors import BadInputError, EnvironmentFault
 
 QUICK_S = 60.0
-"""For what takes a moment: making a directory, ending a program, asking for facts."""
+"""For short operations: make a directory, stop a program, collect facts."""
 SLOWEST_BYTES_PER_S = 50_000
 SLICE_S = 0.2
 KILLED = 128 + 9
 GONE = 255
-"""What `run.sh` says when the run's folder is not there."""
+"""Exit code of `run.sh` if the run's folder does not exist."""
 
 
 class NoAnswer(EnvironmentFault):
-    """The device took longer than it was given; what was started there may still run."""
+    """The device did not answer in time. The program that was started there may still run."""
 
 
 class ShellDevice(Device):
-    """Does everything through `_command`, which says what to start here to run a shell script there."""
+    """Does everything with `_command`, which returns the local command that runs a shell script on the device."""
 
     def __init__(self, name: str, options: DeviceOptions) -> None:
         self.name = name
@@ -46,18 +46,18 @@ class ShellDevice(Device):
 
     @abstractmethod
     def _command(self, script: str) -> list[str]:
-        """The command of this machine that runs the script in a shell of the device."""
+        """The command on this machine that runs the script in a shell of the device."""
 
     def _session_command(self, script: str) -> list[str]:
-        """The same for the session, the first to be started and the last to end."""
+        """The command for the session, which starts first and ends last."""
         return self._command(script)
 
     @abstractmethod
     def _explain(self, said: str) -> EnvironmentFault:
-        """Why there is no shell, by what the command said on its standard error."""
+        """Makes the error for a missing shell, from the standard error of the command."""
 
     def _program(self, argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
-        """What the device's shell has to start to run a program for the device's processor."""
+        """The command that the device's shell starts to run a program for the device's processor."""
         return [*(["env", *(f"{name}={value}" for name, value in env.items())] if env else []), *argv]
 
     def open(self) -> None:
@@ -81,7 +81,7 @@ class ShellDevice(Device):
     def place(self, name: str) -> str:
         """See Device."""
         if not name or name in (".", "..", "groups", "ending") or "/" in name or "\0" in name:
-            raise BadInputError(f"'{name}' is no name for a file of a run", hint="Give a plain file name")
+            raise BadInputError(f"'{name}': not a valid file name", hint="Give a plain file name without a directory")
         return f"{self._own_folder}/{name}"
 
     def get(self, remote: str) -> bytes:
@@ -94,7 +94,7 @@ class ShellDevice(Device):
     def put(self, local: Path) -> str:
         """See Device."""
         if not local.is_file():
-            raise BadInputError(f"{local}: not a file", hint="Only files are brought to a device")
+            raise BadInputError(f"{local}: not a file", hint="Give a file; directories cannot be uploaded")
         digest, size = file_digest(local), local.stat().st_size
         kept = f"{self._own_folder.rpartition('/')[0]}/{digest}"
         if self._execute(scripts.is_stored(kept, size, digest), timeout_s=_transfer_s(size)).code == 0:
@@ -105,8 +105,8 @@ class ShellDevice(Device):
         moved = arrived if arrived.code else self._execute(f"mv -f {shlex.quote(part)} {shlex.quote(kept)}")
         if moved.code:
             raise EnvironmentFault(
-                f"{self.name}: {local.name} did not arrive whole {_last_line(moved.err)}".rstrip(),
-                hint="Is the connection or the device's storage faulty? Try again",
+                f"{self.name}: the upload of {local.name} is incomplete {_last_line(moved.err)}".rstrip(),
+                hint="Check the connection and the device's storage, and try again",
             )
         return kept
 
@@ -133,7 +133,7 @@ class ShellDevice(Device):
             self._end(number)
             raise
         if found.code in (KILLED, GONE) and self._session is not None and self._session.ended(NOTICED_S):
-            raise self._lost(found.err)  # the session's end has killed it, or was before its start
+            raise self._lost(found.err)  # the end of the session stopped the program or prevented its start
         return found
 
     def runner(self) -> str:
@@ -159,9 +159,9 @@ class ShellDevice(Device):
         if tried.code:
             self._runner, why = "", _last_line(tried.err) or f"exit code {tried.code}"
             raise EnvironmentFault(
-                f"{self.name}: the runner does not start there ({why})",
-                hint="Build it on the device, or with libraries no newer than the device's, and give its folder "
-                f"in {built_runner.variable(self.probe().machine.arch)}",
+                f"{self.name}: the runner does not start on the device ({why})",
+                hint="Build it on the device, or with libraries that are not newer than the device's, and set "
+                f"{built_runner.variable(self.probe().machine.arch)} to its folder",
             )
 
     @property
@@ -176,7 +176,7 @@ class ShellDevice(Device):
             raise self._cannot_write(_last_line(found.err))
 
     def _end(self, number: int) -> None:
-        """Ends a program; where that is not possible the session's end does it."""
+        """Stops a program. If this fails, the end of the session stops it."""
         try:
             self._execute(scripts.end(self._own_folder, number), timeout_s=QUICK_S)
         except EnvironmentFault:
@@ -188,7 +188,7 @@ class ShellDevice(Device):
             raise self._cannot_write(_last_line(found.err))
 
     def _upload(self, local: Path, size: int, remote: str) -> None:
-        """Streams a file through the shell, which works where there is no sftp as well."""
+        """Streams a file through the shell. This also works on devices without sftp."""
         progress, shown = self.options.progress, 0
         progress.start(f"Upload {local.name} to {self.name}", max(size, 1))
 
@@ -207,7 +207,7 @@ class ShellDevice(Device):
                     passing=lambda: show(os.lseek(content.fileno(), 0, os.SEEK_CUR)),
                 )
             except NoAnswer:
-                raise EnvironmentFault(f"{self.name}: the upload of {local.name} hangs; it was given up") from None
+                raise EnvironmentFault(f"{self.name}: the upload of {local.name} hangs and was stopped") from None
             finally:
                 progress.finish()
         if found.code:
@@ -220,7 +220,7 @@ class ShellDevice(Device):
         missing = f"; {size / 1e6:.1f} MB are needed and {free} MB free" if size and free is not None else ""
         return EnvironmentFault(
             f"{self.name}: {folder} cannot be written ({why}{missing})",
-            hint=f"Free space there; what earlier runs brought lies in {folder} and may be removed",
+            hint=f"Free space there. {folder} contains uploads of earlier runs; you may remove them",
         )
 
     def _execute(
@@ -234,13 +234,13 @@ class ShellDevice(Device):
         """Runs a script in the device's shell.
 
         Args:
-            passing: called now and then while it runs.
+            passing: a function that is called repeatedly while the script runs.
 
         Raises:
-            NoAnswer: it took longer.
+            NoAnswer: the script took longer than `timeout_s`.
         """
         if self._session is not None and self._session.ended():
-            raise self._lost(b"")  # without the session there is no lock, so nothing more is done
+            raise self._lost(b"")  # without the session there is no lock, so no further work is allowed
         mark = secrets.token_hex(8)
         process = subprocess.Popen(
             self._command(scripts.framed(script, mark)),
@@ -253,7 +253,9 @@ class ShellDevice(Device):
         try:
             out, err = _communicate(process, given, timeout_s, passing)
         except subprocess.TimeoutExpired:
-            raise NoAnswer(f"{self.name}: no answer within {timeout_s:g} s", hint="Does it hang? Try again") from None
+            raise NoAnswer(
+                f"{self.name}: no answer within {timeout_s:g} s", hint="Check whether the device hangs, and try again"
+            ) from None
         finally:
             end(process)
         return self._finished(out, err, mark.encode())
@@ -270,8 +272,8 @@ class ShellDevice(Device):
 
     def _lost(self, err: bytes) -> EnvironmentFault:
         return EnvironmentFault(
-            f"{self.name}: the connection was lost ({_last_line(err) or 'without a word'})",
-            hint="What ran there was ended with it; try again",
+            f"{self.name}: the connection was lost ({_last_line(err) or 'without a message'})",
+            hint="The programs on the device were stopped; try again",
         )
 
 
@@ -290,7 +292,7 @@ def _communicate(
 
 
 def _transfer_s(size: int) -> float:
-    """How long bringing so many bytes may take at the most."""
+    """Time limit in seconds for a transfer of this many bytes."""
     return QUICK_S + size / SLOWEST_BYTES_PER_S
 
 

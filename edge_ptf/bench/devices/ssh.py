@@ -1,4 +1,4 @@
-"""A device behind ssh: the system's own client, so that its configuration, agents and jump hosts hold."""
+"""A device behind ssh. The system's ssh client is used, so its configuration, agents and jump hosts apply."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_ptf.errors import BadInputError, EnvironmentFault
 
 FORM = "ssh://[user@]host[:port]"
 VARIABLE = "EDGE_PTF_SSH_OPTIONS"
-"""Further arguments of ssh, as a shell splits them, such as `-i key -F config`."""
+"""More arguments of ssh in shell syntax, such as `-i key -F config`."""
 SETTINGS = (
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
@@ -31,11 +31,11 @@ SETTINGS = (
     "RemoteCommand=none",
 )
 AROUND = 'folder=$1; shift; "$@"; code=$?; rm -rf "$folder"; exit $code'
-"""Removes the folder of the connection's socket when ssh ends, even when this process was killed."""
+"""Removes the folder of the connection's socket when ssh ends, even if this process was killed."""
 
 
 class SshDevice(ShellDevice):
-    """`ssh://[user@]host[:port]`; the host may be an alias of ~/.ssh/config."""
+    """`ssh://[user@]host[:port]`. The host may be an alias from ~/.ssh/config."""
 
     def __init__(self, name: str, options: DeviceOptions) -> None:
         super().__init__(name, options)
@@ -43,7 +43,7 @@ class SshDevice(ShellDevice):
         self._sockets: Path | None = None
         for option in options.ssh_options:
             if not re.match(r"[A-Za-z]\w*[= ]", option):
-                raise BadInputError(f"--ssh-option {option}: not KEYWORD=VALUE", hint="For example IdentityFile=key")
+                raise BadInputError(f"--ssh-option {option}: not KEYWORD=VALUE", hint="Example: IdentityFile=key")
 
     def open(self) -> None:
         """See Device."""
@@ -51,7 +51,8 @@ class SshDevice(ShellDevice):
             raise EnvironmentFault(
                 f"{self.name}: ssh is not installed", hint="On Debian: apt-get install openssh-client"
             )
-        self._sockets = Path(tempfile.mkdtemp(prefix="edge-ptf-", dir="/tmp"))  # a socket's path is 100 letters at most
+        # A socket's path has at most 100 letters.
+        self._sockets = Path(tempfile.mkdtemp(prefix="edge-ptf-", dir="/tmp"))
         super().open()
 
     def cleanup(self) -> None:
@@ -81,23 +82,26 @@ class SshDevice(ShellDevice):
 
     def _explain(self, said: str) -> EnvironmentFault:
         lines = [line.strip() for line in said.strip().splitlines()]
-        last = lines[-1] if lines else "it ended without a word"
+        last = lines[-1] if lines else "it ended without a message"
         if "Host key verification failed" in said:
             return self._explain_key(said)
         if "Permission denied" in said:
             return EnvironmentFault(
                 f"{self.name}: the login is refused ({last})",
-                hint="Keys only, no passwords are asked for: ssh-copy-id, load the key into the agent, or "
-                "--ssh-option IdentityFile=…",
+                hint="edge-ptf uses keys only, no passwords: run ssh-copy-id, load the key into the agent, or "
+                "set --ssh-option IdentityFile=…",
             )
         if "No space left" in said:
-            return EnvironmentFault(f"{self.name}: no space left there ({last})", hint="Free space on the device")
+            return EnvironmentFault(
+                f"{self.name}: no space left on the device ({last})", hint="Free space on the device"
+            )
         unreachable = ("resolve", "refused", "timed out", "timeout", "No route", "unreachable", "Connection closed")
         if any(word in said for word in unreachable):
             return EnvironmentFault(
-                f"{self.name} cannot be reached ({last})", hint="Is it on, is the name right, does `ssh` get there?"
+                f"{self.name} cannot be reached ({last})",
+                hint="Check that the device is on, that the name is right, and that `ssh` reaches it",
             )
-        return EnvironmentFault(f"{self.name}: no shell there ({last})")
+        return EnvironmentFault(f"{self.name}: no shell on the device ({last})")
 
     def _explain_key(self, said: str) -> EnvironmentFault:
         changed = re.search(r"fingerprint for the (\S+) key sent by the remote host is\s+(\S+?)\.?\s", said)
@@ -107,13 +111,14 @@ class SshDevice(ShellDevice):
             file = f" -f {shlex.quote(offending[1])}" if offending else ""
             return EnvironmentFault(
                 f"{self.name} shows another host key than before ({changed[1]} {changed[2]}{place})",
-                hint="Set up anew? Compare the key on the device (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), then "
-                f"ssh-keygen -R {shlex.quote(self._known_as)}{file}. If not, somebody may be in between",
+                hint="If the device was set up again, compare its key (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub), "
+                f"then run ssh-keygen -R {shlex.quote(self._known_as)}{file}. "
+                "If not, somebody may intercept the connection",
             )
         kind = re.search(r"No (\S+) host key is known", said)
         return EnvironmentFault(
-            f"{self.name}: its host key{f' ({kind[1]})' if kind else ''} is not known here",
-            hint=f"Log in once by hand and compare the key: ssh {shlex.join([*self._where, self.host])}",
+            f"{self.name}: its host key{f' ({kind[1]})' if kind else ''} is not known on this machine",
+            hint=f"Log in once manually and compare the key: ssh {shlex.join([*self._where, self.host])}",
         )
 
     @property
@@ -123,15 +128,15 @@ class SshDevice(ShellDevice):
 
 
 def _parse(name: str) -> tuple[str, list[str]]:
-    """Host, and the arguments for port and user."""
+    """Returns the host, and the arguments for port and user."""
     found = re.fullmatch(r"ssh://(?:([^@]*)@)?(\[[0-9A-Fa-f:.%\w]+\]|[^@:/\[\]]+)(?::(\d+))?/?", name)
     user, host, port = found.groups() if found else (None, "", None)
     if user and ":" in user:
         raise BadInputError(
-            "ssh://USER:PASSWORD@…: passwords are not taken", hint="Use a key, see docs/explanation/devices.md"
+            "ssh://USER:PASSWORD@…: passwords are not supported", hint="Use a key, see docs/explanation/devices.md"
         )
     if not found or any(re.search(r"^-|[^\w.%\\+-]", part) for part in (host.strip("[]").replace(":", ""), user or "")):
-        raise BadInputError(f"'{name}': no such device", hint=f"Allowed: {FORM}")
+        raise BadInputError(f"'{name}': not a valid ssh device", hint=f"Allowed: {FORM}")
     if port and not 0 < int(port) < 65536:
-        raise BadInputError(f"'{name}': no such port", hint="Allowed: 1 to 65535")
+        raise BadInputError(f"'{name}': not a valid port", hint="Allowed: 1 to 65535")
     return host.strip("[]"), [*(["-p", port] if port else []), *(["-l", user] if user else [])]

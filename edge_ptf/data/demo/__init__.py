@@ -1,10 +1,11 @@
-"""The built-in demo corpus: a SYNTHETIC device voice-control data set made by a seeded generator.
+"""The built-in demo corpus: a SYNTHETIC data set for voice control of devices, made by a seeded generator.
 
-No text was recorded from anybody: every utterance is built from hand-written phrasings (`grammar`) and made less tidy
-by simulated politeness, hesitation, recognition errors and typos (`noise`). 28 intents, one out-of-scope label, and a
-BIO slot tag for every word, so that text classification and token classification both have a demo. A part of the
-phrasings, slot values and out-of-scope domains occurs in test only. Figures measured on it say how the toolkit works,
-not how a product would.
+No text was recorded from a person. Every utterance is made from hand-written phrasings (`grammar`). Simulated
+politeness, hesitation, recognition errors and typos (`noise`) make it less tidy.
+
+The corpus has 28 intents, one out-of-scope label, and a BIO slot tag for every word, so text classification and token
+classification both have a demo. Some phrasings, slot values and out-of-scope domains occur in test only. Figures on
+this corpus show how the toolkit works, not how good a product is.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class DemoRow:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A row and where it came from."""
+    """A row and its origin."""
 
     row: DemoRow
     held_out: bool
@@ -52,12 +53,12 @@ class Draft:
 
 @functools.cache
 def generate(seed: int = 0) -> dict[str, tuple[DemoRow, ...]]:
-    """The corpus as train, validation and test; the same seed gives the same rows on every machine."""
+    """The corpus as train, validation and test. The same seed gives the same rows on every machine."""
     return {split: tuple(draft.row for draft in drafts) for split, drafts in generate_drafts(seed).items()}
 
 
 def generate_drafts(seed: int = 0) -> dict[str, tuple[Draft, ...]]:
-    """What `generate` gives, each row with its origin."""
+    """The corpus of `generate`, with the origin of each row."""
     drafts: dict[str, list[Draft]] = {split: [] for split in SPLITS}
     taken: set[str] = set()
     for intent, phrasings in INTENTS.items():
@@ -83,7 +84,7 @@ def generate_drafts(seed: int = 0) -> dict[str, tuple[Draft, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Writes rows of one intent, each with a text that nothing else in the corpus has."""
+    """Writes rows of one intent. No text occurs twice in the corpus."""
 
     intent: str
     taken: set[str]
@@ -98,7 +99,7 @@ class _Writer:
             if text not in self.taken:
                 self.taken.add(text)
                 return DemoRow(text, self.intent, tuple(tag for _, tag in words))
-        raise RuntimeError(f"the phrasings of {self.intent} give too few distinct texts")
+        raise RuntimeError(f"the phrasings of {self.intent} give too few different texts")
 
     def _fill(self, phrasing: str, unseen_values: bool) -> list[noise.Word]:
         chosen = _CHOICE.sub(lambda found: self.rng.choice(found[1].split("/")), phrasing)

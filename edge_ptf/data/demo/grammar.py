@@ -1,7 +1,7 @@
-"""What is said in the synthetic demo corpus: the intents and their phrasings.
+"""The intents of the synthetic demo corpus and their phrasings.
 
-A phrasing is plain text in which `{slot}` stands for a value of `SLOTS` and `(a/b/)` for one of its alternatives
-(the last may be nothing). Phrasings are separated by `|`. `unseen` phrasings occur in test only.
+A phrasing is plain text. In it, `{slot}` is replaced by a value of `SLOTS`, and `(a/b/)` by one of its alternatives
+(the last may be empty). `|` separates phrasings. `unseen` phrasings occur in test only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from edge_ptf.data.demo.slots import listed
 
 @dataclass(frozen=True, slots=True)
 class Phrasings:
-    """The ways to say one intent (or one out-of-scope domain)."""
+    """The phrasings of one intent (or of one out-of-scope domain)."""
 
     known: tuple[str, ...]
     unseen: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
-"""How people and speech recognisers blur the demo corpus: politeness, fillers, recognition errors, typos.
+"""Makes the demo corpus less tidy, as people and speech recognizers do: politeness, fillers, errors, typos.
 
-Every function takes and returns words as (word, tag) pairs, so BIO tags stay aligned whatever happens to the words.
+Every function takes and returns words as (word, tag) pairs, so that each BIO tag stays with its word.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ DOUBLED = _words("the a to for in my i on it at set turn is and")
 
 
 def polite(words: Sequence[Word], rng: random.Random) -> list[Word]:
-    """Wraps a third of the texts in politeness that fits a command, a question or anything else."""
+    """Adds politeness to a third of the texts, in a form that fits a command, a question or another text."""
     result = list(words)
     first = result[0][0]
     if rng.random() < 0.38:
@@ -103,7 +103,7 @@ def polite(words: Sequence[Word], rng: random.Random) -> list[Word]:
 
 
 def hesitant(words: Sequence[Word], rng: random.Random) -> list[Word]:
-    """Puts a filler into about one text in seven, never inside a slot value."""
+    """Adds a filler to about one text in seven, never inside a slot value."""
     result = list(words)
     if rng.random() < 0.15:
         gaps = [at for at, (_, tag) in enumerate(result) if not tag.startswith("I-")]
@@ -152,7 +152,7 @@ def _outside(phrase: str) -> list[Word]:
 
 
 def _spread(replacement: str, tag: str) -> list[Word]:
-    """Tags for a word that became several: the first keeps its tag, the others continue the slot."""
+    """Tags for a word that became several words: the first keeps its tag, the others continue the slot."""
     inside = OUTSIDE if tag == OUTSIDE else "I-" + tag[2:]
     return [(word, tag if at == 0 else inside) for at, word in enumerate(replacement.split())]
 

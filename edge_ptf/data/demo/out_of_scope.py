@@ -1,6 +1,6 @@
-"""What is said in the synthetic demo corpus and belongs to no intent.
+"""Utterances of the synthetic demo corpus that belong to no intent.
 
-Phrasings are written as in `grammar`; domains with `unseen` ones occur in test only.
+The format of phrasings is that of `grammar`. Domains with `unseen` phrasings occur in test only.
 """
 
 from __future__ import annotations

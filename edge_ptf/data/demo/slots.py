@@ -1,4 +1,4 @@
-"""The values that slots of the synthetic demo corpus take. `unseen` values occur in test only."""
+"""The slot values of the synthetic demo corpus. `unseen` values occur in test only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Values of one slot; `tag` is its type in the BIO tags."""
+    """Values of one slot. `tag` is its type in the BIO tags."""
 
     tag: str
     known: tuple[str, ...]

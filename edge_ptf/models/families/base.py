@@ -40,7 +40,7 @@ class Family:
     """A linear module between the embeddings and the first layer. A model has it only where the two widths differ."""
 
     pooler: str | None = None
-    """A linear module that a text classifier reads the hidden states with, before its head."""
+    """A linear module that a text classifier applies to the hidden states before its head."""
     heads: tuple[str, ...] = ("classifier",)
     """Where the head of a task reads the hidden states: the first of these paths that the model has."""
 
@@ -57,6 +57,6 @@ class Family:
 
     @property
     def output_inside_attention(self) -> str | None:
-        """The name of the output projection within the attention module; None where it is outside of that module."""
+        """The name of the output projection within the attention module; None if it is outside of that module."""
         prefix = f"{self.attention}."
         return self.attention_output.removeprefix(prefix) if self.attention_output.startswith(prefix) else None

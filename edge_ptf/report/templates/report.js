@@ -1,16 +1,16 @@
 "use strict";
-/* Everything of the data is written as text (textContent), never as markup. Without this script the page still reads. */
+/* All data is written as text (textContent), never as markup. The page is readable without this script. */
 (() => {
   const island = JSON.parse(document.getElementById("island").textContent);
   const root = document.documentElement;
   const coarse = matchMedia("(pointer: coarse)").matches;
 
-  /* Theme: the system's, until the reader chooses. */
+  /* Theme: that of the system, until the reader selects one. */
   const system = matchMedia("(prefers-color-scheme: dark)");
   const theme = document.getElementById("theme");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
   const remembered = () => { try { return localStorage.getItem("edge-ptf-theme"); } catch { return null; } };
-  const remember = (name) => { try { localStorage.setItem("edge-ptf-theme", name); } catch { /* files may not */ } };
+  const remember = (name) => { try { localStorage.setItem("edge-ptf-theme", name); } catch { /* not allowed for local files */ } };
   const nameButton = () => {
     theme.textContent = isDark() ? "Light" : "Dark";
     theme.setAttribute("aria-label", `Change to ${isDark() ? "light" : "dark"} colours`);
@@ -26,18 +26,18 @@
   });
   system.addEventListener("change", () => { nameButton(); redraw(); });
 
-  /* Plots: drawn when they come near the window, in the colours of the theme. */
+  /* Plots: drawn when they are scrolled near the window, in the colours of the theme. */
   const drawn = new Map();
   const whole = new Map();
   const ranges = (view) => [view.model.x_range, view.model.y_range];
-  const untabbed = (node) => {  /* a keyboard reaches the buttons beside the plot, not its layers */
+  const untabbed = (node) => {  /* the keyboard focuses the buttons beside the plot, not its layers */
     for (const child of node.children) {
       if (child.tabIndex >= 0) child.tabIndex = -1;
       if (child.shadowRoot) untabbed(child.shadowRoot);
       untabbed(child);
     }
   };
-  const fitNames = (name, place) => {  /* a matrix names as many classes as there is room for */
+  const fitNames = (name, place) => {  /* a matrix shows as many class names as fit */
     const view = drawn.get(name);
     if (!view || !name.startsWith("matrix")) return;
     view.model.below[0].ticker.desired_num_ticks = Math.max(3, Math.floor((place.clientWidth - 190) / 20));
@@ -102,7 +102,7 @@
     });
   }
 
-  /* One matrix of several. */
+  /* Selects one of several matrices. */
   for (const choice of document.querySelectorAll("[data-choice]")) {
     const radios = [...choice.querySelectorAll("input")];
     const show = () => {
@@ -118,7 +118,7 @@
   }
   watch();
 
-  /* Tables that can be searched, sorted and shown in part. */
+  /* Tables with search, sort and a limit of rows. */
   for (const box of document.querySelectorAll("[data-table]")) {
     const [search, count] = [box.querySelector("input"), box.querySelector(".count")];
     const more = box.querySelector(".more button");
@@ -164,7 +164,7 @@
     show();
   }
 
-  /* The examples that changed sides. */
+  /* Examples whose answer changed. */
   const examples = document.querySelector("[data-examples]");
   if (examples && island.changes) {
     const { sides, words, rows } = island.changes;

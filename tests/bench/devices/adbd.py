@@ -1,4 +1,4 @@
-"""The device's side of adb over TCP, as adbd speaks it: enough for `adb shell` with exit codes.
+"""The device's side of adb over TCP, as in adbd: enough for `adb shell` with exit codes.
 
 Written after AOSP's docs `protocol.txt` and `shell_protocol.h`. Messages are 24 bytes of header and a payload; a stream
 is opened by the host, each WRTE is answered by OKAY before the next may follow. A stream `shell,v2,raw:COMMAND` carries
@@ -34,7 +34,7 @@ PROPERTIES = {
 
 
 class AndroidPeer:
-    """Listens on loopback; a shell of the device is mksh with toybox where they are installed."""
+    """Listens on loopback. The device's shell is mksh with toybox, if they are installed."""
 
     def __init__(self, folder: Path, features: str = "shell_v2,cmd") -> None:
         self.cache = folder / "data local tmp" / "edge-ptf"
@@ -55,12 +55,12 @@ class AndroidPeer:
         return f"adb:{self.serial}"
 
     def connect(self) -> None:
-        """Makes adb know the device."""
+        """Connects adb to the device."""
         subprocess.run(["adb", "connect", self.serial], capture_output=True, check=True, timeout=90)
         subprocess.run(["adb", "-s", self.serial, "wait-for-device"], capture_output=True, check=True, timeout=90)
 
     def unplug(self) -> None:
-        """The cable is pulled."""
+        """Simulates a disconnected cable."""
         for connection in self.connections:
             connection.close()
 
@@ -134,7 +134,7 @@ class _Connection:
         if kind.split(",")[0] != "shell" or "raw" not in kind.split(","):
             self.send(CLSE, 0, theirs)
             return
-        ours = next(self.numbers)  # never one again: the host closes a stream that we have closed once more
+        ours = next(self.numbers)  # never the same number again: the host also closes a stream that we have closed
         self.streams[ours] = _Shell(self, ours, theirs, [*self.peer.shell, "-c", command], self.peer.env)
 
     def _exactly(self, count: int) -> bytes:
@@ -160,7 +160,7 @@ class _Shell:
         threading.Thread(target=self._run, daemon=True).start()
 
     def hang_up(self) -> None:
-        """The host has closed the stream, or is gone: the command's input ends; it is not killed."""
+        """The host has closed the stream or is gone. The command's input ends, and the command is not killed."""
         self.gone = True
         self.received.put(None)
         self.may_send.release()
@@ -219,7 +219,7 @@ class _Shell:
 
 
 def _shell(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """A shell and its environment; `getprop` answers as a phone's."""
+    """A shell and its environment. `getprop` answers as on a phone."""
     folder.mkdir()
     getprop = folder / "getprop"
     cases = "".join(f"{name}) echo '{value}' ;;\n" for name, value in PROPERTIES.items())

@@ -1,4 +1,4 @@
-"""Devices to test on: a real sshd on loopback, adb with a device-side peer, and shells that small devices have."""
+"""Devices for tests: a real sshd on loopback, adb with a device-side peer, and the shells of small devices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where this machine, as a device, keeps what a run needs; and no settings of the user's."""
+    """The folder of this machine as a device, without the user's settings."""
     cache = tmp_path / "local's cache"
     monkeypatch.setenv("EDGE_PTF_CACHE", str(cache))
     monkeypatch.delenv(VARIABLE, raising=False)
@@ -32,7 +32,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def start_sshd(tmp_path: Path) -> Iterator[Callable[..., SshServer]]:
-    """`start_sshd(Subsystem=…)` starts a server as this user, `around=` a command that it runs in."""
+    """`start_sshd(Subsystem=…)` starts a server as this user. `around=` is a command that runs it."""
     if SSHD is None:
         pytest.skip("sshd is not installed")
     if os.getuid() == 0:
@@ -103,7 +103,7 @@ def android(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Android
 
 @pytest.fixture(params=["local", "ssh", "adb", "dash", "bash", "busybox", "mksh"])
 def peer(request: pytest.FixtureRequest, tmp_path: Path, own_cache: Path) -> Peer:
-    """Every kind of device in turn."""
+    """Every kind of device, one after another."""
     if request.param == "local":
         return Peer("local", own_cache, lambda options: open_device("local", options), keeps_uploads=False)
     if request.param == "ssh":
@@ -117,7 +117,7 @@ def peer(request: pytest.FixtureRequest, tmp_path: Path, own_cache: Path) -> Pee
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Callable[[SshServer, str], subprocess.Popen[str]]]:
-    """`client(server, code)` runs Python that has the device `device` open, in a process of its own."""
+    """`client(server, code)` runs Python in a separate process, with the open device `device`."""
     started: list[subprocess.Popen[str]] = []
 
     def start(server: SshServer, code: str) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""What the tests of devices look into: peers that can be opened as a device, and a running sshd."""
+"""Tools for tests of devices: peers that can be opened as a device, and a running sshd."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edge_ptf.progress import Silent
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
-    """Waits until something is so; how long that takes is not judged."""
+    """Waits until a condition holds. The duration is not tested."""
     end = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < end, what
@@ -32,7 +32,7 @@ def eventually(condition: Callable[[], object], what: str) -> None:
 
 
 def running(text: str) -> list[psutil.Process]:
-    """Processes other than this one with that text among their arguments, zombies left out."""
+    """Other processes with this text in their arguments, without zombies."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -44,17 +44,17 @@ def running(text: str) -> list[psutil.Process]:
 
 
 def sleeping(token: str) -> int:
-    """How many programs `sleep TOKEN` run: not those that have it among their own arguments only."""
+    """The number of programs `sleep TOKEN`, without those that only have it in their arguments."""
     count = 0
     for process in running(token):
         with contextlib.suppress(psutil.Error):
-            words = process.cmdline()  # none between the end of a process and its parent's notice
+            words = process.cmdline()  # empty between the end of a process and its parent's `wait`
             count += process.name() == "sleep" or (bool(words) and Path(words[0]).name == "sleep")
     return count
 
 
 def names_in(folder: Path) -> list[str]:
-    """What a folder holds; nothing where it is gone, as a device's is when its session has cleaned up."""
+    """The content of a folder; empty if it is gone, as after the end of a session."""
     try:
         return [path.name for path in folder.iterdir()]
     except FileNotFoundError:
@@ -69,7 +69,7 @@ def free_port() -> int:
 
 @dataclass
 class Peer:
-    """A device that tests can look into."""
+    """A device whose files a test can read."""
 
     name: str
     cache: Path
@@ -80,7 +80,7 @@ class Peer:
         return self.make(options or DeviceOptions())
 
     def left(self) -> list[str]:
-        """What lies in the device's folder beside the upload cache."""
+        """The content of the device's folder without the upload cache."""
         return [name for name in names_in(self.cache) if len(name) != 64]
 
 
@@ -99,7 +99,7 @@ class SshServer:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What the client needs to know to log in."""
+        """The settings that the client needs to log in."""
         return (
             f'IdentityFile="{self.folder}/client"',
             "IdentitiesOnly=yes",
@@ -115,7 +115,7 @@ class SshServer:
         return Peer(self.name, self.cache, self.open)
 
     def cut(self) -> None:
-        """Kills what serves the connections, not the server."""
+        """Kills the processes of the connections, not the server."""
         if self.process.poll() is not None:
             return
         for child in psutil.Process(self.process.pid).children(recursive=True):
@@ -129,13 +129,13 @@ class SshServer:
 
 
 def make_key(path: Path) -> str:
-    """Makes a throw-away key; returns its public half."""
+    """Makes a temporary key. Returns its public half."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
     return " ".join(path.with_suffix(".pub").read_text(encoding="utf-8").split()[:2])
 
 
 class ShellOfItsOwn(ShellDevice):
-    """A device that is nothing but a shell with few tools."""
+    """A device that is only a shell with few tools."""
 
     def __init__(self, name: str, options: DeviceOptions, shell: list[str], env: dict[str, str]) -> None:
         super().__init__(name, options)
@@ -149,7 +149,7 @@ class ShellOfItsOwn(ShellDevice):
 
 
 def applets(folder: Path, program: str, names: list[str]) -> Path:
-    """A directory of links to a program that is many tools."""
+    """A directory of links to a program that contains many tools."""
     folder.mkdir(exist_ok=True)
     for name in names:
         (folder / name).symlink_to(str(shutil.which(program)))
@@ -176,7 +176,7 @@ def shell_peer(kind: str, tmp_path: Path) -> Peer:
 
 
 class Listener(Silent):
-    """Keeps what a device tells of its progress."""
+    """Stores the progress messages of a device."""
 
     def __init__(self) -> None:
         self.titles: list[str] = []

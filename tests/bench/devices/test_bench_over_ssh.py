@@ -1,4 +1,4 @@
-"""A package measured on another machine from the command line: a real sshd on loopback stands for the device."""
+"""A package measured on another machine from the command line. A real sshd on loopback represents the device."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JUDGED = ("--profile", "host", "--set", "targets.max_drop={}", "--set", "targets
 def bench(
     start_sshd: Callable[..., SshServer], tiny_labelled: Callable, tmp_path: Path
 ) -> tuple[SshServer, Callable[..., subprocess.CompletedProcess[str]]]:
-    """The server, and `bench(package, …)` that measures there."""
+    """The server, and `bench(package, …)`, which measures there."""
     if not runner_files(this_machine()):
         pytest.skip("the C++ runner is not built (`make runner`)")
     server = start_sshd()
@@ -56,7 +56,7 @@ def test_evidence_comes_back_judged_and_sealed_and_nothing_is_left(
     payload, teacher = make_payload(), make_payload(mode="fp32")
     sealed = tmp_path / "it's sealed.eptf"
     done = run(payload.path, "--baseline", teacher.path, *JUDGED, "--seal", sealed)
-    assert done.returncode in (0, 4), done.stdout + done.stderr  # a machine that drifts meanwhile leaves it open
+    assert done.returncode in (0, 4), done.stdout + done.stderr  # drift during the test leaves the verdict open
     assert f"Selftest on {server.name}: " in done.stdout
     assert "Overall: " in done.stdout
     latency, memory = load_bench(tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Which files a device needs of the runner, and that it answers on every kind of device."""
+"""The files of the runner that a device needs, and its answers on every kind of device."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ def test_a_static_tool_needs_the_engine_alone(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadInputError, match="no edge-ptf-runner in it"):
+    with pytest.raises(BadInputError, match="no edge-ptf-runner in this folder"):
         built_runner.find("aarch64", chosen=tmp_path)
-    with pytest.raises(EnvironmentFault, match=r"libonnxruntime\.so\.1 is not with the runner"):
+    with pytest.raises(EnvironmentFault, match=r"libonnxruntime\.so\.1 is missing beside the runner"):
         built_runner.find("aarch64", chosen=fake_build(tmp_path / "without"))
     with pytest.raises(EnvironmentFault, match="32 bits; the runner needs 64"):
         built_runner.find("aarch64", word_bits=32)
@@ -115,7 +115,7 @@ def test_a_runner_that_does_not_start_there_is_said_why(tmp_path: Path) -> None:
     folder = fake_build(tmp_path / "broken", engine="libonnxruntime.so.1")
     (folder / built_runner.TOOL).write_text("#!/bin/sh\necho 'GLIBC_2.99 not found' >&2; exit 1\n", encoding="utf-8")
     (folder / built_runner.TOOL).chmod(0o755)
-    shown = pytest.raises(EnvironmentFault, match=r"the runner does not start there \(GLIBC_2.99 not found\)")
+    shown = pytest.raises(EnvironmentFault, match=r"the runner does not start on the device \(GLIBC_2.99 not found\)")
     with open_device("local", DeviceOptions(runner=folder)) as device, shown:
         device.runner()
 

@@ -1,4 +1,4 @@
-"""What every kind of device does alike."""
+"""The behaviour that all kinds of devices share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a device is, from what its tools say."""
+"""Facts about a device, from the output of its tools."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_whatever_part_of_it_a_device_says_is_facts(lines: list[str]) -> None:
 
 
 def test_files_without_a_last_line_feed_do_not_run_together() -> None:
-    """As the board's name in a device tree, which ends in a zero byte."""
+    """A board's name in a device tree, which ends with a zero byte."""
     lines = [line for line in scripts.facts("/").splitlines() if line.startswith(("section()", "known()"))]
     text = "\n".join([*lines, "section model printf 'Raspberry Pi 5\\000'", "section governor echo ondemand"])
     found = parse(subprocess.run(["sh", "-c", text], capture_output=True, check=True).stdout.decode())

@@ -1,4 +1,4 @@
-"""Names and what goes through a device's shell: nothing of a user's becomes an option or a command."""
+"""Names, and text for a device's shell: nothing from a user becomes an option or a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real sshd on loopback: what goes wrong with ssh, and that nothing is left behind."""
+"""A real sshd on loopback: errors of ssh, and cleaning up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SLEEP = f"device.run(['sh', '-c', 'sleep {TOKEN} & sleep {TOKEN}; wait'], timeou
 
 
 def nothing_left(server: SshServer) -> None:
-    """No program, no connection, no socket, no run's folder, no lock; the upload cache may stay."""
+    """No program, connection, socket, run's folder or lock remains. The upload cache may stay."""
     eventually(lambda: not running(TOKEN), "the program still runs on the device")
     eventually(lambda: server.peer().left() == [], f"left on the device: {server.peer().left()}")
     eventually(lambda: not running(f"-p {server.port}"), "an ssh client still runs")
@@ -59,7 +59,7 @@ def test_a_killed_client_leaves_nothing(server: SshServer, client: Client) -> No
 
 
 def test_a_killed_upload_leaves_nothing(server: SshServer, client: Client, tmp_path: Path) -> None:
-    """The client stops in the middle of an upload, which its own progress brings about."""
+    """The client stops in the middle of an upload, through its own progress callback."""
     large = tmp_path / "large"
     with large.open("wb") as stream:
         stream.truncate(400_000_000)
@@ -96,7 +96,7 @@ def test_a_connection_that_breaks_is_said_and_leaves_nothing(server: SshServer, 
 
 
 def test_nothing_runs_on_a_device_whose_session_has_ended(server: SshServer) -> None:
-    """A new connection would be possible; without the lock it must not be used."""
+    """A new connection would be possible, but it must not be used without the lock."""
     with server.open() as device:
         assert isinstance(device, SshDevice)
         session = device._session
@@ -164,7 +164,7 @@ def test_an_unknown_host_key_is_not_taken(server: SshServer) -> None:
 
 def test_host_keys_stay_strict_whatever_the_options_say(server: SshServer) -> None:
     (server.folder / "known").write_text("", encoding="utf-8")
-    with pytest.raises(EnvironmentFault, match="is not known here"):
+    with pytest.raises(EnvironmentFault, match="is not known on this machine"):
         server.open(DeviceOptions(ssh_options=("StrictHostKeyChecking=no",))).open()
 
 
@@ -237,7 +237,7 @@ def test_a_server_without_room_for_more_sessions_is_served_by_more_connections(s
 
 
 def test_a_full_disk_is_said_with_figures(start_sshd: Start, tmp_path: Path) -> None:
-    """The server sees a disk of its own, which goes away with it."""
+    """The server sees a separate disk, which is removed with it."""
     if os.getuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("a small disk can be mounted by root only")
     place = tmp_path / "small disk"
@@ -261,7 +261,7 @@ def test_a_full_disk_is_said_with_figures(start_sshd: Start, tmp_path: Path) -> 
 def test_a_folder_that_cannot_be_made_is_said(start_sshd: Start, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     server = start_sshd(cache=tmp_path / "file" / "cache")
-    with pytest.raises(EnvironmentFault, match=r"no shell there|cannot"):
+    with pytest.raises(EnvironmentFault, match=r"no shell on the device|cannot"):
         server.open().open()
 
 

@@ -8,20 +8,20 @@ public struct Failure: LocalizedError {
     public var errorDescription: String? { message }
 }
 
-/// Right after the call, on the same thread: that is where the reason is kept.
+/// Call it directly after the failed call, on the same thread, which stores the reason.
 private func check(_ status: edge_ptf_status) throws {
     if status != EDGE_PTF_OK {
         throw Failure(status: status, message: String(cString: edge_ptf_last_error()))
     }
 }
 
-/// An open package. Threads may share it; it closes when nothing refers to it any more.
+/// An open package. Threads may share it. It closes with its last reference.
 public final class Runner: @unchecked Sendable {
     fileprivate let handle: OpaquePointer
 
     /// - Parameters:
     ///   - path: a package file or its directory, such as `Bundle.main.path(forResource: "intents", ofType: "eptf")!`.
-    ///   - threads: of one answer; 0: as the package says.
+    ///   - threads: threads of one answer; 0: the setting of the package.
     public init(path: String, threads: Int32 = 0) throws {
         var options = edge_ptf_options()
         options.struct_size = MemoryLayout<edge_ptf_options>.stride
@@ -43,14 +43,14 @@ public struct Item: Equatable {
     public let score: Double
 }
 
-/// The answer of a package to a text. `items` holds the class of the text, or the entities in it.
+/// The answer of a package to a text. `items` is the class of the text, or the entities in it.
 public struct Answer: Equatable {
     public let items: [Item]
     public let score: Double
     public let isOutOfScope: Bool
 }
 
-/// Asks a runner, with memory that is used again each time. For one thread (or one actor) at a time; several may share a runner.
+/// Answers texts with a runner and reuses its memory. Only one thread (or actor) at a time may use it; several may share a runner.
 public final class Session {
     private let result: OpaquePointer  // keeps the runner open
 

@@ -12,7 +12,7 @@
 
 namespace {
 
-// The native half of a Runner of Kotlin. That class lets one thread in at a time, so one result is enough.
+// The native part of Kotlin's Runner. Only one thread at a time can call it, so one result is enough.
 struct Session {
   edge_ptf_runner* runner = nullptr;
   edge_ptf_result* result = nullptr;
@@ -31,7 +31,7 @@ Session& at(jlong handle) {
 }
 
 void raise(JNIEnv* env, const char* type, const char* message) {
-  // JNI does not accept UTF-8 (see above), so other characters than ASCII are replaced.
+  // JNI does not accept UTF-8 (see above), so characters that are not ASCII are replaced.
   std::array<char, 400> plain{};
   for (size_t i = 0; i + 1 < plain.size() && message[i] != '\0'; ++i) {
     plain[i] = static_cast<signed char>(message[i]) < 0 ? '?' : message[i];

@@ -15,12 +15,12 @@ data class Answer(val items: List<Item>, val score: Double, val outOfScope: Bool
 data class Item(val label: String, val text: String?, val score: Double)
 
 /**
- * An open package. Close it after use; a call after that throws. Threads may share it, their calls take turns: for
- * answers side by side give each thread a Runner of its own over the same [content].
+ * An open package. Close it after use; later calls throw an exception. Threads may share it, but only one call runs at
+ * a time. For parallel answers, give each thread its own Runner with the same [content].
  *
- * @param content a package file mapped into memory (a direct buffer), which stays mapped as long as this object lives.
- * @param threads of one answer; 0: as the package says.
- * @throws IllegalArgumentException the content is not a package, or not one for this runner.
+ * @param content a package file mapped into memory (a direct buffer). It must stay mapped while this object exists.
+ * @param threads threads of one answer; 0: the setting of the package.
+ * @throws IllegalArgumentException the content is not a package that this runner can read.
  */
 class Runner(@Suppress("unused") private val content: ByteBuffer, threads: Int = 0) : AutoCloseable {
     private var handle: Long = nativeOpen(content, threads)

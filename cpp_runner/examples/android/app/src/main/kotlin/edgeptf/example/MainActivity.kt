@@ -12,9 +12,9 @@ import java.nio.ByteBuffer
 import java.nio.channels.FileChannel
 import java.util.concurrent.Executors
 
-/** Answers what is typed, with the package `assets/package.eptf`. */
+/** Answers the typed text with the package `assets/package.eptf`. */
 class MainActivity : Activity() {
-    // Everything about the runner happens on this one thread: opening, answering, closing, in this order.
+    // Only this thread uses the runner: it opens it, answers and closes it, in this order.
     private val worker = Executors.newSingleThreadExecutor()
     private var runner: Runner? = null
 
@@ -58,7 +58,7 @@ class MainActivity : Activity() {
         return lines.joinToString("\n").ifEmpty { "nothing found" }
     }
 
-    /** Does [task] on the worker, and shows what it returns or why it failed. */
+    /** Runs [task] on the worker. Shows its result or the reason of its failure. */
     private fun work(shown: TextView, task: () -> String) = worker.execute {
         val text = try {
             task()
