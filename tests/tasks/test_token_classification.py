@@ -116,7 +116,7 @@ def test_words_that_were_cut_off_have_no_target_and_are_answered_outside(tokeniz
     example = Example("turn on the light", ("O", "O", "B-LOC", "I-LOC"))
     (encoding,) = TASK.encode(tokenizers["bert"], [example], 4)
     assert encoding.word_starts == (1, 2, -1, -1)
-    assert TASK.head.target(example, encoding) == [-100, 0, 0, -100]
+    assert TASK.head.target(example, encoding).tolist() == [-100, 0, 0, -100]
     logits = np.zeros((4, len(LABELS)), dtype=np.float32)
     logits[:, 1] = 5
     answer = TASK.head.decode(logits, encoding, example.text)
