@@ -25,6 +25,7 @@ from edge_ptf.cli.arguments import (
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.config import Source
+from edge_ptf.credentials import masked_values
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.package.evidence import Status, Verdict
 from edge_ptf.recipe import Recipe, resolve_recipe, sources_below
@@ -104,7 +105,7 @@ def compress_command(
         said = {name: f"{value} (set by {chosen.origin(name)})" for name, value in asked(job).items()}
         console.print(terminal.headline("edge-ptf compress (dry run)", said))
         below = sources_below(job.profile, job.task, sources)
-        console.print(terminal.settings_table([*below, *sources], job.recipe.model_dump(mode="json")))
+        console.print(terminal.settings_table([*below, *sources], masked_values(job.recipe.model_dump(mode="json"))))
         return ExitCode.OK
     result = _run(job, console)
     write_file(junit_file, junit(result.verdict, job.name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from edge_ptf.cli.arguments import (
 )
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.compress import verdict_code
-from edge_ptf.cli.console import make_console
+from edge_ptf.cli.console import make_console, say_json
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, working
 from edge_ptf.errors import BadInputError, ExitCode
@@ -89,7 +88,7 @@ def gate_command(
     write_file(junit_file, junit(verdict, package.stem))
     write_file(markdown_file, markdown.verdict_summary(verdict, package.stem))
     if as_json:
-        click.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
+        say_json(verdict.model_dump(mode="json"), indent=2)
     else:
         make_console().print(terminal.verdict_table(verdict))
     return verdict_code(verdict)
