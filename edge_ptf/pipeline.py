@@ -57,6 +57,8 @@ class Job:
     name: str = "package"
     limited: frozenset[str] = frozenset()
     """Metrics whose drop the user himself set a limit for."""
+    redact: bool = False
+    """The report's page holds no text of the data."""
 
 
 @dataclass(slots=True)
@@ -333,8 +335,9 @@ def _write_report(result: Result, sealed: Payload) -> None:
     from edge_ptf.report.page import report_page, write_page
     from edge_ptf.report.study import read_study
 
-    study = read_study(sealed, record(result), result.baseline).with_examples(result.data, result.job.data)
-    write_page(report_page(study), result.report)
+    study = read_study(sealed, record(result), result.baseline)
+    shown = study.redact() if result.job.redact else study.with_examples(result.data, result.job.data)
+    write_page(report_page(shown), result.report)
 
 
 def _named(config: AssembleConfig, name: str) -> AssembleConfig:
