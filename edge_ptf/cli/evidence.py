@@ -111,7 +111,10 @@ def seal_command(
     out_file: Path,
     **flags: Any,
 ) -> int:
-    """Judge PACKAGE and write a new file with evidence and verdict inside. The payload stays byte for byte."""
+    """Judge PACKAGE and write a new file with evidence and verdict inside. The payload stays byte for byte.
+
+    Exit code: 0 when the file is written, whatever the verdict; `gate` has the verdict as its exit code.
+    """
     from edge_ptf.package import open_payload, seal
 
     if out_file.exists() and out_file.resolve() == package.resolve():
@@ -121,7 +124,7 @@ def seal_command(
     console = make_console()
     console.print(terminal.verdict_table(verdict))
     console.print(f"\n{out_file}: payload {sealed.digest[:12]}", soft_wrap=True)
-    return verdict_code(verdict)
+    return ExitCode.OK
 
 
 def _judge(package: Path, folders: tuple[Path, ...], chosen: Settings) -> tuple[Verdict, list[Evidence]]:

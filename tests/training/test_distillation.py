@@ -661,16 +661,16 @@ def test_damaged_outputs_of_a_teacher_are_said_and_made_again(
     name: str,
 ) -> None:
     model, tokenizer = load_model(tiny_teacher()), load_tokenizer(tiny_teacher().path)
-    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.task), tiny_data().train, 32)
+    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.head), tiny_data().train, 32)
     inputs = model_inputs(model, tokenizer)
-    first = np.array(compute(model, items, (1,), inputs, 0, tmp_path, SILENT).logits)
+    first = np.array(compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT).logits)
     content = bytearray((tmp_path / name).read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / name).write_bytes(content)
-    again = compute(model, items, (1,), inputs, 0, tmp_path, SILENT)
+    again = compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT)
     assert np.array_equal(first, again.logits)
     assert f"{tmp_path / name}: damaged; the teacher is asked again" in caplog.text
-    assert np.array_equal(first, compute(None, items, (1,), inputs, 0, tmp_path, SILENT).logits)
+    assert np.array_equal(first, compute(None, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT).logits)
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot take space for a file")
