@@ -1,7 +1,8 @@
 """Run a stage once: the same inputs, options and tools find the earlier result instead of doing the work again.
 
 A stage works in `<folder>.partial`; its result appears by rename, with its key in `.stage.json`. A kill at any moment
-leaves either nothing, or a partial folder that the next run resumes, or the whole result.
+leaves either nothing, or a partial folder that the next run resumes, or the whole result. `.stage.json` also holds the
+sha256 of each file. They are compared before a result is used again; a result that changed is made again.
 """
 
 from __future__ import annotations
@@ -21,16 +22,43 @@ from typing import Any, Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
-from edge_ptf.digests import value_digest
+from edge_ptf.credentials import masked_values
+from edge_ptf.digests import changed_file, file_digests, value_digest
 from edge_ptf.errors import BadInputError, EnvironmentFault
-from edge_ptf.progress import SILENT, Progress
+from edge_ptf.progress import SILENT, Progress, say
 
 KEY_FILE = ".stage.json"
 KEPT_IN_PARTIAL = ".training"
 """What a killed stage may leave for its next run; everything else in a partial folder is cleared."""
 WORK_FILE = ".work.json"
 """In a partial folder: the seconds that earlier runs worked on it, and when this run began."""
+OWNER_FILE = ".key"
+"""In a partial folder: the key of the stage that works there."""
 
+OWN_FILES = (KEY_FILE, f"{KEY_FILE}.draft", WORK_FILE, OWNER_FILE)
+KEPT = "what was finished is kept and will be reused"
+FULL, CLOSED, NO_PLACE = (
+    "Free some space or choose another --out",
+    "Choose an --out that you may write to, or change the permissions",
+    "Choose an --out in a folder that can hold files",
+)
+ADVICE = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.EACCES: CLOSED,
+    errno.EPERM: CLOSED,
+    errno.EROFS: "The disk is read-only: choose an --out on another",
+    errno.ENOENT: NO_PLACE,
+    errno.ENOTDIR: NO_PLACE,
+    errno.EISDIR: NO_PLACE,
+    errno.EEXIST: NO_PLACE,
+    errno.ENAMETOOLONG: "Choose an --out with a shorter name",
+    errno.EMFILE: "Allow more open files (ulimit -n)",
+    errno.ENFILE: "Close programs that hold many files open",
+    errno.EIO: "The disk fails: check it, or choose an --out on another",
+}
+"""What to do about an error of the system, by its number."""
 TORCH_STREAMS = ("PytorchStreamWriter", "inline_container", "iostream error")
 """What torch's messages hold when a write fails."""
 
@@ -85,8 +113,9 @@ def run(
     reusable: Callable[[Artifact], bool] = lambda _: True,
     overwrite: bool = False,
     wait: bool = False,
+    progress: Progress = SILENT,
 ) -> Outcome[Artifact]:
-    """The artifact in `folder`, made by `produce` unless it is there already with the same key.
+    """The artifact in `folder`, made by `produce` unless it is there already with the same key and as it was made.
 
     Args:
         produce: does the work in the folder it is given.
@@ -94,6 +123,7 @@ def run(
         reusable: False for a result that may be kept but must not be used again, such as an invalid measurement.
         overwrite: replace a result that was made from other inputs.
         wait: for another process that works in the folder, instead of refusing.
+        progress: is told when a result is made again because a file of it is damaged.
 
     Raises:
         BadInputError: the folder holds something else.
@@ -110,23 +140,26 @@ def run(
         partial = folder.with_name(f"{folder.name}.partial")
         with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=-1 if wait else 0):
             found = _found(folder, digest)
-            if found:
+            if found and not _damaged(folder, progress):
                 artifact = load(folder)
                 if reusable(artifact):
                     log.info("%s: reused %s", key.stage, folder)
                     return Outcome(artifact, key.stage, digest, folder, True, time.monotonic() - started, _work(folder))
-            elif folder.exists() and any(folder.iterdir()) and not overwrite:
+            elif not found and folder.exists() and any(folder.iterdir()) and not overwrite:
                 raise BadInputError(
                     f"{folder} already holds {'another result' if (folder / KEY_FILE).exists() else 'other files'}",
                     hint="Choose another --out, or --overwrite to replace it",
                 )
-            if not _found(partial, digest):
+            if not _found(partial, digest) or _damaged(partial, progress):
                 before = _prepare(partial, digest)
                 begun = time.monotonic()
                 produce(partial)
                 work = before + time.monotonic() - begun
                 (partial / WORK_FILE).unlink(missing_ok=True)
-                _sign(partial, {"key": digest, "seconds": round(work, 2), **key.document()})
+                files = file_digests(partial, OWN_FILES)
+                _sign(
+                    partial, {"key": digest, "seconds": round(work, 2), **masked_values(key.document()), "files": files}
+                )
             _replace(partial, folder)
             return Outcome(load(folder), key.stage, digest, folder, False, time.monotonic() - started, _work(folder))
     except Timeout:
@@ -155,12 +188,10 @@ def _disk_error(error: Exception) -> OSError | None:
 
 
 def environment_fault(error: OSError, folder: Path) -> EnvironmentFault:
-    """The one-line form of a failing disk: full, read-only, no permission."""
+    """The one-line form of a failing disk, with advice that fits: full, read-only, no permission, no such place."""
     place = error.filename or folder
-    return EnvironmentFault(
-        f"{place}: {error.strerror or error}",
-        hint="Free some space or choose another --out; what was finished is kept and will be reused",
-    )
+    advice = ADVICE.get(error.errno or 0, "Check the disk, or choose another --out")
+    return EnvironmentFault(f"{place}: {error.strerror or error}", hint=f"{advice}; {KEPT}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +215,16 @@ class Place:
     ) -> Outcome[Artifact]:
         """See `run`."""
         folder = self.folder / f"{key.stage}-{key.digest()[:16]}" if self.keyed else self.folder
-        return run(key, folder, produce, load, reusable=reusable, overwrite=self.overwrite, wait=self.wait)
+        return run(
+            key,
+            folder,
+            produce,
+            load,
+            reusable=reusable,
+            overwrite=self.overwrite,
+            wait=self.wait,
+            progress=self.progress,
+        )
 
 
 def _found(folder: Path, digest: str) -> bool:
@@ -192,6 +232,16 @@ def _found(folder: Path, digest: str) -> bool:
         return bool(json.loads((folder / KEY_FILE).read_text(encoding="utf-8"))["key"] == digest)
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _damaged(folder: Path, progress: Progress) -> bool:
+    """Whether a file of a finished result is gone or is not as the stage wrote it; this is said."""
+    files = json.loads((folder / KEY_FILE).read_text(encoding="utf-8")).get("files")
+    known = isinstance(files, dict) and all(isinstance(digest, str) for digest in files.values())
+    name = changed_file(folder, files) if known else KEY_FILE
+    if name:
+        say(progress, f"{folder / name}: damaged, not as the stage wrote it; the stage is made again")
+    return bool(name)
 
 
 def _work(folder: Path) -> float:
@@ -204,7 +254,7 @@ def _prepare(partial: Path, digest: str) -> float:
     Returns:
         The seconds that earlier runs worked on what is kept.
     """
-    owner = partial / ".key"
+    owner = partial / OWNER_FILE
     same = owner.exists() and owner.read_text(encoding="utf-8") == digest
     before = _kept_work(partial) if same else 0.0
     if partial.exists():

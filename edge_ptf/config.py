@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
+from edge_ptf.credentials import masked_values
 from edge_ptf.errors import ConfigError, near_matches
 
 Model = TypeVar("Model", bound="StrictModel")
@@ -151,7 +152,7 @@ def _problem(model: type[BaseModel], item: Any, sources: Sequence[Source]) -> st
     said = item["msg"].removeprefix("Value error, ")
     if not location:  # the problem is in several sections together
         return f"{place}: {said}"
-    given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
+    given = "" if item["type"] == "missing" else f" (given: {masked_values(item['input'])!r})"
     return f"{place}: {name}: {said}{given}"
 
 

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from edge_ptf import stages, tasks
 from edge_ptf.cache import Outcome, Place, environment_fault
 from edge_ptf.compression import LatencyTable, Predictor, PruneConfig, Search, Trial, settled
+from edge_ptf.credentials import masked_values
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError
@@ -56,6 +57,8 @@ class Job:
     name: str = "package"
     limited: frozenset[str] = frozenset()
     """Metrics whose drop the user himself set a limit for."""
+    redact: bool = False
+    """The report's page holds no text of the data."""
 
 
 @dataclass(slots=True)
@@ -222,10 +225,10 @@ def compress(
 
 
 def record(result: Result) -> dict[str, Any]:
-    """The run record: what was asked, what each stage did, with which tools, and what came out."""
+    """The run record: what was asked, what each stage did, with which tools, and what came out; passwords masked."""
     job = result.job
     tools = ("edge-ptf", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
-    return {
+    content = {
         "schema_version": 1,
         "profile": job.profile.name,
         "model": job.model,
@@ -252,6 +255,7 @@ def record(result: Result) -> dict[str, Any]:
         "package": result.package.name,
         "verdict": result.verdict.model_dump(mode="json"),
     }
+    return dict(masked_values(content))
 
 
 def trial_runner(job: Job, start: Start) -> tuple[TrialRunner, Predictors]:
@@ -331,8 +335,9 @@ def _write_report(result: Result, sealed: Payload) -> None:
     from edge_ptf.report.page import report_page, write_page
     from edge_ptf.report.study import read_study
 
-    study = read_study(sealed, record(result), result.baseline).with_examples(result.data, result.job.data)
-    write_page(report_page(study), result.report)
+    study = read_study(sealed, record(result), result.baseline)
+    shown = study.redact() if result.job.redact else study.with_examples(result.data, result.job.data)
+    write_page(report_page(shown), result.report)
 
 
 def _named(config: AssembleConfig, name: str) -> AssembleConfig:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
+
+log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
@@ -16,6 +19,14 @@ class Progress(Protocol):
 
     def finish(self) -> None:
         """Ends the work that was started last."""
+
+
+def say(progress: Progress, line: str) -> None:
+    """Logs a warning, and shows it by `progress.say(line)` where a listener has such a method: a line that stays."""
+    log.warning("%s", line)
+    shown = getattr(progress, "say", None)
+    if shown:
+        shown(line)
 
 
 class Silent:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_ptf.cache import KEPT_IN_PARTIAL, KEY_FILE, WORK_FILE, Key, run
-from edge_ptf.digests import tree_digest
+from edge_ptf.cache import KEPT_IN_PARTIAL, KEY_FILE, WORK_FILE, Key, Place, environment_fault, run
+from edge_ptf.digests import file_digest, tree_digest
 from edge_ptf.errors import BadInputError, EnvironmentFault, ExitCode
+from edge_ptf.progress import Silent
 
 KEY = Key("prune", 1, {"share": 0.5, "data": "abc"})
 OTHER = Key("prune", 1, {"share": 0.6, "data": "abc"})
@@ -57,6 +59,8 @@ def test_a_result_carries_its_whole_key_and_leaves_no_partial_folder(tmp_path: P
     document = json.loads((tmp_path / "out" / KEY_FILE).read_text())
     seconds = document.pop("seconds")
     assert 0 <= seconds < 60
+    files = document.pop("files")
+    assert files == {"artifact.txt": file_digest(tmp_path / "out" / "artifact.txt")}
     assert document == {"key": key.digest(), **key.document()}
     assert set(document["libraries"]) == {"numpy"}
     assert names(tmp_path) <= {"out", ".out.lock"}
@@ -296,3 +300,118 @@ def test_a_full_disk_names_the_file_and_says_that_work_is_kept(tmp_path: Path) -
         run(KEY, tmp_path / "out", Work(before=full).produce, Work().load)
     assert caught.value.message.endswith("model.onnx: No space left on device")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "Free some space"),
+        (errno.EDQUOT, "Free some space"),
+        (errno.EACCES, "permissions"),
+        (errno.EPERM, "permissions"),
+        (errno.EROFS, "read-only"),
+        (errno.ENOENT, "a folder that can hold files"),
+        (errno.ENOTDIR, "a folder that can hold files"),
+        (errno.ENAMETOOLONG, "a shorter name"),
+        (errno.EIO, "check it"),
+        (errno.ESTALE, "Check the disk"),
+    ],
+)
+def test_the_advice_fits_the_error(number: int, advice: str) -> None:
+    fault = environment_fault(OSError(number, os.strerror(number)), Path("out"))
+    assert advice in fault.hint
+    assert ("space" in fault.hint) == (number in (errno.ENOSPC, errno.EDQUOT))
+    assert fault.message == f"out: {os.strerror(number)}"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_a_folder_in_proc_is_not_said_to_be_full() -> None:
+    with pytest.raises(EnvironmentFault) as caught:
+        run(KEY, Path("/proc/nowhere/out"), Work().produce, Work().load)
+    assert "space" not in caught.value.hint
+    assert "a folder that can hold files" in caught.value.hint
+
+
+# Damage
+
+
+class Listener(Silent):
+    """Keeps the lines that stay on the screen."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def flip(file: Path, bit: int = 0) -> None:
+    """Changes one bit of a file, and nothing else that can be seen."""
+    before, content = file.stat(), bytearray(file.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    file.write_bytes(content)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def nested(folder: Path) -> None:
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "deep" / "er" / "weights.bin").write_bytes(bytes(range(256)) * 5000)  # longer than one block
+
+
+@pytest.mark.parametrize("name", ["artifact.txt", "deep/er/weights.bin"])
+@pytest.mark.parametrize(
+    "damage", [flip, Path.unlink, lambda file: file.write_bytes(b"")], ids=["bit", "gone", "empty"]
+)
+def test_a_damaged_result_is_made_again_and_that_is_said(
+    tmp_path: Path, name: str, damage: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    work, out, listener = Work(before=nested), tmp_path / "out", Listener()
+    place = Place(out, listener)
+    place.run(KEY, work.produce, work.load)
+    assert place.run(KEY, work.produce, work.load).reused
+    assert not listener.lines and not caplog.records
+    damage(out / name)
+    again = place.run(KEY, work.produce, work.load)
+    assert (again.reused, again.artifact, work.times) == (False, "result", 2)
+    (line,) = listener.lines
+    assert line == f"{out / name}: damaged, not as the stage wrote it; the stage is made again"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [line]
+    assert place.run(KEY, work.produce, work.load).reused
+    assert (out / "deep" / "er" / "weights.bin").stat().st_size == 256 * 5000
+
+
+def test_the_last_bit_of_a_long_file_counts(tmp_path: Path) -> None:
+    work = Work(before=nested)
+    run(KEY, tmp_path / "out", work.produce, work.load)
+    flip(tmp_path / "out" / "deep" / "er" / "weights.bin", 8 * 256 * 5000 - 1)
+    assert not run(KEY, tmp_path / "out", work.produce, work.load).reused
+
+
+@pytest.mark.parametrize("files", [None, [], {"artifact.txt": 5}, {"artifact.txt": "0" * 64}, {"../out": "x"}])
+def test_a_result_without_right_checksums_is_made_again(tmp_path: Path, files: object) -> None:
+    work, out = Work(), tmp_path / "out"
+    run(KEY, out, work.produce, work.load)
+    document = json.loads((out / KEY_FILE).read_text())
+    (out / KEY_FILE).write_text(json.dumps({**document, "files": files}))
+    assert not run(KEY, out, work.produce, work.load).reused
+    assert run(KEY, out, work.produce, work.load).reused
+
+
+def test_damage_between_the_last_write_and_the_rename_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    work = Work()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("edge_ptf.cache._replace", killed)
+        run(KEY, tmp_path / "out", work.produce, work.load)
+    flip(tmp_path / "out.partial" / "artifact.txt")
+    assert run(KEY, tmp_path / "out", work.produce, work.load).artifact == "result"
+    assert work.times == 2
+
+
+def test_own_files_beside_a_result_do_no_harm(tmp_path: Path) -> None:
+    work = Work()
+    run(KEY, tmp_path / "out", work.produce, work.load)
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    assert run(KEY, tmp_path / "out", work.produce, work.load).reused

@@ -467,7 +467,10 @@ def test_a_value_beyond_its_limit_never_passes(
         assert item.value is not None
         assert item.direction is (Direction.HIGHER if item.target == "min_speedup" else Direction.LOWER)
         sign = -1 if item.direction is Direction.HIGHER else 1
-        assert item.margin == pytest.approx(sign * (item.limit - item.value))
+        assert (item.margin is None) == (item.bound is None)
+        if item.bound is not None:
+            assert item.margin == pytest.approx(sign * (item.limit - item.bound))
+            assert item.status is not Status.PASS or item.margin >= 0
         assert (item.status is Status.FAIL) == (sign * item.value > sign * item.limit)
         if item.status is Status.PASS:
             assert item.bound is not None
@@ -479,3 +482,24 @@ def test_a_value_beyond_its_limit_never_passes(
     assert verdict.status == next(
         status for status in order if status in {item.status for item in verdict.target_verdicts}
     )
+
+
+@pytest.mark.parametrize(
+    ("direction", "value", "bound", "limit", "margin"),
+    [
+        (Direction.LOWER, 0.5, 0.8, 1.0, 0.2),
+        (Direction.LOWER, 0.5, 1.5, 1.0, -0.5),
+        (Direction.LOWER, 2.0, 2.5, 1.0, -1.5),
+        (Direction.HIGHER, 5.0, 4.5, 4.0, 0.5),
+        (Direction.HIGHER, 5.0, 3.5, 4.0, -0.5),
+        (Direction.LOWER, 0.5, None, 1.0, None),
+    ],
+)
+def test_the_margin_is_from_the_bound_to_the_limit(
+    direction: Direction, value: float, bound: float | None, limit: float, margin: float | None
+) -> None:
+    target = TargetVerdict(
+        target="x", title="x", unit="ms", direction=direction, limit=limit, status=Status.UNPROVEN
+    ).measured(value, bound)
+    assert target.margin == (None if margin is None else pytest.approx(margin))
+    assert (target.decided is Status.PASS) == (margin is not None and margin >= 0)

@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "environment.h"
 #include "protocol.h"
+#include "terminal.h"
 
 using nlohmann::json;
 
@@ -199,7 +200,7 @@ void print_row(const char* name, const std::vector<double>& values) {
 void print_table(const Subject& package, const Subject* baseline, const json& record, bool tokenizer_only) {
   const Samples& samples = package.samples();
   std::printf("%s, %s, %d thread%s, %s, %zu calls after %zu of warm-up\n", edge_ptf_engine_version(),
-              std::string(package.runner().name()).c_str(), package.runner().threads(),
+              shown(package.runner().name()).c_str(), package.runner().threads(),
               package.runner().threads() == 1 ? "" : "s", record["mode"].get<std::string>().c_str(),
               samples.end_to_end.size(), package.warmup_calls());
   std::printf("%-12s %12.4f ms\n%-12s %12.4f ms\n", "load", package.load_ms(), "first", package.first_ms());
@@ -210,7 +211,7 @@ void print_table(const Subject& package, const Subject* baseline, const json& re
     print_row("decoding", samples.decode);
   }
   if (baseline != nullptr) {
-    std::printf("baseline: %s\n", std::string(baseline->runner().name()).c_str());
+    std::printf("baseline: %s\n", shown(baseline->runner().name()).c_str());
     print_row("end to end", baseline->samples().end_to_end);
     print_row("engine", baseline->samples().engine);
     std::printf("%-12s %12.2f times, engine time of the baseline / that of the package\n", "speed-up",
@@ -220,10 +221,10 @@ void print_table(const Subject& package, const Subject* baseline, const json& re
     std::printf("%-12s %12.2f MB\n", "peak memory", record["peak_memory_mb"].get<double>());
   }
   for (const json& flag : record["flags"]) {
-    std::printf("does not count: %s\n", flag.get<std::string>().c_str());
+    std::printf("does not count: %s\n", shown(flag.get<std::string>()).c_str());
   }
   for (const json& warning : record["warnings"]) {
-    std::printf("warning: %s\n", warning.get<std::string>().c_str());
+    std::printf("warning: %s\n", shown(warning.get<std::string>()).c_str());
   }
 }
 
@@ -247,7 +248,7 @@ Timer steady_timer() {
 
 void write_record(const std::string& path, const json& record) {
   std::ofstream file(path);
-  file << record.dump() << '\n';
+  file << json_text(record) << '\n';
   if (!file.flush()) {
     throw EnvironmentError(path + ": cannot be written");
   }
@@ -320,7 +321,7 @@ int bench_command(const std::vector<std::string>& words) {
     write_record(arguments.text("out", ""), record);
   }
   if (arguments.has("json")) {
-    std::cout << record.dump() << '\n';
+    std::cout << json_text(record) << '\n';
   } else {
     print_table(subject, baseline.get(), record, tokenizer_only);
   }

@@ -6,6 +6,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "terminal.h"
+
 using nlohmann::json;
 
 namespace {
@@ -58,16 +60,19 @@ json as_json(const edge_ptf::Answer& answer, const Input& input) {
 std::string as_line(const edge_ptf::Answer& answer, const Input& input) {
   std::string line;
   for (size_t head = 0; head < answer.runner().head_count(); ++head) {
-    std::string shown;
+    std::string answers;
     for (const edge_ptf_item& item : answer.answers(head)) {
-      shown.append(shown.empty() ? "" : ", ").append(item.label);
+      answers.append(answers.empty() ? "" : ", ").append(item.label);
       if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
-        shown.append(": ").append(input.text, item.begin_byte, item.end_byte - item.begin_byte);
+        answers.append(": ").append(input.text, item.begin_byte, item.end_byte - item.begin_byte);
       }
     }
-    line.append(shown.empty() ? "–" : shown).append("\t").append(three_digits(answer.score(head))).append("\t");
+    line.append(answers.empty() ? "–" : shown(answers))
+        .append("\t")
+        .append(three_digits(answer.score(head)))
+        .append("\t");
   }
-  return line + input.text;
+  return line + shown(input.text);
 }
 
 void report_line(const edge_ptf_report& report) {
@@ -138,25 +143,26 @@ int info_command(const std::vector<std::string>& words) {
                            {"runner", edge_ptf_version()},
                            {"engine", edge_ptf_engine_version()},
                            {"manifest", manifest}};
-    std::cout << document.dump(2) << '\n';
+    std::cout << json_text(document, 2) << '\n';
     return EDGE_PTF_OK;
   }
-  std::cout << "name       " << runner.name() << '\n' << "payload    " << runner.payload() << '\n';
+  std::cout << "name       " << shown(runner.name()) << '\n' << "payload    " << runner.payload() << '\n';
   for (size_t i = 0; i < runner.head_count(); ++i) {
     const edge_ptf_head head = runner.head(i);
-    std::cout << "head       " << head.name << ": " << head.task << ", " << head.label_count << " labels"
+    std::cout << "head       " << shown(head.name) << ": " << shown(head.task) << ", " << head.label_count << " labels"
               << (runner.takes_pairs() ? ", pairs of texts" : "") << '\n';
     const json options = manifest["heads"][i].value("options", json::object());
     for (const auto& [option, value] : options.items()) {
       if (!value.is_null()) {
-        std::cout << "           " << option << ": " << value.dump() << '\n';
+        std::cout << "           " << shown(option) << ": " << json_text(value) << '\n';
       }
     }
   }
   for (const json& graph : manifest["graphs"]) {
     const json& scheme = graph["scheme"];
-    std::cout << "graph      " << graph["name"].get<std::string>() << ": " << graph["format"].get<std::string>() << ", "
-              << scheme.value("precision", "fp32") << ", " << scheme.value("mode", "none") << '\n';
+    std::cout << "graph      " << shown(graph["name"].get<std::string>()) << ": "
+              << shown(graph["format"].get<std::string>()) << ", " << shown(scheme.value("precision", "fp32")) << ", "
+              << shown(scheme.value("mode", "none")) << '\n';
   }
   std::cout << "tokenizer  " << (runner.has_tokenizer() ? "yes" : "none: token ids only") << ", at most "
             << runner.max_length() << " tokens\n"
@@ -186,8 +192,7 @@ int predict_command(const std::vector<std::string>& words) {
   const auto say = [&](const Input& input) {
     input.paired ? answer.ask(input.text, input.pair) : answer.ask(input.text);
     if (arguments.has("json") || arguments.has("jsonl")) {
-      // Invalid UTF-8 is shown as U+FFFD.
-      std::cout << as_json(answer, input).dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
+      std::cout << json_text(as_json(answer, input)) << '\n';
     } else {
       std::cout << as_line(answer, input) << '\n';
     }

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "commands.h"
+#include "terminal.h"
 
 namespace {
 
@@ -39,7 +40,7 @@ Exit codes: 0 done, 2 wrong usage or bad input, 3 failed (selftest, verify), 5 e
 )";
 
 int complain(int code, const std::string& message) {
-  (void)std::fprintf(stderr, "edge-ptf-runner: %s\n", message.c_str());
+  (void)std::fprintf(stderr, "edge-ptf-runner: %s\n", shown(message).c_str());
   return code;
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from edge_ptf.cli.arguments import (
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.config import Source
+from edge_ptf.credentials import masked_values
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.package.evidence import Status, Verdict
 from edge_ptf.recipe import Recipe, resolve_recipe, sources_below
@@ -70,6 +72,7 @@ def whole_job_options(command: Command) -> Command:
 @whole_job_options
 @click.option("--name", help="Name of the package file. [default: package]")
 @ci_options
+@click.option("--redact", is_flag=True, help="Leave the texts of the data out of the report's page.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved settings and where each comes from; do nothing.")
 def compress_command(
     max_drop: tuple[str, ...],
@@ -80,6 +83,7 @@ def compress_command(
     project_file: Path | None,
     junit_file: Path | None,
     markdown_file: Path | None,
+    redact: bool,
     dry_run: bool,
     **flags: Any,
 ) -> int:
@@ -104,9 +108,9 @@ def compress_command(
         said = {name: f"{value} (set by {chosen.origin(name)})" for name, value in asked(job).items()}
         console.print(terminal.headline("edge-ptf compress (dry run)", said))
         below = sources_below(job.profile, job.task, sources)
-        console.print(terminal.settings_table([*below, *sources], job.recipe.model_dump(mode="json")))
+        console.print(terminal.settings_table([*below, *sources], masked_values(job.recipe.model_dump(mode="json"))))
         return ExitCode.OK
-    result = _run(job, console)
+    result = _run(dataclasses.replace(job, redact=redact), console)
     write_file(junit_file, junit(result.verdict, job.name))
     write_file(markdown_file, _summary(result, job.name))
     return verdict_code(result.verdict)

@@ -1,13 +1,90 @@
-"""The terminal: one console for people on stderr-aware output, and the progress bar of long work."""
+"""The terminal: what is printed goes through here, so that no name or text can steer the terminal or show a password.
+
+A control character is printed as `\\x1b`, in JSON as `\\u001b`.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
+import re
 import sys
+from collections.abc import Iterable
 from types import TracebackType
+from typing import Any
 
-from rich.console import Console
+import click
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.segment import Segment
+from rich.text import Text
+
+from edge_ptf.credentials import masked
+from edge_ptf.errors import EdgePtfError
+
+UNSAFE = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""Control characters, marks that turn the direction of text, line separators, lone surrogates."""
+CONTROL = re.compile(f"[{UNSAFE}]")
+CONTROL_IN_LINES = re.compile(f"(?![\n\t])[{UNSAFE}]")
+
+
+def escaped(text: str, *, lines: bool = False) -> str:
+    """`text` without a character that could steer a terminal.
+
+    Args:
+        lines: line ends and tabs stay.
+    """
+    return (CONTROL_IN_LINES if lines else CONTROL).sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    point = ord(character)
+    return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}"
+
+
+def say(text: str, *, err: bool = False, end: str = "\n") -> None:
+    """Prints text of several lines, passwords masked."""
+    click.echo(escaped(masked(text), lines=True) + end, err=err, nl=False)
+
+
+def say_fields(*fields: str) -> None:
+    """Prints fields of data, as they are but for control characters, on one line with tabs between."""
+    click.echo("\t".join(map(escaped, fields)))
+
+
+def say_json(value: Any, indent: int | None = None) -> None:
+    """Prints a JSON value; any control character in it is escaped, so that it reads back the same."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    click.echo(CONTROL_IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+
+
+def error_text(error: EdgePtfError) -> str:
+    """`str(error)`, where no message or problem can begin a line of its own."""
+    said = f"{error.message}. {error.hint}" if error.hint else error.message
+    return "\n".join([escaped(masked(said)), *(f"  {escaped(masked(problem))}" for problem in error.problems)])
+
+
+class SafeRecord(logging.LogRecord):
+    """A log message of edge-ptf or of a library, on one line and without passwords."""
+
+    def getMessage(self) -> str:  # noqa: N802 - named by logging
+        """The message as it may be printed."""
+        return escaped(masked(super().getMessage()), lines=True)
+
+
+class SafeConsole(Console):
+    """Escapes what it prints, but for its own colours and movements of the cursor; texts before they are folded."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """See rich."""
+        return super().render_str(escaped(masked(text), lines=True), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """See rich."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(escaped(masked(text), lines=True), style)
 
 
 class Bars:
@@ -17,11 +94,11 @@ class Bars:
         self.console = console
         self.live = console.is_terminal
         self.bars = RichProgress(
-            TextColumn("  {task.description}"),
+            TextColumn("  {task.description}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=console,
             transient=True,
             disable=not self.live,
@@ -39,15 +116,20 @@ class Bars:
 
     def start(self, title: str, total: int, done: int = 0) -> None:
         """See Progress."""
+        title = escaped(title)
         task = self.bars.add_task(title, total=total, completed=done, note="")
         self.current.append((title, int(task), total))
         if not self.live:
             self.console.print(f"  {title} …", highlight=False)
 
+    def say(self, line: str) -> None:
+        """A line that stays: see `progress.say`."""
+        self.console.print(f"  {line}", soft_wrap=True)
+
     def advance(self, steps: int = 1, note: str = "") -> None:
         """See Progress."""
         if self.current:
-            self.bars.update(self.bars.task_ids[-1], advance=steps, note=note)
+            self.bars.update(self.bars.task_ids[-1], advance=steps, note=escaped(note))
 
     def finish(self) -> None:
         """See Progress."""
@@ -60,4 +142,5 @@ def make_console(*, stderr: bool = False) -> Console:
     """Plain text when the output is not a terminal; at least 100 columns there, so that tables do not fold in logs."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 110
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)  # labels may hold [x] or :x:
+    # labels may hold [x] or :x:
+    return SafeConsole(file=stream, width=width, highlight=False, markup=False, emoji=False)

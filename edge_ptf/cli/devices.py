@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
 from edge_ptf import profiles
-from edge_ptf.cli.console import Bars, make_console
+from edge_ptf.cli.console import Bars, make_console, say_json
 from edge_ptf.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def probe_command(device: str, ssh_options: tuple[str, ...], as_json: bool) -> i
             found = opened.probe()
     fitting = profiles.fitting(found.machine)
     if as_json:
-        click.echo(json.dumps({"device": device, **found.model_dump(mode="json"), "profiles": fitting}, indent=2))
+        say_json({"device": device, **found.model_dump(mode="json"), "profiles": fitting}, indent=2)
     else:
         console.print(_table(device, found, fitting))
     return ExitCode.OK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from edge_ptf.cli.arguments import (
 )
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.compress import verdict_code
-from edge_ptf.cli.console import make_console
+from edge_ptf.cli.console import make_console, say_json
 from edge_ptf.cli.options import config_options
 from edge_ptf.cli.running import load_data, stage_config, working
 from edge_ptf.errors import BadInputError, ExitCode
@@ -89,7 +88,7 @@ def gate_command(
     write_file(junit_file, junit(verdict, package.stem))
     write_file(markdown_file, markdown.verdict_summary(verdict, package.stem))
     if as_json:
-        click.echo(json.dumps(verdict.model_dump(mode="json"), indent=2))
+        say_json(verdict.model_dump(mode="json"), indent=2)
     else:
         make_console().print(terminal.verdict_table(verdict))
     return verdict_code(verdict)
@@ -112,7 +111,10 @@ def seal_command(
     out_file: Path,
     **flags: Any,
 ) -> int:
-    """Judge PACKAGE and write a new file with evidence and verdict inside. The payload stays byte for byte."""
+    """Judge PACKAGE and write a new file with evidence and verdict inside. The payload stays byte for byte.
+
+    Exit code: 0 when the file is written, whatever the verdict; `gate` has the verdict as its exit code.
+    """
     from edge_ptf.package import open_payload, seal
 
     if out_file.exists() and out_file.resolve() == package.resolve():
@@ -122,7 +124,7 @@ def seal_command(
     console = make_console()
     console.print(terminal.verdict_table(verdict))
     console.print(f"\n{out_file}: payload {sealed.digest[:12]}", soft_wrap=True)
-    return verdict_code(verdict)
+    return ExitCode.OK
 
 
 def _judge(package: Path, folders: tuple[Path, ...], chosen: Settings) -> tuple[Verdict, list[Evidence]]:

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from importlib import import_module
 from types import FrameType
 
@@ -88,6 +89,9 @@ def main(verbose: bool) -> None:
 
     Exit codes: 0 PASS or done, 2 wrong usage or bad input, 3 FAIL, 4 UNPROVEN, 5 environment, 130 interrupted.
     """
+    from edge_ptf.cli.console import SafeRecord
+
+    logging.setLogRecordFactory(SafeRecord)
     logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s")
 
 
@@ -108,24 +112,36 @@ def run() -> None:
             raise
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
     except EdgePtfError as error:
-        click.echo(f"edge-ptf: {error}", err=True)
+        _complain(error)
         sys.exit(error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(ExitCode.BAD_INPUT)
     except click.ClickException as error:
-        click.echo(f"edge-ptf: {_one_line(error)}", err=True)
+        _complain(_one_line(error))
         sys.exit(ExitCode.BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("edge-ptf: interrupted; finished stages are kept, and the same command resumes", err=True)
+        _complain("interrupted; finished stages are kept, and the same command resumes")
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(ExitCode.OK)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        click.echo(f"edge-ptf: {where}{error.strerror or error}", err=True)
+        _complain(f"{where}{error.strerror or error}")
         sys.exit(ExitCode.ENVIRONMENT)
+    except Exception:
+        from edge_ptf.cli.console import say
+
+        say(traceback.format_exc(), err=True, end="")
+        sys.exit(ExitCode.INTERNAL)
+
+
+def _complain(error: EdgePtfError | str) -> None:
+    """The one line about an error, or several where it has single findings."""
+    from edge_ptf.cli.console import error_text, escaped, say
+
+    say(f"edge-ptf: {escaped(error) if isinstance(error, str) else error_text(error)}", err=True)
 
 
 def _note_interrupts() -> list[int]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from edge_ptf.cli.console import make_console
+from edge_ptf.cli.console import make_console, say_fields, say_json
 from edge_ptf.errors import BadInputError, ExitCode
 
 package = click.Path(path_type=Path)
@@ -38,7 +37,7 @@ def inspect_command(package: Path, as_json: bool, folder: Path | None) -> int:
             "manifest": payload.manifest.model_dump(mode="json"),
             "verdict": verdict.model_dump(mode="json") if verdict else None,
         }
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        say_json(document, indent=2)
         return ExitCode.OK
     console = make_console()
     console.print(terminal.package_table(payload))
@@ -100,9 +99,9 @@ def predict_command(package: Path, texts: tuple[str, ...], pair: str | None, thr
         found = runner.answer(text, pair)
         if as_json:
             row = {"text": text, "label": found.label, "score": found.score, **found.details}
-            click.echo(json.dumps(row, ensure_ascii=False))
+            say_json(row)
         else:
-            click.echo(f"{runner.task.describe(found.label, text)}\t{found.score:.3f}\t{text}")
+            say_fields(runner.task.describe(found.label, text), f"{found.score:.3f}", text)
     return ExitCode.OK
 
 

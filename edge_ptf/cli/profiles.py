@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from edge_ptf import profiles
-from edge_ptf.cli.console import make_console
+from edge_ptf.cli.console import error_text, make_console, say
 from edge_ptf.errors import EdgePtfError, ExitCode
 from edge_ptf.machine import this_machine
 from edge_ptf.recipe import resolve_recipe
@@ -49,7 +49,7 @@ def show_command(name: str) -> int:
     profile = profiles.load(name)
     path = Path(name)
     source = path if path.is_file() else profiles.folder() / f"{profile.name}.yaml"
-    click.echo(source.read_text(encoding="utf-8"), nl=False)
+    say(source.read_text(encoding="utf-8"), end="")
     return ExitCode.OK
 
 
@@ -66,10 +66,10 @@ def validate_command(files: tuple[str, ...]) -> int:
             for task in tasks.names():
                 resolve_recipe(profile, tasks.get(task))
         except EdgePtfError as error:
-            click.echo(f"edge-ptf: {error}", err=True)
+            say(f"edge-ptf: {error_text(error)}", err=True)
             worst = max(worst, error.exit_code)
         else:
-            click.echo(f"{name}: a valid profile ({profile.title})")
+            say(f"{name}: a valid profile ({profile.title})")
     return worst
 
 

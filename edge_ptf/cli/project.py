@@ -15,7 +15,7 @@ from rich.table import Table
 
 from edge_ptf import profiles, tasks
 from edge_ptf.cli.arguments import PROJECT_FILE, READING
-from edge_ptf.cli.console import make_console
+from edge_ptf.cli.console import make_console, say
 from edge_ptf.errors import BadInputError, EdgePtfError, ExitCode
 from edge_ptf.machine import this_machine
 from edge_ptf.recipe import Recipe
@@ -59,7 +59,7 @@ def init_command(profile: str, model: str, data: str, task: str, out_of_scope_la
         *_sections(),
     ]
     PROJECT_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    click.echo(f"{PROJECT_FILE} written. Next: edge-ptf compress")
+    say(f"{PROJECT_FILE} written. Next: edge-ptf compress")
     return ExitCode.OK
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from edge_ptf.report.study import Study
 
 subject = click.Path(path_type=Path, exists=True)
+redact_option = click.option(
+    "--redact", is_flag=True, help="Leave the texts of the data out of the page; figures, classes and row numbers stay."
+)
 page_file = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -34,6 +37,7 @@ page_file = click.Path(path_type=Path, dir_okay=False)
 @set_option
 @config_option
 @click.option("--out", "out_file", type=page_file, help="The page. [default: report.html beside the package]")
+@redact_option
 @click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
 def report_command(
     subject: Path,
@@ -41,12 +45,13 @@ def report_command(
     project_file: Path | None,
     out_file: Path | None,
     open_it: bool,
+    redact: bool,
     **flags: Any,
 ) -> int:
     """Write one self-contained HTML page about PACKAGE, or about the run directory that compress wrote.
 
     Evidence numbers the rows of the test split. Their texts come from --data; about a run, without it, from the data
-    that the run was made with, where it is still there.
+    that the run was made with, where it is still there. With --redact the page holds no text of the data.
     """
     from edge_ptf.data import is_at_hand
     from edge_ptf.report.page import REPORT, report_page, write_page
@@ -55,7 +60,9 @@ def report_command(
     study = open_study(subject)
     file = out_file or (subject if subject.is_dir() else subject.parent) / REPORT
     console = make_console()
-    if flags.get("data"):
+    if redact:
+        study = study.redact()
+    elif flags.get("data"):
         study = _with_texts(study, settings, project_file, flags)
     elif source := study.record.get("data", {}).get("source"):
         try:
@@ -66,7 +73,9 @@ def report_command(
             console.print(f"  The data of the run cannot be shown: {error.message}", soft_wrap=True)
     write_page(report_page(study), file)
     console.print(f"{file}: {file.stat().st_size / 1e6:.1f} MB", soft_wrap=True)
-    if study.accuracy is not None and not study.examples:
+    if study.redacted:
+        console.print("  The texts are left out; test rows are shown by number.", soft_wrap=True)
+    elif study.accuracy is not None and not study.examples:
         console.print("  Test rows are shown by number; --data puts their texts in.", soft_wrap=True)
     if open_it and not webbrowser.open(file.resolve().as_uri()):
         console.print("  No browser could be opened here.")

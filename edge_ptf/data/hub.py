@@ -10,7 +10,8 @@ from typing import Any
 
 from edge_ptf.data.readers import Columns, Findings, Row, clean_words
 from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION
-from edge_ptf.errors import DataError, EnvironmentFault
+from edge_ptf.errors import BadInputError, DataError, EnvironmentFault
+from edge_ptf.untrusted import check_links, check_name, read_object
 
 SPLIT_NAMES = {
     "train": TRAIN,
@@ -35,12 +36,29 @@ def saved_rows(folder: Path, columns: Columns, findings: Findings) -> dict[str, 
     """The rows of each split of a folder that `save_to_disk` wrote. A data set without splits is train."""
     import datasets
 
+    _check_saved(folder)
     try:
         with _quiet():
             stored = datasets.load_from_disk(str(folder))
     except Exception as error:  # the library raises the errors of its Arrow reader, which have no common type
         raise DataError(f"{folder}: cannot be read as a saved data set: {_first_line(error)}") from None
     return _rows_of_splits(str(folder), stored, columns, findings)
+
+
+def _check_saved(folder: Path) -> None:
+    """Refuses a data set whose lists of splits and files lead out of its folder."""
+    try:
+        check_links(folder)
+        listed = folder / "dataset_dict.json"
+        splits = read_object(listed).get("splits", ()) if listed.is_file() else ()
+        parts = [check_name(folder, name, listed) for name in splits]
+        for part in parts or [folder]:
+            state = part / "state.json"
+            files = read_object(state).get("_data_files") if state.is_file() else ()
+            for file in files if isinstance(files, list) else ():
+                check_name(part, file.get("filename") if isinstance(file, dict) else None, state)
+    except BadInputError as error:
+        raise DataError(error.message, hint=error.hint) from None
 
 
 def hub_rows(
@@ -57,7 +75,7 @@ def hub_rows(
 
     try:
         with _quiet():
-            stored = datasets.load_dataset(name, config)
+            stored = datasets.load_dataset(name, config, trust_remote_code=False)
     except DatasetNotFoundError:
         raise DataError(
             f"'{name}' is neither a local file or folder nor a public data set on the hub",

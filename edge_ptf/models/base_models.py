@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from edge_ptf.errors import CheckpointError, EnvironmentFault, MissingExtraError
+from edge_ptf.models.loading import check_model
 
 MINILM = "minilm-l6"
 MINILM_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
@@ -27,7 +28,7 @@ def resolve_base(model: str) -> Path:
             are taken from the installable package of the `demo` extra when it is there.
 
     Raises:
-        CheckpointError: no such directory, a part is missing, or its weights are pickled.
+        CheckpointError: no such directory, a part is missing, or loading it could run code.
         EnvironmentFault: the hub does not answer.
     """
     if model == MINILM:
@@ -79,7 +80,7 @@ def check_directory(path: Path) -> Path:
         raise CheckpointError(f"{path}: no *.safetensors file", hint="Download the model again; is it complete?")
     if not any((path / name).is_file() for name in TOKENIZER_FILES):
         raise CheckpointError(f"{path}: no tokenizer files", hint="Save the tokenizer beside the model: tokenizer.json")
-    return path
+    return check_model(path)
 
 
 def _minilm() -> Path:

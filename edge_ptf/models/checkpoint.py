@@ -21,7 +21,7 @@ from edge_ptf.config import StrictModel, parse
 from edge_ptf.digests import tree_digest
 from edge_ptf.errors import CheckpointError, ConfigError
 from edge_ptf.heads import HeadSpec
-from edge_ptf.models import LayerShape
+from edge_ptf.models import LayerShape, loading
 from edge_ptf.tasks.base import Task
 
 INFO_FILE = "edge_ptf.json"
@@ -67,10 +67,8 @@ def load_tokenizer(path: Path) -> Any:
     Raises:
         CheckpointError: there is none that edge-ptf can use.
     """
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        tokenizer = loading.auto_tokenizer(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: the tokenizer cannot be loaded ({_one_line(error)})") from None
     if not tokenizer.is_fast:
@@ -94,8 +92,7 @@ def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> 
             for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
                 if hasattr(config, name):
                     setattr(config, name, dropout)
-        options = {"ignore_mismatched_sizes": True, "output_loading_info": True, **_loading(config)}
-        model, found = _loaded(path, lambda: task.head.auto_model().from_pretrained(path, **options))
+        model, found = _loaded(path, lambda: loading.auto_model(task.head.auto_model(), path, config))
     _encoder_only(path, model)
     _check_encoder(path, model, found)
     return model
@@ -172,7 +169,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     """Reads and checks a checkpoint directory without loading its weights.
 
     Raises:
-        CheckpointError: it is none, or a file is missing or damaged.
+        CheckpointError: it is none, a file is missing or damaged, or loading it could run code.
     """
     if not path.is_dir():
         raise CheckpointError(
@@ -184,6 +181,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
                 f"{path}: no {name}, so this is no edge-ptf checkpoint",
                 hint="Give a directory that finetune, prune or distill wrote",
             )
+    loading.check_model(path)
     try:
         info = parse(CheckpointInfo, json.loads((path / INFO_FILE).read_text(encoding="utf-8")), where=INFO_FILE)
     except ConfigError as error:
@@ -204,7 +202,7 @@ def load_model(checkpoint: Checkpoint) -> Any:
     head = tasks.create(checkpoint.info.head).head
     with _quiet():
         config = _config(checkpoint.path)
-        model = _loaded(checkpoint.path, lambda: head.auto_model().from_config(config))
+        model = _loaded(checkpoint.path, lambda: loading.empty_model(head.auto_model(), config))
     _encoder_only(checkpoint.path, model)
     there, wanted = len(models.shapes(model)), len(checkpoint.info.layers)
     if there != wanted:
@@ -220,18 +218,11 @@ def load_model(checkpoint: Checkpoint) -> Any:
 
 def _config(path: Path, **changes: Any) -> Any:
     from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(path, local_files_only=True, **changes)
+        return loading.auto_config(path, **changes)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise CheckpointError(f"{path / 'config.json'}: cannot be used ({_one_line(error)})") from None
-
-
-def _loading(config: Any) -> dict[str, Any]:
-    import torch
-
-    return {"config": config, "dtype": torch.float32, "use_safetensors": True, "local_files_only": True}
 
 
 def _loaded(path: Path, load: Any) -> Any:

@@ -145,7 +145,7 @@ class TargetVerdict(StrictModel):
     limit: float
     value: float | None = Field(None, description="None when nothing was measured.")
     bound: float | None = Field(None, description="One-sided bound of the value at the profile's confidence.")
-    margin: float | None = Field(None, description="Distance from value to limit; positive is inside.")
+    margin: float | None = Field(None, description="From the bound to the limit; negative is beyond. None: no bound.")
     status: Status
     reason: str = ""
     settle: str = Field("", description="What would turn UNPROVEN into a decision.")
@@ -161,7 +161,7 @@ class TargetVerdict(StrictModel):
 
     def measured(self, value: float, bound: float | None) -> TargetVerdict:
         """The same with what was measured."""
-        return self.replace(value=value, bound=bound, margin=-self.beyond(value))
+        return self.replace(value=value, bound=bound, margin=None if bound is None else -self.beyond(bound))
 
     @property
     def decided(self) -> Status:

@@ -149,6 +149,7 @@ def changes(study: Study) -> dict[str, Any] | None:
         "sides": [(side.value, *SIDES[side], counts[side]) for side in Side],
         "right": same,
         "with_texts": bool(study.examples),
+        "redacted": study.redacted,
         "island": {"sides": [SIDES[side][0] for side in Side], "words": list(words), "rows": rows},
     }
 

@@ -37,20 +37,26 @@ class Study:
     """Size of the teacher's package in bytes; None if there is only the package."""
     examples: tuple[Example, ...] = ()
     """The evaluated split; empty if the data was not given."""
+    redacted: bool = False
+    """Texts are left out on request."""
 
     @property
     def compared(self) -> LatencyEvidence | None:
         """The latency for the speed-up: the first that was measured together with a teacher."""
         return next((record for record in self.latencies if record.baseline is not None), None)
 
+    def redact(self) -> Study:
+        """The same study without any text of the data; its figures stay."""
+        return replace(self, examples=(), redacted=True)
+
     def with_examples(self, data: LabelledData, source: str) -> Study:
-        """The same study with the texts. The evidence contains only their numbers.
+        """The same study with the texts. The evidence contains only their numbers. A redacted study does not change.
 
         Raises:
             BadInputError: the package was evaluated on other data.
         """
         known = self.accuracy or self.baseline
-        if known is None:
+        if known is None or self.redacted:
             return self
         if known.split == "validation":
             data = data.tried_on_validation()

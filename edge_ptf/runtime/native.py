@@ -4,132 +4,36 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import operator
 import os
-from collections.abc import Callable, Iterator, Sequence
-from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+import threading
+from collections.abc import Sequence
+from ctypes import byref, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.errors import BadInputError, EdgePtfError, EnvironmentFault, ExitCode, PackageError, VerificationError
 from edge_ptf.examples import Prediction
+from edge_ptf.runtime.c_api import ABI_VERSION, ANSWERS, SCORES, SIGNATURES, Head, Options, Report
+from edge_ptf.runtime.native_result import Result, prediction
 
-ABI_VERSION = 2
 LIBRARY_VARIABLE = "EDGE_PTF_RUNNER_LIBRARY"
 FILE_NAMES = ("libedge_ptf_runner.so", "libedge_ptf_runner.dylib")
 BUILT = Path(__file__).resolve().parents[2] / "build" / "runner-release"
 """Where `make runner` puts the library in a source tree."""
-SHOWN_CLASSES = 5
-ANSWERS, SCORES, WORDS = range(3)
-"""`edge_ptf_list`."""
+MOST_THREADS = 1 << 16
+SMALLEST, LARGEST = -(1 << 63), (1 << 63) - 1
+"""Of the numbers that the runner takes as token ids."""
 OF_STATUS: dict[int, type[EdgePtfError]] = {
     ExitCode.BAD_INPUT: PackageError,
     ExitCode.FAIL: VerificationError,
     ExitCode.ENVIRONMENT: EnvironmentFault,
-}
-
-
-class Sized(ctypes.Structure):
-    """Base of the structures: `struct_size` comes first and is set here."""
-
-    _fields_: ClassVar[Sequence[tuple[str, Any]]] = (("struct_size", c_size_t),)
-
-    def __init__(self) -> None:
-        super().__init__(ctypes.sizeof(self))
-
-
-class Options(Sized):
-    """`edge_ptf_options`."""
-
-    _fields_ = (
-        ("threads", c_int32),
-        ("spinning", c_int32),
-        ("arena", c_int32),
-        ("check_digests", c_int32),
-        ("affinity", c_char_p),
-    )
-
-
-class Head(Sized):
-    """`edge_ptf_head`."""
-
-    _fields_ = (("name", c_char_p), ("task", c_char_p), ("kind", c_char_p), ("label_count", c_size_t))
-
-
-class Item(Sized):
-    """`edge_ptf_item`."""
-
-    _fields_ = (
-        ("label", c_char_p),
-        ("score", c_double),
-        ("flags", c_uint32),
-        ("begin_byte", c_size_t),
-        ("end_byte", c_size_t),
-        ("begin_character", c_size_t),
-        ("end_character", c_size_t),
-        ("first_word", c_size_t),
-        ("last_word", c_size_t),
-    )
-
-
-class Tensor(Sized):
-    """`edge_ptf_tensor`."""
-
-    _fields_ = (("values", POINTER(c_float)), ("shape", POINTER(c_size_t)), ("rank", c_size_t))
-
-
-class Timing(Sized):
-    """`edge_ptf_timing`, in nanoseconds."""
-
-    _fields_ = (("tokenize", c_int64), ("engine", c_int64), ("decode", c_int64))
-
-
-class Report(Sized):
-    """`edge_ptf_report`."""
-
-    _fields_ = (
-        ("files", c_size_t),
-        ("golden", c_size_t),
-        ("largest_difference", c_double),
-        ("tolerance", c_double),
-        ("exact", c_int32),
-        ("tokenized", c_int32),
-    )
-
-
-TEXTS = (c_void_p, c_char_p, c_size_t, c_char_p, c_size_t)
-SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
-    "abi_version": (c_uint32, ()),
-    "version": (c_char_p, ()),
-    "engine_version": (c_char_p, ()),
-    "last_error": (c_char_p, ()),
-    "open": (c_int, (c_char_p, POINTER(Options), POINTER(c_void_p))),
-    "open_memory": (c_int, (c_char_p, c_size_t, POINTER(Options), POINTER(c_void_p))),
-    "close": (None, (c_void_p,)),
-    "runner_threads": (c_int, (c_void_p,)),
-    "runner_has_tokenizer": (c_int, (c_void_p,)),
-    "runner_head_count": (c_size_t, (c_void_p,)),
-    "runner_head": (c_int, (c_void_p, c_size_t, POINTER(Head))),
-    "runner_label": (c_char_p, (c_void_p, c_size_t, c_size_t)),
-    "result_create": (c_int, (c_void_p, POINTER(c_void_p))),
-    "result_destroy": (None, (c_void_p,)),
-    "predict": (c_int, TEXTS),
-    "tokenize": (c_int, TEXTS),
-    "predict_ids": (c_int, (c_void_p, POINTER(c_int64), POINTER(c_int64), c_size_t)),
-    "result_score": (c_double, (c_void_p, c_size_t)),
-    "result_count": (c_size_t, (c_void_p, c_size_t, c_int)),
-    "result_item": (c_int, (c_void_p, c_size_t, c_int, c_size_t, POINTER(Item))),
-    "result_tensor": (c_int, (c_void_p, c_size_t, c_char_p, POINTER(Tensor))),
-    "result_ids": (POINTER(c_int64), (c_void_p, POINTER(c_size_t))),
-    "result_types": (POINTER(c_int64), (c_void_p, POINTER(c_size_t))),
-    "result_timing": (c_int, (c_void_p, POINTER(Timing))),
-    "selftest": (c_int, (c_void_p, POINTER(Report))),
-    "verify": (c_int, (c_char_p, POINTER(Options), POINTER(Report))),
 }
 
 
@@ -226,7 +130,11 @@ class NativeHead:
 
 
 class NativeRunner:
-    """Text to answer, one text at a time, by the C++ runner; the answers have the form of `Runner`'s."""
+    """Text to answer, one text at a time, by the C++ runner; the answers have the form of `Runner`'s.
+
+    Any number of threads may use one runner at the same time, and any of them may close it. `output`, `logits` and
+    `timing` are about the last answer of the calling thread.
+    """
 
     def __init__(
         self, path: Path, threads: int = 0, library: Library | None = None, *, check_digests: bool = True
@@ -236,12 +144,18 @@ class NativeRunner:
         threads: of one inference; 0: as the package says.
         library: None: the one that `load_library` finds.
         check_digests: compare the sha256 of every file that is used.
+
+        Raises:
+            BadInputError: the path or the number of threads is none.
+            PackageError: not a readable package.
         """
+        self._lock, self._answers, self._runner = threading.Lock(), threading.local(), c_void_p()
         self.library = library or load_library()
-        options, self._runner, self._result = Options(), c_void_p(), c_void_p()
+        if not 0 <= threads <= MOST_THREADS:
+            raise BadInputError(f"{threads} threads", hint=f"Give 1 to {MOST_THREADS}, or 0: as the package says")
+        options = Options()
         options.threads, options.check_digests = threads, check_digests
-        self.library.check(self.library.open(os.fsencode(path), byref(options), byref(self._runner)))
-        self.library.check(self.library.result_create(self._runner, byref(self._result)))
+        self.library.check(self.library.open(_path(path), byref(options), byref(self._runner)))
         count = self.library.runner_head_count(self._runner)
         self.heads = tuple(self._head(index) for index in range(count))
 
@@ -253,57 +167,72 @@ class NativeRunner:
     ) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "library"):
+            self.close()
+
     def close(self) -> None:
-        """Closes the package; the runner cannot be used any more."""
-        self.library.result_destroy(self._result)
-        self.library.close(self._runner)
-        self._result, self._runner = c_void_p(), c_void_p()
+        """Closes the package: every later call raises BadInputError. Answers that are being made are finished."""
+        with self._lock:
+            self.library.close(self._runner)
+            self._runner, self._answers = c_void_p(), threading.local()
 
     def answer(self, text: str | bytes, text_pair: str | None = None) -> Prediction:
         """The answer of the first head: its label (or tags), its probability, and details."""
         return self.answers(text, text_pair)[0]
 
     def answers(self, text: str | bytes, text_pair: str | None = None) -> list[Prediction]:
-        """The answer of every head, from one pass through the graph."""
-        self._call(self.library.predict, text, text_pair)
-        plain = text if isinstance(text, str) else text.decode(errors="replace")
-        return [self._prediction(index, plain) for index in range(len(self.heads))]
+        """The answer of every head, from one pass through the graph.
+
+        A lone surrogate of a text, and each invalid part of bytes, is read as U+FFFD.
+        """
+        result = self._result()
+        plain = result.take(self.library.predict, text, text_pair)
+        return [self._prediction(result, index, plain) for index in range(len(self.heads))]
 
     def encode(self, text: str | bytes, text_pair: str | None = None) -> tuple[list[int], list[int]]:
         """Token ids and types, special tokens included."""
-        self._call(self.library.tokenize, text, text_pair)
-        return self._numbers(self.library.result_ids), self._numbers(self.library.result_types)
+        result = self._result()
+        result.take(self.library.tokenize, text, text_pair)
+        return result.numbers(self.library.result_ids), result.numbers(self.library.result_types)
 
-    def answer_ids(self, ids: list[int], types: list[int] | None = None) -> Prediction | None:
+    def answer_ids(self, ids: Sequence[int], types: Sequence[int] | None = None) -> Prediction | None:
         """The answer of the first head to token ids; None if it needs the text. `output` has the values in both cases.
 
         Raises:
-            BadInputError: there are not as many types as ids.
+            BadInputError: an id or type is no whole number of 64 bits, or there are not as many types as ids.
         """
-        if types is not None and len(types) != len(ids):
-            raise BadInputError(f"{len(types)} token types for {len(ids)} token ids")
-        array, kinds = (None if each is None else (c_int64 * len(each))(*each) for each in (ids, types))
-        self.library.check(self.library.predict_ids(self._result, array, kinds, len(ids)))
-        answered = any(self.library.result_count(self._result, 0, each) for each in (ANSWERS, SCORES))
-        return self._prediction(0, "") if answered else None
+        given = _whole_numbers(ids, "token ids")
+        kinds = None if types is None else _whole_numbers(types, "token types")
+        if kinds is not None and len(kinds) != len(given):
+            raise BadInputError(f"{len(kinds)} token types for {len(given)} token ids")
+        result = self._result()
+        result.take_ids(given, kinds)
+        answered = any(result.count(0, each) for each in (ANSWERS, SCORES))
+        return self._prediction(result, 0, "") if answered else None
 
     def output(self, role: str = "logits", head: int = 0) -> NDArray[np.float32]:
-        """An output of the last answer without the batch axis: [label], or [token, label]."""
-        tensor = Tensor()
-        self.library.check(self.library.result_tensor(self._result, head, role.encode(), byref(tensor)))
-        return np.ctypeslib.as_array(tensor.values, tuple(tensor.shape[: tensor.rank])).copy()
+        """An output of this thread's last answer without the batch axis: [label], or [token, label].
+
+        Raises:
+            BadInputError: there is no such head.
+            PackageError: the head has no such output, or this thread has made no answer.
+        """
+        if not 0 <= head < len(self.heads):
+            raise BadInputError(f"there is no head {head}", hint=f"The package has {len(self.heads)}, from 0")
+        if "\0" in role:
+            raise BadInputError(f"there is no output {role!r}")
+        return self._result().output(role, head)
 
     @property
     def logits(self) -> NDArray[np.float32]:
-        """The logits of the first head for the last answer."""
+        """The logits of the first head for this thread's last answer."""
         return self.output()
 
     @property
     def timing(self) -> tuple[int, int, int]:
-        """Nanoseconds of the last answer: to tokenize, in the engine, to decode."""
-        found = Timing()
-        self.library.check(self.library.result_timing(self._result, byref(found)))
-        return found.tokenize, found.engine, found.decode
+        """Nanoseconds of this thread's last answer: to tokenize, in the engine, to decode."""
+        return self._result().timing()
 
     def selftest(self) -> SelftestReport:
         """Answers the golden vectors.
@@ -312,8 +241,23 @@ class NativeRunner:
             VerificationError: an answer differs.
         """
         report = Report()
-        self.library.check(self.library.selftest(self._runner, byref(report)))
+        with self._lock:
+            self._check_open()
+            self.library.check(self.library.selftest(self._runner, byref(report)))
         return _report(report)
+
+    def _check_open(self) -> None:
+        if not self._runner:
+            raise BadInputError("this runner is closed", hint="Open the package again: NativeRunner(path)")
+
+    def _result(self) -> Result:
+        """The memory of the calling thread's answers; whoever closes the runner meanwhile does not take it away."""
+        with self._lock:
+            self._check_open()
+            found: Result | None = getattr(self._answers, "result", None)
+            if found is None:
+                found = self._answers.result = Result(self.library, self._runner)
+            return found
 
     def _head(self, index: int) -> NativeHead:
         found = Head()
@@ -322,58 +266,28 @@ class NativeRunner:
         name, task, kind = (each.decode() for each in (found.name, found.task, found.kind))
         return NativeHead(name, task, kind, tuple(label.decode() for label in labels))
 
-    def _call(self, function: Any, text: str | bytes, text_pair: str | None) -> None:
-        first = text.encode() if isinstance(text, str) else text
-        second = None if text_pair is None else text_pair.encode()
-        self.library.check(function(self._result, first, len(first), second, len(second or b"")))
-
-    def _numbers(self, function: Any) -> list[int]:
-        count = c_size_t()
-        found = function(self._result, byref(count))
-        return list(found[: count.value])
-
-    def _items(self, head: int, kind: int, most: int | None = None) -> Iterator[Item]:
-        """One object for all items: read it before the next one."""
-        item, count = Item(), self.library.result_count(self._result, head, kind)
-        for index in range(count if most is None else min(count, most)):
-            self.library.check(self.library.result_item(self._result, head, kind, index, byref(item)))
-            yield item
-
-    def _prediction(self, head: int, text: str) -> Prediction:
-        return PREDICTIONS.get(self.heads[head].kind, _labels)(self, head, text)
+    def _prediction(self, result: Result, head: int, text: str) -> Prediction:
+        return prediction(self.heads[head].kind, result, head, text)
 
 
-def _text(runner: NativeRunner, head: int, text: str) -> Prediction:
-    classes = [
-        {"label": item.label.decode(), "score": item.score} for item in runner._items(head, SCORES, SHOWN_CLASSES)
-    ]
-    label = next(runner._items(head, ANSWERS)).label.decode()
-    return Prediction(label, runner.library.result_score(runner._result, head), {"classes": classes})
+def _path(path: Path) -> bytes:
+    """A path as the runner takes it, which ends a path at its first zero byte."""
+    name = os.fsencode(path)
+    if b"\0" in name:
+        raise BadInputError(f"{str(path)!r}: a path has no zero byte", hint="Give a package file or directory")
+    return name
 
 
-def _tokens(runner: NativeRunner, head: int, text: str) -> Prediction:
-    entities = [
-        {
-            "type": item.label.decode(),
-            "start": item.begin_character,
-            "end": item.end_character,
-            "text": text[item.begin_character : item.end_character],
-            "score": item.score,
-        }
-        for item in runner._items(head, ANSWERS)
-    ]
-    tags = tuple(item.label.decode() for item in runner._items(head, WORDS))
-    return Prediction(tags, runner.library.result_score(runner._result, head), {"entities": entities})
-
-
-def _labels(runner: NativeRunner, head: int, text: str) -> Prediction:
-    """Any other kind: the labels of its answers."""
-    labels = tuple(item.label.decode() for item in runner._items(head, ANSWERS))
-    return Prediction(labels, runner.library.result_score(runner._result, head), {})
-
-
-PREDICTIONS: dict[str, Callable[[NativeRunner, int, str], Prediction]] = {"text": _text, "token": _tokens}
-"""The form of `Runner`'s answers, by the kind of a head."""
+def _whole_numbers(values: Sequence[int], what: str) -> list[int]:
+    """Plain whole numbers of 64 bits, of any sequence that holds such."""
+    try:
+        found = [operator.index(value) for value in values]
+    except TypeError:
+        raise BadInputError(f"{what}: not a list of whole numbers", hint="Give a list of int") from None
+    wrong = next((value for value in found if not SMALLEST <= value <= LARGEST), None)
+    if wrong is not None:
+        raise BadInputError(f"{what}: {wrong} is beyond 64 bits")
+    return found
 
 
 def verify_native(path: Path, library: Library | None = None) -> SelftestReport:
@@ -384,7 +298,7 @@ def verify_native(path: Path, library: Library | None = None) -> SelftestReport:
         VerificationError: a file or an answer differs from the manifest.
     """
     used, report = library or load_library(), Report()
-    used.check(used.verify(os.fsencode(path), None, byref(report)))
+    used.check(used.verify(_path(path), None, byref(report)))
     return _report(report)
 
 

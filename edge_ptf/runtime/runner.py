@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_ptf import tasks
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
 from edge_ptf.package.payload import Payload, open_payload
+from edge_ptf.runtime.texts import without_surrogates
 
 
 class Runner:
@@ -24,7 +25,8 @@ class Runner:
         self.max_length = manifest.tokenizer.max_length
 
     def encode(self, text: str, text_pair: str | None = None) -> Encoding:
-        """Token ids as in training, truncated to the package's maximum length."""
+        """Token ids as in training, truncated to the package's maximum length; a lone surrogate is read as U+FFFD."""
+        text, text_pair = without_surrogates(text), text_pair and without_surrogates(text_pair)
         return self.task.encode(self.tokenizer, [Example(text, (), text_pair)], self.max_length)[0]
 
     def logits(self, encoding: Encoding) -> Logits:
@@ -32,9 +34,12 @@ class Runner:
         return self.session.output(encoding, self.output)
 
     def answer(self, text: str, text_pair: str | None = None) -> Prediction:
-        """The label (or tags), its probability, and details."""
+        """The label (or tags), its probability, and details.
+
+        A lone surrogate of a text is read as U+FFFD.
+        """
         encoding = self.encode(text, text_pair)
-        return self.task.head.decode(self.logits(encoding), encoding, text)
+        return self.task.head.decode(self.logits(encoding), encoding, without_surrogates(text))
 
 
 def timed_runner(package: Path, threads: int) -> tuple[Runner, float]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_ptf.compression import NEURONS_STEP, Prediction, Search, Trial, best, conclude, drop_of
+from edge_ptf.credentials import masked, masked_url
 from edge_ptf.digests import value_digest
 from edge_ptf.errors import EnvironmentFault, MissingExtraError
 from edge_ptf.models import LayerShape
@@ -118,11 +119,12 @@ def _open_study(trial_runner: TrialRunner, url: str) -> Any:
             sampler=optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=min(config.trials // 2 + 1, 10)),
         )
     except Exception as error:  # SQLAlchemy, its driver and Optuna each have errors of their own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        shown = masked_url(url)
+        reason = str(error).replace(url, shown).splitlines()[0] if str(error) else type(error).__name__
         raise EnvironmentFault(
-            f"storage {url}: cannot be used ({reason})",
+            f"storage {shown}: cannot be used ({masked(reason)})",
             hint="Give a URL that SQLAlchemy knows, such as sqlite:///search.db; its driver must be installed",
-        ) from error
+        ) from None  # the error below may hold the password
 
 
 def _take_up(study: Any) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf import models
+from edge_ptf.digests import changed_file, file_digests, signed, unsigned
 from edge_ptf.heads import Head
-from edge_ptf.progress import Progress
+from edge_ptf.progress import Progress, say
 from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item, collate
 from edge_ptf.training.device import Precision, device_and_precision, on_gpu
@@ -95,6 +96,21 @@ def _allocated(file: Path, kind: type[np.generic], shape: tuple[int, ...]) -> Bi
     return opened
 
 
+def _is_finished(folder: Path, progress: Progress) -> bool:
+    """Whether an interrupted run has written all outputs and they are as it wrote them; damaged ones are told of."""
+    wrong, whole = "", folder / "shapes.json"
+    try:
+        wrong = changed_file(folder, unsigned(whole.read_text(encoding="utf-8"))["files"])
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError):
+        wrong = whole.name
+    if wrong:
+        say(progress, f"{folder / wrong}: damaged; the teacher is asked again")
+        whole.unlink()
+    return not wrong
+
+
 def compute(
     teacher: Any,
     head: Head,
@@ -120,7 +136,7 @@ def compute(
     """
     import torch
 
-    if (folder / "shapes.json").exists():
+    if _is_finished(folder, progress):
         return TeacherOutputs(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lengths = [len(item.encoding.input_ids) for item in items]
@@ -168,6 +184,6 @@ def compute(
         file.close()
     np.save(folder / "offsets.npy", offsets)
     draft = folder / "shapes.draft"
-    draft.write_text(json.dumps(shapes), encoding="utf-8")
+    draft.write_text(signed({**shapes, "files": file_digests(folder, (draft.name,))}), encoding="utf-8")
     draft.replace(folder / "shapes.json")
     return TeacherOutputs(folder)

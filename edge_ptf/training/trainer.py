@@ -4,7 +4,6 @@ epoch, the last good epoch kept, and an epoch state from which a killed run resu
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from edge_ptf.progress import Progress
 from edge_ptf.tasks.base import Task
 from edge_ptf.training.batching import Item, LengthGroupedBatches, collate
 from edge_ptf.training.device import Precision, device_and_precision, on_gpu
+from edge_ptf.training.epoch_states import kept_file, read_state, write_state
 
 STATE = ".training"
 Watch = Callable[[Sequence[float]], str | None]
@@ -143,21 +143,20 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
             score = setup.score()
             history.append(score)
             if kept_epoch(history, setup.metric, setup.scored) == len(history):
-                _save_weights(model, state / "kept.safetensors")
+                _save_weights(model, kept_file(state, len(history)))
             if _is_enough(history, setup.metric.direction, config.patience):
                 control.should_training_stop = True
             log.info("%s: epoch %d: validation %.4f", title, len(history), score)
 
         def on_save(self, args: Any, run: Any, control: Any, **_: Any) -> None:
-            document = {"checkpoint": f"checkpoint-{run.global_step}", "history": history}
-            draft = state / "whole.json.draft"
-            draft.write_text(json.dumps(document), encoding="utf-8")
-            draft.replace(state / "whole.json")
+            kept = kept_epoch(history, setup.metric, setup.scored)
+            write_state(state, f"checkpoint-{run.global_step}", history, kept)
             if setup.watch and len(history) < config.epochs and (reason := setup.watch(history)):
                 shutil.rmtree(out / STATE)  # nobody will go on with it, and a search stops many
                 raise TrainingStopped(reason, history)
 
-    latest, history = _whole_state(state)
+    resumed = read_state(state, progress)
+    latest, history = resumed.checkpoint, list(resumed.history)
     set_seed(config.seed)
     optimizer = _optimizer(model, config)
     loop = Loop(
@@ -191,7 +190,7 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
                 loop.train(resume_from_checkpoint=str(latest) if latest else None)
     finally:
         progress.finish()
-    _load_weights(model, state / "kept.safetensors")
+    _load_weights(model, kept_file(state, kept_epoch(history, setup.metric, setup.scored)))
     model.cpu().eval()
     return {
         "validation": [round(score, setup.metric.digits) for score in history],
@@ -283,19 +282,6 @@ def _is_enough(history: Sequence[float], direction: Direction, patience: int) ->
     if not 0 < patience < len(history):
         return False
     return not direction.lead(direction.best(history[-patience:]), direction.best(history[:-patience])) > 0
-
-
-def _whole_state(state: Path) -> tuple[Path | None, list[float]]:
-    """The last epoch state that was written to its end, and the scores up to it; what came after is removed."""
-    try:
-        found = json.loads((state / "whole.json").read_text(encoding="utf-8"))
-        latest, history = state / found["checkpoint"], [float(score) for score in found["history"]]
-    except (OSError, ValueError, KeyError):
-        latest, history = state / "none", []
-    for folder in state.glob("checkpoint-*"):
-        if folder != latest:
-            shutil.rmtree(folder)
-    return (latest, history) if latest.is_dir() else (None, [])
 
 
 def _save_weights(model: Any, path: Path) -> None:

@@ -208,3 +208,17 @@ def test_a_report_for_ci_that_cannot_be_written_is_refused_before_the_work(
         assert "taken is not a directory" in refused(*job, option, tmp_path / "taken" / "gate.xml")
         assert "is a directory" in refused(*job, option, tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+def test_code_that_comes_with_a_model_never_runs_whatever_is_answered(
+    run: Callable, job: tuple[object, ...], tiny_base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    base = copied(tiny_base("bert"), tmp_path / "hostile")
+    config = json.loads((base / "config.json").read_text())
+    (base / "evil.py").write_text(f"open({str(tmp_path / 'proof')!r}, 'w')\n")
+    (base / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoConfig": "evil.Config"}}))
+    done = run(*job, "--model", base, text="y\n" * 1000)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "asks for code that comes with the model" in line
+    assert not (tmp_path / "proof").exists()

@@ -64,6 +64,9 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     assert "turn on the lights" in (tmp_path / "mine.html").read_text(encoding="utf-8")
     assert run("report", out, "--out", "again.html").returncode == 0
     page = (tmp_path / "mine.html").read_text(encoding="utf-8")
+    redacted = run("report", out, "--data", csv_data, "--redact", "--out", "redacted.html")
+    assert "left out" in redacted.stdout
+    assert "turn on the lights" not in (tmp_path / "redacted.html").read_text(encoding="utf-8")
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == page  # the run's own data, read as it was then
     by_number = run("report", out / "package.eptf")
     assert "shown by number" in by_number.stdout
@@ -73,8 +76,9 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     assert "FP32" in beside.stdout
     assert "Two packages" in (tmp_path / "both.html").read_text(encoding="utf-8")
 
-    second = run(*command)
+    second = run(*command, "--redact")
     assert second.returncode == first.returncode
+    assert "left out on request" in (out / "report.html").read_text(encoding="utf-8")
     again = json.loads((out / "run.json").read_text(encoding="utf-8"))
     assert again["payload"] == record["payload"]
     assert all(stage["reused"] for stage in again["stages"] if stage["stage"] != "bench")

@@ -58,7 +58,7 @@ def work(
     ]
     for command in chain:
         done = edge_ptf(folder, *command)
-        allowed = (0, 3, 4) if command[0] in ("gate", "seal") else (0,)
+        allowed = (0, 3, 4) if command[0] == "gate" else (0,)
         assert done.returncode in allowed, f"{command[0]}: {done.stdout}{done.stderr}"
         said[str(command[0])] = done.stdout
     return folder, said

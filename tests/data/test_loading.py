@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -434,7 +435,45 @@ def test_a_saved_data_set_without_splits_is_split(tmp_path: Path) -> None:
 
 def test_a_damaged_saved_data_set_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "dataset_dict.json").write_text('{"splits": ["train"]}')
+    assert "names 'train', which is not there" in fails(tmp_path).message
+    (tmp_path / "train").mkdir()
     assert "cannot be read as a saved data set" in fails(tmp_path).message
+    (tmp_path / "dataset_dict.json").write_text("{")
+    assert "not readable JSON" in fails(tmp_path).message
+
+
+def saved_pair(folder: Path) -> tuple[Path, Path]:
+    """Two saved data sets beside each other: one with splits, one without."""
+    import datasets
+
+    rows = {"text": [text for text, _ in MANY], "label": [label for _, label in MANY]}
+    datasets.DatasetDict({"train": datasets.Dataset.from_dict(rows)}).save_to_disk(str(folder / "set"))
+    datasets.Dataset.from_dict(rows).save_to_disk(str(folder / "other"))
+    return folder / "set", folder / "other"
+
+
+def test_a_list_of_splits_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    folder, other = saved_pair(tmp_path)
+    for name in ("../other", str(other), "train/..", ".."):
+        (folder / "dataset_dict.json").write_text(json.dumps({"splits": ["train", name]}))
+        assert "not in its folder" in fails(folder).message
+
+
+def test_a_list_of_files_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    folder, other = saved_pair(tmp_path)
+    (arrow,) = other.glob("*.arrow")
+    for state in (folder / "train" / "state.json", tmp_path / "other" / "state.json"):
+        content = json.loads(state.read_text())
+        for name in (f"../../other/{arrow.name}", str(arrow), 5, None):
+            state.write_text(json.dumps({**content, "_data_files": [{"filename": name}]}))
+            assert "not in its folder" in fails(folder if state.is_relative_to(folder) else other).message
+
+
+def test_a_link_out_of_a_saved_data_set_is_refused(tmp_path: Path) -> None:
+    folder, other = saved_pair(tmp_path)
+    (folder / "test").symlink_to(other)
+    (folder / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    assert "a link that leads out of the folder" in fails(folder).message
 
 
 def test_a_hub_data_set_is_read_by_its_id_and_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,7 +481,8 @@ def test_a_hub_data_set_is_read_by_its_id_and_configuration(monkeypatch: pytest.
 
     asked = []
 
-    def fetched(name: str, config: str | None) -> datasets.DatasetDict:
+    def fetched(name: str, config: str | None, *, trust_remote_code: bool) -> datasets.DatasetDict:
+        assert not trust_remote_code
         asked.append((name, config))
         if config is None:
             raise ValueError("Config name is missing.\nPick one")
@@ -466,7 +506,7 @@ def test_faults_of_the_hub_become_one_line(
 
     kind = getattr(datasets.exceptions, raised, OSError)
 
-    def fails_to_load(*_: object) -> None:
+    def fails_to_load(*_: object, **__: object) -> None:
         raise kind("first line\nsecond line")
 
     monkeypatch.setattr(datasets, "load_dataset", fails_to_load)

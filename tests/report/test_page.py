@@ -127,6 +127,25 @@ def test_rows_are_numbered_where_there_are_no_texts(make_study: Callable[..., An
     assert "The evidence contains row numbers" not in report_page(make_study())
 
 
+def test_a_redacted_page_holds_no_text_and_says_so(make_study: Callable[..., Any]) -> None:
+    text = "a secret of the test split"
+    study = make_study(text=text)
+    whole, page = report_page(study), report_page(study.redact())
+    assert text in whole and text not in page
+    assert "left out on request" in page and "left out on request" not in whole
+    before, after = (contents(each) for each in (study, study.redact()))
+    rows = [row[:7] for row in before["changes"]["island"].pop("rows")]
+    assert rows and rows == after["changes"]["island"].pop("rows")
+    for each in (before, after):
+        each["changes"]["with_texts"] = each["changes"]["redacted"] = None
+    assert after == before
+
+
+def test_a_redacted_study_takes_no_texts(make_study: Callable[..., Any], tiny_labelled: Callable[..., Any]) -> None:
+    study = make_study().redact()
+    assert study.with_examples(tiny_labelled(), "mine").examples == ()
+
+
 def test_tagging_has_a_report_too(make_payload: Callable[..., Any]) -> None:
     payload = make_payload(kind="token-classification")
     spec = payload.manifest.head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,50 @@ def test_bench_that_cannot_write_says_so(tool: Tool, make_payload: Callable[...,
     found = tool("bench", make_payload().path, *arguments)
     assert found.returncode == 5
     assert "cannot be written" in found.stderr
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202egpj\u2028 x"
+RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufffe]")
+
+
+def test_control_characters_reach_the_terminal_as_text(
+    tool: Tool, make_payload: Callable[..., Any], with_names: Callable[..., Path]
+) -> None:
+    path = with_names(make_payload(), f"name {HOSTILE}", f"label {HOSTILE}")
+    for arguments, code in (
+        (("info", path), 0),
+        (("predict", path, HOSTILE), 0),
+        (("predict", f"none{HOSTILE}.eptf", "a"), 2),
+        ((HOSTILE,), 2),
+        (("predict", path, "a", f"--{HOSTILE}"), 2),
+    ):
+        found = tool(*arguments)
+        assert found.returncode == code, found.stderr
+        said = found.stdout + found.stderr
+        assert not RAW.search(said), (arguments, said)
+        assert r"\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202egpj\u2028 x" in said
+
+
+def test_json_of_hostile_names_reads_back_the_same(
+    tool: Tool, make_payload: Callable[..., Any], with_names: Callable[..., Path]
+) -> None:
+    path = with_names(make_payload(), f"name {HOSTILE}", f"label {HOSTILE}")
+    for arguments in (("info", path, "--json"), ("predict", path, HOSTILE, "--json")):
+        said = tool(*arguments).stdout
+        assert not RAW.search(said)
+        document = json.loads(said)
+        assert HOSTILE in (document["text"] if "text" in document else document["manifest"]["name"])
+
+
+@pytest.fixture
+def with_names(changed: Callable[..., Path]) -> Callable[..., Path]:
+    """A package with this name, and this label in place of the first."""
+
+    def build(payload: Any, name: str, label: str) -> Path:
+        document = json.loads(payload.manifest.model_dump_json())
+        document["name"] = name
+        head = document["heads"][0]
+        head["labels"] = [label if number == 0 else f"{label} {number}" for number in range(len(head["labels"]))]
+        return changed(payload, {"manifest.json": json.dumps(document).encode()})
+
+    return build

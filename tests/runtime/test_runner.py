@@ -98,3 +98,12 @@ def test_a_device_needs_neither_torch_nor_transformers(make_payload: MakePayload
     answer, modules = done.stdout.split("\n")[:2]
     assert tuple(answer.split()) == Runner(open_payload(payload.path)).answer("turn on").label
     assert modules == ""
+
+
+@pytest.mark.parametrize("kind", ["text-classification", "token-classification"])
+def test_a_lone_surrogate_is_read_as_a_replacement_character(make_payload: MakePayload, kind: str) -> None:
+    runner = Runner(make_payload(kind=kind))
+    for text in ("\ud800", "turn \udc80on the lights", "a\udfff\ud800b", "😀\ud83d"):
+        plain = "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+        assert runner.answer(text) == runner.answer(plain)
+        assert runner.encode(text).input_ids == runner.encode(plain).input_ids

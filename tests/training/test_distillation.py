@@ -652,6 +652,27 @@ def test_teacher_outputs_are_opened_again_and_hidden_states_left_out_where_not_a
     assert np.array_equal(first.logits, again.logits)
 
 
+@pytest.mark.parametrize("name", ["shapes.json", "logits.bin", "hidden.bin", "offsets.npy"])
+def test_damaged_outputs_of_a_teacher_are_said_and_made_again(
+    tiny_teacher: Callable[..., Checkpoint],
+    tiny_data: Callable[..., LabelledData],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    model, tokenizer = load_model(tiny_teacher()), load_tokenizer(tiny_teacher().path)
+    items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.head), tiny_data().train, 32)
+    inputs = model_inputs(model, tokenizer)
+    first = np.array(compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT).logits)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / name).write_bytes(content)
+    again = compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT)
+    assert np.array_equal(first, again.logits)
+    assert f"{tmp_path / name}: damaged; the teacher is asked again" in caplog.text
+    assert np.array_equal(first, compute(None, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT).logits)
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot take space for a file")
 def test_a_disk_that_is_too_small_is_found_before_the_teacher_is_asked(
     tiny_teacher: Callable[..., Checkpoint],

@@ -30,6 +30,7 @@ from edge_ptf.progress import SILENT, Silent
 from edge_ptf.tasks.base import Task
 from edge_ptf.training import FinetuneConfig, finetune, finetuning
 from edge_ptf.training.batching import collate
+from edge_ptf.training.epoch_states import EpochState, kept_file, read_state, write_state
 from edge_ptf.training.finetuning import labelled_items
 from edge_ptf.training.trainer import STATE, _is_enough, kept_epoch
 
@@ -197,6 +198,46 @@ def test_a_half_written_epoch_state_is_not_trusted(
         train(tmp_path / "damaged", progress=Interrupted("Fine-tune", STEPS + 1))
     (tmp_path / "damaged" / STATE / "whole.json").write_text("{")
     assert contents(train(tmp_path / "damaged").path) == contents(whole().path)
+
+
+def damaged_state(name: str, state: Path) -> Path:
+    """The file of a kept state that a pattern names, with one bit changed."""
+    file = next(path for path in sorted(state.rglob(name)) if path.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    return file
+
+
+@pytest.mark.parametrize(
+    "name", ["whole.json", "kept-*.safetensors", "model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"]
+)
+def test_a_damaged_state_is_said_and_not_used(
+    train: Callable[..., Checkpoint],
+    whole: Callable[..., Checkpoint],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+) -> None:
+    with pytest.raises(Killed):
+        train(tmp_path / "out", progress=Interrupted("Fine-tune", STEPS + 1))
+    file = damaged_state(name, tmp_path / "out" / STATE)
+    listener = Interrupted("nothing", 0)
+    assert contents(train(tmp_path / "out", progress=listener).path) == contents(whole().path)
+    assert listener.done == 0
+    assert f"{file}: damaged; the training begins anew" in caplog.text
+
+
+def test_a_flipped_score_of_a_state_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-5").mkdir()
+    (tmp_path / "checkpoint-5" / "weights").write_text("w")
+    kept_file(tmp_path, 1).write_text("w")
+    write_state(tmp_path, "checkpoint-5", [81.25], 1)
+    assert read_state(tmp_path, SILENT).history == (81.25,)
+    file = tmp_path / "whole.json"
+    file.write_text(file.read_text().replace("81.25", "91.25"))
+    assert read_state(tmp_path, SILENT) == EpochState()
+    assert not file.exists() and not (tmp_path / "checkpoint-5").exists()
 
 
 @pytest.fixture

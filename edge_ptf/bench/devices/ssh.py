@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge_ptf.bench.devices.base import DeviceOptions
 from edge_ptf.bench.devices.shell import ShellDevice
+from edge_ptf.credentials import masked_url
 from edge_ptf.errors import BadInputError, EnvironmentFault
 
 FORM = "ssh://[user@]host[:port]"
@@ -136,7 +137,7 @@ def _parse(name: str) -> tuple[str, list[str]]:
             "ssh://USER:PASSWORD@…: passwords are not supported", hint="Use a key, see docs/explanation/devices.md"
         )
     if not found or any(re.search(r"^-|[^\w.%\\+-]", part) for part in (host.strip("[]").replace(":", ""), user or "")):
-        raise BadInputError(f"'{name}': not a valid ssh device", hint=f"Allowed: {FORM}")
+        raise BadInputError(f"'{masked_url(name)}': not a valid ssh device", hint=f"Allowed: {FORM}")
     if port and not 0 < int(port) < 65536:
-        raise BadInputError(f"'{name}': not a valid port", hint="Allowed: 1 to 65535")
+        raise BadInputError(f"'{masked_url(name)}': not a valid port", hint="Allowed: 1 to 65535")
     return host.strip("[]"), [*(["-p", port] if port else []), *(["-l", user] if user else [])]

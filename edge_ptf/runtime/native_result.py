@@ -1,0 +1,115 @@
+"""The memory of one thread's answers by the C++ runner, and their form in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from ctypes import byref, c_int64, c_size_t, c_void_p
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ptf.examples import Prediction
+from edge_ptf.runtime.c_api import ANSWERS, SCORES, WORDS, Item, Tensor, Timing
+from edge_ptf.runtime.texts import without_surrogates
+
+if TYPE_CHECKING:
+    from edge_ptf.runtime.native import Library
+
+SHOWN_CLASSES = 5
+
+
+class Result:
+    """The memory of one thread's answers. It keeps the open package alive, and goes when nothing refers to it."""
+
+    def __init__(self, library: Library, runner: c_void_p) -> None:
+        self.library, self.handle = library, c_void_p()
+        library.check(library.result_create(runner, byref(self.handle)))
+
+    def __del__(self) -> None:
+        if self.handle:
+            self.library.result_destroy(self.handle)
+
+    def take(self, function: Any, text: str | bytes, text_pair: str | None) -> str:
+        """Hands the texts to `predict` or `tokenize`; returns the first one as the runner reads it."""
+        plain = without_surrogates(text) if isinstance(text, str) else text.decode(errors="replace")
+        first = plain.encode() if isinstance(text, str) else text
+        second = None if text_pair is None else without_surrogates(text_pair).encode()
+        self.library.check(function(self.handle, first, len(first), second, len(second or b"")))
+        return plain
+
+    def take_ids(self, ids: Sequence[int], types: Sequence[int] | None) -> None:
+        """Hands token ids to the graph."""
+        array, kinds = (None if each is None else (c_int64 * len(each))(*each) for each in (ids, types))
+        self.library.check(self.library.predict_ids(self.handle, array, kinds, len(ids)))
+
+    def numbers(self, function: Any) -> list[int]:
+        """What `result_ids` or `result_types` gives."""
+        count = c_size_t()
+        found = function(self.handle, byref(count))
+        return list(found[: count.value]) if count.value else []
+
+    def count(self, head: int, kind: int) -> int:
+        """Items in a list of a head's answer."""
+        return int(self.library.result_count(self.handle, head, kind))
+
+    def items(self, head: int, kind: int, most: int | None = None) -> Iterator[Item]:
+        """One object for all items: read it before the next one."""
+        item, count = Item(), self.count(head, kind)
+        for index in range(count if most is None else min(count, most)):
+            self.library.check(self.library.result_item(self.handle, head, kind, index, byref(item)))
+            yield item
+
+    def score(self, head: int) -> float:
+        """Of the head's answer."""
+        return float(self.library.result_score(self.handle, head))
+
+    def output(self, role: str, head: int) -> NDArray[np.float32]:
+        """A copy of an output."""
+        tensor = Tensor()
+        self.library.check(self.library.result_tensor(self.handle, head, role.encode(), byref(tensor)))
+        return np.ctypeslib.as_array(tensor.values, tuple(tensor.shape[: tensor.rank])).copy()
+
+    def timing(self) -> tuple[int, int, int]:
+        """Nanoseconds to tokenize, in the engine, to decode."""
+        found = Timing()
+        self.library.check(self.library.result_timing(self.handle, byref(found)))
+        return found.tokenize, found.engine, found.decode
+
+
+def _text(result: Result, head: int, text: str) -> Prediction:
+    classes = [
+        {"label": item.label.decode(), "score": item.score} for item in result.items(head, SCORES, SHOWN_CLASSES)
+    ]
+    label = next(result.items(head, ANSWERS)).label.decode()
+    return Prediction(label, result.score(head), {"classes": classes})
+
+
+def _tokens(result: Result, head: int, text: str) -> Prediction:
+    entities = [
+        {
+            "type": item.label.decode(),
+            "start": item.begin_character,
+            "end": item.end_character,
+            "text": text[item.begin_character : item.end_character],
+            "score": item.score,
+        }
+        for item in result.items(head, ANSWERS)
+    ]
+    tags = tuple(item.label.decode() for item in result.items(head, WORDS))
+    return Prediction(tags, result.score(head), {"entities": entities})
+
+
+def _labels(result: Result, head: int, text: str) -> Prediction:
+    """Any other kind: the labels of its answers."""
+    labels = tuple(item.label.decode() for item in result.items(head, ANSWERS))
+    return Prediction(labels, result.score(head), {})
+
+
+PREDICTIONS: dict[str, Callable[[Result, int, str], Prediction]] = {"text": _text, "token": _tokens}
+"""By the kind of a head."""
+
+
+def prediction(kind: str, result: Result, head: int, text: str) -> Prediction:
+    """A head's answer in the form of `Runner`'s."""
+    return PREDICTIONS.get(kind, _labels)(result, head, text)
