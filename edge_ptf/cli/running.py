@@ -73,10 +73,10 @@ def working(out: Any, overwrite: bool) -> Iterator[Place]:
 
 
 def outcome_line(outcome: Outcome[Any], subject: str = "") -> RenderableType:
-    """One line about a finished stage and what came out.
+    """One line about a finished stage and its result.
 
     Args:
-        subject: what it was about, such as student.
+        subject: the model that the stage worked on, such as student.
     """
     from edge_ptf.report.stage_lines import stage_line
     from edge_ptf.stages import STAGES

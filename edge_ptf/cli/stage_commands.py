@@ -40,12 +40,12 @@ OPENERS: Mapping[type, Callable[[Path], Any]] = {
     LatencyTable: open_latency_table,
     Payload: open_payload,
 }
-"""How an artifact is opened that the user gives the path of."""
+"""The function that opens each kind of artifact from a path."""
 FOLDERS = (Checkpoint, Graph, Ranges)
 
 
 def input_options(stage: Stage[..., Any]) -> Callable[[Command], Command]:
-    """One option or argument for each artifact that the stage takes, and `--model` for a pretrained model."""
+    """Adds one option or argument for each artifact in the inputs, and `--model` for a pretrained model."""
 
     def decorate(command: Command) -> Command:
         for each in reversed(stage.inputs()):
@@ -66,7 +66,7 @@ def input_options(stage: Stage[..., Any]) -> Callable[[Command], Command]:
 def work_options(
     stage: Stage[..., Any], defaults: Mapping[str, str] = MappingProxyType({})
 ) -> Callable[[Command], Command]:
-    """Labelled text and settings, the place of the result, and one option for each field of the stage's section.
+    """Adds the options for data and settings, for the result, and one for each field of the stage's section.
 
     Args:
         defaults: see `config_options`.
@@ -83,10 +83,10 @@ def work_options(
 def stage_command(
     stage: Stage[..., Any], table: Callable[[Any], RenderableType | None] = lambda artifact: None
 ) -> click.Command:
-    """The command that runs a stage and says what came out.
+    """The command that runs a stage and prints its result.
 
     Args:
-        table: what is printed about the artifact, beside its line.
+        table: makes a table about the artifact, which is printed above its line.
     """
 
     @click.command(stage.name.replace("_", "-"), help=inspect.getdoc(stage.function))

@@ -334,7 +334,7 @@ def _prune_vocabulary(
     small = vocabulary.rewritten(tokenizer, kept)
     models.keep_subwords(model, kept)
     validation = [text for example in data.validation for text in _texts(example)]
-    found = {"pieces_before": len(tokenizer), "pieces_after": len(small)}
+    found = {"subwords_before": len(tokenizer), "subwords_after": len(small)}
     return small, {**found, **vocabulary.differences(tokenizer, small, validation)}
 
 

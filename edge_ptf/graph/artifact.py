@@ -56,11 +56,11 @@ class GraphInfo(StrictModel):
     scheme: Scheme = Scheme()
     nodes: dict[str, int] = Field(default_factory=dict, description="Operator counts, fused operators included.")
     parity_max_difference: float = Field(description="Largest logit difference to PyTorch (FP32) on real texts.")
-    facts: GraphFacts | None = Field(None, description="What the stage that made this graph found.")
+    facts: GraphFacts | None = Field(None, description="Results of the stage that made this graph.")
     lineage: tuple[LineageStep, ...] = ()
 
     def made_by(self, facts: ExportFacts | QuantizeFacts, config: StageConfig) -> GraphInfo:
-        """After one more stage: its facts, and its step at the end of the lineage."""
+        """The info after one more stage: its facts, and its step at the end of the lineage."""
         return self.replace(facts=facts, lineage=(*self.lineage, facts.step(config)))
 
 

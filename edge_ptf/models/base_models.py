@@ -23,7 +23,7 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.b
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A pretrained model: its directory, and what the lineage calls it."""
+    """A pretrained model: its directory, and its name in the lineage."""
 
     path: Path
     name: str
@@ -35,7 +35,7 @@ class Base:
 
 
 def open_base(model: str) -> Base:
-    """The pretrained model of a name; see `resolve_base`. A directory is called by its own name."""
+    """The pretrained model of a name; see `resolve_base`. The name of a directory is its last part."""
     path = Path(model)
     return Base(resolve_base(model), path.resolve().name if path.exists() else model)
 

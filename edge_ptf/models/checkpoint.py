@@ -42,12 +42,14 @@ class CheckpointInfo(StrictModel):
     head_size: int = Field(gt=0, description="Width of one attention head.")
     layers: tuple[LayerShape, ...] = Field(description="Shape of each encoder layer, first layer first.")
     hidden_size: int | None = Field(None, description="Hidden size, where pruning made them narrower.")
-    origin: Origin | None = Field(None, description="What was pruned away; None: nothing.")
-    facts: CheckpointFacts | None = Field(None, description="What the stage that made this checkpoint found.")
+    origin: Origin | None = Field(
+        None, description="The unpruned checkpoint and what is left of it; None: never pruned."
+    )
+    facts: CheckpointFacts | None = Field(None, description="Results of the stage that made this checkpoint.")
     lineage: tuple[LineageStep, ...] = ()
 
     def made_by(self, facts: FinetuneFacts | PruneFacts | DistillFacts, config: StageConfig) -> CheckpointInfo:
-        """After one more stage: its facts, and its step at the end of the lineage."""
+        """The info after one more stage: its facts, and its step at the end of the lineage."""
         return self.replace(facts=facts, lineage=(*self.lineage, facts.step(config)))
 
 
@@ -61,7 +63,7 @@ class Checkpoint:
 
     @property
     def origin(self) -> Origin:
-        """Which layers of which unpruned checkpoint these are; of one that was never pruned its own."""
+        """The unpruned checkpoint and its layers that are left. A checkpoint that was never pruned is its own."""
         return self.info.origin or Origin(model=self.digest, layers=tuple(range(len(self.info.layers))))
 
 

@@ -1,6 +1,6 @@
-"""What each stage says of its own work: typed facts, and the lineage that is written from them.
+"""The results of each stage as typed facts, and the lineage that is written from them.
 
-The program reads facts. The lineage is for people and reports; the program only writes and shows it.
+The program reads facts. It only writes and shows the lineage, which is for people and reports.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class LineageStep(StrictModel):
 
 
 class Facts(StrictModel):
-    """Base of the facts of one stage. A fact that is None was not found out, and the lineage leaves it out."""
+    """Base of the facts of one stage. The lineage has no entry for a fact that is None."""
 
     stage: str
 
@@ -35,7 +35,7 @@ class Facts(StrictModel):
 
 
 class TrainingFacts(StrictModel):
-    """What a training run found. Scores are in the unit of the task's first metric."""
+    """Results of a training run. Scores are in the unit of the task's first metric."""
 
     validation: tuple[float, ...] = Field(description="The validation score of each epoch.")
     kept_epoch: int = Field(description="The epoch whose weights were kept, from 1.")
@@ -48,13 +48,13 @@ class TrainingFacts(StrictModel):
 
 
 class FinetuneFacts(TrainingFacts, Facts):
-    """Of a fine-tuning."""
+    """Results of a fine-tuning."""
 
     stage: Literal["finetune"] = "finetune"
 
 
 class DistillFacts(TrainingFacts, Facts):
-    """Of a distillation."""
+    """Results of a distillation."""
 
     stage: Literal["distill"] = "distill"
     teachers: int | None = Field(None, description="How many, where they are more than one.")
@@ -62,11 +62,11 @@ class DistillFacts(TrainingFacts, Facts):
     split_words: int
     quantization: dict[str, Any] | None = Field(None, description="The INT8 whose rounding was taught.")
     matched_layers: tuple[int, ...] = Field(description="The teacher's hidden states that were compared, from 1.")
-    texts_cut_differently: int
+    texts_tokenized_differently: int
 
 
 class PruneFacts(Facts):
-    """Of a pruning. Layers and numbers of the hidden states are counted from 0, in the model that was pruned."""
+    """Results of a pruning. Layers and hidden axes are counted from 0, in the model before the pruning."""
 
     stage: Literal["prune"] = "prune"
     skipped: str | None = Field(None, description="Why the model was left as it is.")
@@ -77,8 +77,8 @@ class PruneFacts(Facts):
     predicted_unpruned_ms: float | None = None
     refit_error_left: tuple[float, ...] | None = None
     kept_hidden: tuple[int, ...] | None = None
-    pieces_before: int | None = Field(None, description="Subwords of the vocabulary.")
-    pieces_after: int | None = None
+    subwords_before: int | None = Field(None, description="Subwords of the vocabulary.")
+    subwords_after: int | None = None
     unknown_per_thousand_before: float | None = None
     unknown_per_thousand_after: float | None = None
     mean_tokens_before: float | None = None
@@ -86,7 +86,7 @@ class PruneFacts(Facts):
 
 
 class ExportFacts(Facts):
-    """Of an export."""
+    """Results of an export."""
 
     stage: Literal["export"] = "export"
     parity_max_difference: float
@@ -94,7 +94,7 @@ class ExportFacts(Facts):
 
 
 class QuantizeFacts(Facts):
-    """Of a quantization; logits are compared with those of the FP32 graph."""
+    """Results of a quantization; the logits are compared with those of the FP32 graph."""
 
     stage: Literal["quantize"] = "quantize"
     mean_logit_difference: float
@@ -109,7 +109,7 @@ class QuantizeFacts(Facts):
 
 
 class AssembleFacts(Facts):
-    """Of an assembly that changed the graph."""
+    """Results of an assembly that changed the graph."""
 
     stage: Literal["assemble"] = "assemble"
     added_to_logits: dict[str, float]
@@ -120,25 +120,25 @@ GraphFacts: TypeAlias = Annotated[ExportFacts | QuantizeFacts, Field(discriminat
 
 
 class Origin(StrictModel):
-    """Which layers and numbers of the hidden states of an unpruned checkpoint are left, however often it was pruned."""
+    """The layers and hidden axes of an unpruned checkpoint that are left after all its prunings."""
 
     model: str = Field(description="Digest of the unpruned checkpoint.")
-    layers: tuple[int, ...] = Field(description="Its layers that are left, from 0.")
-    hidden: tuple[int, ...] | None = Field(None, description="The numbers of its hidden states that are left; or all.")
+    layers: tuple[int, ...] = Field(description="Its layers that are left, counted from 0.")
+    hidden: tuple[int, ...] | None = Field(None, description="Its hidden axes that are left; None: all.")
 
     def pruned(self, layers: Sequence[int], hidden: Sequence[int] | None) -> Origin:
-        """After one more pruning that kept these layers and these numbers of the hidden states (None: all)."""
+        """The origin after one more pruning, which kept these layers and these hidden axes (None: all)."""
         left = self.hidden
         if hidden is not None:
             left = tuple(hidden) if left is None else tuple(left[place] for place in hidden)
         return Origin(model=self.model, layers=tuple(self.layers[place] for place in layers), hidden=left)
 
     def layers_in(self, other: Origin) -> tuple[int, ...] | None:
-        """For each layer its place in the other model; None where the other is no model that this was pruned from."""
+        """The place of each layer in the other model; None if this model was not pruned from the other."""
         return _places(self.layers, other.layers) if self.model == other.model else None
 
     def hidden_in(self, other: Origin, width: int) -> tuple[int, ...] | None:
-        """The same for each number of the hidden states.
+        """The place of each hidden axis in the other model; None if this model was not pruned from the other.
 
         Args:
             width: the other's hidden size.

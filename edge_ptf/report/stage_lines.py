@@ -41,7 +41,7 @@ def stage_line(stage: str, summary: str, seconds: float, reused: bool, subject: 
 
 
 def checkpoint_line(checkpoint: Checkpoint) -> str:
-    """What was pruned, or how well the training went."""
+    """The parts that are left after pruning, or the score of the training."""
     facts, layers = checkpoint.info.facts, checkpoint.info.layers
     if isinstance(facts, PruneFacts):
         return _pruned(facts, layers)
@@ -60,7 +60,7 @@ def _pruned(facts: PruneFacts, layers: Sequence[LayerShape]) -> str:
     if facts.predicted_ms and facts.predicted_unpruned_ms:
         ratio = facts.predicted_unpruned_ms / facts.predicted_ms
         text += f"; {facts.predicted_ms:.2f} ms expected, {ratio:.2f} × as fast"
-    before, after = facts.pieces_before, facts.pieces_after
+    before, after = facts.subwords_before, facts.subwords_after
     return f"{text}; vocabulary {before:,} → {after:,}" if before and after else text
 
 
@@ -73,7 +73,7 @@ def _widths(layers: Sequence[LayerShape]) -> str:
 
 
 def graph_line(graph: Graph) -> str:
-    """Size and form, and how near it answers to what it was made from."""
+    """Size and form, and the difference to the model before the stage."""
     info, facts = graph.info, graph.info.facts
     size = graph.model.stat().st_size / 1e6
     if info.scheme.precision == "fp32":
@@ -86,18 +86,18 @@ def graph_line(graph: Graph) -> str:
 
 
 def latency_table_line(latencies: LatencyTable) -> str:
-    """Where the times come from, and that of the unpruned model."""
+    """The source of the times, and the time of the unpruned model."""
     full = f", FP32 {latencies.full_precision_ms:.2f} ms" if latencies.full_precision_ms else ""
     return f"{latencies.source}: unpruned {latencies.unpruned_ms:.2f} ms{full}"
 
 
 def ranges_line(ranges: Ranges) -> str:
-    """Of how many linear ops ranges were found, and over how many texts."""
+    """How many linear ops have ranges, and how many texts they come from."""
     return f"{ranges.source}: ranges of {len(ranges.linear_ops)} linear ops, {ranges.texts:,} texts"
 
 
 def speed_check_line(check: SpeedCheck) -> str:
-    """How many times as fast INT8 is."""
+    """The speed of INT8 compared with FP32."""
     return f"INT8 {check.ratio:.2f}× as fast as FP32 ({check.low:.2f} to {check.high:.2f})"
 
 
@@ -107,7 +107,7 @@ def sensitivity_line(found: Sensitivity) -> str:
 
 
 def payload_line(payload: Payload) -> str:
-    """Size and digest, and what the runner cannot do with it."""
+    """Size and digest, and whether the runner has tokenizer tables."""
     tokenizer = payload.manifest.tokenizer
     only_ids = (
         "" if tokenizer.tables else f"; the runner accepts token ids only: {tokenizer.unsupported or 'no tables'}"

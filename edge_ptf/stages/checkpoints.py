@@ -36,9 +36,9 @@ def finetune(work: Work, base: Base, data: LabelledData, config: training.Finetu
 
 
 def _latency_table_counts(given: Any) -> Mapping[str, Any]:
-    """What a quantization says of one graph does not count: naming products that stay FP32 must not change the student.
+    """The fields of the quantization that are for one graph do not count: `keep_fp32` must not change the student.
 
-    Of the profile only whether it is this machine's counts.
+    The profile counts only by the source of the times.
     """
     return {
         "config": compression.settled(given.config, given.profile),
@@ -93,7 +93,7 @@ def prune(
 
 
 def _distill_counts(given: Any) -> Mapping[str, Any]:
-    """The quantization counts only where the student is taught for it, and who watches does not count."""
+    """The quantization counts only in quantization-aware distillation; `watch` does not count."""
     return {
         "quantization": given.quantization if given.config.quantization_aware else None,
         "unlabelled": value_digest([[each.text, each.text_pair] for each in given.data.unlabelled]),
@@ -124,7 +124,7 @@ def distill(
     """
 
     def kept(teacher: Checkpoint, texts: Sequence[Item], ask: Callable[[Path], TeacherOutputs]) -> TeacherOutputs:
-        """Further teachers' logits in a folder of their own, beside the students that are taught by them."""
+        """Keeps the logits of extra teachers in a folder of their own, for further students."""
         read = value_digest([[item.encoding.input_ids, item.encoding.token_type_ids] for item in texts])
         where = device_and_precision(config.precision)
         parts = {"teacher": teacher.digest, "texts": read, "device_and_precision": where}

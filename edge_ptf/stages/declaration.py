@@ -9,8 +9,8 @@
 
 - **Calling it**: `prune(place, checkpoint, data, config)` opens the finished result in the place, or works there. It
   gives an `Outcome[Checkpoint]`.
-- **Cache key**: name, version, versions of the libraries, and every input. `counts` says what an input counts for where
-  that is not itself, and what else the result depends on, such as the machine.
+- **Cache key**: name, version, versions of the libraries, and every input. `counts` replaces an input of which only a
+  part counts, and adds what else the result depends on, such as the machine.
 - **Recipe**: `config` is the section of the stage's name.
 - **Command**: `edge_ptf.cli.stage_commands` makes it from the name, the docstring and the types of the inputs.
 - **Summary line**: `line` gives it from the artifact.
@@ -36,7 +36,7 @@ Artifact = TypeVar("Artifact")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a stage works with, beside its inputs: the folder it writes to, and the place for results beside its own."""
+    """The folder that a stage writes to, its progress, and the place for further results."""
 
     folder: Path
     progress: Progress
@@ -45,21 +45,21 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An input that the command line takes as `--name`, or as `flag` where that is another."""
+    """An input that is an option of the command: `--name`, or `flag` if it is set."""
 
     help: str
     flag: str = ""
 
 
 ARGUMENT = Option("")
-"""An input that the command line takes by its place."""
+"""An input that is an argument of the command."""
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
     """One input, as the signature says; `kind` is `Checkpoint` for `Checkpoint | None` and `Sequence[Checkpoint]` too.
 
-    `option` is None for what the command line takes from the settings, or not at all.
+    `option` is None for an input that comes from the settings, or that the command does not have.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Stage(Generic[Inputs, Artifact]):
     function: Callable[Concatenate[Work, Inputs], Artifact]
 
     def __call__(self, place: Place, *args: Inputs.args, **kwargs: Inputs.kwargs) -> Outcome[Artifact]:
-        """The result in `place`, made now where it is not there yet; see `cache.run`."""
+        """Opens the result in `place`, or makes it; see `cache.run`."""
 
         def produce(folder: Path) -> Artifact:
             return self.function(Work(folder, place.progress, place), *args, **kwargs)
@@ -91,7 +91,7 @@ class Stage(Generic[Inputs, Artifact]):
         return place.run(self.key(*args, **kwargs), produce, self.open, self.reusable)
 
     def key(self, *args: Inputs.args, **kwargs: Inputs.kwargs) -> Key:
-        """What the result depends on."""
+        """The key of the result: everything that it depends on."""
         bound = inspect.signature(self.function).bind(None, *args, **kwargs)
         bound.apply_defaults()
         given = dict(list(bound.arguments.items())[1:])
@@ -128,12 +128,12 @@ def stage(
 
     Args:
         name: in keys, in the recipe and, with "-" for "_", on the command line.
-        version: to be raised with every change after which the same inputs give another result.
+        version: raise it with every change after which the same inputs give another result.
         libraries: the installed packages that do the work.
         open_artifact: opens the finished folder.
         line: one line about the artifact.
-        counts: from the inputs (`given.config`, …), what stands in the key instead of an input, or beside them all.
-        reusable: False for a result that may be kept but must not be used again.
+        counts: gets the inputs (`given.config`, …); returns entries of the key that replace inputs or are added.
+        reusable: False for a result that must not be used again.
     """
 
     def declare(function: Callable[Concatenate[Work, Inputs], Artifact]) -> Stage[Inputs, Artifact]:
@@ -144,10 +144,10 @@ def stage(
 
 
 def counted(value: Any) -> Any:
-    """What a value is in a key, as plain JSON: artifacts and data by their digest, options by their values.
+    """A value as it stands in a key, in plain JSON: the digest of an artifact or of data, the values of options.
 
     Raises:
-        TypeError: it has no such form, so `counts` must say what it counts for.
+        TypeError: the value has no such form, so `counts` must replace it.
     """
     digest = getattr(value, "digest", getattr(value, "fingerprint", None))
     if isinstance(digest, str):

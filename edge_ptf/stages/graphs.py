@@ -33,7 +33,7 @@ def export(
 
 
 def _calibrate_counts(given: Any) -> Mapping[str, Any]:
-    """Of the quantization only the form of activations counts."""
+    """Only the form of activations counts of the quantization."""
     require_compressor()  # whose version is part of the key
     form = {"activation": given.quantization.activation, "symmetric": given.quantization.symmetric_activation}
     return {"quantization": form}
@@ -81,7 +81,7 @@ def quantize(
 
 
 def _speed_check_counts(given: Any) -> Mapping[str, Any]:
-    """What follows from the result does not count."""
+    """`allow_slower` does not count: it is applied to the result."""
     return {"config": given.config.replace(allow_slower=False), "machine": this_machine().replace(governor="")}
 
 
@@ -94,7 +94,7 @@ def speed_check(
 
 
 def _sensitivity_counts(given: Any) -> Mapping[str, Any]:
-    """The products that are to stay FP32 are what is sought."""
+    """`keep_fp32` does not count: the stage finds it."""
     return {"quantization": given.quantization.replace(keep_fp32=()), "machine": this_machine().replace(governor="")}
 
 

@@ -207,7 +207,7 @@ def distill(
         split_words=len(words_to_split),
         quantization=rounded.model_dump(mode="json") if rounded else None,
         matched_layers=layers,
-        texts_cut_differently=alike.count(False),
+        texts_tokenized_differently=alike.count(False),
     )
     info = info.replace(origin=student.origin).made_by(facts, config)
     found = save_checkpoint(taught, tokenizer, info, out)

@@ -25,11 +25,16 @@ TRAINED = {
 
 
 def test_the_lineage_holds_what_was_found_out() -> None:
-    step = PruneFacts(kept_layers=(1, 3), kept_hidden=None, pieces_before=10).step()
-    assert step == LineageStep(stage="prune", facts={"kept_layers": [1, 3], "pieces_before": 10})
+    step = PruneFacts(kept_layers=(1, 3), kept_hidden=None, subwords_before=10).step()
+    assert step == LineageStep(stage="prune", facts={"kept_layers": [1, 3], "subwords_before": 10})
     options = {"smooth": None, "mode": "dynamic"}
     taught = DistillFacts(
-        **TRAINED, further_texts=1, split_words=2, quantization=options, matched_layers=(), texts_cut_differently=0
+        **TRAINED,
+        further_texts=1,
+        split_words=2,
+        quantization=options,
+        matched_layers=(),
+        texts_tokenized_differently=0,
     ).step()
     assert taught.facts["quantization"] == options
     assert taught.facts["matched_layers"] == []

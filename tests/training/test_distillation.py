@@ -160,7 +160,7 @@ def test_the_student_comes_to_answer_as_its_teacher(
     assert after.info.layers == before.info.layers
     assert [step.stage for step in after.info.lineage] == ["finetune", "prune", "distill"]
     assert facts(after)["matched_layers"] == [1, 3]
-    assert facts(after)["texts_cut_differently"] <= facts(after)["further_texts"] == len(data.train)
+    assert facts(after)["texts_tokenized_differently"] <= facts(after)["further_texts"] == len(data.train)
     assert load_tokenizer(after.path).get_vocab() == load_tokenizer(before.path).get_vocab()
     assert open_checkpoint(after.path) == after
     assert not (after.path / STATE).exists()
@@ -467,7 +467,7 @@ def test_a_student_with_another_tokenizer_is_taught(
     teacher, other, data = tiny_teacher("bert", task), tiny_teacher("roberta", task), tiny_data(task)
     config = QUICK.replace(relation_weight=0.5, epochs=4)
     after = distill(teacher, other, data, config, tmp_path / "out")
-    assert 0 < facts(after)["texts_cut_differently"] < facts(after)["texts"]
+    assert 0 < facts(after)["texts_tokenized_differently"] < facts(after)["texts"]
     assert facts(after)["matched_layers"] == [1, 2, 3]
     if task == TEXT:
         assert distance(after, teacher, data) < distance(other, teacher, data)
@@ -485,7 +485,7 @@ def test_a_student_that_cuts_every_text_differently_is_taught(
     monkeypatch.setattr(distillation, "_alike", lambda asked, *_: [False] * len(asked))
     config = QUICK.replace(relation_weight=1.0, label_weight=1.0, epochs=1)
     after = distill(tiny_teacher("bert", task), tiny_teacher("bert", task), tiny_data(task), config, tmp_path / "out")
-    assert facts(after)["texts_cut_differently"] == facts(after)["texts"]
+    assert facts(after)["texts_tokenized_differently"] == facts(after)["texts"]
     assert all(np.isfinite(logits).all() for logits in answers(after, tiny_data(task)))
 
 
