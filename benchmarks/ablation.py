@@ -31,7 +31,7 @@ from edge_ptf.config import Source
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.metrics import gated
 from edge_ptf.models import LayerShape
-from edge_ptf.models.base_models import resolve_base
+from edge_ptf.models.base_models import open_base
 from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package import Payload
 from edge_ptf.recipe import Recipe, resolve_recipe
@@ -95,9 +95,9 @@ def main() -> None:
     teachers: list[Checkpoint] = []
     for seed in range(given.teachers):
         config = recipe.finetune.replace(seed=recipe.finetune.seed + seed)
-        teachers.append(stages.run_finetune(resolve_base(MODEL), MODEL, data, task, config, place).artifact)
-    graph = stages.run_export(teachers[0], data, recipe.export, place).artifact
-    baseline = stages.run_assemble(graph, None, data, recipe.assemble.replace(name="teacher"), place).artifact
+        teachers.append(stages.finetune(place, open_base(MODEL), data, config, task).artifact)
+    graph = stages.export(place, teachers[0], data, recipe.export).artifact
+    baseline = stages.assemble(place, graph, data, recipe.assemble.replace(name="teacher")).artifact
     names = [metric.name for metric in gated(task.metrics)]
     file = RESULTS / f"ablation-{given.data.name}.json"
     figures: dict[str, Any] = {
@@ -125,7 +125,7 @@ def main() -> None:
         payload = _student(teachers, baseline, data, apply_overrides(recipe, overrides), profile, place)
         found = _metrics(payload, baseline, data.tried_on_validation(), recipe, place, names)
         tested = _metrics(payload, baseline, data, recipe, place, names)
-        latency, _ = stages.run_bench(payload, baseline, data, recipe.bench, place).artifact
+        latency, _ = stages.bench(place, payload, data, recipe.bench, baseline).artifact
         ratio, low = statistics.speedup(
             [launch.baseline_engine_ms for launch in latency.launches],
             [launch.engine_ms for launch in latency.launches],
@@ -187,9 +187,9 @@ def _as_quick(
     narrow = teacher
     if "hidden_size" in options:
         only = PruneConfig(hidden_size=options["hidden_size"], vocabulary=False)
-        narrow = stages.run_prune(teacher, data, only, place).artifact
+        narrow = stages.prune(place, teacher, data, only).artifact
     before, after = (
-        stages.run_latency_table(each, data, recipe.quantize, recipe.latency_table, place).artifact
+        stages.latency_table(place, each, data, recipe.latency_table, recipe.quantize).artifact
         for each in (teacher, narrow)
     )
     heads = round(whole[0].num_heads * options.get("num_heads", (1.0,))[0])
@@ -206,14 +206,14 @@ def _student(
 ) -> Payload:
     student = taught_student(teachers[0], teachers[1 : recipe.ensemble.teachers], data, recipe, place, lambda *_: None)
     graph = int8_graph(student, data, recipe, profile, place, lambda *_: None)
-    return stages.run_assemble(graph, baseline, data, recipe.assemble.replace(name="student"), place).artifact
+    return stages.assemble(place, graph, data, recipe.assemble.replace(name="student"), baseline).artifact
 
 
 def _metrics(
     payload: Payload, baseline: Payload, data: LabelledData, recipe: Recipe, place: Place, names: list[str]
 ) -> dict[str, dict[str, float]]:
     before, after = (
-        stages.run_evaluate(each, data, recipe.evaluate, place).artifact.metrics for each in (baseline, payload)
+        stages.evaluate(place, each, data, recipe.evaluate).artifact.metrics for each in (baseline, payload)
     )
     return {
         "values": {name: round(after[name], 2) for name in names},

@@ -65,7 +65,7 @@ def main() -> None:
     reading = DataConfig(out_of_scope_label=teacher.info.head.options["out_of_scope_label"])
     data = data_package.load(given.data, tasks.get(teacher.info.head.task), reading)
     place = Place(given.out / "stages", keyed=True)
-    outcome = stages.run_latency_table(teacher, data, QuantizeConfig(), LatencyTableConfig(), place)
+    outcome = stages.latency_table(place, teacher, data, LatencyTableConfig(), QuantizeConfig())
     latencies = outcome.artifact
     figures: dict[str, Any] = {
         "machine": latencies.machine.cpu,
@@ -123,15 +123,15 @@ def _structures(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable
 
 def _speedups(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable, place: Place) -> list[dict[str, Any]]:
     whole = _payload(teacher, data, place)
-    before = stages.run_evaluate(whole, data, EvaluateConfig(), place).artifact
+    before = stages.evaluate(place, whole, data, EvaluateConfig()).artifact
     found = []
     for speedup in SPEEDUPS:
         config = PruneConfig(speedup=speedup, vocabulary=False)
-        outcome = stages.run_prune(teacher, data, config, place, latencies)
+        outcome = stages.prune(place, teacher, data, config, latencies)
         student = outcome.artifact
         payload = _payload(student, data, place)
-        after = stages.run_evaluate(payload, data, EvaluateConfig(), place).artifact
-        beside = stages.run_comparison(payload, whole, data, BenchConfig(), place).artifact
+        after = stages.evaluate(place, payload, data, EvaluateConfig()).artifact
+        beside = stages.compare(place, payload, whole, data, BenchConfig()).artifact
         engine = next(contest for contest in beside.contests if contest.figure == "engine_ms")
         row: dict[str, Any] = {
             "asked": speedup,
@@ -160,16 +160,16 @@ def _judged(payload: Payload, after: AccuracyEvidence, before: AccuracyEvidence)
 
 
 def _payload(checkpoint: Checkpoint, data: LabelledData, place: Place) -> Payload:
-    graph = stages.run_export(checkpoint, data, ExportConfig(), place).artifact
-    graph = stages.run_quantize(graph, data, QuantizeConfig(), place).artifact
-    return stages.run_assemble(graph, None, data, AssembleConfig(name="pruned"), place).artifact
+    graph = stages.export(place, checkpoint, data, ExportConfig()).artifact
+    graph = stages.quantize(place, graph, data, QuantizeConfig()).artifact
+    return stages.assemble(place, graph, data, AssembleConfig(name="pruned")).artifact
 
 
 def _ablation(teacher: Checkpoint, data: LabelledData, latencies: LatencyTable, place: Place) -> dict[str, float]:
     found = {"unpruned": _validation(teacher, data)}
     for name, options in ABLATION.items():
         config = PruneConfig(speedup=ABLATED, vocabulary=False, **options)
-        found[name] = _validation(stages.run_prune(teacher, data, config, place, latencies).artifact, data)
+        found[name] = _validation(stages.prune(place, teacher, data, config, latencies).artifact, data)
     for name, value in found.items():
         print(f"{name:<40}{value:.2f} %", flush=True)
     return found

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from edge_ptf import stages, tasks
 from edge_ptf.cache import Outcome, Place, environment_fault
-from edge_ptf.compression import LatencyTable, Predictor, PruneConfig, Search, Trial, settled
+from edge_ptf.compression import LatencyTable, Predictor, PruneConfig, Search, Trial
 from edge_ptf.credentials import masked_values
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
@@ -28,7 +28,7 @@ from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
 from edge_ptf.metrics import gated
 from edge_ptf.models import FAMILIES
-from edge_ptf.models.base_models import resolve_base
+from edge_ptf.models.base_models import open_base
 from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package import AssembleConfig, Payload, seal
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
@@ -118,9 +118,9 @@ def begin(
             model that cannot be pruned is refused, whatever the recipe allows.
     """
     recipe = job.recipe
-    base = resolve_base(job.model)
+    base = open_base(job.model)
     _check_output(job.out)
-    prunable = _check_family(base, recipe.prune.skip_unsupported, searching)
+    prunable = _check_family(base.path, recipe.prune.skip_unsupported, searching)
     data = load_data(job.data, job.task, recipe.data, progress)
     on_data(data.report)
     task = tasks.create(job.task.spec_for(data.labels, recipe.data.out_of_scope_label))
@@ -133,12 +133,12 @@ def begin(
 
     def finetuned(number: int) -> Outcome[Checkpoint]:
         config = recipe.finetune.replace(seed=recipe.finetune.seed + number)
-        return stages.run_finetune(base, _base_name(job.model), data, task, config, place)
+        return stages.finetune(place, base, data, config, task)
 
     teacher = finished(finetuned(0))
-    graph = finished(stages.run_export(teacher, data, recipe.export, place))
+    graph = finished(stages.export(place, teacher, data, recipe.export))
     naming = _named(recipe.assemble, f"{job.name}-baseline")
-    baseline = finished(stages.run_assemble(graph, None, data, naming, place))
+    baseline = finished(stages.assemble(place, graph, data, naming))
 
     def extra_teachers(count: int) -> Iterator[Outcome[Checkpoint]]:
         return (finetuned(number) for number in range(1, count + 1))
@@ -191,11 +191,11 @@ def compress(
     )
     student = taught_student(teacher, extra_teachers, data, recipe, place, record, latencies)
     graph = int8_graph(student, data, recipe, job.profile, place, record)
-    payload = finished("package", stages.run_assemble(graph, baseline, data, recipe.assemble, place))
+    payload = finished("package", stages.assemble(place, graph, data, recipe.assemble, baseline))
 
-    baseline_accuracy = finished("teacher", stages.run_evaluate(baseline, data, recipe.evaluate, place))
-    accuracy = finished("package", stages.run_evaluate(payload, data, recipe.evaluate, place))
-    latency, memory = finished("package", stages.run_bench(payload, baseline, data, recipe.bench, place))
+    baseline_accuracy = finished("teacher", stages.evaluate(place, baseline, data, recipe.evaluate))
+    accuracy = finished("package", stages.evaluate(place, payload, data, recipe.evaluate))
+    latency, memory = finished("package", stages.bench(place, payload, data, recipe.bench, baseline))
 
     verdict = gate(payload, [accuracy, latency, memory], [baseline_accuracy], job.profile, recipe.targets)
     package = job.out / f"{job.name}.eptf"
@@ -286,14 +286,13 @@ def trial_runner(job: Job, start: Start) -> tuple[TrialRunner, Predictors]:
         narrow = PruneConfig(
             hidden_size=share, importance="magnitude", vocabulary=False
         )  # costs do not look at weights
-        return measured(stages.run_prune(start.teacher, start.data, narrow, start.place).artifact, whole)
+        return measured(stages.prune(start.place, start.teacher, start.data, narrow).artifact, whole)
 
     return runner, predictor
 
 
 def _latency_table(job: Job, start: Start, recipe: Recipe, checkpoint: Checkpoint) -> Outcome[LatencyTable]:
-    config = settled(recipe.latency_table, job.profile)
-    return stages.run_latency_table(checkpoint, start.data, recipe.quantize, config, start.place)
+    return stages.latency_table(start.place, checkpoint, start.data, recipe.latency_table, recipe.quantize, job.profile)
 
 
 def _tried(result: Result) -> dict[str, Any]:
@@ -342,11 +341,6 @@ def _write_report(result: Result, sealed: Payload) -> None:
 
 def _named(config: AssembleConfig, name: str) -> AssembleConfig:
     return config if config.name else config.replace(name=name)
-
-
-def _base_name(model: str) -> str:
-    path = Path(model)
-    return path.resolve().name if path.exists() else model
 
 
 def _check_output(out: Path) -> None:

@@ -40,31 +40,31 @@ class SearchConfig(StageConfig):
 class Recipe(StrictModel):
     """Options of the whole job, one section a stage; each section is what the stage's own command takes."""
 
-    data: DataConfig = Field(default_factory=DataConfig, description="Reading and splitting.")
-    finetune: FinetuneConfig = Field(default_factory=FinetuneConfig, description="The full-precision teacher.")
+    data: DataConfig = Field(DataConfig(), description="Reading and splitting.")
+    finetune: FinetuneConfig = Field(FinetuneConfig(), description="The full-precision teacher.")
     latency_table: LatencyTableConfig = Field(
-        default_factory=LatencyTableConfig, description="What the parts of a layer cost, for speedup."
+        LatencyTableConfig(), description="What the parts of a layer cost, for speedup."
     )
-    prune: PruneConfig = Field(default_factory=PruneConfig, description="The student's size.")
-    gradual: GradualConfig = Field(default_factory=GradualConfig, description="Cutting in steps, taught between.")
-    distill: DistillConfig = Field(default_factory=DistillConfig, description="Teaching the student.")
-    ensemble: EnsembleConfig = Field(default_factory=EnsembleConfig, description="Further teachers of the student.")
-    export: ExportConfig = Field(default_factory=ExportConfig, description="ONNX.")
+    prune: PruneConfig = Field(PruneConfig(), description="The student's size.")
+    gradual: GradualConfig = Field(GradualConfig(), description="Cutting in steps, taught between.")
+    distill: DistillConfig = Field(DistillConfig(), description="Teaching the student.")
+    ensemble: EnsembleConfig = Field(EnsembleConfig(), description="Further teachers of the student.")
+    export: ExportConfig = Field(ExportConfig(), description="ONNX.")
     calibrate: CalibrateConfig = Field(
-        default_factory=CalibrateConfig, description="Ranges by Neural Compressor; for the command of that name alone."
+        CalibrateConfig(), description="Ranges by Neural Compressor; for the command of that name alone."
     )
-    quantize: QuantizeConfig = Field(default_factory=QuantizeConfig, description="INT8.")
+    quantize: QuantizeConfig = Field(QuantizeConfig(), description="INT8.")
     speed_check: SpeedCheckConfig = Field(
-        default_factory=SpeedCheckConfig, description="What INT8 wins over FP32, where this machine is the device."
+        SpeedCheckConfig(), description="What INT8 wins over FP32, where this machine is the device."
     )
     sensitivity: SensitivityConfig = Field(
-        default_factory=SensitivityConfig, description="Which products INT8 hurts; for the command of that name alone."
+        SensitivityConfig(), description="Which products INT8 hurts; for the command of that name alone."
     )
-    assemble: AssembleConfig = Field(default_factory=AssembleConfig, description="The package.")
-    evaluate: EvaluateConfig = Field(default_factory=EvaluateConfig, description="Accuracy of what ships.")
-    bench: BenchConfig = Field(default_factory=BenchConfig, description="Latency and memory of what ships.")
-    search: SearchConfig = Field(default_factory=SearchConfig, description="Finding a recipe by the targets.")
-    targets: Targets = Field(default_factory=Targets, description="Limits of the gate.")
+    assemble: AssembleConfig = Field(AssembleConfig(), description="The package.")
+    evaluate: EvaluateConfig = Field(EvaluateConfig(), description="Accuracy of what ships.")
+    bench: BenchConfig = Field(BenchConfig(), description="Latency and memory of what ships.")
+    search: SearchConfig = Field(SearchConfig(), description="Finding a recipe by the targets.")
+    targets: Targets = Field(Targets(), description="Limits of the gate.")
 
     @model_validator(mode="after")
     def _rounding_that_comes(self) -> Recipe:

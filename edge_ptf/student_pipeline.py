@@ -35,7 +35,7 @@ def taught_student(
 
     Args:
         extra_teachers: further teachers; made, where they are still to be, once the first cut has been found possible.
-        costs: what widths cost; needed where the recipe asks for a speed-up.
+        latencies: what widths cost; needed where the recipe asks for a speed-up.
         watch: may stop the last training.
 
     Raises:
@@ -48,13 +48,13 @@ def taught_student(
 
     student, steps = teacher, in_steps(recipe.prune, teacher.info.layers, recipe.gradual.steps)
     for number, step in enumerate(steps, 1):
-        student = made(stages.run_prune(student, data, step, place, latencies))
+        student = made(stages.prune(place, student, data, step, latencies))
         extra_teachers = list(extra_teachers)
         last = number == len(steps)
         teaching = recipe.distill if last else recipe.distill.replace(epochs=recipe.gradual.epochs)
         watching = watch if last else None
         student = made(
-            stages.run_distill(teacher, student, data, teaching, place, watching, extra_teachers, recipe.quantize)
+            stages.distill(place, teacher, student, data, teaching, recipe.quantize, extra_teachers, watching)
         )
     return student
 
@@ -67,12 +67,12 @@ def int8_graph(
     Raises:
         RefusedError: this machine is what the profile is for, and INT8 is slower than FP32 here.
     """
-    exported = stages.run_export(student, data, recipe.export, place)
+    exported = stages.export(place, student, data, recipe.export)
     on_stage(exported, "student")
-    quantized = stages.run_quantize(exported.artifact, data, recipe.quantize, place)
+    quantized = stages.quantize(place, exported.artifact, data, recipe.quantize)
     on_stage(quantized, "student")
     if recipe.quantize.mode != "none" and not mismatches(profile, this_machine()):
-        checked = stages.run_speed_check(exported.artifact, quantized.artifact, data, recipe.speed_check, place)
+        checked = stages.speed_check(place, exported.artifact, quantized.artifact, data, recipe.speed_check)
         on_stage(checked, "student")
         checked.artifact.check(recipe.speed_check)
     return quantized.artifact

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +14,11 @@ from edge_ptf.cache import Place
 from edge_ptf.compression import PruneConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.graph import QuantizeConfig
-from edge_ptf.models.checkpoint import load_model, load_tokenizer, save_checkpoint
+from edge_ptf.models.base_models import Base
+from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, save_checkpoint
 from edge_ptf.package import Payload
+from edge_ptf.recipe import Recipe
+from edge_ptf.stages.declaration import STAGES, Stage, Work, counted, stage
 from edge_ptf.training import DistillConfig
 from tests.bench.conftest import FakeDevice
 
@@ -32,7 +34,7 @@ def bench(
     def run(device: FakeDevice, config: BenchConfig = SMALL, *, beside: bool = False) -> Any:
         teacher = make_payload(mode="fp32") if beside else None
         place = Place(tmp_path / "stages", keyed=True)
-        return stages.run_bench(make_payload(), teacher, tiny_labelled(), config, place, device)
+        return stages.bench(place, make_payload(), tiny_labelled(), config, teacher, device)
 
     return run
 
@@ -98,7 +100,7 @@ def test_a_comparison_is_a_stage_too(
     place = Place(tmp_path / "stages", keyed=True)
 
     def compare(first: Payload, second: Payload) -> Any:
-        return stages.run_comparison(first, second, tiny_labelled(), SMALL, place, device(runner_folder))
+        return stages.compare(place, first, second, tiny_labelled(), SMALL, device(runner_folder))
 
     a, b = make_payload(), make_payload(mode="fp32")
     found = compare(a, b)
@@ -107,12 +109,71 @@ def test_a_comparison_is_a_stage_too(
     assert compare(b, a).key != found.key
 
 
+@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+def test_a_stage_takes_its_section_of_the_recipe(stage: Stage[..., Any]) -> None:
+    """`compare` measures as `bench` does, and is part of its command."""
+    (config,) = [each.kind for each in stage.inputs() if each.name == "config"]
+    assert config is Recipe.model_fields["bench" if stage.name == "compare" else stage.name].annotation
+
+
+def test_a_stage_is_called_with_a_place_and_says_what_came_out(tmp_path: Path) -> None:
+    ran = []
+
+    @declared(value=3)
+    def doubled(work: Work, number: int, config: PruneConfig, *, unused: object = None) -> str:
+        ran.append(work.folder.name)
+        (work.folder / "result").write_text(str(2 * number), encoding="utf-8")
+        return ""
+
+    place, config = Place(tmp_path, keyed=True), PruneConfig()
+    first = doubled(place, 4, config)
+    again = doubled(place, number=4, config=config, unused=print)
+    assert (first.artifact, first.stage, first.reused, again.reused) == ("8", "doubled", False, True)
+    assert len(ran) == 1
+    assert STAGES["doubled"].line(first.artifact) == "it is 8"
+    keys = {doubled.key(4, config).digest(), doubled.key(5, config).digest()}
+    keys |= {
+        doubled.key(4, PruneConfig(num_layers=2)).digest(),
+        declared(value=4)(doubled.function).key(4, config).digest(),
+    }
+    assert len(keys) == 4
+    del STAGES["doubled"]
+
+
+def declared(value: int) -> Any:
+    """Declares a stage that depends on `value` too."""
+    return stage(
+        "doubled",
+        1,
+        ("numpy",),
+        lambda folder: (folder / "result").read_text(encoding="utf-8"),
+        lambda text: f"it is {text}",
+        counts=lambda given: {"value": value, "unused": None},
+    )
+
+
+def test_what_has_no_form_in_a_key_is_an_error_and_never_left_out() -> None:
+    assert counted({"a": (1, None, PruneConfig(num_layers=2))})["a"][2]["num_layers"] == 2
+    assert counted(Base(Path(__file__).parent / "data", "x")) == counted(Base(Path(__file__).parent / "data", "x"))
+    with pytest.raises(TypeError, match="a builtin_function_or_method cannot stand in a key"):
+        counted(print)
+
+
+def test_inputs_are_what_the_signature_says() -> None:
+    found = {each.name: each for each in stages.distill.inputs()}
+    assert list(found) == ["teacher", "student", "data", "config", "quantization", "extra_teachers", "watch"]
+    assert [each.name for each in found.values() if each.required] == ["teacher", "student", "data", "config"]
+    assert found["extra_teachers"].kind is found["teacher"].kind is Checkpoint
+    assert [each.name for each in found.values() if each.many] == ["extra_teachers"]
+    assert found["quantization"].kind is QuantizeConfig
+    assert found["watch"].option is None
+
+
 def test_a_students_key_holds_the_int8_that_it_is_taught_for_and_no_other(
     tiny_teacher: Callable[..., Any], tiny_data: Callable[..., LabelledData]
 ) -> None:
     def key(config: DistillConfig, quantization: QuantizeConfig | None = None) -> str:
-        place = SimpleNamespace(run=lambda key, *_: key.digest(), keyed=False)
-        return stages.run_distill(tiny_teacher(), tiny_teacher(), tiny_data(), config, place, quantization=quantization)
+        return stages.distill.key(tiny_teacher(), tiny_teacher(), tiny_data(), config, quantization).digest()
 
     plain, aware = DistillConfig(), DistillConfig(quantization_aware=True)
     flavours = [QuantizeConfig(), QuantizeConfig(reduce_range=True)]
@@ -125,11 +186,11 @@ def test_what_further_teachers_say_is_asked_for_once(
 ) -> None:
     teacher, data, place = tiny_teacher("bert"), tiny_data(), Place(tmp_path / "stages", keyed=True)
     changed = save_checkpoint(load_model(teacher), load_tokenizer(teacher.path), teacher.info, tmp_path / "another")
-    student = stages.run_prune(teacher, data, PruneConfig(num_layers=2), place).artifact
+    student = stages.prune(place, teacher, data, PruneConfig(num_layers=2)).artifact
     short = DistillConfig(epochs=1, batch_size=8, spliced_texts=1.0, precision="fp32")
 
     def taught(config: DistillConfig, where: Place = place) -> Any:
-        return stages.run_distill(teacher, student, data, config, where, extra_teachers=[changed]).artifact
+        return stages.distill(where, teacher, student, data, config, extra_teachers=[changed]).artifact
 
     def answers() -> list[Path]:
         return sorted((tmp_path / "stages").glob("answers-*"))

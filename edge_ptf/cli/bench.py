@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,35 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_ptf import stages
 from edge_ptf.bench import BenchConfig
-from edge_ptf.cli.arguments import (
-    Settings,
-    job_options,
-    out_option,
-    overwrite_option,
-    package_path,
-)
+from edge_ptf.cli.arguments import Settings, package_path
 from edge_ptf.cli.compress import verdict_code
 from edge_ptf.cli.console import make_console
 from edge_ptf.cli.devices import ssh_option
 from edge_ptf.cli.evidence import judged
-from edge_ptf.cli.options import config_options
-from edge_ptf.cli.running import load_data, stage_config, working
+from edge_ptf.cli.running import load_data, outcome_line, stage_config, working
+from edge_ptf.cli.stage_commands import input_options, work_options
 from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, EnvironmentFault, ExitCode
+from edge_ptf.package import Payload, open_payload, seal
+from edge_ptf.package.evidence import with_earlier
 from edge_ptf.progress import Progress
 from edge_ptf.report import terminal
 
 if TYPE_CHECKING:
     from edge_ptf.bench.devices import Device
-    from edge_ptf.package import Payload
 
 LOCAL = "local"
 
 
-@click.command("bench")
-@click.argument("package", type=package_path)
-@click.option("--baseline", type=package_path, help="The FP32 teacher's package: measured interleaved, for a speed-up.")
+@click.command("bench", help=inspect.getdoc(stages.bench.function))
+@input_options(stages.bench)
 @click.option("--against", type=package_path, help="Another package: which is faster, beyond the noise of the session.")
 @click.option("--device", help="local, ssh://[user@]host[:port], adb[:SERIAL] or qemu:aarch64. [default: local]")
 @click.option(
@@ -52,10 +48,7 @@ LOCAL = "local"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Judge, and write a new package file with the evidence and the verdict inside; needs a profile.",
 )
-@job_options
-@out_option
-@overwrite_option
-@config_options(BenchConfig, defaults={"threads": "the package's own"})
+@work_options(stages.bench, {"threads": "the package's own"})
 def bench_command(
     package: Path,
     baseline: Path | None,
@@ -69,21 +62,11 @@ def bench_command(
     overwrite: bool,
     **flags: Any,
 ) -> int:
-    """Measure latency and peak memory of PACKAGE with real test texts.
-
-    With --device, runner and package are brought there, the package first proves that it answers its golden vectors
-    there (else exit code 3), and nothing is left behind but what the next run reuses. With --profile the result is
-    judged: exit code 0 PASS, 3 FAIL, 4 UNPROVEN. An emulated device is no place for a measurement: exit code 5.
-    """
-    from edge_ptf import stages
-    from edge_ptf.package import open_payload
-    from edge_ptf.package.evidence import with_earlier
-
+    """Times the package, alone or beside another, here or on a device; then judges and seals where that is asked."""
     chosen = Settings(project_file, settings, flags)
     judging = flags.get("profile") is not None or sealed is not None
     _check(package, baseline, against, sealed, judging)
-    payload = open_payload(package)
-    other = baseline or against
+    payload, other = open_payload(package), baseline or against
     beside = open_payload(other) if other else None
     if beside is not None and against is None:
         _check_teacher(payload, beside)
@@ -99,11 +82,11 @@ def bench_command(
             if there is not None:
                 console.print(_proof(there, payload), soft_wrap=True)
             if against and beside:
-                compared = stages.run_comparison(payload, beside, data, config, place, there)
+                compared = stages.compare(place, payload, beside, data, config, there)
                 console.print(terminal.contest_table(compared.artifact, package.name, against.name))
                 return ExitCode.OK
-            outcome = stages.run_bench(payload, beside, data, config, place, there)
-    console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
+            outcome = stages.bench(place, payload, data, config, beside, there)
+    console.print(outcome_line(outcome))
     console.print(terminal.latency_table(*outcome.artifact))
     if not judging:
         return ExitCode.OK
@@ -111,8 +94,6 @@ def bench_command(
     verdict = judged(payload, evidence, chosen)
     console.print(terminal.verdict_table(verdict, warnings=False))
     if sealed is not None:
-        from edge_ptf.package import seal
-
         made = seal(payload, evidence, verdict, sealed)
         console.print(f"\n{sealed}: payload {made.digest[:12]}", soft_wrap=True)
     return verdict_code(verdict)

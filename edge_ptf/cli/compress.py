@@ -25,6 +25,7 @@ from edge_ptf.cli.arguments import (
 )
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.console import Bars, make_console
+from edge_ptf.cli.running import outcome_line
 from edge_ptf.config import Source
 from edge_ptf.credentials import masked_values
 from edge_ptf.errors import BadInputError, ExitCode
@@ -171,7 +172,7 @@ def _run(job: Job, console: Console) -> Result:
     console.print(terminal.headline("edge-ptf compress", asked(job)))
 
     def on_stage(outcome: Outcome[Any], subject: str) -> None:
-        console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused, subject))
+        console.print(outcome_line(outcome, subject))
 
     with Bars(console) as bars:
         result = compress(

@@ -1,4 +1,4 @@
-"""`edge-ptf evaluate`, `gate` and `seal`: what is known about a package, and the verdict."""
+"""`edge-ptf gate` and `seal`: the verdict about a package."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_ptf.bench import EvaluateConfig
 from edge_ptf.cli.arguments import (
     Settings,
     config_option,
-    job_options,
-    out_option,
-    overwrite_option,
     package_path,
     profile_option,
     set_option,
@@ -21,8 +17,6 @@ from edge_ptf.cli.arguments import (
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.compress import verdict_code
 from edge_ptf.cli.console import make_console, say_json
-from edge_ptf.cli.options import config_options
-from edge_ptf.cli.running import load_data, stage_config, working
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.report import markdown, terminal
 from edge_ptf.report.junit import junit
@@ -38,31 +32,6 @@ evidence_folders = click.option(
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A directory that evaluate or bench wrote; repeatable. A sealed package's own evidence is read anyway.",
 )
-
-
-@click.command("evaluate")
-@click.argument("package", type=package_path)
-@job_options
-@out_option
-@overwrite_option
-@config_options(EvaluateConfig)
-def evaluate_command(
-    package: Path, settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any
-) -> int:
-    """Answer the whole test split with PACKAGE, one text at a time, in a process of its own."""
-    from edge_ptf import stages
-    from edge_ptf.package import open_payload
-
-    chosen = Settings(project_file, settings, flags)
-    payload = open_payload(package)
-    config = stage_config(EvaluateConfig, payload.manifest.head, chosen, flags)
-    with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, payload.manifest.head, place.progress)
-        outcome = stages.run_evaluate(payload, data, config, place)
-    console = make_console()
-    console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
-    console.print(terminal.class_table(outcome.artifact))
-    return ExitCode.OK
 
 
 @click.command("gate")

@@ -12,21 +12,18 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from edge_ptf import tasks
-from edge_ptf.config import StageConfig
 from edge_ptf.recipe import Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def config_options(
-    model: type[StageConfig], *, defaults: Mapping[str, str] = MappingProxyType({})
-) -> Callable[[Command], Command]:
-    """Adds one option for every field of `model`; flags that are not given stay None.
+def config_options(section: str, defaults: Mapping[str, str] = MappingProxyType({})) -> Callable[[Command], Command]:
+    """Adds one option for every field of a section of the recipe; flags that are not given stay None.
 
     Args:
         defaults: what holds where nothing is given, in words, for options whose command knows better than the model.
     """
-    section = next(name for name, field in Recipe.model_fields.items() if field.annotation is model)
+    model: Any = Recipe.model_fields[section].annotation
 
     def decorate(command: Command) -> Command:
         for name, field in reversed(model.model_fields.items()):

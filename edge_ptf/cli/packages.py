@@ -23,6 +23,7 @@ def inspect_command(package: Path, as_json: bool, folder: Path | None) -> int:
     from edge_ptf.package import open_payload, unpack
     from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence
     from edge_ptf.report import terminal
+    from edge_ptf.report.stage_lines import accuracy_line
 
     payload = open_payload(package)
     verdict, evidence = payload.verdict(), payload.evidence()
@@ -44,7 +45,7 @@ def inspect_command(package: Path, as_json: bool, folder: Path | None) -> int:
     for record in evidence:
         if isinstance(record, AccuracyEvidence):
             who = "Package" if record.payload == payload.digest else "Teacher"
-            console.print(f"{who} on test ({len(record.rows):,} texts): {terminal.summary(record)}", soft_wrap=True)
+            console.print(f"{who} on test ({len(record.rows):,} texts): {accuracy_line(record)}", soft_wrap=True)
         elif isinstance(record, LatencyEvidence) and record.payload == payload.digest:
             console.print(terminal.latency_table(record, None))
     console.print(terminal.verdict_table(verdict) if verdict else "Not sealed: no verdict inside.")

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rich.console import RenderableType
+
 from edge_ptf import profiles, tasks
 from edge_ptf.cache import Outcome, Place
 from edge_ptf.cli.arguments import COMMAND_LINE, Settings
@@ -15,6 +17,7 @@ from edge_ptf.config import Source, StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.heads import HeadSpec
+from edge_ptf.profiles import Profile
 from edge_ptf.progress import Progress
 from edge_ptf.recipe import Recipe, resolve_recipe
 from edge_ptf.tasks.base import Task
@@ -28,6 +31,11 @@ def stage_config(model: type[Config], task: HeadSpec | type[Task], chosen: Setti
     given = {name: flags[name] for name in model.model_fields if flags.get(name) is not None}
     config: Config = getattr(_recipe(chosen, _task_name(task), Source(COMMAND_LINE, {section: given})), section)
     return config
+
+
+def chosen_profile(chosen: Settings) -> Profile | None:
+    """The profile that is named, if any."""
+    return profiles.load(chosen.need("profile")) if chosen.get("profile") else None
 
 
 def new_task(task: type[Task], data: LabelledData, chosen: Settings) -> Task:
@@ -64,12 +72,23 @@ def working(out: Any, overwrite: bool) -> Iterator[Place]:
         yield Place(Path(out), bars, overwrite)
 
 
+def outcome_line(outcome: Outcome[Any], subject: str = "") -> RenderableType:
+    """One line about a finished stage and its result.
+
+    Args:
+        subject: the model that the stage worked on, such as student.
+    """
+    from edge_ptf.report.stage_lines import stage_line
+    from edge_ptf.stages import STAGES
+
+    summary = STAGES[outcome.stage].line(outcome.artifact)
+    return stage_line(outcome.stage, summary, outcome.seconds, outcome.reused, subject)
+
+
 def print_outcome(outcome: Outcome[Any]) -> int:
     """Says what was made or reused, and where."""
-    from edge_ptf.report import terminal
-
     console = make_console()
-    console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, outcome.reused))
+    console.print(outcome_line(outcome))
     console.print(f"  {outcome.folder}", soft_wrap=True)
     return ExitCode.OK
 
@@ -79,8 +98,7 @@ def _task_name(task: HeadSpec | type[Task]) -> str:
 
 
 def _recipe(chosen: Settings, task: str, *flags: Source) -> Recipe:
-    profile = profiles.load(chosen.need("profile")) if chosen.get("profile") else None
-    return resolve_recipe(profile, tasks.get(task), [*chosen.sources, *flags])
+    return resolve_recipe(chosen_profile(chosen), tasks.get(task), [*chosen.sources, *flags])
 
 
 def _check_same(chosen: Settings, name: str, made_with: str | None) -> None:

@@ -13,6 +13,7 @@ import yaml
 from edge_ptf.cli.arguments import JOB_FIELDS, READING, Settings
 from edge_ptf.cli.compress import asked, make_job, short_flags, whole_job_options
 from edge_ptf.cli.console import Bars, make_console
+from edge_ptf.cli.running import outcome_line
 from edge_ptf.compression import Trial
 from edge_ptf.config import Source, merge
 from edge_ptf.errors import ExitCode
@@ -67,7 +68,7 @@ def search_command(
 
     def on_stage(outcome: Any, subject: str) -> None:
         if not outcome.reused:
-            console.print(terminal.stage_line(outcome.stage, outcome.artifact, outcome.seconds, False, subject))
+            console.print(outcome_line(outcome, subject))
 
     with Bars(console) as bars:
         start = begin(job, bars, lambda report: console.print(terminal.data_table(report)), on_stage, searching=True)

@@ -32,12 +32,12 @@ from edge_ptf.heads import Head
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import (
     Checkpoint,
-    LineageStep,
     load_model,
     load_tokenizer,
     model_inputs,
     save_checkpoint,
 )
+from edge_ptf.models.lineage import PruneFacts
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import labelled_items
@@ -120,22 +120,25 @@ def prune(
         CheckpointError: the model's family cannot be pruned.
     """
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
-    info, facts = checkpoint.info, dict[str, Any]()
+    info = checkpoint.info
     if config.skip_unsupported and not models.is_known(model):
-        facts["skipped"] = f"family {model.config.model_type}"
-    else:
-        models.family_of(model)
-        facts |= _prune_structure(model, tokenizer, checkpoint, data, config, latencies, progress)
-        if config.hidden_size is not None:
-            found = _prune_hidden_size(model, tokenizer, checkpoint, data, config, progress)
-            if found:
-                info, facts = info.replace(hidden_size=models.hidden_size(model)), facts | found
-        if config.vocabulary:
-            tokenizer, found = _prune_vocabulary(model, tokenizer, data, config)
-            facts |= found
-        info = info.replace(layers=models.shapes(model))
-    step = LineageStep(stage="prune", config=config.model_dump(mode="json"), facts=facts)
-    return save_checkpoint(model, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+        facts = PruneFacts(skipped=f"family {model.config.model_type}")
+        return save_checkpoint(model, tokenizer, info.made_by(facts, config), out)
+    models.family_of(model)
+    kept, structure = _prune_structure(model, tokenizer, checkpoint, data, config, latencies, progress)
+    hidden = None
+    if config.hidden_size is not None:
+        hidden = _prune_hidden_size(model, tokenizer, checkpoint, data, config, progress)
+    vocabulary_facts: dict[str, Any] = {}
+    if config.vocabulary:
+        tokenizer, vocabulary_facts = _prune_vocabulary(model, tokenizer, data, config)
+    info = info.replace(
+        layers=models.shapes(model),
+        hidden_size=info.hidden_size if hidden is None else models.hidden_size(model),
+        origin=checkpoint.origin.pruned(kept, hidden),
+    )
+    facts = PruneFacts(kept_layers=kept, **structure, kept_hidden=hidden, **vocabulary_facts)
+    return save_checkpoint(model, tokenizer, info.made_by(facts, config), out)
 
 
 def spread_layers(count: int, kept: int) -> list[int]:
@@ -170,7 +173,8 @@ def _prune_structure(
     config: PruneConfig,
     latencies: LatencyTable | None,
     progress: Progress,
-) -> dict[str, Any]:
+) -> tuple[list[int], dict[str, Any]]:
+    """Cuts layers, heads and neurons; gives the layers that stay, and facts."""
     before = models.shapes(model)
     scores: list[LayerImportance] = []
     facts: dict[str, Any] = {}
@@ -211,7 +215,7 @@ def _prune_structure(
             first_token,
             progress,
         )
-    return {"kept_layers": kept, "shapes": [shape.model_dump() for shape in wanted], **facts}
+    return kept, {"shapes": wanted, **facts}
 
 
 def _check_latency_table(latencies: LatencyTable, shapes: Sequence[LayerShape]) -> None:
@@ -232,18 +236,19 @@ def _check_latency_table(latencies: LatencyTable, shapes: Sequence[LayerShape]) 
 
 def _prune_hidden_size(
     model: Any, tokenizer: Any, checkpoint: Checkpoint, data: LabelledData, config: PruneConfig, progress: Progress
-) -> dict[str, Any]:
+) -> list[int] | None:
+    """Cuts the hidden states; gives the numbers that stay, None where all do."""
     there = models.hidden_size(model)
     count = _count("hidden_size", config.hidden_size or there, there, step=NEURONS_STEP, least=1)
     if count == there:
-        return {}
+        return None
     if config.importance == "magnitude":
         scores = magnitude_hidden(model)
     else:
         scores = fisher_hidden(model, *_scored(model, tokenizer, checkpoint, data, config), progress)
     kept = strongest(scores, count)
     models.keep_hidden(model, kept)
-    return {"kept_hidden": kept}
+    return kept
 
 
 def _strongest(scores: LayerImportance, shape: LayerShape, rearrange: bool) -> tuple[list[int], list[int]]:
@@ -329,7 +334,7 @@ def _prune_vocabulary(
     small = vocabulary.rewritten(tokenizer, kept)
     models.keep_subwords(model, kept)
     validation = [text for example in data.validation for text in _texts(example)]
-    found = {"pieces_before": len(tokenizer), "pieces_after": len(small)}
+    found = {"subwords_before": len(tokenizer), "subwords_after": len(small)}
     return small, {**found, **vocabulary.differences(tokenizer, small, validation)}
 
 

@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from edge_ptf.config import StrictModel, parse
+from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.digests import tree_digest
 from edge_ptf.errors import CheckpointError, ConfigError
 from edge_ptf.heads import HeadSpec
 from edge_ptf.models import LayerShape
-from edge_ptf.models.checkpoint import LineageStep
+from edge_ptf.models.lineage import ExportFacts, GraphFacts, LineageStep, QuantizeFacts
 from edge_ptf.quantization import GraphScheme
 
 INFO_FILE = "graph.json"
@@ -56,7 +56,12 @@ class GraphInfo(StrictModel):
     scheme: Scheme = Scheme()
     nodes: dict[str, int] = Field(default_factory=dict, description="Operator counts, fused operators included.")
     parity_max_difference: float = Field(description="Largest logit difference to PyTorch (FP32) on real texts.")
+    facts: GraphFacts | None = Field(None, description="Results of the stage that made this graph.")
     lineage: tuple[LineageStep, ...] = ()
+
+    def made_by(self, facts: ExportFacts | QuantizeFacts, config: StageConfig) -> GraphInfo:
+        """The info after one more stage: its facts, and its step at the end of the lineage."""
+        return self.replace(facts=facts, lineage=(*self.lineage, facts.step(config)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from edge_ptf.errors import ParityError
 from edge_ptf.examples import Encoding
 from edge_ptf.graph.artifact import FORMAT, MODEL_FILE, Graph, GraphInfo, save_graph
 from edge_ptf.heads import HeadSpec
-from edge_ptf.models.checkpoint import INPUTS, Checkpoint, LineageStep, load_model, load_tokenizer, model_inputs
+from edge_ptf.models.checkpoint import INPUTS, Checkpoint, load_model, load_tokenizer, model_inputs
+from edge_ptf.models.lineage import ExportFacts
 from edge_ptf.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -76,12 +77,8 @@ def export(
             f"{config.parity_tolerance:.2g}, {len(encodings)} validation texts)",
             hint="Please report this with the model's name; --parity-tolerance accepts more where you know why",
         )
-    step = LineageStep(
-        stage="export",
-        config=config.model_dump(mode="json"),
-        facts={"parity_max_difference": float(f"{difference:.1e}"), "parity_texts": len(encodings)},
-    )
-    info = info.replace(parity_max_difference=float(f"{difference:.1e}"), lineage=(*info.lineage, step))
+    facts = ExportFacts(parity_max_difference=float(f"{difference:.1e}"), parity_texts=len(encodings))
+    info = info.replace(parity_max_difference=facts.parity_max_difference).made_by(facts, config)
     progress.advance()
     progress.finish()
     return save_graph(traced, info, checkpoint.path, out)

@@ -81,7 +81,7 @@ class Quantizer:
         if dynamic:
             optimizations.slice_positions(model, self.max_length)
         if self.config.smooth is not None:
-            self.facts["smoothed_inputs"] = smoothing.smooth(model, self.encodings, self.config.smooth)
+            self.facts |= {"smoothed_inputs": smoothing.smooth(model, self.encodings, self.config.smooth)}
         return model
 
     @cached_property

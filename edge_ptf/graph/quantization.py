@@ -20,7 +20,8 @@ from edge_ptf.graph.forms import Quantizer
 from edge_ptf.graph.quantization_scheme import QuantizeConfig
 from edge_ptf.graph.ranges import Ranges
 from edge_ptf.graph.saturation import saturation
-from edge_ptf.models.checkpoint import LineageStep, load_tokenizer
+from edge_ptf.models.checkpoint import load_tokenizer
+from edge_ptf.models.lineage import QuantizeFacts
 from edge_ptf.progress import SILENT, Progress
 
 SATURATION_TEXTS = 32
@@ -64,17 +65,18 @@ def quantize(
     quantizer = Quantizer(graph.model, graph.info.max_length, config, encodings, ranges)
     model = quantizer.shipped(config.keep_fp32)
     progress.advance()
-    step = LineageStep(stage="quantize", config=config.model_dump(mode="json"))
-    info = graph.info.replace(scheme=config.scheme(), opset=fp16.opset(model), lineage=(*graph.info.lineage, step))
+    info = graph.info.replace(scheme=config.scheme(), opset=fp16.opset(model))
     quantized = save_graph(model, info, graph.path, out)
     progress.advance()
-    facts = {**_agreement(graph, quantized, encodings), **quantizer.facts}
-    if config.scheme().isa:
-        facts["without_vnni"] = saturation(model, encodings[:: max(1, len(encodings) // SATURATION_TEXTS)])
-    step = step.replace(facts=facts)
+    some = encodings[:: max(1, len(encodings) // SATURATION_TEXTS)]
+    facts = QuantizeFacts(
+        **_agreement(graph, quantized, encodings),
+        **quantizer.facts,
+        without_vnni=saturation(model, some) if config.scheme().isa else None,
+    )
     progress.advance()
     progress.finish()
-    return save_graph(model, info.replace(lineage=(*graph.info.lineage, step)), graph.path, out)
+    return save_graph(model, info.made_by(facts, config), graph.path, out)
 
 
 def _agreement(before: Graph, after: Graph, encodings: Sequence[Encoding]) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
+from edge_ptf.digests import tree_digest, value_digest
 from edge_ptf.errors import CheckpointError, EnvironmentFault, MissingExtraError
 from edge_ptf.models.loading import check_model
 
@@ -18,6 +20,25 @@ HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 WANTED_FROM_HUB = ("*.safetensors", "*.json", "*.txt", "*.model")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A pretrained model: its directory, and its name in the lineage."""
+
+    path: Path
+    name: str
+
+    @property
+    def digest(self) -> str:
+        """sha256 over the name and all files."""
+        return value_digest([self.name, tree_digest(self.path)])
+
+
+def open_base(model: str) -> Base:
+    """The pretrained model of a name; see `resolve_base`. The name of a directory is its last part."""
+    path = Path(model)
+    return Base(resolve_base(model), path.resolve().name if path.exists() else model)
 
 
 def resolve_base(model: str) -> Path:

@@ -17,11 +17,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from edge_ptf import models, tasks
-from edge_ptf.config import StrictModel, parse
+from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.digests import tree_digest
 from edge_ptf.errors import CheckpointError, ConfigError
 from edge_ptf.heads import HeadSpec
 from edge_ptf.models import LayerShape, loading
+from edge_ptf.models.lineage import CheckpointFacts, DistillFacts, FinetuneFacts, LineageStep, Origin, PruneFacts
 from edge_ptf.tasks.base import Task
 
 INFO_FILE = "edge_ptf.json"
@@ -29,14 +30,6 @@ WEIGHTS_FILE = "model.safetensors"
 UNLIMITED = 1 << 30
 """Tokens of a model without position embeddings."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-
-
-class LineageStep(StrictModel):
-    """One stage that made this checkpoint or graph: what a reader needs to repeat it. No times, no paths."""
-
-    stage: str
-    config: dict[str, Any] = Field(default_factory=dict)
-    facts: dict[str, Any] = Field(default_factory=dict, description="Figures of the stage, such as validation metrics.")
 
 
 class CheckpointInfo(StrictModel):
@@ -49,7 +42,15 @@ class CheckpointInfo(StrictModel):
     head_size: int = Field(gt=0, description="Width of one attention head.")
     layers: tuple[LayerShape, ...] = Field(description="Shape of each encoder layer, first layer first.")
     hidden_size: int | None = Field(None, description="Hidden size, where pruning made them narrower.")
+    origin: Origin | None = Field(
+        None, description="The unpruned checkpoint and what is left of it; None: never pruned."
+    )
+    facts: CheckpointFacts | None = Field(None, description="Results of the stage that made this checkpoint.")
     lineage: tuple[LineageStep, ...] = ()
+
+    def made_by(self, facts: FinetuneFacts | PruneFacts | DistillFacts, config: StageConfig) -> CheckpointInfo:
+        """The info after one more stage: its facts, and its step at the end of the lineage."""
+        return self.replace(facts=facts, lineage=(*self.lineage, facts.step(config)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,11 @@ class Checkpoint:
     path: Path
     info: CheckpointInfo
     digest: str
+
+    @property
+    def origin(self) -> Origin:
+        """The unpruned checkpoint and its layers that are left. A checkpoint that was never pruned is its own."""
+        return self.info.origin or Origin(model=self.digest, layers=tuple(range(len(self.info.layers))))
 
 
 def load_tokenizer(path: Path) -> Any:

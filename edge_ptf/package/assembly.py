@@ -23,7 +23,8 @@ from edge_ptf.examples import Encoding, Example, Logits
 from edge_ptf.graph.artifact import FORMAT, Graph
 from edge_ptf.graph.exporting import spread
 from edge_ptf.graph.rewrite import shift_output
-from edge_ptf.models.checkpoint import LineageStep, load_tokenizer
+from edge_ptf.models.checkpoint import load_tokenizer
+from edge_ptf.models.lineage import AssembleFacts
 from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
 from edge_ptf.package.golden import TOLERANCE, golden_examples, golden_lines
 from edge_ptf.package.manifest import (
@@ -93,7 +94,7 @@ def assemble(
             model = _shifted(model, task.head.spec.logits.tensor, shift)
             session = engine.session(model)
             added = {name: float(value) for name, value in zip(task.head.spec.labels, shift, strict=True) if value}
-            steps = (*steps, LineageStep(stage="assemble", facts={"added_to_logits": added}))
+            steps = (*steps, AssembleFacts(added_to_logits=added).step())
     elif task.head.tunes:
         encodings = task.encode(tokenizer, data.validation, info.max_length)
         logits = ask("Assemble", session, task.head.spec.logits.tensor, encodings)

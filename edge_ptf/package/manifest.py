@@ -12,7 +12,7 @@ from edge_ptf.errors import BadInputError
 from edge_ptf.graph.artifact import Scheme
 from edge_ptf.heads import HeadSpec, OutputSpec
 from edge_ptf.models import LayerShape
-from edge_ptf.models.checkpoint import LineageStep
+from edge_ptf.models.lineage import LineageStep
 
 FORMAT = "edge-ptf-package"
 MAJOR = 2

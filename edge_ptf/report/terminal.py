@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -10,14 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edge_ptf import statistics, tasks
-from edge_ptf.compression import LatencyTable
 from edge_ptf.config import Source
-from edge_ptf.graph.artifact import Graph
-from edge_ptf.graph.ranges import Ranges
-from edge_ptf.graph.sensitivity import Sensitivity
-from edge_ptf.graph.speed_check import SpeedCheck
-from edge_ptf.models import LayerShape
-from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
@@ -43,40 +36,6 @@ def headline(title: str, rows: Mapping[str, str]) -> RenderableType:
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(Text(title, style="bold"), table, Text(""))
-
-
-def stage_line(stage: str, artifact: Any, seconds: float, reused: bool, subject: str = "") -> RenderableType:
-    """One finished stage: its subject, its duration or that it was reused, and its result."""
-    line = Table.grid(padding=(0, 2, 0, 0))
-    row = [Text(f"  {stage}", style="bold"), Text("reused" if reused else f"{seconds:.1f} s"), Text(summary(artifact))]
-    line.add_column(width=max(10, len(stage) + 2))
-    if subject:
-        row.insert(1, Text(subject))
-        line.add_column(width=8)
-    line.add_column(width=8, justify="right", style="dim" if reused else "")
-    line.add_column(overflow="fold")
-    line.add_row(*row)
-    return line
-
-
-def summary(artifact: Any) -> str:
-    """One line about any stage's result."""
-    if isinstance(artifact, tuple):  # bench returns latency and memory
-        return _bench_summary(*artifact)
-    known: tuple[tuple[type, Callable[[Any], str]], ...] = (
-        (Checkpoint, _checkpoint_summary),
-        (Graph, _graph_summary),
-        (LatencyTable, _latency_table_summary),
-        (Payload, _payload_summary),
-        (AccuracyEvidence, _accuracy_summary),
-        (Sensitivity, _sensitivity_summary),
-        (
-            Ranges,
-            lambda ranges: f"{ranges.source}: ranges of {len(ranges.linear_ops)} linear ops, {ranges.texts:,} texts",
-        ),
-        (SpeedCheck, lambda check: f"INT8 {check.ratio:.2f}× as fast as FP32 ({check.low:.2f} to {check.high:.2f})"),
-    )
-    return next((describe(artifact) for kind, describe in known if isinstance(artifact, kind)), type(artifact).__name__)
 
 
 def data_table(report: DataReport) -> RenderableType:
@@ -313,81 +272,6 @@ def _setter(sources: Sequence[Source], location: Sequence[str]) -> str:
             line = source.lines.get(tuple(location))
             return f"{source.name}:{line}" if line else source.name
     return "default"
-
-
-def _checkpoint_summary(checkpoint: Checkpoint) -> str:
-    info = checkpoint.info
-    last = info.lineage[-1] if info.lineage else None
-    facts = last.facts if last else {}
-    if last and last.stage == "prune":
-        if "skipped" in facts:
-            return f"not pruned: {facts['skipped']}"
-        text = f"layers {', '.join(map(str, facts['kept_layers']))}; {_widths(info.layers)}"
-        if "kept_hidden" in facts:
-            text += f"; hidden size {len(facts['kept_hidden'])}"
-        if "predicted_ms" in facts:
-            ratio = facts["predicted_unpruned_ms"] / facts["predicted_ms"]
-            text += f"; {facts['predicted_ms']:.2f} ms expected, {ratio:.2f} × as fast"
-        before, after = facts.get("pieces_before"), facts.get("pieces_after")
-        return f"{text}; vocabulary {before:,} → {after:,}" if before and after else text
-    if facts.get("validation"):
-        scores = facts["validation"]
-        return f"validation {scores[facts['kept_epoch'] - 1]:.2f} % (epoch {facts['kept_epoch']} of {len(scores)})"
-    return f"{len(info.layers)} layers"
-
-
-def _widths(layers: Sequence[LayerShape]) -> str:
-    """Heads if layers differ in them, and feed-forward widths, for each layer if layers differ in them."""
-    heads, neurons = [layer.num_heads for layer in layers], [layer.intermediate_size for layer in layers]
-    shown = [f"heads {', '.join(map(str, heads))}"] if len(set(heads)) > 1 else []
-    widths = neurons if len(set(neurons)) > 1 else neurons[:1]
-    return "; ".join([*shown, f"feed-forward {', '.join(map(str, widths))}"])
-
-
-def _graph_summary(graph: Graph) -> str:
-    info = graph.info
-    size = graph.model.stat().st_size / 1e6
-    if info.scheme.precision == "fp32":
-        return f"{size:.1f} MB, largest difference to PyTorch {info.parity_max_difference:.1g}"
-    facts = info.lineage[-1].facts
-    same = f", {facts['same_answer_percent']:.1f} % of answers as in FP32" if "same_answer_percent" in facts else ""
-    ranges = f" ({facts['calibration']})" if "calibration" in facts else ""
-    form = f"INT8 {info.scheme.mode}" if info.scheme.precision == "int8" else info.scheme.precision.upper()
-    return f"{size:.1f} MB, {form}{ranges}{same}"
-
-
-def _sensitivity_summary(found: Sensitivity) -> str:
-    return f"{len(found.linear_ops)} linear ops, {len(found.culprits)} to keep in FP32, {found.texts:,} texts"
-
-
-def _latency_table_summary(latencies: LatencyTable) -> str:
-    full = f", FP32 {latencies.full_precision_ms:.2f} ms" if latencies.full_precision_ms else ""
-    return f"{latencies.source}: unpruned {latencies.unpruned_ms:.2f} ms{full}"
-
-
-def _payload_summary(payload: Payload) -> str:
-    tokenizer = payload.manifest.tokenizer
-    only_ids = (
-        "" if tokenizer.tables else f"; the runner accepts token ids only: {tokenizer.unsupported or 'no tables'}"
-    )
-    return f"{payload.size_bytes / 1e6:.2f} MB, payload {payload.digest[:12]}{only_ids}"
-
-
-def _accuracy_summary(evidence: AccuracyEvidence) -> str:
-    metrics = ", ".join(f"{metric_words(name)} {value:.2f} %" for name, value in evidence.metrics.items())
-    return f"{metrics} (by {evidence.runtime.runner or 'Python'})"
-
-
-def _bench_summary(latency: LatencyEvidence, memory: MemoryEvidence) -> str:
-    calls = [ms for launch in latency.launches for ms in launch.end_to_end_ms]
-    parts = [f"p50 {statistics.percentile(calls, 0.5):.2f} ms, p95 {statistics.percentile(calls, 0.95):.2f} ms"]
-    if latency.baseline:
-        ratio, _ = statistics.speedup(
-            [launch.baseline_engine_ms for launch in latency.launches],
-            [launch.engine_ms for launch in latency.launches],
-        )
-        parts.append(f"{ratio:.1f}× the teacher")
-    return ", ".join([*parts, f"{max(memory.peak_memory_mb):.0f} MB resident"])
 
 
 def _pace(latency: LatencyEvidence) -> str:

@@ -19,6 +19,7 @@ from edge_ptf.errors import ParityError, RefusedError
 from edge_ptf.gate import gate
 from edge_ptf.metrics import gated
 from edge_ptf.models.checkpoint import Checkpoint
+from edge_ptf.models.lineage import DistillFacts
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.profiles import Profile, mismatches
@@ -85,7 +86,7 @@ class TrialRunner:
         self.tried = self.data.tried_on_validation()
         self.larger = larger_on_test(self.task, self.data)
         self.expected = self._finished(
-            "teacher", stages.run_evaluate(self.baseline, self.tried, self.recipe.evaluate, self.place)
+            "teacher", stages.evaluate(self.place, self.baseline, self.tried, self.recipe.evaluate)
         )
 
     @property
@@ -129,14 +130,14 @@ class TrialRunner:
         try:
             student = taught_student(self.teacher, extra_teachers, self.data, recipe, self.place, on_stage, watch=watch)
             graph = int8_graph(student, self.data, recipe, self.profile, self.place, on_stage)
-            packed = stages.run_assemble(graph, self.baseline, self.data, recipe.assemble, self.place)
+            packed = stages.assemble(self.place, graph, self.data, recipe.assemble, self.baseline)
         except TrainingStopped as stop:
             return stopped(stop.reason, stop.history)
         except (RefusedError, ParityError) as error:
             self.refusal = error
             return stopped(error.message)
         payload = finished("trial", packed)
-        answers = finished("trial", stages.run_evaluate(payload, self.tried, recipe.evaluate, self.place))
+        answers = finished("trial", stages.evaluate(self.place, payload, self.tried, recipe.evaluate))
         latency, memory = self._measured(payload, recipe, lambda outcome: finished("trial", outcome))
         verdict = gate(payload, [answers, latency, memory], [self.expected], self.profile, recipe.targets)
         ratio, _ = statistics.speedup(
@@ -146,7 +147,7 @@ class TrialRunner:
         return Trial(
             **known,
             state="finished",
-            history=tuple(student.info.lineage[-1].facts.get("validation", ())),
+            history=student.info.facts.validation if isinstance(student.info.facts, DistillFacts) else (),
             target_verdicts=verdict.target_verdicts,
             short={
                 item.target: round(missing, 4)
@@ -175,9 +176,9 @@ class TrialRunner:
         next, and is taken as it is: what ships is measured anew, and judged by what counts alone.
         """
         timing = recipe.bench.replace(launches=QUICK_LAUNCHES)
-        latency, memory = finished(stages.run_bench(payload, self.baseline, self.tried, timing, self.place))
+        latency, memory = finished(stages.bench(self.place, payload, self.tried, timing, self.baseline))
         if (latency.flags or memory.flags) and not mismatches(self.profile, latency.machine):
-            latency, memory = finished(stages.run_bench(payload, self.baseline, self.tried, timing, self.place))
+            latency, memory = finished(stages.bench(self.place, payload, self.tried, timing, self.baseline))
         return latency.replace(flags=(), warnings=()), memory.replace(flags=())
 
     def _finished(self, subject: str, outcome: Outcome[Artifact]) -> Artifact:

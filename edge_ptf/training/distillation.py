@@ -19,12 +19,12 @@ from edge_ptf.examples import Example
 from edge_ptf.graph.quantization_scheme import QuantizeConfig
 from edge_ptf.models.checkpoint import (
     Checkpoint,
-    LineageStep,
     load_model,
     load_tokenizer,
     model_inputs,
     save_checkpoint,
 )
+from edge_ptf.models.lineage import DistillFacts
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 from edge_ptf.training.activation_capture import ActivationCapture
@@ -198,18 +198,19 @@ def distill(
     )
     rounding = fake_quantized(taught, rounded, one_token=not outputs.per_token) if rounded else nullcontext()
     with rounding, capture:
-        facts = train(setup, config, out, "Distill", progress)
+        trained = train(setup, config, out, "Distill", progress)
     small.restore(taught, full)
-    facts |= {
-        **({"teachers": 1 + len(extra_teachers)} if extra_teachers else {}),
-        "further_texts": len(extra),
-        "split_words": len(words_to_split),
-        **({"quantization": rounded.model_dump(mode="json")} if rounded else {}),
-        "matched_layers": list(layers),
-        "texts_cut_differently": alike.count(False),
-    }
-    step = LineageStep(stage="distill", config=config.model_dump(mode="json"), facts=facts)
-    found = save_checkpoint(taught, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+    facts = DistillFacts(
+        **trained.model_dump(),
+        teachers=1 + len(extra_teachers) if extra_teachers else None,
+        further_texts=len(extra),
+        split_words=len(words_to_split),
+        quantization=rounded.model_dump(mode="json") if rounded else None,
+        matched_layers=layers,
+        texts_tokenized_differently=alike.count(False),
+    )
+    info = info.replace(origin=student.origin).made_by(facts, config)
+    found = save_checkpoint(taught, tokenizer, info, out)
     shutil.rmtree(out / STATE)
     return found
 
@@ -237,12 +238,10 @@ def _check_alike(teacher: Checkpoint, extra_teachers: Sequence[Checkpoint]) -> N
 
 def matched_layers(teacher: Checkpoint, student: Checkpoint) -> tuple[int, ...]:
     """For each student layer the index of the teacher's hidden state it is held against (0 is the embedding)."""
-    origins, count = list(range(len(teacher.info.layers))), len(student.info.layers)
-    for step in _since(teacher, student):
-        if "kept_layers" in step.facts:
-            origins = [origins[layer] for layer in step.facts["kept_layers"]]
-    if len(origins) == count:
-        return tuple(layer + 1 for layer in origins)
+    found = student.origin.layers_in(teacher.origin)
+    if found is not None:
+        return tuple(layer + 1 for layer in found)
+    count = len(student.info.layers)
     return tuple(round((index + 1) * len(teacher.info.layers) / count) for index in range(count))
 
 
@@ -261,18 +260,8 @@ def matched_axes(teacher: Checkpoint, student: Checkpoint, width: int) -> tuple[
     Args:
         width: of the teacher's hidden states.
     """
-    axes = tuple(range(width))
-    for step in _since(teacher, student):
-        if "kept_hidden" in step.facts:
-            axes = tuple(axes[place] for place in step.facts["kept_hidden"])
-    return axes
-
-
-def _since(teacher: Checkpoint, student: Checkpoint) -> tuple[LineageStep, ...]:
-    """The cuts that made the student of the teacher; none where it was made of another model."""
-    before, lineage = teacher.info.lineage, student.info.lineage
-    own = lineage[len(before) :] if lineage[: len(before)] == before else ()
-    return tuple(step for step in own if step.stage == "prune")
+    found = student.origin.hidden_in(teacher.origin, width)
+    return tuple(range(width)) if found is None else found
 
 
 def _tokenized_by_both(

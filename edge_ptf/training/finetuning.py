@@ -16,13 +16,13 @@ from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Example
 from edge_ptf.models.checkpoint import (
     Checkpoint,
-    LineageStep,
     fresh_info,
     load_base_model,
     load_tokenizer,
     model_inputs,
     save_checkpoint,
 )
+from edge_ptf.models.lineage import FinetuneFacts
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 from edge_ptf.training.batching import Item
@@ -96,10 +96,9 @@ def finetune(
         task.metrics[0],
         len(data.validation),
     )
-    facts = train(setup, config, out, "Fine-tune", progress)
+    facts = FinetuneFacts(**train(setup, config, out, "Fine-tune", progress).model_dump())
     small.restore(model, full)
-    step = LineageStep(stage="finetune", config=config.model_dump(mode="json"), facts=facts)
-    found = save_checkpoint(model, tokenizer, info.replace(lineage=(*info.lineage, step)), out)
+    found = save_checkpoint(model, tokenizer, info.made_by(facts, config), out)
     shutil.rmtree(out / STATE)
     return found
 

@@ -19,6 +19,7 @@ from edge_ptf.config import StageConfig
 from edge_ptf.examples import Example
 from edge_ptf.heads import Head
 from edge_ptf.metrics import Direction, Metric
+from edge_ptf.models.lineage import TrainingFacts
 from edge_ptf.progress import Progress
 from edge_ptf.tasks.base import Task
 from edge_ptf.training.batching import Item, LengthGroupedBatches, collate
@@ -82,16 +83,13 @@ class Setup:
     watch: Watch | None = None
 
 
-def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progress: Progress) -> dict[str, Any]:
+def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progress: Progress) -> TrainingFacts:
     """Trains `setup.model` in place and leaves in it the weights of the last epoch that is no worse than noise.
 
     The state in `out`, from which a killed training resumes, is the caller's to remove once the weights are written.
 
     A score within one standard error of the best (Breiman et al., Classification and Regression Trees, 1984, 3.4.3)
     does not tell two epochs apart; of those the last had the smallest steps.
-
-    Returns:
-        Notes for the lineage: the validation score of each epoch, the epoch kept, tokens seen in one epoch.
 
     Raises:
         TrainingStopped: `setup.watch` saw no point in going on.
@@ -192,13 +190,13 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
         progress.finish()
     _load_weights(model, kept_file(state, kept_epoch(history, setup.metric, setup.scored)))
     model.cpu().eval()
-    return {
-        "validation": [round(score, setup.metric.digits) for score in history],
-        "kept_epoch": kept_epoch(history, setup.metric, setup.scored),
-        "texts": len(setup.items),
-        "tokens_per_epoch": sum(len(item.encoding.input_ids) for item in setup.items),
+    return TrainingFacts(
+        validation=tuple(round(score, setup.metric.digits) for score in history),
+        kept_epoch=kept_epoch(history, setup.metric, setup.scored),
+        texts=len(setup.items),
+        tokens_per_epoch=sum(len(item.encoding.input_ids) for item in setup.items),
         **where,
-    }
+    )
 
 
 def predictor(

@@ -66,10 +66,10 @@ def test_a_smaller_vocabulary_changes_no_answer_to_the_texts_it_was_cut_for(
     teacher, data = tiny_teacher(family, task), tiny_data(task)
     student = prune(teacher, data, PruneConfig(), tmp_path / "out")
     facts = student.info.lineage[-1].facts
-    assert facts["pieces_after"] < facts["pieces_before"] == len(load_tokenizer(teacher.path))
+    assert facts["subwords_after"] < facts["subwords_before"] == len(load_tokenizer(teacher.path))
     model, tokenizer = load_model(student), load_tokenizer(student.path)
     rows = models.word_embeddings(model).weight.shape[0]
-    assert rows == len(tokenizer) == facts["pieces_after"] == model.config.vocab_size
+    assert rows == len(tokenizer) == facts["subwords_after"] == model.config.vocab_size
     assert model.config.pad_token_id == tokenizer.pad_token_id
     assert (logits(student, data.train) - logits(teacher, data.train)).abs().max() < 1e-5
     assert student.info.layers == teacher.info.layers
@@ -215,7 +215,7 @@ def test_a_student_can_be_pruned_further(
     )
     second = prune(first, tiny_data(), PruneConfig(keep_layers=(0, 2), num_heads=(0.5,)), tmp_path / "2")
     assert shapes(second) == [(2, 64), (1, 0)]
-    assert second.info.lineage[-1].facts["pieces_before"] == second.info.lineage[-1].facts["pieces_after"]
+    assert second.info.lineage[-1].facts["subwords_before"] == second.info.lineage[-1].facts["subwords_after"]
 
 
 def test_a_share_of_an_odd_width_stays_within_it(

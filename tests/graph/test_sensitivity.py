@@ -122,10 +122,10 @@ def test_what_the_flavour_keeps_is_looked_at_too(
 ) -> None:
     config = QUICK.replace(max_drop=100, max_distance=1000)
     kept = QuantizeConfig(keep_fp32=("classifier",))
-    first = stages.run_sensitivity(whole, tiny_data(), config, kept, Place(tmp_path / "out"))
+    first = stages.sensitivity(Place(tmp_path / "out"), whole, tiny_data(), config, kept)
     assert "classifier" in {item.name for item in first.artifact.linear_ops}
     assert first.artifact.quantization == QuantizeConfig()
-    again = stages.run_sensitivity(whole, tiny_data(), config, QuantizeConfig(), Place(tmp_path / "out"))
+    again = stages.sensitivity(Place(tmp_path / "out"), whole, tiny_data(), config, QuantizeConfig())
     assert again.reused
     assert again.artifact == first.artifact
 

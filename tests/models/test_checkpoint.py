@@ -17,7 +17,6 @@ from edge_ptf.models.checkpoint import (
     INFO_FILE,
     WEIGHTS_FILE,
     Checkpoint,
-    LineageStep,
     fresh_info,
     load_base_model,
     load_model,
@@ -26,6 +25,7 @@ from edge_ptf.models.checkpoint import (
     open_checkpoint,
     save_checkpoint,
 )
+from edge_ptf.models.lineage import PruneFacts
 from edge_ptf.tasks.base import Task
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
@@ -149,9 +149,10 @@ def test_a_checkpoint_of_alike_layers_loads_with_plain_transformers(
 
 def test_info_travels_unchanged(tiny_base: Callable[[str], Path], tmp_path: Path) -> None:
     model, first = made(tiny_base("bert"), tmp_path / "first")
-    step = LineageStep(stage="prune", config={"share": 0.5}, facts={"übrig": [1, 2]})
+    facts = PruneFacts(skipped="übrig", kept_layers=(0, 2), shapes=(LayerShape(num_heads=1, intermediate_size=2),))
+    origin = first.origin.pruned([0, 2], [5, 6])
     spec = TextClassification.spec_for(TASK.head.spec.labels, "oos").with_options(threshold=0.25)
-    info = first.info.replace(lineage=(step,), task=spec)
+    info = first.info.replace(origin=origin, head=spec).made_by(facts, facts)
     second = save_checkpoint(model, load_tokenizer(first.path), info, tmp_path / "second")
     assert open_checkpoint(second.path).info == info
 

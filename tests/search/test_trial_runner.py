@@ -58,8 +58,8 @@ def shop(
     profile, data, teacher = profiles.load("host"), tiny_data(), tiny_teacher()
     recipe = resolve_recipe(profile, tasks.get("text-classification"), [Source("test", QUICK)])
     place = Place(tmp_path, keyed=True)
-    graph = stages.run_export(teacher, data, recipe.export, place).artifact
-    baseline = stages.run_assemble(graph, None, data, recipe.assemble.replace(name="teacher"), place).artifact
+    graph = stages.export(place, teacher, data, recipe.export).artifact
+    baseline = stages.assemble(place, graph, data, recipe.assemble.replace(name="teacher")).artifact
     return TrialRunner(profile, recipe, data, teacher, baseline, place)
 
 
@@ -75,8 +75,8 @@ def test_a_measurement_that_does_not_count_is_made_again_and_meets_no_target(
         made.append(latency)
         return replace(outcome, artifact=(latency.replace(flags=("crowded",)), memory))
 
-    measure = stages.run_bench
-    monkeypatch.setattr(stages, "run_bench", crowded)
+    measure = stages.bench
+    monkeypatch.setattr(stages, "bench", crowded)
     found = shop.trial("trial 1", "a test", SMALL, PREDICTED)
     assert len(made) == 2
     assert found.state == "finished"
@@ -90,7 +90,7 @@ def test_a_measurement_that_does_not_count_is_made_again_and_meets_no_target(
     ("where", "name", "refusal"),
     [
         (room, "int8_graph", RefusedError("INT8 is slower than FP32")),
-        (stages, "run_assemble", ParityError("the tokenizer's tables do not say the same")),
+        (stages, "assemble", ParityError("the tokenizer's tables do not say the same")),
     ],
 )
 def test_a_student_that_is_refused_is_an_attempt_that_was_stopped(

@@ -21,7 +21,6 @@ from edge_ptf.examples import Encoding, Example
 from edge_ptf.graph import QuantizeConfig
 from edge_ptf.models.checkpoint import (
     Checkpoint,
-    LineageStep,
     fresh_info,
     load_base_model,
     load_model,
@@ -161,7 +160,7 @@ def test_the_student_comes_to_answer_as_its_teacher(
     assert after.info.layers == before.info.layers
     assert [step.stage for step in after.info.lineage] == ["finetune", "prune", "distill"]
     assert facts(after)["matched_layers"] == [1, 3]
-    assert facts(after)["texts_cut_differently"] <= facts(after)["further_texts"] == len(data.train)
+    assert facts(after)["texts_tokenized_differently"] <= facts(after)["further_texts"] == len(data.train)
     assert load_tokenizer(after.path).get_vocab() == load_tokenizer(before.path).get_vocab()
     assert open_checkpoint(after.path) == after
     assert not (after.path / STATE).exists()
@@ -468,7 +467,7 @@ def test_a_student_with_another_tokenizer_is_taught(
     teacher, other, data = tiny_teacher("bert", task), tiny_teacher("roberta", task), tiny_data(task)
     config = QUICK.replace(relation_weight=0.5, epochs=4)
     after = distill(teacher, other, data, config, tmp_path / "out")
-    assert 0 < facts(after)["texts_cut_differently"] < facts(after)["texts"]
+    assert 0 < facts(after)["texts_tokenized_differently"] < facts(after)["texts"]
     assert facts(after)["matched_layers"] == [1, 2, 3]
     if task == TEXT:
         assert distance(after, teacher, data) < distance(other, teacher, data)
@@ -486,7 +485,7 @@ def test_a_student_that_cuts_every_text_differently_is_taught(
     monkeypatch.setattr(distillation, "_alike", lambda asked, *_: [False] * len(asked))
     config = QUICK.replace(relation_weight=1.0, label_weight=1.0, epochs=1)
     after = distill(tiny_teacher("bert", task), tiny_teacher("bert", task), tiny_data(task), config, tmp_path / "out")
-    assert facts(after)["texts_cut_differently"] == facts(after)["texts"]
+    assert facts(after)["texts_tokenized_differently"] == facts(after)["texts"]
     assert all(np.isfinite(logits).all() for logits in answers(after, tiny_data(task)))
 
 
@@ -570,29 +569,44 @@ def test_a_student_with_other_labels_is_refused(
         distill(tiny_teacher(), other, tiny_data(), QUICK, tmp_path / "out")
 
 
-def lineage(checkpoint: Checkpoint, layers: int, *steps: tuple[str, list[int] | None]) -> Checkpoint:
-    """A checkpoint of so many layers with more steps behind it."""
-    added = tuple(
-        LineageStep(stage=stage, facts={} if kept is None else {"kept_layers": kept}) for stage, kept in steps
-    )
-    info = checkpoint.info.replace(
-        lineage=(*checkpoint.info.lineage, *added), layers=checkpoint.info.layers[:1] * layers
-    )
-    return replace(checkpoint, info=info)
+def unpruned(checkpoint: Checkpoint, layers: int, digest: str = "teacher") -> Checkpoint:
+    """A checkpoint of so many layers that was never pruned."""
+    return Checkpoint(checkpoint.path, checkpoint.info.replace(layers=checkpoint.info.layers[:1] * layers), digest)
+
+
+def pruned(checkpoint: Checkpoint, kept: list[int], hidden: list[int] | None = None) -> Checkpoint:
+    """It with these layers, and these numbers of the hidden states, alone."""
+    layers, origin = checkpoint.info.layers[: len(kept)], checkpoint.origin.pruned(kept, hidden)
+    return Checkpoint(checkpoint.path, checkpoint.info.replace(layers=layers, origin=origin), f"{checkpoint.digest}-")
 
 
 def test_student_layers_are_matched_to_those_they_were_cut_from(tiny_teacher: Callable[..., Checkpoint]) -> None:
-    bare = replace(tiny_teacher(), info=tiny_teacher().info.replace(lineage=()))
-    teacher = lineage(bare, 6, ("finetune", None))
-    assert matched_layers(teacher, lineage(teacher, 3, ("prune", [1, 3, 5]))) == (2, 4, 6)
-    assert matched_layers(teacher, lineage(teacher, 2, ("prune", [0, 1]))) == (1, 2)
+    teacher = unpruned(tiny_teacher(), 6)
+    assert matched_layers(teacher, pruned(teacher, [1, 3, 5])) == (2, 4, 6)
+    assert matched_layers(teacher, pruned(teacher, [0, 1])) == (1, 2)
     assert matched_layers(teacher, teacher) == (1, 2, 3, 4, 5, 6)
-    taught = lineage(teacher, 3, ("prune", [0, 2, 4]), ("distill", None))
-    assert matched_layers(teacher, taught) == (1, 3, 5)
-    assert matched_layers(teacher, lineage(taught, 2, ("prune", [0, 2]))) == (1, 5)  # cut twice
-    assert matched_layers(taught, lineage(taught, 2, ("prune", [0, 2]))) == (1, 3)  # the teacher was cut once itself
-    assert matched_layers(teacher, lineage(bare, 2)) == (3, 6)  # of another origin
-    assert matched_layers(teacher, lineage(bare, 4, ("finetune", None), ("prune", [1, 2]))) == (2, 3, 4, 6)
+    once = pruned(teacher, [0, 2, 4])
+    assert matched_layers(teacher, once) == (1, 3, 5)
+    assert matched_layers(teacher, pruned(once, [0, 2])) == (1, 5)  # pruned twice
+    assert matched_layers(once, pruned(once, [0, 2])) == (1, 3)  # the teacher was pruned once itself
+    assert matched_layers(once, teacher) == (0, 1, 2, 2, 2, 3)  # which has layers that the teacher lacks
+    other = unpruned(tiny_teacher(), 4, "other")
+    assert matched_layers(teacher, unpruned(tiny_teacher(), 2, "other")) == (3, 6)  # of another origin
+    assert matched_layers(teacher, pruned(other, [1, 2])) == (3, 6)
+
+
+def test_numbers_of_hidden_states_are_matched_to_those_they_were_cut_from(
+    tiny_teacher: Callable[..., Checkpoint],
+) -> None:
+    teacher = unpruned(tiny_teacher(), 2)
+    narrow = pruned(teacher, [0, 1], [1, 2, 4, 7])
+    assert matched_axes(teacher, pruned(teacher, [1]), 8) == tuple(range(8))
+    assert matched_axes(teacher, narrow, 8) == (1, 2, 4, 7)
+    assert matched_axes(teacher, pruned(narrow, [0], [1, 3]), 8) == (2, 7)
+    assert matched_axes(narrow, pruned(narrow, [0], [1, 3]), 4) == (1, 3)
+    assert matched_axes(narrow, pruned(narrow, [0]), 4) == (0, 1, 2, 3)
+    assert matched_axes(narrow, teacher, 4) == (0, 1, 2, 3)  # not known, which distill refuses by their count
+    assert matched_axes(teacher, unpruned(teacher, 2, "other"), 8) == tuple(range(8))
 
 
 @pytest.mark.parametrize("task", [TEXT, TOKEN])
