@@ -42,7 +42,7 @@ def verify(path: Path, *, threads: int = 1) -> VerifyReport:
     """
     payload = open_payload(path)
     for entry in payload.manifest.files:
-        payload.read(entry.path)
+        payload.check(entry.path)
     payload.evidence()
     payload.verdict()
     _check_graphs(payload)
