@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_ptf import tasks
 from edge_ptf.engines.base import Outputs, Session
-from edge_ptf.errors import VerificationError
+from edge_ptf.errors import PackageError, VerificationError
 from edge_ptf.examples import Encoding, Logits
 from edge_ptf.heads import HeadSpec, OutputSpec
 from edge_ptf.machine import this_machine
@@ -60,11 +60,16 @@ def exact_here(manifest: Manifest) -> bool:
 
 
 def _check_graphs(payload: Payload) -> None:
-    """Each graph is whole in itself and takes what the manifest says."""
+    """Each graph has what a package may have, and takes what the manifest says."""
     for graph in payload.manifest.graphs:
+        place = f"{payload.path}: '{graph.file}'"
         inputs, outputs = ([item.name for item in items] for items in (graph.inputs, graph.outputs))
-        for finding in payload.engine(graph).check(payload.read(graph.file), inputs, outputs):
-            raise VerificationError(f"{payload.path}: '{graph.file}' {finding}")
+        try:
+            findings = payload.engine(graph).check(payload.read(graph.file), inputs, outputs)
+        except PackageError as error:
+            raise PackageError(f"{place}: {error.message}") from None
+        for finding in findings:
+            raise VerificationError(f"{place} {finding}")
 
 
 def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) -> tuple[int, float]:

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engines/engine.h"
+#include "engines/onnx_check.h"
 #include "engines/processor.h"
 
 namespace edge_ptf::core {
@@ -45,6 +46,7 @@ class OnnxRuntimeEngine final : public Engine {
     for (const OutputSpec& output : options_.outputs) {
       output_names_.push_back(output.name.c_str());
     }
+    check_onnx(model);
     const EngineSettings& settings = options_.settings;
     session_ = translated(EDGE_PTF_BAD_INPUT, "the model cannot be loaded by ONNX Runtime", [&] {
       Ort::SessionOptions session;
