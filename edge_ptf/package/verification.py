@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from edge_ptf.machine import this_machine
 from edge_ptf.package.golden import GoldenCase, golden_cases
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload, open_payload
+from edge_ptf.package.tables_check import check_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,17 @@ def _check_graphs(payload: Payload) -> None:
             raise VerificationError(f"{place} {finding}")
 
 
+def _check_shape(head: HeadSpec, output: OutputSpec, shape: Sequence[str | int], place: str) -> None:
+    """The graph declares as many axes as the head, and as many labels where it says a number."""
+    if len(shape) != len(output.axes):
+        raise VerificationError(f"{place}: the output '{output.tensor}' has other axes than the manifest says")
+    for axis, size in zip(output.axes, shape, strict=True):
+        if axis == "label" and isinstance(size, int) and size != len(head.labels):
+            raise VerificationError(
+                f"{place}: '{head.name}' has {len(head.labels)} labels; its output '{output.tensor}' has {size}"
+            )
+
+
 def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) -> tuple[int, float]:
     """Runs the golden vectors; returns their number and the largest difference, as a share of a tensor's largest value.
 
@@ -83,6 +96,10 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
         raise VerificationError(f"{path}: {len(cases)} golden vectors, not {manifest.golden.count}")
     outputs = [(head, output) for head in manifest.heads for output in head.outputs.values()]
     sessions = {graph.name: payload.session(graph, threads) for graph in manifest.graphs}
+    files = {graph.name: graph.file for graph in manifest.graphs}
+    for head, output in outputs:
+        shapes = {tensor.name: tensor.shape for tensor in sessions[head.graph].tensors()[1]}
+        _check_shape(head, output, shapes[output.tensor], f"{path}: '{files[head.graph]}'")
     tokenizer = payload.tokenizer(sessions[manifest.graph.name].inputs)
     task, worst = tasks.create(manifest.head), 0.0
     for number, case in enumerate(cases, 1):
@@ -90,6 +107,7 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
         encoding = task.encode(tokenizer, [case.example], manifest.tokenizer.max_length)[0]
         if (encoding.input_ids, encoding.token_type_ids) != (case.input_ids, case.token_type_ids):
             raise VerificationError(f"{place} is cut into other tokens here")
+        _check_answers(manifest, case, place)
         answers = {name: _run(session, encoding, place) for name, session in sessions.items()}
         for head, output in outputs:
             found = answers[head.graph][output.tensor][0]
@@ -103,7 +121,19 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
                     hint="This machine or its engine does not execute the model as it was made",
                 )
             worst = max(worst, difference)
+    check_tables(payload, cases)
     return len(cases), worst
+
+
+def _check_answers(manifest: Manifest, case: GoldenCase, place: str) -> None:
+    """The answers are labels of the heads: one for a text, one for each word of a tagged text."""
+    heads = {head.name: head for head in manifest.heads}
+    for name, answer in case.answers.items():
+        if name not in heads:
+            raise VerificationError(f"{place} has an answer of '{name:.80}', which is no head of the package")
+        labels = {"text": [answer], "token": answer}.get(heads[name].kind, [])
+        if not isinstance(labels, list) or any(label not in heads[name].labels for label in labels):
+            raise VerificationError(f"{place}: an answer of '{name}' is no label of that head")
 
 
 def _run(session: Session, encoding: Encoding, place: str) -> Outputs:

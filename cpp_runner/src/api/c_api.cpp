@@ -8,6 +8,7 @@
 #include "api/structures.h"
 #include "edge_ptf.h"
 #include "error.h"
+#include "package/huggingface.h"
 
 using edge_ptf::core::Answer;
 using edge_ptf::core::clear;
@@ -378,6 +379,7 @@ edge_ptf_status edge_ptf_verify(const char* path, const edge_ptf_options* option
       package->read(entry.path, /*check=*/true);
     }
     package->check_verdict();
+    edge_ptf::core::about(package->path(), [&] { edge_ptf::core::check_huggingface(*package); });
     const Runner runner(std::move(package), chosen);
     write_report(runner, runner.selftest(), files, report);
   });
