@@ -81,6 +81,10 @@ edge_ptf::core::RunnerOptions read_options(const edge_ptf_options* theirs) {
   options.spinning = read_switch(given.spinning, "spinning");
   options.arena = read_switch(given.arena, "arena");
   options.check_digests = given.check_digests != 0;
+  if (given.deadline_ms < 0) {
+    edge_ptf::core::refuse("options: deadline_ms is negative");
+  }
+  options.deadline = std::chrono::milliseconds(given.deadline_ms);
   if (given.affinity != nullptr) {
     options.affinity = given.affinity;
   }
@@ -231,6 +235,13 @@ edge_ptf_status edge_ptf_result_create(const edge_ptf_runner* runner, edge_ptf_r
 
 void edge_ptf_result_destroy(edge_ptf_result* result) {
   delete result;
+}
+
+edge_ptf_status edge_ptf_cancel(edge_ptf_result* result) {
+  return guarded([&] {
+    need(result != nullptr, "result");
+    result->content.stop(edge_ptf::core::Stop::kCancelled);
+  });
 }
 
 namespace {

@@ -138,6 +138,9 @@ class Fields {
           refuse(std::string("the graph ") + reason.text);
         }
       }
+      if (&message_ == &kModel) {
+        no_model(" (field " + std::to_string(number) + ")");
+      }
       refuse("the graph has a part that is not allowed (" + place + ")");
     }
     if (!seen_.insert(number).second) {

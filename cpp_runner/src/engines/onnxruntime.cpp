@@ -134,6 +134,10 @@ class OnnxRuntimeCall final : public Engine::Call {
         outputs_(engine.options_.outputs.size()),
         lengths_(engine.options_.max_length + 1) {}
 
+  // ONNX Runtime looks at this between two operators.
+  void stop() override { run_options_.SetTerminate(); }
+  void reset() override { run_options_.UnsetTerminate(); }
+
   void run(const std::vector<InputTensor>& inputs, std::vector<Tensor>& outputs) override {
     const size_t length = inputs.empty() ? 0 : inputs.front().length;
     if (length == 0 || length > engine_.options_.max_length) {

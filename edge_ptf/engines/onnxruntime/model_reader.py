@@ -193,6 +193,8 @@ def _fields(content: memoryview, what: str, known: dict[int, bool]) -> Iterator[
         key, at = _varint(content, at)
         number, wire = key >> 3, key & 7
         if number not in known:
+            if what == "model" and (what, number) not in REASONS:
+                raise PackageError(f"the file is no ONNX model (field {number})")
             reason = REASONS.get((what, number), f"has a part that is not allowed ({what}, field {number})")
             raise PackageError(f"the graph {reason}")
         if not known[number] and number in seen:
