@@ -1,6 +1,7 @@
 // Any bytes as a package: the container, the manifest, and every file that the manifest names, up to the engine.
 #include <cstdint>
 
+#include "engines/onnx_check.h"
 #include "heads/head.h"
 #include "package/golden.h"
 #include "package/package.h"
@@ -16,6 +17,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         package.read(entry.path, /*check=*/true);
       } catch (const edge_ptf::core::Error&) {
         continue;  // the next one may be valid
+      }
+    }
+    for (const edge_ptf::core::Graph& graph : manifest.graphs) {
+      try {
+        edge_ptf::core::check_onnx(package.read(graph.file, /*check=*/false).bytes());
+      } catch (const edge_ptf::core::Error&) {
+        continue;
       }
     }
     for (const edge_ptf::core::HeadSpec& spec : manifest.heads) {

@@ -18,7 +18,8 @@
  *   - After a status other than EDGE_PTF_OK, edge_ptf_last_error() on the same thread gives the reason in one line.
  *   - A NULL handle is allowed: such a call returns EDGE_PTF_BAD_INPUT, NULL or 0.
  *   - If a call fails, an out parameter for a handle is set to NULL.
- *   - Many threads may use one runner at the same time. Only one thread at a time may use a result.
+ *   - Many threads may use one runner at the same time. Only one thread at a time may use a result,
+ *     except for edge_ptf_cancel.
  *   - Strings are UTF-8. A const char* belongs to the handle that returned it. It is valid as long as the handle
  * exists; strings and values of a result are valid until the result is used again.
  *   - A result keeps its runner alive. The order of edge_ptf_close and edge_ptf_result_destroy does not matter.
@@ -57,10 +58,11 @@ extern "C" {
 /* The exit codes of the edge-ptf tools. */
 typedef enum edge_ptf_status {
   EDGE_PTF_OK = 0,
-  EDGE_PTF_INTERNAL = 1,   /* internal error: please report it */
-  EDGE_PTF_BAD_INPUT = 2,  /* wrong arguments, or not a package that this runner reads */
-  EDGE_PTF_FAILED = 3,     /* the package differs from its manifest, or from its golden vectors */
-  EDGE_PTF_ENVIRONMENT = 5 /* no memory, or an engine that is missing or too old */
+  EDGE_PTF_INTERNAL = 1,     /* internal error: please report it */
+  EDGE_PTF_BAD_INPUT = 2,    /* wrong arguments, or not a package that this runner reads */
+  EDGE_PTF_FAILED = 3,       /* the package differs from its manifest, or from its golden vectors */
+  EDGE_PTF_ENVIRONMENT = 5,  /* no memory, or an engine that is missing or too old */
+  EDGE_PTF_INTERRUPTED = 130 /* the answer was cancelled, or took longer than its deadline */
 } edge_ptf_status;
 
 typedef struct edge_ptf_runner edge_ptf_runner; /* an open package */
@@ -76,6 +78,7 @@ typedef struct edge_ptf_options {
   int32_t arena;         /* EDGE_PTF_ON: the engine keeps memory between calls */
   int32_t check_digests; /* 1: compare the sha256 of every file that is used; edge_ptf_verify does this once for all */
   const char* affinity;  /* processors of the threads after the first, such as "2;3"; copied */
+  int32_t deadline_ms;   /* longest time of one answer in milliseconds; 0: no deadline. See edge_ptf_cancel. */
 } edge_ptf_options;
 
 /* A head answers one task. */
@@ -174,6 +177,12 @@ EDGE_PTF_API void edge_ptf_result_destroy(edge_ptf_result* result); /* NULL is a
  * bytes. */
 EDGE_PTF_API edge_ptf_status edge_ptf_predict(edge_ptf_result* result, const char* text, size_t length,
                                               const char* pair, size_t pair_length);
+
+/* Stops the answer that another thread makes with this result: its call returns EDGE_PTF_INTERRUPTED. The engine looks
+ * between two operators, so a long operator ends first. Without such a call nothing happens, and the next answer is
+ * made. This is the only function that may be called while another thread uses the result. A deadline stops in the same
+ * way; each result then has a thread of its own. Opening a package is not limited in time. */
+EDGE_PTF_API edge_ptf_status edge_ptf_cancel(edge_ptf_result* result);
 
 /* Only tokenizes. The result then has ids and types, but no answers. */
 EDGE_PTF_API edge_ptf_status edge_ptf_tokenize(edge_ptf_result* result, const char* text, size_t length,

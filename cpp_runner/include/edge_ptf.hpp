@@ -50,6 +50,7 @@ struct Options {
   std::optional<bool> spinning, arena;
   std::optional<std::string> affinity;
   bool check_digests = false;
+  int deadline_ms = 0;  // of one answer; 0: none
 
   // The result refers to this object.
   edge_ptf_options c_options() const {
@@ -61,6 +62,7 @@ struct Options {
     made.spinning = choice(spinning);
     made.arena = choice(arena);
     made.check_digests = check_digests ? 1 : 0;
+    made.deadline_ms = deadline_ms;
     made.affinity = affinity ? affinity->c_str() : nullptr;
     return made;
   }
@@ -154,6 +156,9 @@ class Answer {
     check(edge_ptf_tokenize(get(), start(text), text.size(), start(pair), pair.size()));
     return *this;
   }
+
+  // Stops the answer that another thread makes with this object; it throws a Failure with EDGE_PTF_INTERRUPTED.
+  void cancel() { check(edge_ptf_cancel(get())); }
 
   // The label of the first answer of a head; empty if there is none.
   std::string_view label(size_t head = 0) const {

@@ -99,6 +99,38 @@ TEST_CASE("token ids get the answer that their text gets") {
   }
 }
 
+TEST_CASE("a text with too many words to tag is refused before they take memory") {
+  edge_ptf_runner* runner = nullptr;
+  edge_ptf_result* result = nullptr;
+  REQUIRE(edge_ptf_open(fixture("entities.eptf").c_str(), nullptr, &runner) == EDGE_PTF_OK);
+  REQUIRE(edge_ptf_result_create(runner, &result) == EDGE_PTF_OK);
+  std::string text;
+  for (int word = 0; word < 1 << 20; ++word) {
+    text += "a ";
+  }
+  CHECK(edge_ptf_predict(result, text.data(), text.size(), nullptr, 0) == EDGE_PTF_OK);
+  CHECK(edge_ptf_result_count(result, 0, EDGE_PTF_WORDS) == 1 << 20);
+  text += "a";
+  CHECK(edge_ptf_predict(result, text.data(), text.size(), nullptr, 0) == EDGE_PTF_BAD_INPUT);
+  CHECK(std::string(edge_ptf_last_error()) == "the text has more than 1048576 words; truncate it first");
+  edge_ptf_result_destroy(result);
+  edge_ptf_close(runner);
+}
+
+TEST_CASE("a text of more than 16 MiB is refused") {
+  edge_ptf_runner* runner = nullptr;
+  edge_ptf_result* result = nullptr;
+  REQUIRE(edge_ptf_open(fixture("pairs.eptf").c_str(), nullptr, &runner) == EDGE_PTF_OK);
+  REQUIRE(edge_ptf_result_create(runner, &result) == EDGE_PTF_OK);
+  std::string text((16 << 20), ' ');
+  CHECK(edge_ptf_predict(result, text.data(), text.size(), "turn on", 7) == EDGE_PTF_OK);
+  text += "a";
+  CHECK(edge_ptf_predict(result, "turn on", 7, text.data(), text.size()) == EDGE_PTF_BAD_INPUT);
+  CHECK(std::string(edge_ptf_last_error()) == "a text of more than 16 MiB; truncate it first");
+  edge_ptf_result_destroy(result);
+  edge_ptf_close(runner);
+}
+
 TEST_CASE("golden vectors are answered") {
   for (const char* name :
        {"intents.eptf", "entities.eptf", "pairs.eptf", "ids-only.eptf", "two-heads.eptf", "intents"}) {

@@ -69,10 +69,12 @@ std::string reason(const std::string& file) {
 }  // namespace
 
 TEST_CASE("a plain zip is read") {
-  const std::string file = zip({{"a.txt", "one"}, {"b/c.bin", ""}});
+  const std::string file = zip({{"a.txt", "one"}, {"b/c.txt", ""}});
   const Archive archive(Bytes(file.data(), file.size()));
   CHECK(archive.read("a.txt", 3).bytes().text() == "one");
-  CHECK(archive.read("b/c.bin", 0).bytes().size == 0);
+  CHECK(archive.read("b/c.txt", 0).bytes().size == 0);
+  CHECK(archive.is_stored("a.txt"));
+  CHECK_THROWS_AS(archive.read("a.txt", 3, /*check=*/true), Error);  // its CRC is 0 here
   CHECK_THROWS_AS(archive.read("a.txt", 2), Error);
   CHECK_THROWS_AS(archive.read("other", 2), Error);
 }
@@ -87,6 +89,13 @@ TEST_CASE("names that are no plain relative paths are refused") {
   CHECK(reason(zip({{"a", "x"}, {"a", "y"}})).find("twice") != std::string::npos);
   CHECK(reason(zip({{"a", "x"}, {"A", "y"}})).find("same name") != std::string::npos);
   CHECK(reason(zip({{"a", "x"}, {"A/b", "y"}})).find("file and a directory") != std::string::npos);
+}
+
+TEST_CASE("files that a device maps must begin at a multiple of 4,096 bytes") {
+  CHECK(reason(zip({{"a.bin", "x"}})).find("not stored at a multiple") != std::string::npos);
+  CHECK(reason(zip({{"a.onnx", "x"}})).find("not stored at a multiple") != std::string::npos);
+  const std::string before(4096 - 30 - 1 - 30 - 5, 'x');
+  CHECK(reason(zip({{"a", before}, {"b.bin", "x"}})).empty());
 }
 
 TEST_CASE("headers that contradict each other are refused") {

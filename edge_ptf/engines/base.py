@@ -92,6 +92,9 @@ class Engine(ABC):
         Args:
             inputs: names that the graph must have, in this order.
             outputs: the same for its outputs.
+
+        Raises:
+            PackageError: the graph has what a package must not have.
         """
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
+from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Encoding, Example
 
 WORD = re.compile(r"\S+")
+MOST_WORDS = 1 << 20
+"""Of a text whose words are labelled: each takes memory, also those behind the longest sequence."""
 
 
 def encode(tokenizer: Any, examples: Sequence[Example], max_length: int, *, words: bool) -> list[Encoding]:
@@ -34,7 +38,9 @@ def _with_words(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[E
     types = batch.get("token_type_ids") or [None] * len(texts)
     encodings = []
     for text, ids, kinds, offsets in zip(texts, batch["input_ids"], types, batch["offset_mapping"], strict=True):
-        spans = tuple(match.span() for match in WORD.finditer(text))
+        spans = tuple(match.span() for match in islice(WORD.finditer(text), MOST_WORDS + 1))
+        if len(spans) > MOST_WORDS:
+            raise BadInputError(f"the text has more than {MOST_WORDS} words", hint="Truncate it first")
         encodings.append(Encoding(ids, kinds, word_starts(spans, offsets), spans))
     return encodings
 

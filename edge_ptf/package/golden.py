@@ -61,6 +61,8 @@ class GoldenCase(BaseModel):
     """By the name of the tensor, without the batch axis."""
     tolerance: FiniteFloat | None = Field(None, ge=0)
     """Of this text; None: that of the manifest."""
+    answers: dict[str, Any] = {}
+    """By the name of a head."""
 
     @model_validator(mode="after")
     def _rows_are_of_one_length(self) -> GoldenCase:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from edge_ptf.digests import bytes_digest, canonical_json
 from edge_ptf.engines import Engine, Session, engine_for
 from edge_ptf.errors import PackageError, VerificationError
 from edge_ptf.heads import OutputSpec
-from edge_ptf.package import archive
+from edge_ptf.package import archive, container
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.evidence import AccuracyEvidence, Evidence, LatencyEvidence, MemoryEvidence, Verdict
 from edge_ptf.package.manifest import MAJOR, MANIFEST, FileEntry, GraphEntry, HeadEntry, Manifest
@@ -23,8 +24,7 @@ from edge_ptf.package.tokenizer import PackageTokenizer
 MANIFEST_LIMIT = 16 << 20
 VERDICT = "verdict.json"
 EVIDENCE = "evidence/"
-STORED = (".onnx", ".bin")
-"""What a device maps into memory."""
+STORED = container.MAPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Payload:
     manifest: Manifest
     digest: str
     size_bytes: int
+    reader: Archive | None = field(default=None, compare=False, repr=False)
+    """The open container; None: it is opened for each file."""
 
     def read(self, name: str) -> bytes:
         """One file of the payload.
@@ -46,13 +48,29 @@ class Payload:
         Raises:
             VerificationError: it is not what the manifest says.
         """
+        return b"".join(self._blocks(name))
+
+    def check(self, name: str) -> None:
+        """Compares one file with the manifest, without the whole file in memory.
+
+        Raises:
+            VerificationError: it is not what the manifest says.
+        """
+        for _ in self._blocks(name):
+            pass
+
+    def _blocks(self, name: str) -> Iterator[bytes]:
+        """One file in blocks. Its size and sha256 are compared behind the last block."""
         entry = next((entry for entry in self.manifest.files if entry.path == name), None)
         if entry is None:
             raise PackageError(f"{self.path}: the manifest names no file '{name}'")
-        content = Archive(self.path).read(name, limit=entry.size)
-        if len(content) != entry.size or bytes_digest(content) != entry.sha256:
+        digest, size = hashlib.sha256(), 0
+        for block in (self.reader or Archive(self.path)).blocks(name, limit=entry.size):
+            digest.update(block)
+            size += len(block)
+            yield block
+        if size != entry.size or digest.hexdigest() != entry.sha256:
             raise VerificationError(f"{self.path}: '{name}' is not what the manifest says (size or sha256 differs)")
-        return content
 
     def model(self) -> bytes:
         """The graph of the first head."""
@@ -123,8 +141,11 @@ def open_payload(path: Path) -> Payload:
             raise PackageError(f"{path}: '{entry.path}' is missing")
         if reader.sizes[entry.path] != entry.size:
             raise VerificationError(f"{path}: '{entry.path}' has {reader.sizes[entry.path]} bytes, not {entry.size}")
+    for name in _mapped(manifest):
+        if not reader.is_stored(name):
+            raise PackageError(f"{path}: '{name}' is deflated; a device maps it, so it must be stored")
     size = reader.packed_bytes([MANIFEST, *(entry.path for entry in manifest.files)])
-    return Payload(path, manifest, bytes_digest(content), size)
+    return Payload(path, manifest, bytes_digest(content), size, reader)
 
 
 def write_payload(manifest: Manifest, files: dict[str, bytes], path: Path) -> Payload:
@@ -198,10 +219,11 @@ def _place(name: str) -> tuple[str, int]:
 
 def _gap(manifest: Manifest) -> str:
     """What the manifest refers to and does not have; empty when it is whole."""
-    names = [entry.path for entry in manifest.files]
-    for number, name in enumerate(names):
-        if name in names[:number] or name == MANIFEST:
-            return f"files: '{name}' is named twice"
+    names = {MANIFEST}
+    for entry in manifest.files:
+        if entry.path in names:
+            return f"files: '{entry.path}' is named twice"
+        names.add(entry.path)
     for place, named in (("graphs", manifest.graphs), ("heads", manifest.heads)):
         parts = [part.name for part in named]
         if repeated := next((name for name in parts if parts.count(name) > 1), ""):
@@ -210,9 +232,15 @@ def _gap(manifest: Manifest) -> str:
         return f"heads: {gap}"
     if manifest.tokenizer.tables and not manifest.tokenizer.kind:
         return "tokenizer: tables without a kind"
-    needed = [*(graph.file for graph in manifest.graphs), manifest.tokenizer.huggingface, manifest.golden.file]
-    needed += [manifest.tokenizer.tables] if manifest.tokenizer.tables else []
+    needed = [*_mapped(manifest), manifest.tokenizer.huggingface, manifest.golden.file]
+    names.remove(MANIFEST)
     return next((f"files: '{name}' is not among them" for name in needed if name not in names), "")
+
+
+def _mapped(manifest: Manifest) -> list[str]:
+    """The files that a device maps into memory: the graphs and the tables."""
+    tables = manifest.tokenizer.tables
+    return [*(graph.file for graph in manifest.graphs), *([tables] if tables else [])]
 
 
 def _head_gap(manifest: Manifest, head: HeadEntry) -> str:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from edge_ptf.errors import PackageError
+from edge_ptf.errors import BadInputError, PackageError
+
+WHITE_SPACE = re.compile(r"\s")
+CHARACTERS = 64
+"""Characters for each token of the longest sequence, with which a long text is tried first."""
+LONGEST_TEXT = 16 << 20
+"""Bytes of UTF-8, as in the C++ runner."""
+MARGIN = 64
+"""Tokens behind the longest sequence: the last ones before a cut may differ from those of the whole text."""
 
 
 class PackageTokenizer:
@@ -39,9 +48,19 @@ class PackageTokenizer:
         max_length: int | None = None,
         return_offsets_mapping: bool = False,
     ) -> dict[str, Any]:
-        """As a fast Hugging Face tokenizer: lists of ids, token types and character offsets."""
+        """As a fast Hugging Face tokenizer: lists of ids, token types and character offsets.
+
+        Raises:
+            BadInputError: a text is longer than `LONGEST_TEXT`.
+        """
+        for text in (*texts, *(pairs or ())):
+            if len(text) > LONGEST_TEXT // 4 and len(text.encode(errors="replace")) > LONGEST_TEXT:
+                raise BadInputError("a text of more than 16 MiB", hint="Truncate it first")
         self._truncate_at(max_length if truncation else None)
-        batch = self.core.encode_batch(list(texts) if pairs is None else list(zip(texts, pairs, strict=True)))
+        if pairs is None:
+            batch = self.core.encode_batch([self._usable(text) for text in texts])
+        else:
+            batch = self.core.encode_batch(list(zip(texts, pairs, strict=True)))
         result: dict[str, Any] = {"input_ids": [item.ids for item in batch]}
         if self.typed:
             result["token_type_ids"] = [item.type_ids for item in batch]
@@ -53,6 +72,23 @@ class PackageTokenizer:
         """The `tokenizers.Tokenizer` itself, without truncation."""
         self._truncate_at(None)
         return self.core
+
+    def _usable(self, text: str) -> str:
+        """The beginning of a long text that has all tokens which truncation keeps: the rest would only take memory.
+
+        It ends before white space. Of a pair the whole texts are needed, because their lengths say what is truncated.
+        """
+        size = CHARACTERS * (self.limit or 0) + CHARACTERS * MARGIN
+        while self.limit is not None and self.strategy != "only_second" and size < len(text):
+            found = WHITE_SPACE.search(text, size)
+            if found is None:
+                break
+            part = text[: found.start()]
+            encoding = self.core.encode(part)
+            if len(encoding.ids) + sum(len(each.ids) for each in encoding.overflowing) >= self.limit + MARGIN:
+                return part
+            size *= 2
+        return text
 
     def _truncate_at(self, limit: int | None) -> None:
         if limit == self.limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import numpy as np
 
 from edge_ptf import tasks
 from edge_ptf.engines.base import Outputs, Session
-from edge_ptf.errors import VerificationError
+from edge_ptf.errors import PackageError, VerificationError
 from edge_ptf.examples import Encoding, Logits
 from edge_ptf.heads import HeadSpec, OutputSpec
 from edge_ptf.machine import this_machine
 from edge_ptf.package.golden import GoldenCase, golden_cases
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload, open_payload
+from edge_ptf.package.tables_check import check_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def verify(path: Path, *, threads: int = 1) -> VerifyReport:
     """
     payload = open_payload(path)
     for entry in payload.manifest.files:
-        payload.read(entry.path)
+        payload.check(entry.path)
     payload.evidence()
     payload.verdict()
     _check_graphs(payload)
@@ -60,11 +62,27 @@ def exact_here(manifest: Manifest) -> bool:
 
 
 def _check_graphs(payload: Payload) -> None:
-    """Each graph is whole in itself and takes what the manifest says."""
+    """Each graph has what a package may have, and takes what the manifest says."""
     for graph in payload.manifest.graphs:
+        place = f"{payload.path}: '{graph.file}'"
         inputs, outputs = ([item.name for item in items] for items in (graph.inputs, graph.outputs))
-        for finding in payload.engine(graph).check(payload.read(graph.file), inputs, outputs):
-            raise VerificationError(f"{payload.path}: '{graph.file}' {finding}")
+        try:
+            findings = payload.engine(graph).check(payload.read(graph.file), inputs, outputs)
+        except PackageError as error:
+            raise PackageError(f"{place}: {error.message}") from None
+        for finding in findings:
+            raise VerificationError(f"{place} {finding}")
+
+
+def _check_shape(head: HeadSpec, output: OutputSpec, shape: Sequence[str | int], place: str) -> None:
+    """The graph declares as many axes as the head, and as many labels where it says a number."""
+    if len(shape) != len(output.axes):
+        raise VerificationError(f"{place}: the output '{output.tensor}' has other axes than the manifest says")
+    for axis, size in zip(output.axes, shape, strict=True):
+        if axis == "label" and isinstance(size, int) and size != len(head.labels):
+            raise VerificationError(
+                f"{place}: '{head.name}' has {len(head.labels)} labels; its output '{output.tensor}' has {size}"
+            )
 
 
 def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) -> tuple[int, float]:
@@ -78,6 +96,10 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
         raise VerificationError(f"{path}: {len(cases)} golden vectors, not {manifest.golden.count}")
     outputs = [(head, output) for head in manifest.heads for output in head.outputs.values()]
     sessions = {graph.name: payload.session(graph, threads) for graph in manifest.graphs}
+    files = {graph.name: graph.file for graph in manifest.graphs}
+    for head, output in outputs:
+        shapes = {tensor.name: tensor.shape for tensor in sessions[head.graph].tensors()[1]}
+        _check_shape(head, output, shapes[output.tensor], f"{path}: '{files[head.graph]}'")
     tokenizer = payload.tokenizer(sessions[manifest.graph.name].inputs)
     task, worst = tasks.create(manifest.head), 0.0
     for number, case in enumerate(cases, 1):
@@ -85,6 +107,7 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
         encoding = task.encode(tokenizer, [case.example], manifest.tokenizer.max_length)[0]
         if (encoding.input_ids, encoding.token_type_ids) != (case.input_ids, case.token_type_ids):
             raise VerificationError(f"{place} is cut into other tokens here")
+        _check_answers(manifest, case, place)
         answers = {name: _run(session, encoding, place) for name, session in sessions.items()}
         for head, output in outputs:
             found = answers[head.graph][output.tensor][0]
@@ -98,7 +121,19 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
                     hint="This machine or its engine does not execute the model as it was made",
                 )
             worst = max(worst, difference)
+    check_tables(payload, cases)
     return len(cases), worst
+
+
+def _check_answers(manifest: Manifest, case: GoldenCase, place: str) -> None:
+    """The answers are labels of the heads: one for a text, one for each word of a tagged text."""
+    heads = {head.name: head for head in manifest.heads}
+    for name, answer in case.answers.items():
+        if name not in heads:
+            raise VerificationError(f"{place} has an answer of '{name:.80}', which is no head of the package")
+        labels = {"text": [answer], "token": answer}.get(heads[name].kind, [])
+        if not isinstance(labels, list) or any(label not in heads[name].labels for label in labels):
+            raise VerificationError(f"{place}: an answer of '{name}' is no label of that head")
 
 
 def _run(session: Session, encoding: Encoding, place: str) -> Outputs:

@@ -273,7 +273,7 @@ def test_texts_to_compare_are_spread_over_the_lengths() -> None:
 def test_a_session_refuses_what_is_no_graph(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"no model")
     for model in (tmp_path / "model.onnx", tmp_path / "none.onnx", b"no model", b""):
-        with pytest.raises(PackageError, match="cannot be loaded by ONNX Runtime") as caught:
+        with pytest.raises(PackageError, match=r"cannot be loaded by ONNX Runtime|is no ONNX model") as caught:
             GraphSession(model)
         assert "\n" not in caught.value.message
 

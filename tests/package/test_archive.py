@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge_ptf.errors import PackageError
-from edge_ptf.package import archive
+from edge_ptf.package import archive, container
 from edge_ptf.package.archive import ALIGNMENT, Archive
+from tests.package.hostile import HOSTILE, Part, build
 
 ENTRIES = [
     ("manifest.json", b"{}" * 40, False),
@@ -60,7 +61,7 @@ def test_a_file_that_could_be_read_in_two_ways_is_refused(tmp_path: Path) -> Non
     hidden = one.read_bytes()[:-2] + struct.pack("<H", other.stat().st_size + 1) + other.read_bytes() + b"x"
     for content in (one.read_bytes() + b"x", b"x" + one.read_bytes(), hidden, one.read_bytes()[:-2] + b"\1\0x"):
         (tmp_path / "made.eptf").write_bytes(content)
-        with pytest.raises(PackageError, match=r"not a package, or cut short|not where it must be"):
+        with pytest.raises(PackageError, match=r"not a package, or incomplete|not where it must be"):
             Archive(tmp_path / "made.eptf")
 
 
@@ -86,6 +87,20 @@ def test_the_packed_size_is_that_of_the_file(tmp_path: Path) -> None:
     assert reader.packed_bytes(reader.sizes) == path.stat().st_size
     archive.write(tmp_path / "less.eptf", ENTRIES[:2])
     assert reader.packed_bytes(["manifest.json", "model.onnx"]) == (tmp_path / "less.eptf").stat().st_size
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_with_two_readings_is_refused(tmp_path: Path, name: str) -> None:
+    """Here as the container alone; tests/runner does the same with whole packages and both readers."""
+    parts = [Part(entry.encode(), content, stored) for entry, content, stored in ENTRIES if content]
+    path = tmp_path / "made.eptf"
+    path.write_bytes(build(parts))
+    assert len(Archive(path).sizes) == len(parts)
+    path.write_bytes(HOSTILE[name](parts))
+    with pytest.raises(PackageError) as caught:
+        for entry in Archive(path).sizes:
+            Archive(path).read(entry)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
@@ -200,6 +215,36 @@ def test_bombs_and_crowds_are_refused(tmp_path: Path) -> None:
         Archive(bomb)
     with pytest.raises(PackageError, match="entries"):
         Archive(zipped(tmp_path / "crowd.eptf", *(f"f{index}" for index in range(archive.MOST_ENTRIES + 1))))
+
+
+def test_what_is_deflated_has_limits_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deflated file takes memory, a stored one is mapped."""
+    path = tmp_path / "one.eptf"
+    archive.write(path, [("a.txt", bytes(900), False), ("b.txt", bytes(900), False), ("c.bin", bytes(9000), True)])
+    assert sum(Archive(path).sizes.values()) == 10_800
+    monkeypatch.setattr(container, "MOST_DEFLATED_TOTAL", 1000)
+    with pytest.raises(PackageError, match="the deflated entries unpack to more than"):
+        Archive(path)
+    monkeypatch.setattr(container, "MOST_DEFLATED", 800)
+    with pytest.raises(PackageError, match=r"'a\.txt' unpacks to more than"):
+        Archive(path)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_large_entry_is_read_in_blocks(tmp_path: Path, stored: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytes(range(256)) * 40
+    archive.write(tmp_path / "one.eptf", [("a.txt", content, stored)])
+    monkeypatch.setattr(container, "BLOCK", 100)
+    blocks = list(Archive(tmp_path / "one.eptf").blocks("a.txt"))
+    assert b"".join(blocks) == content
+    assert max(map(len, blocks)) <= 100
+
+
+def test_a_package_that_no_reader_opens_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 5000)
+    with pytest.raises(PackageError, match="larger than a reader opens"):
+        archive.write(tmp_path / "large.eptf", [("a.bin", bytes(6000), True)])
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_file_and_other_files_are_one_clear_line(tmp_path: Path) -> None:

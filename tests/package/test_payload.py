@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from edge_ptf.digests import bytes_digest
 from edge_ptf.errors import EdgePtfError, PackageError, VerificationError
 from edge_ptf.machine import Machine
-from edge_ptf.package import Payload, archive, open_payload, seal, unpack
+from edge_ptf.package import Payload, archive, container, open_payload, seal, unpack
 from edge_ptf.package.archive import ALIGNMENT, Archive
 from edge_ptf.package.evidence import LatencyEvidence, Launch, MemoryEvidence, RuntimeInfo, Verdict, with_earlier
 from edge_ptf.package.manifest import MANIFEST
+from edge_ptf.package.payload import write_payload
 
 MACHINE = Machine(arch="x86_64", cpu="test", isa=(), cores=1, memory_mb=1, os="Linux 6")
 MakePayload = Callable[..., Payload]
@@ -103,6 +104,29 @@ def test_what_is_no_package_is_said_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(PackageError) as caught:
             open_payload(tmp_path / name)
         assert "\n" not in str(caught.value)
+
+
+def test_a_package_of_many_files_is_listed_once(
+    make_payload: MakePayload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = make_payload()
+    files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
+    many = write_payload(payload.manifest, files | {f"f/{n}.txt": b"x" for n in range(300)}, tmp_path / "many.eptf")
+    listed, plain = [], container.list_entries
+    monkeypatch.setattr(container, "list_entries", lambda *args: listed.append(args) or plain(*args))
+    opened = open_payload(many.path)
+    for entry in opened.manifest.files:
+        opened.check(entry.path)
+    assert len(listed) == 1
+
+
+def test_what_a_device_maps_must_be_stored_whatever_its_name(make_payload: MakePayload, tmp_path: Path) -> None:
+    payload = make_payload()
+    files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
+    graph = payload.manifest.graph.model_copy(update={"file": "model.txt"})
+    manifest = payload.manifest.model_copy(update={"graphs": (graph,)})
+    with pytest.raises(PackageError, match=r"'model\.txt' is deflated"):
+        write_payload(manifest, files | {"model.txt": files["model.onnx"]}, tmp_path / "renamed.eptf")
 
 
 # Sealing

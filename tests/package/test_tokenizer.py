@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_ptf.errors import PackageError
+from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
@@ -65,6 +65,30 @@ def test_any_text_is_cut_as_by_autotokenizer(
         assert found["token_type_ids"] == wanted["token_type_ids"]
     if limit is not None:
         assert len(found["input_ids"][0]) <= limit
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_only_the_beginning_of_a_long_text_is_tokenized(
+    tokenizers: Callable[[str], tuple[PackageTokenizer, Any]], family: str
+) -> None:
+    packaged, reference = tokenizers(family)
+    for words in ("turn on the lights ", "PLAYING 日本\u3000", " \t" * 500 + "a "):
+        text = words * (2_000_000 // len(words))
+        options = {"truncation": True, "max_length": 20, "return_offsets_mapping": True}
+        found, wanted = packaged([text], **options), reference([text[:40_000]], **options)
+        assert found["input_ids"] == wanted["input_ids"]
+        assert [tuple(pair) for pair in found["offset_mapping"][0]] == [tuple(p) for p in wanted["offset_mapping"][0]]
+        assert len(packaged._usable(text)) < 300_000 < len(text)
+    assert packaged._usable("a" * 100_000) == "a" * 100_000
+
+
+def test_a_text_that_is_too_long_is_refused(tokenizers: Callable[[str], tuple[PackageTokenizer, Any]]) -> None:
+    packaged, _ = tokenizers("bert")
+    long = "é" * (8 << 20)
+    assert len(packaged([long], max_length=8)["input_ids"][0]) <= 8
+    for texts, pairs in (([long + "a"], None), (["a"], [long + "a"])):
+        with pytest.raises(BadInputError, match="more than 16 MiB"):
+            packaged(texts, pairs, max_length=8)
 
 
 def test_texts_of_one_call_do_not_touch_each_other(

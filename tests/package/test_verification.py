@@ -18,6 +18,7 @@ from edge_ptf.machine import Machine
 from edge_ptf.package import Payload, open_payload, seal, unpack, verification, verify
 from edge_ptf.package.evidence import Verdict
 from edge_ptf.package.payload import write_payload
+from edge_ptf.package.tokenizers import tokenizer_tables
 
 AVX2 = Machine(arch="x86_64", cpu="test", isa=("avx2",), cores=2, memory_mb=8000, os="Linux 6")
 MakePayload = Callable[..., Payload]
@@ -191,7 +192,7 @@ def test_weights_outside_the_package_are_refused(
     (tmp_path / "weights.bin").write_bytes(tensor.raw_data)
     set_external_data(tensor, "weights.bin")
     tensor.ClearField("raw_data")
-    with pytest.raises(VerificationError, match="outside the package"):
+    with pytest.raises(PackageError, match="outside the package"):
         verify(forged(payload, {"model.onnx": model.SerializeToString()}))
 
 
@@ -202,10 +203,9 @@ def test_the_graph_must_be_the_one_the_manifest_describes(
     graph = payload.manifest.graph.model_copy(update={"inputs": payload.manifest.graph.inputs[:1]})
     with pytest.raises(VerificationError, match="inputs and outputs"):
         verify(forged(payload, {}, graphs=(graph,)))
-    with pytest.raises(VerificationError, match="no ONNX model"):
-        verify(forged(payload, {"model.onnx": b"\x0a\xff nothing"}))
-    with pytest.raises((PackageError, VerificationError)):
-        verify(forged(payload, {"model.onnx": b""}))
+    for damaged in (b"\x0a\xff nothing", b""):
+        with pytest.raises(PackageError, match=r"'model\.onnx': the file is no ONNX model"):
+            verify(forged(payload, {"model.onnx": damaged}))
 
 
 def test_a_tokenizer_larger_than_the_model_is_found(make_payload: MakePayload, forged: Callable[..., Path]) -> None:
@@ -257,3 +257,57 @@ def test_a_reduced_range_is_exact_everywhere(make_payload: MakePayload, monkeypa
     graph = manifest.graph.model_copy(update={"scheme": manifest.graph.scheme.replace(reduce_range=True, isa=())})
     assert verification.exact_here(manifest.model_copy(update={"graphs": (graph,)}))
     assert open_payload(make_payload(mode="dynamic").path).manifest.requires.isa_any
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tables: b"", "no header"),
+        (lambda tables: tables[:-8], "version 1"),
+        (lambda tables: b"x" + tables[1:], "no header"),
+        (lambda tables: tables[:28] + b"\1" + tables[29:], "no section block_index"),
+        (lambda tables: tables[:200] + bytes(len(tables) - 200), "damaged|other tokens"),
+    ],
+)
+def test_tables_that_are_none_are_found(
+    make_payload: MakePayload, forged: Callable[..., Path], change: Callable[[bytes], bytes], message: str
+) -> None:
+    payload = make_payload(mode="fp32")
+    with pytest.raises((PackageError, VerificationError), match=rf"'tokenizer\.bin' .*({message})"):
+        verify(forged(payload, {"tokenizer.bin": change(payload.read("tokenizer.bin"))}))
+
+
+def test_tables_of_another_tokenizer_are_found(make_payload: MakePayload, forged: Callable[..., Path]) -> None:
+    payload = make_payload(mode="fp32")
+    document = json.loads(payload.read("tokenizer.json"))
+    document["normalizer"]["lowercase"] = False
+    other = tokenizer_tables(json.dumps(document).encode())
+    with pytest.raises(VerificationError, match=r"'tokenizer\.bin' gives other tokens for golden text 2"):
+        verify(forged(payload, {"tokenizer.bin": other}))
+
+
+def test_labels_are_counted_in_the_graph_before_it_runs(make_payload: MakePayload, forged: Callable[..., Path]) -> None:
+    payload = make_payload(mode="fp32")
+    model = onnx.load_model_from_string(payload.model())
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 4
+    with pytest.raises(VerificationError, match=r"'model\.onnx': 'main' has 3 labels; its output 'logits' has 4"):
+        verify(forged(payload, {"model.onnx": model.SerializeToString()}))
+
+
+WRONG_ANSWERS = [
+    ({"main": "not a label"}, "an answer of 'main' is no label of that head"),
+    ({"main": ["a"]}, "an answer of 'main' is no label of that head"),
+    ({"main": None}, "an answer of 'main' is no label of that head"),
+    ({"other": "a"}, "an answer of 'other', which is no head"),
+]
+
+
+@pytest.mark.parametrize(("answers", "message"), WRONG_ANSWERS)
+def test_answers_of_golden_vectors_are_labels(
+    make_payload: MakePayload, forged: Callable[..., Path], answers: dict[str, Any], message: str
+) -> None:
+    payload = make_payload(mode="fp32")
+    lines = golden(payload)
+    lines[3]["answers"] = answers
+    with pytest.raises(VerificationError, match=f"golden text 4.*{message}"):
+        verify(forged(payload, {"golden.jsonl": written(lines)}))

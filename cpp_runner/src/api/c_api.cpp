@@ -8,6 +8,7 @@
 #include "api/structures.h"
 #include "edge_ptf.h"
 #include "error.h"
+#include "package/huggingface.h"
 
 using edge_ptf::core::Answer;
 using edge_ptf::core::clear;
@@ -80,6 +81,10 @@ edge_ptf::core::RunnerOptions read_options(const edge_ptf_options* theirs) {
   options.spinning = read_switch(given.spinning, "spinning");
   options.arena = read_switch(given.arena, "arena");
   options.check_digests = given.check_digests != 0;
+  if (given.deadline_ms < 0) {
+    edge_ptf::core::refuse("options: deadline_ms is negative");
+  }
+  options.deadline = std::chrono::milliseconds(given.deadline_ms);
   if (given.affinity != nullptr) {
     options.affinity = given.affinity;
   }
@@ -232,6 +237,13 @@ void edge_ptf_result_destroy(edge_ptf_result* result) {
   delete result;
 }
 
+edge_ptf_status edge_ptf_cancel(edge_ptf_result* result) {
+  return guarded([&] {
+    need(result != nullptr, "result");
+    result->content.stop(edge_ptf::core::Stop::kCancelled);
+  });
+}
+
 namespace {
 
 template <typename Work>
@@ -378,6 +390,7 @@ edge_ptf_status edge_ptf_verify(const char* path, const edge_ptf_options* option
       package->read(entry.path, /*check=*/true);
     }
     package->check_verdict();
+    edge_ptf::core::about(package->path(), [&] { edge_ptf::core::check_huggingface(*package); });
     const Runner runner(std::move(package), chosen);
     write_report(runner, runner.selftest(), files, report);
   });

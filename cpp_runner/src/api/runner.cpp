@@ -46,7 +46,7 @@ OutputSpec output_spec(const HeadSpec& head, const HeadOutput& output) {
 }  // namespace
 
 Runner::Runner(std::unique_ptr<Package> package, const RunnerOptions& options)
-    : package_(std::move(package)), digest_(package_->digest()) {
+    : package_(std::move(package)), digest_(package_->digest()), deadline_(options.deadline) {
   EngineOptions engine;
   engine.settings = settings(options, manifest().engine);
   about(package_->path(), [&] { load(engine, options.check_digests); });
@@ -123,6 +123,47 @@ void Runner::prepare(Result& result) const {
     }
   }
   result.answers.resize(heads_.size());
+  if (deadline_.count() > 0) {
+    result.watchdog = std::make_unique<Watchdog>(deadline_, [&result] { result.stop(Stop::kDeadline); });
+  }
+}
+
+void Result::stop(Stop reason) {
+  Stop none = Stop::kNo;
+  stopped.compare_exchange_strong(none, reason);
+  for (GraphMemory& graph : graphs) {
+    graph.call->stop();
+  }
+}
+
+template <typename Work>
+void Runner::stoppable(Result& result, Work work) const {
+  for (Result::GraphMemory& graph : result.graphs) {
+    graph.call->reset();
+  }
+  result.stopped = Stop::kNo;
+  if (result.watchdog) {
+    result.watchdog->start();
+  }
+  std::optional<Error> failure;
+  try {
+    work();
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (result.watchdog) {
+    result.watchdog->stop();
+  }
+  if (failure && result.stopped == Stop::kNo) {
+    throw *failure;
+  }
+  if (failure) {
+    clear(result);
+    const bool is_late = result.stopped == Stop::kDeadline;
+    throw Error(EDGE_PTF_INTERRUPTED,
+                is_late ? "the answer took longer than the deadline of " + std::to_string(deadline_.count()) + " ms"
+                        : "the answer was cancelled");
+  }
 }
 
 void Runner::clear(Result& result) {
@@ -168,14 +209,16 @@ void Runner::decode(const TextContext* context, Result& result) const {
 }
 
 void Runner::predict(std::string_view text, const std::string_view* pair, Result& result) const {
-  const Clock::time_point begin = Clock::now();
-  tokenize(text, pair, result);
-  const Clock::time_point tokenized = Clock::now();
-  run_graphs(result);
-  const Clock::time_point run = Clock::now();
-  const TextContext context{text, result.encoding};
-  decode(&context, result);
-  result.timing = timing(begin, tokenized, run);
+  stoppable(result, [&] {
+    const Clock::time_point begin = Clock::now();
+    tokenize(text, pair, result);
+    const Clock::time_point tokenized = Clock::now();
+    run_graphs(result);
+    const Clock::time_point run = Clock::now();
+    const TextContext context{text, result.encoding};
+    decode(&context, result);
+    result.timing = timing(begin, tokenized, run);
+  });
 }
 
 void Runner::predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result) const {
@@ -188,11 +231,13 @@ void Runner::predict_ids(const int64_t* ids, const int64_t* types, size_t count,
   encoding.ids.assign(ids, ids + count);
   types == nullptr ? encoding.types.assign(count, 0) : encoding.types.assign(types, types + count);
   encoding.mask.assign(count, 1);
-  const Clock::time_point begin = Clock::now();
-  run_graphs(result);
-  const Clock::time_point run = Clock::now();
-  decode(nullptr, result);
-  result.timing = timing(begin, begin, run);
+  stoppable(result, [&] {
+    const Clock::time_point begin = Clock::now();
+    run_graphs(result);
+    const Clock::time_point run = Clock::now();
+    decode(nullptr, result);
+    result.timing = timing(begin, begin, run);
+  });
 }
 
 }  // namespace edge_ptf::core

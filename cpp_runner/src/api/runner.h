@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/interrupt.h"
 #include "engines/engine.h"
 #include "heads/head.h"
 #include "package/package.h"
@@ -19,6 +20,7 @@ struct RunnerOptions {
   std::optional<bool> spinning, arena;
   std::optional<std::string> affinity;
   bool check_digests = false;
+  std::chrono::milliseconds deadline{0};  // of one answer; 0: none
 };
 
 // The memory of one answer.
@@ -32,6 +34,11 @@ struct Result {
   std::vector<GraphMemory> graphs;
   std::vector<Answer> answers;  // one for each head
   edge_ptf_timing timing{};
+  std::atomic<Stop> stopped{Stop::kNo};
+  std::unique_ptr<Watchdog> watchdog;  // the last member: it uses the others; null without a deadline
+
+  // Makes the answer of another thread fail soon. Without such an answer nothing happens.
+  void stop(Stop reason);
 };
 
 struct SelftestReport {
@@ -51,6 +58,7 @@ class Runner {
   bool has_tokenizer() const { return tokenizer_ != nullptr; }
   bool takes_pairs() const { return manifest().heads.front().takes_pairs; }
   int threads() const { return threads_; }
+  std::chrono::milliseconds deadline() const { return deadline_; }
 
   void prepare(Result& result) const;
   void tokenize(std::string_view text, const std::string_view* pair, Result& result) const;
@@ -79,6 +87,8 @@ class Runner {
   void add_head(const HeadSpec& spec);
   static EncodingMember input_named(const std::string& name);
   static void clear(Result& result);
+  template <typename Work>
+  void stoppable(Result& result, Work work) const;
   void run_graphs(Result& result) const;
   void decode(const TextContext* context, Result& result) const;
 
@@ -89,6 +99,7 @@ class Runner {
   std::optional<Content> tables_;
   std::unique_ptr<Tokenizer> tokenizer_;
   int threads_ = 1;
+  std::chrono::milliseconds deadline_{0};
 };
 
 }  // namespace edge_ptf::core

@@ -5,20 +5,42 @@
 #include "package/golden.h"
 
 namespace edge_ptf::core {
+namespace {
+
+// The answers are labels of the heads: one for a text, one for each word of a tagged text.
+void check_answers(const Manifest& manifest, const GoldenCase& expected, const std::string& place) {
+  for (const GoldenAnswer& answer : expected.answers) {
+    const auto head = std::find_if(manifest.heads.begin(), manifest.heads.end(),
+                                   [&](const HeadSpec& each) { return each.name == answer.head; });
+    if (head == manifest.heads.end()) {
+      fail(place + " has an answer of " + in_quotes(answer.head) + ", which is no head of the package");
+    }
+    if (head->kind != "text" && head->kind != "token") {
+      continue;
+    }
+    const auto is_label = [&](const std::string& label) {
+      return std::find(head->labels.begin(), head->labels.end(), label) != head->labels.end();
+    };
+    if (!answer.labels || answer.is_list != (head->kind == "token") ||
+        !std::all_of(answer.labels->begin(), answer.labels->end(), is_label)) {
+      fail(place + ": an answer of " + in_quotes(answer.head) + " is no label of that head");
+    }
+  }
+}
+
+}  // namespace
 
 SelftestReport Runner::selftest() const {
   const Content content = package_->read(manifest().golden_file, /*check=*/true);
-  std::string_view rest = content.bytes().text();
   SelftestReport report;
   report.exact =
       std::all_of(graphs_.begin(), graphs_.end(), [](const GraphRun& each) { return each.engine->is_exact(); });
   Result result;
   prepare(result);
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
+  for_each_line(content.bytes().text(), [&](std::string_view line) {
     const std::string place = "golden text " + std::to_string(++report.golden);
-    const GoldenCase expected = parse_golden(rest.substr(0, end), place);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const GoldenCase expected = parse_golden(line, place);
+    check_answers(manifest(), expected, place);
     if (has_tokenizer()) {
       const std::string_view pair = expected.pair ? std::string_view(*expected.pair) : std::string_view();
       predict(expected.text, expected.pair ? &pair : nullptr, result);
@@ -43,6 +65,9 @@ SelftestReport Runner::selftest() const {
         }
       }
     }
+  });
+  if (report.golden == 0) {
+    fail("there are no golden vectors");
   }
   if (report.golden != manifest().golden_count) {
     fail(std::to_string(report.golden) + " golden vectors, not " + std::to_string(manifest().golden_count));

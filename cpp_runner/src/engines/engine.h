@@ -36,6 +36,9 @@ class Engine {
     // max_length. `outputs` receives the tensors of EngineOptions::outputs in their order; they are valid until the
     // next run.
     virtual void run(const std::vector<InputTensor>& inputs, std::vector<Tensor>& outputs) = 0;
+    // Makes the run of another thread, and every later run until reset(), fail soon.
+    virtual void stop() = 0;
+    virtual void reset() = 0;
   };
 
   virtual ~Engine() = default;

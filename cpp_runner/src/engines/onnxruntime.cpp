@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "engines/engine.h"
+#include "engines/onnx_check.h"
 #include "engines/processor.h"
 
 namespace edge_ptf::core {
@@ -45,6 +46,7 @@ class OnnxRuntimeEngine final : public Engine {
     for (const OutputSpec& output : options_.outputs) {
       output_names_.push_back(output.name.c_str());
     }
+    check_onnx(model);
     const EngineSettings& settings = options_.settings;
     session_ = translated(EDGE_PTF_BAD_INPUT, "the model cannot be loaded by ONNX Runtime", [&] {
       Ort::SessionOptions session;
@@ -131,6 +133,10 @@ class OnnxRuntimeCall final : public Engine::Call {
         inputs_(engine.inputs_.size()),
         outputs_(engine.options_.outputs.size()),
         lengths_(engine.options_.max_length + 1) {}
+
+  // ONNX Runtime looks at this between two operators.
+  void stop() override { run_options_.SetTerminate(); }
+  void reset() override { run_options_.UnsetTerminate(); }
 
   void run(const std::vector<InputTensor>& inputs, std::vector<Tensor>& outputs) override {
     const size_t length = inputs.empty() ? 0 : inputs.front().length;

@@ -7,6 +7,9 @@
 namespace edge_ptf::core {
 namespace {
 
+// Each word takes memory, and words behind max_length tokens have no answer of their own.
+constexpr size_t kMostWords = 1 << 20;
+
 // A word is a maximal run of characters that are not white space.
 void find_words(std::string_view text, const edge_ptf_item& untagged, std::vector<edge_ptf_item>& words) {
   const auto* start = reinterpret_cast<const unsigned char*>(text.data());
@@ -20,6 +23,9 @@ void find_words(std::string_view text, const edge_ptf_item& untagged, std::vecto
       inside = false;
     } else {
       if (!inside) {
+        if (words.size() == kMostWords) {
+          refuse("the text has more than " + std::to_string(kMostWords) + " words; truncate it first");
+        }
         words.push_back(untagged);
         words.back().begin_byte = byte;
         words.back().begin_character = character;

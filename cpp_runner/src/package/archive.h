@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bytes.h"
+#include "package/zip.h"
 
 namespace edge_ptf::core {
 
@@ -49,29 +50,23 @@ class Archive {
 
   bool has(const std::string& name) const { return entries_.count(name) != 0; }
   uint64_t size(const std::string& name) const { return entries_.at(name).size; }
-  // Refuses an entry of more than `limit` bytes.
-  Content read(const std::string& name, uint64_t limit) const;
+  // Whether the content lies in the file as it is.
+  bool is_stored(const std::string& name) const { return !entries_.at(name).deflated; }
+  // Refuses an entry of more than `limit` bytes. With `check` the CRC of a stored entry is compared too.
+  Content read(const std::string& name, uint64_t limit, bool check = false) const;
   const std::string& path() const { return path_; }  // empty for content in memory
 
  private:
-  struct Entry {
-    uint64_t size = 0;    // unpacked
-    uint64_t packed = 0;  // in the file
-    size_t offset = 0;    // of its content in the file
-    uint32_t crc = 0;
-    bool deflated = false;
-  };
-
   void list();
   void walk(const std::string& folder);
-  void add(const std::string& name, const Entry& entry);
+  void add(ZipEntry entry);
   void check_names() const;
 
   std::string path_;
   bool folder_ = false;
   std::unique_ptr<MappedFile> file_;
   Bytes content_;
-  std::map<std::string, Entry> entries_;
+  std::map<std::string, ZipEntry> entries_;
 };
 
 }  // namespace edge_ptf::core

@@ -27,6 +27,17 @@ bool append(const json& value, size_t depth, GoldenTensor& tensor) {
          std::all_of(value.begin(), value.end(), [&](const json& each) { return append(each, depth + 1, tensor); });
 }
 
+GoldenAnswer answer(const std::string& head, const json& value) {
+  GoldenAnswer found{head, value.is_array(), std::nullopt};
+  if (value.is_string()) {
+    found.labels = {value.get<std::string>()};
+  } else if (value.is_array() &&
+             std::all_of(value.begin(), value.end(), [](const json& each) { return each.is_string(); })) {
+    found.labels = value.get<std::vector<std::string>>();
+  }
+  return found;
+}
+
 }  // namespace
 
 GoldenCase parse_golden(std::string_view line, const std::string& place) {
@@ -50,6 +61,12 @@ GoldenCase parse_golden(std::string_view line, const std::string& place) {
     for (const auto& [name, value] : outputs.items()) {
       found.outputs.push_back({name, {}, {}});
       sound = sound && value.is_array() && append(value, 0, found.outputs.back());
+    }
+    if (const auto answers = content.find("answers"); answers != content.end()) {
+      sound = sound && answers->is_object();
+      for (const auto& [head, value] : answers->items()) {
+        found.answers.push_back(answer(head, value));
+      }
     }
   } catch (const json::exception&) {
     sound = false;

@@ -2,6 +2,7 @@
 // section 7).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -19,6 +20,13 @@ struct GoldenTensor {
   std::vector<double> values;
 };
 
+// What a golden vector says about the answer of a head: a label, or a label for each word.
+struct GoldenAnswer {
+  std::string head;
+  bool is_list = false;
+  std::optional<std::vector<std::string>> labels;  // empty: something else
+};
+
 struct GoldenCase {
   std::string text;
   std::optional<std::string> pair;
@@ -26,7 +34,18 @@ struct GoldenCase {
   std::optional<std::vector<int64_t>> types;
   std::vector<GoldenTensor> outputs;
   std::optional<double> tolerance;  // of this text; empty: that of the manifest
+  std::vector<GoldenAnswer> answers;
 };
+
+// Calls `work` with each line of golden.jsonl. A line ends with a line feed.
+template <typename Work>
+void for_each_line(std::string_view content, Work work) {
+  while (!content.empty()) {
+    const size_t end = std::min(content.find('\n'), content.size());
+    work(content.substr(0, end));
+    content.remove_prefix(std::min(end + 1, content.size()));
+  }
+}
 
 // Parses one line of golden.jsonl. `place` names the line in messages, such as "golden text 3".
 GoldenCase parse_golden(std::string_view line, const std::string& place);

@@ -128,6 +128,7 @@ TokenizerEntry tokenizer(const Field& field) {
     found.tables = tables->text();
     found.kind = field["kind"].text();
   }
+  found.huggingface = field.text_or("huggingface", "tokenizer.json");
   found.unsupported = field.text_or("unsupported", "");
   return found;
 }
@@ -185,7 +186,7 @@ void check_files(const Manifest& manifest) {
       refuse("manifest.json: files: " + in_quotes(entry.path) + " is named twice");
     }
   }
-  std::vector<std::string> needed = {manifest.golden_file};
+  std::vector<std::string> needed = {manifest.tokenizer.huggingface, manifest.golden_file};
   for (const Graph& each : manifest.graphs) {
     needed.push_back(each.file);
   }

@@ -52,7 +52,8 @@ struct HeadSpec {
 enum class Truncation : uint8_t { kLongestFirst, kOnlyFirst, kOnlySecond };
 
 struct TokenizerEntry {
-  std::string kind;  // empty without tables
+  std::string kind;         // empty without tables
+  std::string huggingface;  // a file
   size_t max_length = 0;
   Truncation truncation = Truncation::kLongestFirst;
   std::optional<std::string> tables;

@@ -39,6 +39,18 @@ void Package::open() {
            std::to_string(entry.size));
     }
   }
+  for (const Graph& each : manifest_.graphs) {
+    check_stored(each.file);
+  }
+  if (manifest_.tokenizer.tables) {
+    check_stored(*manifest_.tokenizer.tables);
+  }
+}
+
+void Package::check_stored(const std::string& name) const {
+  if (!archive_.is_stored(name)) {
+    refuse(in_quotes(name) + " is deflated; it is mapped into memory, so it must be stored");
+  }
 }
 
 std::string Package::digest() const {
@@ -48,7 +60,7 @@ std::string Package::digest() const {
 Content Package::read(const std::string& name, bool check) const {
   return about(archive_.path(), [&] {
     const FileEntry& entry = manifest_.file(name);
-    Content content = archive_.read(name, entry.size);
+    Content content = archive_.read(name, entry.size, check);
     if (content.bytes().size != entry.size || (check && sha256(content.bytes()) != entry.sha256)) {
       fail(in_quotes(name) + " is not what the manifest says (size or sha256 differs)");
     }

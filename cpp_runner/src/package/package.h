@@ -37,6 +37,7 @@ class Package {
 
  private:
   void open();
+  void check_stored(const std::string& name) const;
 
   Archive archive_;
   std::string document_;

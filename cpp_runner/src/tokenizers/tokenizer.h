@@ -40,8 +40,8 @@ struct Encoding {
 
 class Tokenizer {
  public:
-  // A longer text is refused: offsets have 32 bits.
-  static constexpr size_t kLongestText = size_t{1} << 30;
+  // A longer text is refused. Of a pair all tokens are needed, because their number says what is truncated.
+  static constexpr size_t kLongestText = size_t{16} << 20;
 
   virtual ~Tokenizer() = default;
   // `pair` is the second text, or null. Fills everything but the mask.

@@ -314,7 +314,7 @@ WordPiece::Ascii WordPiece::ascii(unsigned char c) const {
 
 void WordPiece::split(std::string_view text, size_t most, std::vector<Token>& tokens, Encoding& out) const {
   if (text.size() > kLongestText) {
-    refuse("a text of more than 1 GiB");
+    refuse("a text of more than 16 MiB; truncate it first");
   }
   WordPieceSplitter(*this, text, most, tokens, word_memory(out)).run();
 }

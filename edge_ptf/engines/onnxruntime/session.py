@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.engines.base import Inputs, Outputs, Session, TensorInfo
+from edge_ptf.engines.onnxruntime.model_check import check_model
 from edge_ptf.errors import PackageError
 from edge_ptf.examples import Encoding, Logits
 from edge_ptf.progress import SILENT, Progress
@@ -29,11 +30,16 @@ class GraphSession(Session):
     def __init__(self, model: Path | bytes, threads: int = 1, outputs: Sequence[str] = ()) -> None:
         """Raises PackageError where ONNX Runtime cannot read the model.
 
+        A model given as bytes may come from a package, so it is checked before ONNX Runtime sees it: its operators, its
+        constant sizes, no weights in other files.
+
         Args:
             outputs: what a run gives, by name; empty: all outputs of the graph.
         """
         import onnxruntime
 
+        if isinstance(model, bytes):
+            check_model(model)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -180,6 +180,8 @@ class TableTokenizer:
         content, found, position = self.parts[Section.ADDED_TOKENS], [], 4
         for _ in range(int.from_bytes(content[:4], "little")):
             number, size = (int.from_bytes(content[position + at : position + at + 4], "little") for at in (0, 4))
+            if not 0 < size <= len(content):  # an empty one would be found again and again
+                raise ValueError("an added token has no text")
             found.append((content[position + 8 : position + 8 + size].decode(), number))
             position += 8 + size + -size % 4
         return found

@@ -1,0 +1,61 @@
+"""Whether the tables of a package can be read, and give the tokens of the golden vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_ptf.errors import PackageError, VerificationError
+from edge_ptf.package.golden import GoldenCase
+from edge_ptf.package.payload import Payload
+from edge_ptf.package.tokenizers.layout import HEADER, MAGIC, SECTION, VERSION, Section
+from edge_ptf.package.tokenizers.reference import TableTokenizer
+
+KIND = "wordpiece"
+
+
+def check_tables(payload: Payload, cases: Sequence[GoldenCase]) -> None:
+    """Reads the tables as the C++ runner does; a package without tables passes.
+
+    Raises:
+        PackageError: they are damaged, or of a kind that is not known here.
+        VerificationError: they give other tokens.
+    """
+    entry = payload.manifest.tokenizer
+    if entry.tables is None:
+        return
+    place = f"{payload.path}: '{entry.tables}'"
+    if entry.kind != KIND:
+        raise PackageError(f"{place} is of the kind '{entry.kind}'; this edge-ptf reads {KIND}")
+    content = payload.read(entry.tables)
+    if gap := _gap(content):
+        raise PackageError(f"{place} is no tables of a tokenizer ({gap})")
+    tables = TableTokenizer(content)
+    for number, case in enumerate(cases, 1):
+        try:
+            whole = len(tables.encode(case.text, case.text_pair)[0])
+            found = tables.encode(case.text, case.text_pair, entry.max_length)
+        except Exception as error:  # damaged tables lead anywhere
+            raise PackageError(f"{place} is damaged ({type(error).__name__} at golden text {number})") from None
+        if whole > entry.max_length and case.text_pair is not None and entry.truncation != "longest_first":
+            continue  # the reference truncates the longer text only
+        if found[0] != case.input_ids or case.token_type_ids not in (None, found[1]):
+            raise VerificationError(f"{place} gives other tokens for golden text {number}")
+
+
+def _gap(content: bytes) -> str:
+    """What is wrong with the header or the list of sections; empty if nothing is."""
+    if len(content) < HEADER.size or content[: len(MAGIC)] != MAGIC:
+        return "no header"
+    _, version, size, *_, count = HEADER.unpack_from(content)
+    if version != VERSION or size != len(content):
+        return f"version {version}, {size} bytes"
+    if HEADER.size + count * SECTION.size > len(content):
+        return "sections beyond the end"
+    kinds = set()
+    for number in range(count):
+        kind, offset, length = SECTION.unpack_from(content, HEADER.size + number * SECTION.size)
+        if offset % 8 or offset + length > len(content):
+            return f"section {number + 1} is not inside"
+        kinds.add(kind)
+    missing = [section.name.lower() for section in Section if section not in kinds]
+    return f"no section {missing[0]}" if missing else ""
