@@ -161,7 +161,7 @@ def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
         }
         if pair is not None:
             row["pair"] = pair.encode().hex()
-        threshold = runner.task.spec.options["threshold"]
+        threshold = runner.task.head.spec.options.get("threshold")
         if isinstance(answer.label, str) and threshold is not None:
             row["margin"] = min(row["margin"], abs(float(ordered[0, -1]) - threshold))
         yield {**row, **{key: value for key, value in answer.details.items() if key == "entities"}}
