@@ -51,3 +51,5 @@ class Prediction:
     label: Label
     score: float
     details: dict[str, Any] = field(default_factory=dict)
+    ranking: tuple[int, ...] = ()
+    """Class ids, the most probable first, where a metric of the task reads them."""

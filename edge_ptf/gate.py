@@ -111,7 +111,7 @@ class _Judge:
         if after.split != "test":
             found = found.replace(title=f"{found.title} on {after.split}")
         references = [row.reference for row in before.rows]
-        rows = [metric.per_example(references, [row.label for row in record.rows]) for record in (before, after)]
+        rows = [metric.per_example(references, metric.answers(record.rows)) for record in (before, after)]
         counted = metric.counted(rows[0])
         if not counted:
             return found.replace(

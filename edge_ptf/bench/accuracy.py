@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -13,6 +13,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.engines import Threads
 from edge_ptf.errors import BadInputError, PackageError
+from edge_ptf.examples import Prediction
 from edge_ptf.machine import this_machine
 from edge_ptf.package.evidence import AccuracyEvidence, PredictionRow, RuntimeInfo
 from edge_ptf.package.payload import Payload
@@ -42,7 +43,7 @@ def evaluate(
     Only this function reads labels of `test`. For data of `tried_on_validation`, validation takes the place of test,
     and the evidence records this.
     """
-    examples, answers, library = data.test, list[tuple[Any, float]](), runner_for(payload, config)
+    examples, answers, library = data.test, list[Prediction](), runner_for(payload, config)
     progress.start("Evaluate", len(examples))
     with WorkerProcess() as worker:
         runtime = worker.load(payload.path, "payload", config.threads, library)["runtime"]
@@ -52,7 +53,7 @@ def evaluate(
             progress.advance(len(block))
     progress.finish()
     task = tasks.create(payload.manifest.head)
-    references, labels = [example.label for example in examples], [label for label, _ in answers]
+    references, labels = [example.label for example in examples], [answer.label for answer in answers]
     evidence = AccuracyEvidence(
         payload=payload.digest,
         data=data.fingerprint,
@@ -60,11 +61,13 @@ def evaluate(
         machine=this_machine(),
         runtime=RuntimeInfo(**runtime),
         exact=exact_here(payload.manifest),
-        metrics=metrics.scores(task.metrics, references, labels),
+        metrics=metrics.scores(task.metrics, references, answers),
         class_report=tuple(task.class_report(references, labels)),
         rows=tuple(
-            PredictionRow(row=row, reference=reference, label=label, score=round(score, 6))
-            for row, (reference, (label, score)) in enumerate(zip(references, answers, strict=True))
+            PredictionRow(
+                row=row, reference=reference, label=answer.label, score=round(answer.score, 6), ranking=answer.ranking
+            )
+            for row, (reference, answer) in enumerate(zip(references, answers, strict=True))
         ),
     )
     out.mkdir(parents=True, exist_ok=True)

@@ -29,6 +29,7 @@ from edge_ptf.cli.running import outcome_line
 from edge_ptf.config import Source
 from edge_ptf.credentials import masked_values
 from edge_ptf.errors import BadInputError, ExitCode
+from edge_ptf.metrics import gated
 from edge_ptf.package.evidence import Status, Verdict
 from edge_ptf.recipe import Recipe, resolve_recipe, sources_below
 from edge_ptf.report import markdown, terminal, trials
@@ -43,10 +44,14 @@ if TYPE_CHECKING:
 VERDICT_CODES = {Status.PASS: ExitCode.OK, Status.FAIL: ExitCode.FAIL, Status.UNPROVEN: ExitCode.UNPROVEN}
 
 
-MAX_DROP = (
-    "Limit on an accuracy drop. METRIC is accuracy; with an out-of-scope label in_scope_accuracy or "
-    "out_of_scope_recall; for tagging entity_f1."
-)
+def _judged_by() -> str:
+    """The gated metrics of each task, in words."""
+    judged = (tasks.create(tasks.get(name).spec_for(("O",))) for name in tasks.names())
+    named = [f"{metric.name} ({task.name})" for task in judged for metric in gated(task.metrics)]
+    return f"{', '.join(named)}; with an out-of-scope label in_scope_accuracy or out_of_scope_recall"
+
+
+MAX_DROP = f"Limit on an accuracy drop. METRIC is one of {_judged_by()}."
 
 
 def whole_job_options(command: Command) -> Command:

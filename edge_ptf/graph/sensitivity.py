@@ -233,10 +233,11 @@ class _Trial:
 
     def _metric(self, logits: Sequence[Logits]) -> float:
         answered = [
-            self.task.head.decode(row, encoding, example.text).label
+            self.task.head.decode(row, encoding, example.text)
             for row, encoding, example in zip(logits, self.encodings, self.examples, strict=True)
         ]
-        rows = self.metric.per_example([example.label for example in self.examples], answered)
+        references = [example.label for example in self.examples]
+        rows = self.metric.per_example(references, self.metric.answers(answered))
         return _rounded(self.metric.score(rows))
 
 

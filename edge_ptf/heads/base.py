@@ -17,6 +17,9 @@ from edge_ptf.heads.spec import LOGITS, Axis, HeadSpec, OutputSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+SHOWN_CLASSES = 5
+"""How many classes the details of an answer hold."""
+
 Target = NDArray[Any]
 LogitLoss = Literal["kl", "mse"]
 Reduction = Literal["mean", "sum"]
@@ -189,6 +192,17 @@ class Head(ABC):
             answers: of the other model to them.
         """
         return None
+
+
+def ranked(probabilities: NDArray[np.float64]) -> list[int]:
+    """Class ids, the most probable first; of equally probable ones the smaller id first."""
+    return [int(index) for index in np.argsort(-probabilities, kind="stable")]
+
+
+def best_classes(labels: Sequence[str], probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """The `SHOWN_CLASSES` most probable classes, as `Prediction.details` holds them."""
+    best = ranked(probabilities)[:SHOWN_CLASSES]
+    return [{"label": labels[index], "score": float(probabilities[index])} for index in best]
 
 
 def softmax(logits: Logits) -> NDArray[np.float64]:

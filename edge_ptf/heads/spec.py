@@ -28,7 +28,7 @@ class HeadSpec(StrictModel):
     name: str
     task: str = Field(description="Task name, as in --task.")
     kind: str = Field(
-        description="How answers are made: text (a label for each text), token (a BIO tag for each word)."
+        description="How answers are made, such as text (a label for each text) or token (a BIO tag for each word)."
     )
     outputs: dict[str, OutputSpec] = Field(description="By role; the role logits is in every head.")
     labels: tuple[str, ...] = Field(description="Label names; the index is the class id.")

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
-from edge_ptf.heads.base import HeadOptions, Target, softmax
+from edge_ptf.heads.base import HeadOptions, Target, best_classes, softmax
 from edge_ptf.heads.classes import ClassHead
 from edge_ptf.heads.spec import HeadSpec
 
-SHOWN_CLASSES = 5
 THRESHOLD_COST_POINTS = 0.5
 """How much in-scope accuracy on validation the out-of-scope threshold may cost, in points."""
 RECALL_WORTH = 0.1
@@ -72,9 +71,7 @@ class TextHead(ClassHead):
         """The label, its probability, and the best classes."""
         probabilities = softmax(logits)
         label, score = self._answer(probabilities)
-        best = np.argsort(-probabilities, kind="stable")[:SHOWN_CLASSES]
-        classes = [{"label": self.spec.labels[index], "score": float(probabilities[index])} for index in best]
-        return Prediction(label, score, {"classes": classes})
+        return Prediction(label, score, {"classes": best_classes(self.spec.labels, probabilities)})
 
     def _answer(self, probabilities: NDArray[np.float64]) -> tuple[str, float]:
         best = int(probabilities.argmax())

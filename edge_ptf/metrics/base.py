@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,10 +49,21 @@ class Metric(ABC):
     direction: ClassVar[Direction] = Direction.HIGHER
     digits: ClassVar[int] = 4
     """Decimal places of a score in records and on the screen."""
+    reads: ClassVar[Literal["label", "ranking"]] = "label"
+    """The field of a prediction that the metric reads."""
+
+    def answers(self, predictions: Iterable[Any]) -> list[Any]:
+        """The field that the metric reads, of predictions or evidence rows: the second argument of `per_example`."""
+        return [getattr(prediction, self.reads) for prediction in predictions]
 
     @abstractmethod
     def per_example(self, references: Sequence[Any], answers: Sequence[Any]) -> Rows:
-        """The contribution of each example to the score, [examples, k], from labels in the form of `Example.label`."""
+        """The contribution of each example to the score, [examples, k].
+
+        Args:
+            references: in the form of `Example.label`.
+            answers: labels in the same form, or the field that the metric `reads`.
+        """
 
     @abstractmethod
     def score(self, rows: Rows) -> float:
@@ -115,7 +126,14 @@ def gated(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
     return tuple(metric for metric in metrics if metric.gated)
 
 
-def scores(metrics: Iterable[Metric], references: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
-    """The score of each metric by its name, without metrics that these examples do not define."""
-    found = {metric.name: metric.score(metric.per_example(references, answers)) for metric in metrics}
+def scores(metrics: Iterable[Metric], references: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
+    """The score of each metric by its name, without metrics that these examples do not define.
+
+    Args:
+        references: in the form of `Example.label`.
+        predictions: of the same examples; anything with the fields of `Prediction` that the metrics read.
+    """
+    found = {
+        metric.name: metric.score(metric.per_example(references, metric.answers(predictions))) for metric in metrics
+    }
     return {name: value for name, value in found.items() if not math.isnan(value)}

@@ -31,6 +31,11 @@ class PredictionRow(StrictModel):
     reference: str | tuple[str, ...]
     label: str | tuple[str, ...]
     score: float
+    ranking: tuple[int, ...] = Field(
+        (),
+        description="Class ids, the most probable first, where a metric of the task reads them.",
+        exclude_if=lambda ids: not ids,
+    )
 
 
 class AccuracyEvidence(StrictModel):

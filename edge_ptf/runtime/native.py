@@ -267,7 +267,7 @@ class NativeRunner:
         return NativeHead(name, task, kind, tuple(label.decode() for label in labels))
 
     def _prediction(self, result: Result, head: int, text: str) -> Prediction:
-        return prediction(self.heads[head].kind, result, head, text)
+        return prediction(self.heads[head], result, head, text)
 
 
 def _path(path: Path) -> bytes:

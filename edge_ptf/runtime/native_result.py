@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.examples import Prediction
+from edge_ptf.heads.base import SHOWN_CLASSES
 from edge_ptf.runtime.c_api import ANSWERS, SCORES, WORDS, Item, Tensor, Timing
 from edge_ptf.runtime.texts import without_surrogates
 
 if TYPE_CHECKING:
-    from edge_ptf.runtime.native import Library
-
-SHOWN_CLASSES = 5
+    from edge_ptf.runtime.native import Library, NativeHead
 
 
 class Result:
@@ -77,15 +76,16 @@ class Result:
         return found.tokenize, found.engine, found.decode
 
 
-def _text(result: Result, head: int, text: str) -> Prediction:
-    classes = [
-        {"label": item.label.decode(), "score": item.score} for item in result.items(head, SCORES, SHOWN_CLASSES)
-    ]
+def _classes(result: Result, head: int) -> list[dict[str, Any]]:
+    return [{"label": item.label.decode(), "score": item.score} for item in result.items(head, SCORES, SHOWN_CLASSES)]
+
+
+def _text(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
     label = next(result.items(head, ANSWERS)).label.decode()
-    return Prediction(label, result.score(head), {"classes": classes})
+    return Prediction(label, result.score(head), {"classes": _classes(result, head)})
 
 
-def _tokens(result: Result, head: int, text: str) -> Prediction:
+def _tokens(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
     entities = [
         {
             "type": item.label.decode(),
@@ -100,16 +100,18 @@ def _tokens(result: Result, head: int, text: str) -> Prediction:
     return Prediction(tags, result.score(head), {"entities": entities})
 
 
-def _labels(result: Result, head: int, text: str) -> Prediction:
-    """Any other kind: the labels of its answers."""
+def _labels(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
+    """Any other kind: the labels of its answers, and the ranking of all classes."""
+    ids = {label: number for number, label in enumerate(declared.labels)}
     labels = tuple(item.label.decode() for item in result.items(head, ANSWERS))
-    return Prediction(labels, result.score(head), {})
+    ranking = tuple(ids[item.label.decode()] for item in result.items(head, SCORES))
+    return Prediction(labels, result.score(head), {"classes": _classes(result, head)}, ranking)
 
 
-PREDICTIONS: dict[str, Callable[[Result, int, str], Prediction]] = {"text": _text, "token": _tokens}
+PREDICTIONS: dict[str, Callable[[NativeHead, Result, int, str], Prediction]] = {"text": _text, "token": _tokens}
 """By the kind of a head."""
 
 
-def prediction(kind: str, result: Result, head: int, text: str) -> Prediction:
-    """A head's answer in the form of `Runner`'s."""
-    return PREDICTIONS.get(kind, _labels)(result, head, text)
+def prediction(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
+    """The answer of the head with this index, in the form of `Runner`'s."""
+    return PREDICTIONS.get(declared.kind, _labels)(declared, result, head, text)

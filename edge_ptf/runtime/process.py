@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from edge_ptf.errors import EdgePtfError, EnvironmentFault, ExitCode, PackageError, VerificationError
+from edge_ptf.examples import Prediction
 
 ERRORS: dict[int, type[EdgePtfError]] = {ExitCode.FAIL: VerificationError, ExitCode.ENVIRONMENT: EnvironmentFault}
 
@@ -42,10 +43,13 @@ class WorkerProcess:
         chosen = {} if library is None else {"library": str(library)}
         return self._ask({"load": str(path), "as": name, "threads": threads, **chosen})
 
-    def answers(self, name: str, texts: list[tuple[str, str | None]]) -> list[tuple[Any, float]]:
-        """Label and score of each text."""
+    def answers(self, name: str, texts: list[tuple[str, str | None]]) -> list[Prediction]:
+        """The answer to each text, without its details."""
         found = self._ask({"answers": name, "texts": texts})["answers"]
-        return [(tuple(label) if isinstance(label, list) else label, score) for label, score in found]
+        return [
+            Prediction(tuple(label) if isinstance(label, list) else label, score, ranking=tuple(ranking))
+            for label, score, ranking in found
+        ]
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin is not None

@@ -3,7 +3,7 @@
 Requests are one JSON object per line:
   {"load": path, "as": name, "threads": n}      opens a package; returns load_ms and the runtime;
                                                 with "library": path, the C++ runner opens it
-  {"answers": name, "texts": [[text, pair]…]}   answers each text; returns labels and scores
+  {"answers": name, "texts": [[text, pair]…]}   answers each text; returns labels, scores and rankings
 The reply to a failed request is {"error": …}. The process ends when its input ends.
 """
 
@@ -56,7 +56,7 @@ class Worker:
     @staticmethod
     def _answers(runner: Runner | NativeRunner, texts: list[Any]) -> dict[str, Any]:
         found = [runner.answer(text, pair) for text, pair in texts]
-        return {"answers": [[prediction.label, prediction.score] for prediction in found]}
+        return {"answers": [[each.label, each.score, each.ranking] for each in found]}
 
 
 def main() -> None:

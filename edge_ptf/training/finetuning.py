@@ -13,7 +13,7 @@ from pydantic import Field
 from edge_ptf import models
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
-from edge_ptf.examples import Example
+from edge_ptf.examples import Example, Prediction
 from edge_ptf.models.checkpoint import (
     Checkpoint,
     fresh_info,
@@ -117,7 +117,8 @@ def renumbered(items: Sequence[Item], vocabulary: CompactVocabulary) -> list[Ite
     return [replace(item, encoding=vocabulary.renumbered(item.encoding)) for item in items]
 
 
-def first_metric(task: Task, examples: Sequence[Example], answers: Sequence[Any]) -> float:
+def first_metric(task: Task, examples: Sequence[Example], predictions: Sequence[Prediction]) -> float:
     """The score of the metric that steers selection, in its unit."""
     metric = task.metrics[0]
-    return metric.score(metric.per_example([example.label for example in examples], answers))
+    references = [example.label for example in examples]
+    return metric.score(metric.per_example(references, metric.answers(predictions)))

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from edge_ptf import models
 from edge_ptf.config import StageConfig
-from edge_ptf.examples import Example
+from edge_ptf.examples import Example, Prediction
 from edge_ptf.heads import Head
 from edge_ptf.metrics import Direction, Metric
 from edge_ptf.models.lineage import TrainingFacts
@@ -201,12 +201,12 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
 
 def predictor(
     model: Any, task: Task, items: Sequence[Item], examples: Sequence[Example], inputs: tuple[str, ...], pad: int
-) -> Callable[[], list[Any]]:
-    """A function that gives the model's present answers (labels) to `examples`, whose encodings are `items`."""
+) -> Callable[[], list[Prediction]]:
+    """A function that gives the model's present answers to `examples`, whose encodings are `items`."""
     import torch
 
-    def predict() -> list[Any]:
-        answers: list[Any] = [None] * len(items)
+    def predict() -> list[Prediction]:
+        answers: dict[int, Prediction] = {}
         training, head = model.training, task.head
         model.eval()
         device = next(model.parameters()).device
@@ -218,9 +218,9 @@ def predictor(
                 for place, index in enumerate(batch):
                     encoding = items[index].encoding
                     own = logits[place][: len(encoding.input_ids)] if head.spec.per_token else logits[place]
-                    answers[index] = head.decode(own, encoding, examples[index].text).label
+                    answers[index] = head.decode(own, encoding, examples[index].text)
         model.train(training)
-        return answers
+        return [answers[index] for index in range(len(items))]
 
     return predict
 

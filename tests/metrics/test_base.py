@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_ptf.examples import Prediction
 from edge_ptf.metrics import Direction, Metric, gated, scores
 from edge_ptf.metrics.base import Rows
 from edge_ptf.training.trainer import kept_epoch
@@ -61,9 +62,14 @@ def test_the_better_value_depends_on_the_direction() -> None:
     assert math.isnan(Direction.HIGHER.best([math.nan]))
 
 
+def predicted(*labels: float) -> list[Prediction]:
+    return [Prediction(label, 1.0) for label in labels]
+
+
 def test_scores_leave_out_what_the_examples_do_not_define() -> None:
-    assert scores([CORRELATION, DISTANCE], [1, 2, 3], [2, 3, 4]) == {"correlation": pytest.approx(1), "distance": 1}
-    assert scores([CORRELATION, DISTANCE], [1, 2, 3], [2, 2, 2]) == {"distance": pytest.approx(2 / 3)}
+    found = scores([CORRELATION, DISTANCE], [1, 2, 3], predicted(2, 3, 4))
+    assert found == {"correlation": pytest.approx(1), "distance": 1}
+    assert scores([CORRELATION, DISTANCE], [1, 2, 3], predicted(2, 2, 2)) == {"distance": pytest.approx(2 / 3)}
     ungated = Distance(name="other", title="other")
     assert gated([CORRELATION, ungated, DISTANCE]) == (CORRELATION, DISTANCE)
 

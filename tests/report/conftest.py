@@ -39,18 +39,19 @@ def accuracy_of(
     """Evidence with these (reference, answer) rows."""
     task = tasks.create(spec)
     references, labels = [row[0] for row in answers], [row[1] for row in answers]
+    rows = tuple(
+        PredictionRow(row=row, reference=reference, label=label, score=0.9)
+        for row, (reference, label) in enumerate(answers)
+    )
     return AccuracyEvidence(
         payload=payload,
         data=data,
         machine=MACHINE,
         runtime=RUNTIME,
         exact=exact,
-        metrics=scores(task.metrics, references, labels),
+        metrics=scores(task.metrics, references, rows),
         class_report=tuple(task.class_report(references, labels)),
-        rows=tuple(
-            PredictionRow(row=row, reference=reference, label=label, score=0.9)
-            for row, (reference, label) in enumerate(answers)
-        ),
+        rows=rows,
     )
 
 

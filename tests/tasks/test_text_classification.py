@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge_ptf import metrics as metrics_package
 from edge_ptf import tasks
 from edge_ptf.errors import BadInputError
-from edge_ptf.examples import Encoding, Example
+from edge_ptf.examples import Encoding, Example, Prediction
 from edge_ptf.heads import HeadSpec
 from edge_ptf.heads.base import softmax
 from edge_ptf.heads.text import RECALL_WORTH, THRESHOLD_COST_POINTS
@@ -128,7 +128,7 @@ answer_lists = st.lists(st.tuples(st.sampled_from("abco"), st.sampled_from("abco
 def test_rows_add_up_to_the_gated_metrics(pairs: list[tuple[str, str]]) -> None:
     references, predictions = zip(*pairs, strict=True)
     for task in (task_over(), task_over(scope="o")):
-        metrics = scores(task.metrics, references, predictions)
+        metrics = scores(task.metrics, references, labelled(predictions))
         assert task.metrics[0].gated
         for gated in metrics_package.gated(task.metrics):
             hits, counted = gated.per_example(references, predictions).sum(axis=0)
@@ -149,7 +149,7 @@ def test_metrics_and_report_equal_scikit_learn(pairs: list[tuple[str, str]]) -> 
     metrics = pytest.importorskip("sklearn.metrics")
     references, predictions = map(list, zip(*pairs, strict=True))
     task = task_over()
-    values = scores(task.metrics, references, predictions)
+    values = scores(task.metrics, references, labelled(predictions))
     assert values["accuracy"] == pytest.approx(100 * metrics.accuracy_score(references, predictions))
     assert values["macro_f1"] == pytest.approx(
         100 * metrics.f1_score(references, predictions, average="macro", zero_division=0)
@@ -161,6 +161,10 @@ def test_metrics_and_report_equal_scikit_learn(pairs: list[tuple[str, str]]) -> 
         assert row["recall"] == pytest.approx(100 * wanted["recall"])
         assert row["f1"] == pytest.approx(100 * wanted["f1-score"])
         assert row["support"] == wanted["support"]
+
+
+def labelled(labels: Iterable[object]) -> list[Prediction]:
+    return [Prediction(label, 1.0) for label in labels]
 
 
 def answers(task: TextClassification, logits: np.ndarray) -> list[object]:
@@ -183,12 +187,13 @@ def test_the_threshold_costs_at_most_half_a_point_and_no_other_is_worth_more(
     plain = task_over(labels, SCOPE)
     spec = plain.head.tuned(list(logits), list(references))
     assert spec.options["threshold"] is not None
-    before = scores(plain.metrics, references, answers(plain, logits))
-    after = scores(plain.metrics, references, answers(TextClassification(spec), logits))
+    before = scores(plain.metrics, references, labelled(answers(plain, logits)))
+    after = scores(plain.metrics, references, labelled(answers(TextClassification(spec), logits)))
     assert before["in_scope_accuracy"] - after["in_scope_accuracy"] <= THRESHOLD_COST_POINTS + 1e-9
     assert after["out_of_scope_recall"] >= before["out_of_scope_recall"]
     for threshold in np.linspace(0, 1, 41):
-        other = scores(plain.metrics, references, answers(task_over(labels, SCOPE, threshold=float(threshold)), logits))
+        found = answers(task_over(labels, SCOPE, threshold=float(threshold)), logits)
+        other = scores(plain.metrics, references, labelled(found))
         if before["in_scope_accuracy"] - other["in_scope_accuracy"] <= THRESHOLD_COST_POINTS:
             assert worth(other) <= worth(after) + 1e-9
     assert plain.head.tuned(list(logits), list(references)) == spec

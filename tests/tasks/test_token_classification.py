@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_ptf.examples import Encoding, Example
+from edge_ptf.examples import Encoding, Example, Prediction
 from edge_ptf.heads.encoding import word_starts
 from edge_ptf.heads.token import spans
 from edge_ptf.metrics import gated, scores
@@ -157,7 +157,9 @@ def test_metrics_equal_seqeval_and_rows_add_up_to_them(rows: list[list[tuple[str
 
     references = [[pair[0] for pair in row] for row in rows]
     predictions = [[pair[1] for pair in row] for row in rows]
-    values = scores(TASK.metrics, [tuple(row) for row in references], [tuple(row) for row in predictions])
+    values = scores(
+        TASK.metrics, [tuple(row) for row in references], [Prediction(tuple(row), 1.0) for row in predictions]
+    )
     assert values["entity_f1"] == 100 * f1_score(references, predictions, zero_division=0)
     assert values["entity_precision"] == 100 * precision_score(references, predictions, zero_division=0)
     assert values["entity_recall"] == 100 * recall_score(references, predictions, zero_division=0)
