@@ -11,6 +11,7 @@ import yaml
 from edge_ptf import profiles, tasks
 from edge_ptf.errors import ConfigError, ProfileError
 from edge_ptf.machine import Machine, this_machine
+from edge_ptf.metrics import gated
 from edge_ptf.profiles import Profile
 from edge_ptf.recipe import resolve_recipe
 
@@ -64,21 +65,25 @@ def test_a_shipped_profile_is_whole_and_names_its_sources(name: str) -> None:
     assert any(line.startswith("# - ") for line in comments[comments.index("# Sources") :])
     assert profile.match.arch
     assert profile.targets.max_drop
-    gated = {"accuracy", "in_scope_accuracy", "out_of_scope_recall", "entity_f1"}
-    assert set(profile.targets.max_drop) == gated
+    assert set(profile.targets.max_drop) == {"accuracy", "in_scope_accuracy", "out_of_scope_recall", "entity_f1"}
 
 
 @pytest.mark.parametrize("task", tasks.names())
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_profile_makes_a_recipe_for_every_task(name: str, task: str) -> None:
     profile = profiles.load(name)
-    recipe = resolve_recipe(profile, tasks.get(task))
+    kind = tasks.get(task)
+    recipe = resolve_recipe(profile, kind)
     scheme = recipe.quantize.scheme()
     assert (scheme.precision, scheme.mode) == ("int8", profile.scheme.mode)
     assert (scheme.activation, scheme.weight) == (profile.scheme.activation, profile.scheme.weight)
     assert recipe.export.opset == profile.engine.opset
     assert recipe.bench.threads == recipe.evaluate.threads == profile.engine.threads
-    assert recipe.targets == profile.targets
+    own_limits = kind.recipe.get("targets", {}).get("max_drop", {})
+    limits = {**own_limits, **profile.targets.max_drop}
+    assert recipe.targets == profile.targets.replace(max_drop=limits)
+    spec = kind.spec_for(("O", "B-x"))
+    assert {metric.name for metric in gated(tasks.create(spec).metrics)} <= set(limits)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -17,6 +17,7 @@ class DataConfig(StageConfig):
     text_column: str = Field("text", description="Column with the text.")
     text_pair_column: str = Field("text_pair", description="Column with the second text of a pair, if there is one.")
     label_column: str = Field("label", description="Column with the label.")
+    labels_column: str = Field("labels", description="Column with all labels of a text: a list, or separated by '|'.")
     tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
     tags_column: str = Field("tags", description="Column with one BIO tag for each word.")
     out_of_scope_label: str | None = Field(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from edge_ptf.heads.base import Head, LogitLoss, Target
 from edge_ptf.heads.encoding import encode
+from edge_ptf.heads.multi_label import MultiLabelHead
 from edge_ptf.heads.spec import LOGITS, HeadSpec, OutputSpec
 from edge_ptf.heads.text import TextHead
 from edge_ptf.heads.token import TokenHead
 
-HEADS: dict[str, type[Head]] = {head.kind: head for head in (TextHead, TokenHead)}
+HEADS: dict[str, type[Head]] = {head.kind: head for head in (TextHead, TokenHead, MultiLabelHead)}
 """Every kind of head."""
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Head",
     "HeadSpec",
     "LogitLoss",
+    "MultiLabelHead",
     "OutputSpec",
     "Target",
     "TextHead",
