@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from edge_ptf.errors import PackageError, VerificationError
 from edge_ptf.package.golden import GoldenCase
 from edge_ptf.package.payload import Payload
-from edge_ptf.package.tokenizers.layout import HEADER, MAGIC, SECTION, VERSION, Section
-from edge_ptf.package.tokenizers.reference import TableTokenizer
-
-KIND = "wordpiece"
+from edge_ptf.package.tokenizers import KINDS
 
 
 def check_tables(payload: Payload, cases: Sequence[GoldenCase]) -> None:
@@ -24,12 +21,13 @@ def check_tables(payload: Payload, cases: Sequence[GoldenCase]) -> None:
     if entry.tables is None:
         return
     place = f"{payload.path}: '{entry.tables}'"
-    if entry.kind != KIND:
-        raise PackageError(f"{place} is of the kind '{entry.kind}'; this edge-ptf reads {KIND}")
+    kind = KINDS.get(entry.kind or "")
+    if kind is None:
+        raise PackageError(f"{place} is of the kind '{entry.kind}'; this edge-ptf reads {', '.join(KINDS)}")
     content = payload.read(entry.tables)
-    if gap := _gap(content):
+    if gap := kind.gap(content):
         raise PackageError(f"{place} is no tables of a tokenizer ({gap})")
-    tables = TableTokenizer(content)
+    tables = kind.reference(content)
     for number, case in enumerate(cases, 1):
         try:
             whole = len(tables.encode(case.text, case.text_pair)[0])
@@ -40,22 +38,3 @@ def check_tables(payload: Payload, cases: Sequence[GoldenCase]) -> None:
             continue  # the reference truncates the longer text only
         if found[0] != case.input_ids or case.token_type_ids not in (None, found[1]):
             raise VerificationError(f"{place} gives other tokens for golden text {number}")
-
-
-def _gap(content: bytes) -> str:
-    """What is wrong with the header or the list of sections; empty if nothing is."""
-    if len(content) < HEADER.size or content[: len(MAGIC)] != MAGIC:
-        return "no header"
-    _, version, size, *_, count = HEADER.unpack_from(content)
-    if version != VERSION or size != len(content):
-        return f"version {version}, {size} bytes"
-    if HEADER.size + count * SECTION.size > len(content):
-        return "sections beyond the end"
-    kinds = set()
-    for number in range(count):
-        kind, offset, length = SECTION.unpack_from(content, HEADER.size + number * SECTION.size)
-        if offset % 8 or offset + length > len(content):
-            return f"section {number + 1} is not inside"
-        kinds.add(kind)
-    missing = [section.name.lower() for section in Section if section not in kinds]
-    return f"no section {missing[0]}" if missing else ""

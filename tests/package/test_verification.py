@@ -18,7 +18,7 @@ from edge_ptf.machine import Machine
 from edge_ptf.package import Payload, open_payload, seal, unpack, verification, verify
 from edge_ptf.package.evidence import Verdict
 from edge_ptf.package.payload import write_payload
-from edge_ptf.package.tokenizers import tokenizer_tables
+from edge_ptf.package.tokenizers.layout import tokenizer_tables
 
 AVX2 = Machine(arch="x86_64", cpu="test", isa=("avx2",), cores=2, memory_mb=8000, os="Linux 6")
 MakePayload = Callable[..., Payload]

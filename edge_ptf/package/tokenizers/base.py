@@ -36,6 +36,8 @@ class TokenizerKind:
     """The type of the model in `tokenizer.json`."""
     tables: Callable[[bytes], bytes]
     """The content of `tokenizer.bin` for a `tokenizer.json`; raises UnsupportedTokenizerError."""
+    gap: Callable[[bytes], str]
+    """What is wrong with the frame of tables, such as a missing section; empty if nothing is."""
     reference: Callable[[bytes], Reference]
     """Reads tables."""
     prove: Callable[[Any, bytes, Iterable[str]], Proof]

@@ -178,4 +178,23 @@ def _file(sections: Mapping[Section, bytes], *, unknown: int, longest: int, pref
     return b"".join([header, *table, *bodies])
 
 
-__all__ = ["FREE", "Role", "Section", "TemplateItem", "UnsupportedTokenizerError", "tokenizer_tables"]
+def gap(content: bytes) -> str:
+    """What is wrong with the header or the list of sections; empty if nothing is."""
+    if len(content) < HEADER.size or content[: len(MAGIC)] != MAGIC:
+        return "no header"
+    _, version, size, *_, count = HEADER.unpack_from(content)
+    if version != VERSION or size != len(content):
+        return f"version {version}, {size} bytes"
+    if HEADER.size + count * SECTION.size > len(content):
+        return "sections beyond the end"
+    kinds = set()
+    for number in range(count):
+        kind, offset, length = SECTION.unpack_from(content, HEADER.size + number * SECTION.size)
+        if offset % 8 or offset + length > len(content):
+            return f"section {number + 1} is not inside"
+        kinds.add(kind)
+    missing = [section.name.lower() for section in Section if section not in kinds]
+    return f"no section {missing[0]}" if missing else ""
+
+
+__all__ = ["FREE", "Role", "Section", "TemplateItem", "UnsupportedTokenizerError", "gap", "tokenizer_tables"]
