@@ -39,6 +39,8 @@ class Head(ABC):
     target_dtype: ClassVar[type[np.generic]] = np.int64
     ignored: ClassVar[float]
     """The value of a target that the loss leaves out."""
+    answers_a_list: ClassVar[bool] = False
+    """Whether an answer is a list of labels, not one label."""
     options_model: ClassVar[type[HeadOptions]] = HeadOptions
     tuned_options: ClassVar[tuple[str, ...]] = ()
     """The options that `tuned` and `matched` choose."""

@@ -36,6 +36,7 @@ class MultiLabelHead(Head):
 
     kind = "multi-label"
     logits_axes = ("batch", "label")
+    answers_a_list = True
     target_axes = ("batch", "label")
     target_dtype = np.float32
     ignored = -1.0

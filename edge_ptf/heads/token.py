@@ -20,6 +20,7 @@ class TokenHead(ClassHead):
 
     kind = "token"
     logits_axes = ("batch", "token", "label")
+    answers_a_list = True
     target_axes = ("batch", "token")
 
     @staticmethod

@@ -12,7 +12,7 @@ from edge_ptf import tasks
 from edge_ptf.engines.base import Outputs, Session
 from edge_ptf.errors import PackageError, VerificationError
 from edge_ptf.examples import Encoding, Logits
-from edge_ptf.heads import HeadSpec, OutputSpec
+from edge_ptf.heads import HEADS, HeadSpec, OutputSpec
 from edge_ptf.machine import this_machine
 from edge_ptf.package.golden import GoldenCase, golden_cases
 from edge_ptf.package.manifest import Manifest
@@ -126,12 +126,12 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
 
 
 def _check_answers(manifest: Manifest, case: GoldenCase, place: str) -> None:
-    """The answers are labels of the heads: one for a text, one for each word of a tagged text."""
+    """The answers are labels of the heads: one, or a list where a head answers with a list."""
     heads = {head.name: head for head in manifest.heads}
     for name, answer in case.answers.items():
         if name not in heads:
             raise VerificationError(f"{place} has an answer of '{name:.80}', which is no head of the package")
-        labels = {"text": [answer], "token": answer}.get(heads[name].kind, [])
+        labels = answer if HEADS[heads[name].kind].answers_a_list else [answer]
         if not isinstance(labels, list) or any(label not in heads[name].labels for label in labels):
             raise VerificationError(f"{place}: an answer of '{name}' is no label of that head")
 

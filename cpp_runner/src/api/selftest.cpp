@@ -7,21 +7,19 @@
 namespace edge_ptf::core {
 namespace {
 
-// The answers are labels of the heads: one for a text, one for each word of a tagged text.
-void check_answers(const Manifest& manifest, const GoldenCase& expected, const std::string& place) {
+// The answers are labels of the heads: one, or a list where a head answers with a list.
+void check_answers(const std::vector<const Head*>& heads, const GoldenCase& expected, const std::string& place) {
   for (const GoldenAnswer& answer : expected.answers) {
-    const auto head = std::find_if(manifest.heads.begin(), manifest.heads.end(),
-                                   [&](const HeadSpec& each) { return each.name == answer.head; });
-    if (head == manifest.heads.end()) {
+    const auto head =
+        std::find_if(heads.begin(), heads.end(), [&](const Head* each) { return each->spec().name == answer.head; });
+    if (head == heads.end()) {
       fail(place + " has an answer of " + in_quotes(answer.head) + ", which is no head of the package");
     }
-    if (head->kind != "text" && head->kind != "token") {
-      continue;
-    }
+    const std::vector<std::string>& labels = (*head)->spec().labels;
     const auto is_label = [&](const std::string& label) {
-      return std::find(head->labels.begin(), head->labels.end(), label) != head->labels.end();
+      return std::find(labels.begin(), labels.end(), label) != labels.end();
     };
-    if (!answer.labels || answer.is_list != (head->kind == "token") ||
+    if (!answer.labels || answer.is_list != (*head)->answers_a_list() ||
         !std::all_of(answer.labels->begin(), answer.labels->end(), is_label)) {
       fail(place + ": an answer of " + in_quotes(answer.head) + " is no label of that head");
     }
@@ -35,12 +33,16 @@ SelftestReport Runner::selftest() const {
   SelftestReport report;
   report.exact =
       std::all_of(graphs_.begin(), graphs_.end(), [](const GraphRun& each) { return each.engine->is_exact(); });
+  std::vector<const Head*> heads;
+  for (const HeadRun& each : heads_) {
+    heads.push_back(each.head.get());
+  }
   Result result;
   prepare(result);
   for_each_line(content.bytes().text(), [&](std::string_view line) {
     const std::string place = "golden text " + std::to_string(++report.golden);
     const GoldenCase expected = parse_golden(line, place);
-    check_answers(manifest(), expected, place);
+    check_answers(heads, expected, place);
     if (has_tokenizer()) {
       const std::string_view pair = expected.pair ? std::string_view(*expected.pair) : std::string_view();
       predict(expected.text, expected.pair ? &pair : nullptr, result);

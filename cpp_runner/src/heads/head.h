@@ -52,6 +52,9 @@ class Head {
   // Fills `answer` from its tensors. `context` is null if only token ids were given. Sets `made` if it can answer.
   virtual void decode(const TextContext* context, Answer& answer) const = 0;
 
+  // Whether an answer is a list of labels, not one label.
+  virtual bool answers_a_list() const { return false; }
+
  protected:
   // The index of an output among HeadSpec::outputs. Refuses a spec without it, or with other axes.
   size_t need_output(const char* role, const std::vector<Axis>& axes) const;

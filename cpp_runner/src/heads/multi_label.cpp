@@ -44,6 +44,8 @@ class MultiLabelHead final : public Head {
     answer.made = true;
   }
 
+  bool answers_a_list() const override { return true; }
+
  private:
   void read_thresholds(const Field& given) {
     const std::vector<Field> values = given.items(thresholds_.size());

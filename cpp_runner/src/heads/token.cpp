@@ -78,6 +78,8 @@ class TokenHead final : public Head {
     answer.made = true;
   }
 
+  bool answers_a_list() const override { return true; }
+
  private:
   struct Tag {
     enum Part : uint8_t { kOutside, kBegin, kInside } part;
