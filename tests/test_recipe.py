@@ -91,7 +91,7 @@ def test_a_speedup_beside_a_size_in_one_place_is_refused() -> None:
     sources = [Source("command line", {"prune": {"speedup": 2, "intermediate_size": 64}})]
     with pytest.raises(ConfigError) as caught:
         resolve_recipe(None, tasks.get("text-classification"), sources)
-    assert "leave out intermediate_size" in str(caught.value)
+    assert "remove intermediate_size" in str(caught.value)
 
 
 def test_the_size_is_found_by_the_targets_where_nobody_names_one() -> None:

@@ -140,7 +140,7 @@ def test_a_checkpoint_is_made_as_fast_as_asked(work: tuple[Path, dict[str, str]]
     assert "× as fast" in " ".join(pruned.stdout.split())
     for more, complaint in (
         ((), "edge-ptf latency-table"),
-        (("--latency-table", "costs", "--intermediate-size", 32), "leave out intermediate_size"),
+        (("--latency-table", "costs", "--intermediate-size", 32), "remove intermediate_size"),
     ):
         refused = edge_ptf(folder, "prune", *data, "--speedup", 1.1, *more, "--out", "never")
         assert refused.returncode == 2
