@@ -147,7 +147,7 @@ def test_texts_without_a_label_do_not_count(
 def test_magnitude_sums_the_weights_that_leave_a_part(
     tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData], family: str
 ) -> None:
-    model, _, _ = prepared(tiny_base(family), tiny_data(), TEXT)
+    model, _, _, _ = prepared(tiny_base(family), tiny_data(), TEXT)
     found = magnitude(model)
     for part, scores in zip(models.parts(model), found, strict=True):
         assert scores.heads.shape == (part.num_heads,)
@@ -215,7 +215,7 @@ def test_no_single_exchange_is_left_that_helps(seed: int, parts: int, count: int
 def test_magnitude_of_hidden_states_sums_the_weights_that_write_them(
     tiny_base: Callable[[str], Path], tiny_data: Callable[..., LabelledData]
 ) -> None:
-    model, _, _ = prepared(tiny_base("bert"), tiny_data(), TEXT)
+    model, _, _, _ = prepared(tiny_base("bert"), tiny_data(), TEXT)
     before = magnitude_hidden(model)
     assert before.shape == (32,)
     with torch.no_grad():

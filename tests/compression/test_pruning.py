@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -262,7 +263,7 @@ def test_texts_without_a_label_say_nothing_about_importance(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def unlabelled(*arguments: Any) -> list[Item]:
-        return [replace(item, target=-100) for item in labelled_items(*arguments)]
+        return [replace(item, target=np.asarray(-100)) for item in labelled_items(*arguments)]
 
     monkeypatch.setattr(pruning, "labelled_items", unlabelled)
     with pytest.raises(BadInputError, match=r"none of the .* has a label of a class"):

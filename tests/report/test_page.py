@@ -149,7 +149,7 @@ def test_a_redacted_study_takes_no_texts(make_study: Callable[..., Any], tiny_la
 def test_tagging_has_a_report_too(make_payload: Callable[..., Any]) -> None:
     payload = make_payload(kind="token-classification")
     spec = payload.manifest.head
-    assert spec.name == "token-classification"
+    assert spec.task == "token-classification"
     kind = next(label[2:] for label in spec.labels if label.startswith("B-"))
     before = [(("O", f"B-{kind}"), ("O", f"B-{kind}"))] * 3
     after = [(("O", f"B-{kind}"), ("O", "O"))] * 3
