@@ -158,7 +158,7 @@ class Answer {
   }
 
   // Stops the answer that another thread makes with this object; it throws a Failure with EDGE_PTF_INTERRUPTED.
-  void cancel() { check(edge_ptf_cancel(get())); }
+  void cancel() const { check(edge_ptf_cancel(get())); }
 
   // The label of the first answer of a head; empty if there is none.
   std::string_view label(size_t head = 0) const {
