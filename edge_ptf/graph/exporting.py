@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -116,7 +117,8 @@ def check_exportable(path: Path, model: Any, inputs: tuple[str, ...], head: Head
             difference = largest_difference(model, Path(name) / MODEL_FILE, encodings, read, head)
             reason = "" if difference <= tolerance else f"a logit of its graph differs by {difference:.2g}"
         except Exception as error:  # the exporter and the engine raise errors of many kinds
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            said = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(str(error).split()))
+            reason = said[:120] or type(error).__name__
     if reason:
         raise CheckpointError(
             f"{path}: a model of the family '{model.config.model_type}' cannot be exported to a graph for texts of any "
