@@ -93,15 +93,15 @@ class Predictor:
         full_ms = latencies.full_precision_ms or int8_speedup * latencies.unpruned_ms
         self.full_ms: float = whole.full_ms if whole else full_ms
         self.shapes = models.shapes(model)
-        self.subwords = len(kept_subwords(tokenizer, len(table), data, config))
+        self.subwords = len(kept_subwords(tokenizer, model, data, config))
         rest = "fp16" if latencies.quantize.non_int8_dtype == "fp16" else "fp32"
         self.form = latencies.quantize.embeddings if latencies.quantize.mode != "none" else rest
         self._rest_bytes = NUMBER_BYTES[rest]
         self._weight_bytes = NUMBER_BYTES["int8"] if latencies.quantize.mode != "none" else self._rest_bytes
-        self.length = unseen_length(tokenizer, len(table), data, config)
+        self.length = unseen_length(tokenizer, model, data, config)
         used = config.replace(vocabulary_size=None)
-        self._used = len(kept_subwords(tokenizer, len(table), data, used)) if config.vocabulary else self.subwords
-        self._used_length = unseen_length(tokenizer, len(table), data, used)
+        self._used = len(kept_subwords(tokenizer, model, data, used)) if config.vocabulary else self.subwords
+        self._used_length = unseen_length(tokenizer, model, data, used)
         self.hidden, self._head = models.hidden_size(model), models.head_size(model)
         self.pruned_hidden_size: int | None = self.hidden if whole else None
         self.heads = max(shape.num_heads for shape in self.shapes)

@@ -38,7 +38,7 @@ from edge_ptf.models.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.models.lineage import PruneFacts
-from edge_ptf.progress import SILENT, Progress
+from edge_ptf.progress import SILENT, Progress, say
 from edge_ptf.training.batching import Item
 from edge_ptf.training.finetuning import labelled_items
 
@@ -131,7 +131,7 @@ def prune(
         hidden = _prune_hidden_size(model, tokenizer, checkpoint, data, config, progress)
     vocabulary_facts: dict[str, Any] = {}
     if config.vocabulary:
-        tokenizer, vocabulary_facts = _prune_vocabulary(model, tokenizer, data, config)
+        tokenizer, vocabulary_facts = _prune_vocabulary(model, tokenizer, data, config, progress)
     info = info.replace(
         layers=models.shapes(model),
         hidden_size=info.hidden_size if hidden is None else models.hidden_size(model),
@@ -294,43 +294,45 @@ def _scored(
     return task.head, items, model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
 
 
-def kept_subwords(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> list[int]:
-    """The ids of the subwords that stay, in increasing order.
-
-    Args:
-        rows: number of rows of the model's embedding table.
-    """
-    return _subwords_of(tokenizer, rows, (data.train, data.validation), config)
+def kept_subwords(tokenizer: Any, model: Any, data: LabelledData, config: PruneConfig) -> list[int]:
+    """The ids of the subwords that stay, in increasing order."""
+    return _subwords_of(tokenizer, model, (data.train, data.validation), config)
 
 
-def unseen_length(tokenizer: Any, rows: int, data: LabelledData, config: PruneConfig) -> float:
+def unseen_length(tokenizer: Any, model: Any, data: LabelledData, config: PruneConfig) -> float:
     """How many times as many tokens a text has after vocabulary pruning, for texts that the choice has not used.
 
     The subwords are chosen from train only, and the texts are those of validation.
     """
-    if not config.vocabulary:
+    if not config.vocabulary or vocabulary.obstacle(tokenizer):
         return 1.0
-    small = vocabulary.rewritten(tokenizer, _subwords_of(tokenizer, rows, (data.train,), config))
+    small = vocabulary.rewritten(tokenizer, _subwords_of(tokenizer, model, (data.train,), config))
     validation = [text for example in data.validation for text in _texts(example)]
     found = vocabulary.differences(tokenizer, small, validation)
     return found["mean_tokens_after"] / max(found["mean_tokens_before"], 1.0)
 
 
-def _subwords_of(tokenizer: Any, rows: int, splits: Iterable[Sequence[Example]], config: PruneConfig) -> list[int]:
-    if not config.vocabulary:
+def _subwords_of(tokenizer: Any, model: Any, splits: Iterable[Sequence[Example]], config: PruneConfig) -> list[int]:
+    rows = len(models.word_embeddings(model).weight)
+    if not config.vocabulary or vocabulary.obstacle(tokenizer):
         return list(range(rows))
+    # Positions that are counted from the padding id need this id as it is, so the rows before it stay too.
+    first = models.first_position(model)
     counts = vocabulary.count_subwords(
         tokenizer, [text for split in splits for example in split for text in _texts(example)]
     )
-    kept = vocabulary.kept_ids(tokenizer, counts, config.vocabulary_min_count, config.vocabulary_size)
-    # RoBERTa counts positions from the padding id, so the rows before it stay too
-    return sorted({*range(int(tokenizer.pad_token_id) + 1), *(number for number in kept if number < rows)})
+    kept = vocabulary.kept_ids(tokenizer, counts, config.vocabulary_min_count, config.vocabulary_size, first)
+    return [number for number in kept if number < rows]
 
 
 def _prune_vocabulary(
-    model: Any, tokenizer: Any, data: LabelledData, config: PruneConfig
+    model: Any, tokenizer: Any, data: LabelledData, config: PruneConfig, progress: Progress
 ) -> tuple[Any, dict[str, Any]]:
-    kept = kept_subwords(tokenizer, model.config.vocab_size, data, config)
+    obstacle = vocabulary.obstacle(tokenizer)
+    if obstacle:
+        say(progress, f"the vocabulary is not pruned: {obstacle}")
+        return tokenizer, {"vocabulary_skipped": obstacle}
+    kept = kept_subwords(tokenizer, model, data, config)
     small = vocabulary.rewritten(tokenizer, kept)
     models.keep_subwords(model, kept)
     validation = [text for example in data.validation for text in _texts(example)]

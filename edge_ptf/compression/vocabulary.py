@@ -13,7 +13,8 @@ from typing import Any
 from edge_ptf.errors import CheckpointError
 from edge_ptf.models.checkpoint import load_tokenizer
 
-SUFFIX = "##"
+KINDS = ("WordPiece", "BPE", "Unigram")
+"""The tokenizer models whose elementary subwords are known."""
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
@@ -25,19 +26,36 @@ def count_subwords(tokenizer: Any, texts: Iterable[str]) -> Counter[int]:
     return found
 
 
-def kept_ids(tokenizer: Any, counts: Mapping[int, int], min_count: int, size: int | None) -> list[int]:
+def obstacle(tokenizer: Any) -> str:
+    """Why the vocabulary of this tokenizer cannot be pruned; empty if it can."""
+    kind = json.loads(tokenizer.backend_tokenizer.to_str())["model"]["type"]
+    if kind in KINDS:
+        return ""
+    return f"the elementary subwords of a {kind} tokenizer are not known, so some texts could become unknown tokens"
+
+
+def kept_ids(tokenizer: Any, counts: Mapping[int, int], min_count: int, size: int | None, first: int = 0) -> list[int]:
     """The ids of the subwords that stay, in increasing order:
 
-    - special and added tokens
-    - every subword of a single character, also with `##` (without one letter, whole words would become unknown)
+    - the ids below `first`, and special and added tokens
+    - every elementary subword: a single character in each form that this tokenizer has (with a prefix inside a word,
+      with a suffix at its end), and single bytes; without one letter, whole words would become unknown
+    - every subword with a character that has no elementary subword of its own
     - subwords that the texts use at least `min_count` times, and all subwords that merges need to build them
     - frequent subwords, from the top of the vocabulary, until there are `size`
+
+    Args:
+        counts: how often each id occurs in the texts.
+        first: the first id that may be dropped.
+
+    Raises:
+        CheckpointError: the vocabulary of this kind of tokenizer cannot be pruned.
     """
     document = json.loads(tokenizer.backend_tokenizer.to_str())
     model = document["model"]
     subwords, sources = _subwords(model), _sources(model)
-    kept = set(tokenizer.all_special_ids) | {item["id"] for item in document["added_tokens"]}
-    kept |= {number for number, subword in subwords.items() if _is_elementary(subword, model)}
+    kept = {*range(first), *tokenizer.all_special_ids, *(item["id"] for item in document["added_tokens"])}
+    kept |= _needed(subwords, model)
     kept |= {number for number, count in counts.items() if count >= min_count}
     if model["type"] == "Unigram":  # the score of an unknown character depends on the least likely subword
         kept.add(min(subwords, key=lambda number: model["vocab"][number][1]))
@@ -96,11 +114,48 @@ def _subwords(model: Mapping[str, Any]) -> dict[int, str]:
     )
 
 
-def _is_elementary(subword: str, model: Mapping[str, Any]) -> bool:
-    """Whether a subword is a single character, with or without a position mark (`##`, `▁`), or a single byte."""
-    return len(subword.removeprefix(SUFFIX).removeprefix("▁")) <= 1 or bool(
-        model.get("byte_fallback") and BYTE.fullmatch(subword)
-    )
+def _needed(subwords: Mapping[int, str], model: Mapping[str, Any]) -> set[int]:
+    """The ids without which a text could become unknown: elementary subwords, and subwords that nothing can replace."""
+    prefix, suffix = _marks(model)
+    singles = {subword for subword in subwords.values() if len(_inner(subword, prefix, suffix)) <= 1}
+    octets = {subword for subword in subwords.values() if model.get("byte_fallback") and BYTE.fullmatch(subword)}
+    # Merges of BPE begin with elementary subwords. No text gives an [unused…] subword of BERT.
+    merged = model["type"] == "BPE" and not model.get("ignore_merges")
+
+    def replaceable(subword: str) -> bool:
+        unused = subword.startswith("[unused")
+        return merged or unused or all(part in singles for part in _elements(subword, prefix, suffix))
+
+    return {
+        number
+        for number, subword in subwords.items()
+        if subword in singles or subword in octets or not replaceable(subword)
+    }
+
+
+def _marks(model: Mapping[str, Any]) -> tuple[str, str]:
+    """What stands before a subword inside a word, and behind one at the end of a word."""
+    prefix = model.get("continuing_subword_prefix")
+    if model["type"] == "Unigram":
+        return "", ""
+    return prefix or "", model.get("end_of_word_suffix") or ""
+
+
+def _inner(subword: str, prefix: str, suffix: str) -> str:
+    """A subword without its marks, and without `▁`, which stands for a space in front."""
+    return subword.removeprefix(prefix).removesuffix(suffix).removeprefix("▁")
+
+
+def _elements(subword: str, prefix: str, suffix: str) -> list[str]:
+    """The elementary subwords that have the same characters as a subword, in the same places of a word."""
+    head = prefix if prefix and subword.startswith(prefix) else ""
+    tail = suffix if suffix and subword.endswith(suffix) else ""
+    characters = subword[len(head) : len(subword) - len(tail)]
+    last = len(characters) - 1
+    return [
+        (head if place == 0 else prefix) + character + (tail if place == last else "")
+        for place, character in enumerate(characters)
+    ]
 
 
 def _merges(model: Mapping[str, Any]) -> list[tuple[str, str, str]]:

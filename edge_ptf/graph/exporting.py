@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from edge_ptf import models, tasks
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines import Opset, running
-from edge_ptf.errors import ParityError
+from edge_ptf.errors import CheckpointError, ParityError
 from edge_ptf.examples import Encoding
 from edge_ptf.graph.artifact import FORMAT, MODEL_FILE, Graph, GraphInfo, save_graph
 from edge_ptf.heads import HeadSpec
@@ -25,6 +27,9 @@ from edge_ptf.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     import torch
+
+CHECKED_LENGTHS = (3, 8, 13)
+"""Tokens of the texts that show early whether a model can be exported; the trace has 8."""
 
 
 class ExportConfig(StageConfig):
@@ -82,6 +87,44 @@ def export(
     progress.advance()
     progress.finish()
     return save_graph(traced, info, checkpoint.path, out)
+
+
+def check_exportable(path: Path, model: Any, inputs: tuple[str, ...], head: HeadSpec, max_length: int) -> None:
+    """Refuses a model whose graph cannot be made, or does not answer as the model at every length.
+
+    The model is traced as in `export`. Random texts of several lengths are compared, up to `max_length` tokens.
+
+    Args:
+        path: where the model comes from, for the message.
+        inputs: the names of the model's inputs.
+
+    Raises:
+        CheckpointError: the model's family cannot be exported.
+    """
+    import onnx
+    import torch
+
+    tolerance, numbers = ExportConfig().parity_tolerance, np.random.default_rng(0)
+    encodings = [
+        Encoding(numbers.integers(model.config.vocab_size // 2, model.config.vocab_size, length).tolist(), None)
+        for length in sorted({min(length, max_length) for length in (*CHECKED_LENGTHS, max_length)})
+    ]
+    with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as name:
+        try:
+            traced = trace(model, inputs, ExportConfig().opset, head)
+            onnx.save(traced, Path(name) / MODEL_FILE)
+            read = tuple(item.name for item in traced.graph.input)
+            difference = largest_difference(model, Path(name) / MODEL_FILE, encodings, read, head)
+            reason = "" if difference <= tolerance else f"a logit of its graph differs by {difference:.2g}"
+        except Exception as error:  # the exporter and the engine raise errors of many kinds
+            said = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(str(error).split()))
+            reason = said[:120] or type(error).__name__
+    if reason:
+        raise CheckpointError(
+            f"{path}: a model of the family '{model.config.model_type}' cannot be exported to a graph for texts of any "
+            f"length ({reason})",
+            hint=f"Take a model of a family such as {', '.join(models.FAMILIES)}",
+        )
 
 
 def spread(examples: Sequence[Any], count: int) -> list[Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from edge_ptf.models.families import FAMILIES, Family, family_named, positions_after_padding
+from edge_ptf.models.families import FAMILIES, Family, family_named
 from edge_ptf.models.structure import (
     LayerParts,
     LayerShape,
     embedded,
     encoder,
     family_of,
+    first_position,
     head_size,
     hidden_size,
     is_known,
@@ -38,6 +39,7 @@ __all__ = [
     "family_named",
     "family_of",
     "fill_layer",
+    "first_position",
     "head_size",
     "hidden_size",
     "is_known",
@@ -46,7 +48,6 @@ __all__ = [
     "keep_subwords",
     "layers",
     "parts",
-    "positions_after_padding",
     "projections",
     "reshape",
     "set_layers",

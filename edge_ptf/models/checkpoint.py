@@ -8,7 +8,7 @@ as they were, loads with plain `transformers`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.digests import tree_digest
 from edge_ptf.errors import CheckpointError, ConfigError
 from edge_ptf.heads import HeadSpec
-from edge_ptf.models import LayerShape, loading
+from edge_ptf.models import LayerShape, loading, usable
 from edge_ptf.models.lineage import CheckpointFacts, DistillFacts, FinetuneFacts, LineageStep, Origin, PruneFacts
 from edge_ptf.tasks.base import Task
 
@@ -29,6 +29,8 @@ INFO_FILE = "edge_ptf.json"
 WEIGHTS_FILE = "model.safetensors"
 UNLIMITED = 1 << 30
 """Tokens of a model without position embeddings."""
+PLAIN_OUTPUTS = {"return_dict": True, "output_attentions": False, "output_hidden_states": False}
+"""Fields of a configuration that change the form of the outputs. edge-ptf reads outputs by name."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -83,6 +85,7 @@ def load_tokenizer(path: Path) -> Any:
         )
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
+    usable.check_tokenizer(path, tokenizer)
     return tokenizer
 
 
@@ -91,6 +94,9 @@ def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> 
 
     Args:
         dropout: replaces the dropout of hidden states and attention; None keeps the model's own.
+
+    Raises:
+        CheckpointError: the weights are damaged, too large for one ONNX file, or those of another encoder.
     """
     with _quiet():
         config = _config(path, **task.head.model_config())
@@ -98,41 +104,29 @@ def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> 
             for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
                 if hasattr(config, name):
                     setattr(config, name, dropout)
+        usable.check_size(path, _loaded(path, lambda: loading.sketch(task.head.auto_model(), config)))
+        _loaded(path, lambda: usable.check_types(path))
         model, found = _loaded(path, lambda: loading.auto_model(task.head.auto_model(), path, config))
     _encoder_only(path, model)
-    _check_encoder(path, model, found)
+    usable.check_weights(path, model, found)
     return model
-
-
-def _check_encoder(path: Path, model: Any, found: Mapping[str, Any]) -> None:
-    """A head is drawn anew, whatever the checkpoint has; every weight of the encoder must be there."""
-    names = [*found["missing_keys"], *(key if isinstance(key, str) else key[0] for key in found["mismatched_keys"])]
-    encoder = f"{model.base_model_prefix}."
-    drawn = [name for name in names if name.startswith(encoder) and not name.startswith(f"{encoder}pooler")]
-    if drawn:
-        raise CheckpointError(
-            f"{path}: {len(drawn)} weights of the encoder are missing or of another shape (first: {min(drawn)})",
-            hint="Give a pretrained model as save_pretrained writes it; a pruned checkpoint is for distill",
-        )
 
 
 def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> CheckpointInfo:
     """The info of a model that was just loaded, its layers as they are."""
     return CheckpointInfo(
         head=task.head.spec,
-        max_length=min(max_length, longest_sequence(model.config)),
+        max_length=min(max_length, longest_sequence(model)),
         base_model=base_name,
         head_size=models.head_size(model),
         layers=models.shapes(model),
     )
 
 
-def longest_sequence(config: Any) -> int:
+def longest_sequence(model: Any) -> int:
     """The most tokens that the position embeddings permit; models with only relative positions have no limit."""
-    limit = int(getattr(config, "max_position_embeddings", None) or 0)
-    if limit < 1:
-        return UNLIMITED
-    return limit - config.pad_token_id - 1 if models.positions_after_padding(config.model_type) else limit
+    limit = int(getattr(model.config, "max_position_embeddings", None) or 0)
+    return UNLIMITED if limit < 1 else limit - models.first_position(model)
 
 
 def model_inputs(model: Any, tokenizer: Any) -> tuple[str, ...]:
@@ -226,7 +220,7 @@ def _config(path: Path, **changes: Any) -> Any:
     from huggingface_hub.errors import StrictDataclassError
 
     try:
-        return loading.auto_config(path, **changes)
+        return loading.auto_config(path, **PLAIN_OUTPUTS, **changes)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise CheckpointError(f"{path / 'config.json'}: cannot be used ({_one_line(error)})") from None
 

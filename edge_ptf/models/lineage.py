@@ -77,6 +77,7 @@ class PruneFacts(Facts):
     predicted_unpruned_ms: float | None = None
     refit_error_left: tuple[float, ...] | None = None
     kept_hidden: tuple[int, ...] | None = None
+    vocabulary_skipped: str | None = Field(None, description="Why the vocabulary was left as it is.")
     subwords_before: int | None = Field(None, description="Subwords of the vocabulary.")
     subwords_after: int | None = None
     unknown_per_thousand_before: float | None = None

@@ -20,6 +20,8 @@ KERNELS = ("use_kernels", "kernel_config", "hub_kernels", "kernels")
 ATTENTION = re.compile(r"_?(attn|experts)_implementation(_internal)?")
 PLAIN_ATTENTION = (None, "eager", "sdpa")
 """Every other one is, or may be, fetched from the hub."""
+QUANTIZED = ("quantization_config", "compression_config", "quant_mode")
+"""Fields that say that the weights are no plain numbers, or that the model rounds them."""
 INDEXES = ("*.index.json", "*.index.*.json")
 
 
@@ -85,6 +87,14 @@ def empty_model(kind: Any, config: Any) -> Any:
     return kind.from_config(config, trust_remote_code=False)
 
 
+def sketch(kind: Any, config: Any) -> Any:
+    """A model of an Auto class `kind` without weights (meta device): its modules and the shapes of its parameters."""
+    import torch
+
+    with torch.device("meta"):
+        return empty_model(kind, config)
+
+
 def _check_configuration(path: Path) -> None:
     for name, value in _fields(read_object(path)):
         if name in CODE and value:
@@ -97,9 +107,9 @@ def _check_configuration(path: Path) -> None:
             raise BadInputError(
                 f"{path}: '{name}' asks for kernels from the hub, which are code", hint="Remove the field"
             )
-        if name == "quantization_config" and value:
+        if name in QUANTIZED and value:
             raise BadInputError(
-                f"{path}: 'quantization_config': the model is quantized already",
+                f"{path}: '{name}': the model is quantized already",
                 hint="Give the model in full precision; edge-ptf quantizes it",
             )
         if name == "transformers_weights" and value is not None:

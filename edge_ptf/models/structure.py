@@ -88,6 +88,18 @@ def word_embeddings(model: Any) -> Any:
     return encoder(model).get_submodule(family_of(model).word_embeddings)
 
 
+def first_position(model: Any) -> int:
+    """The position of the first token: 0, or one more than the padding id where the model counts from there.
+
+    The table of positions of such a model has a padding row.
+    """
+    for name, module in encoder(model).named_modules():
+        padding = getattr(module, "padding_idx", None)
+        if name.rpartition(".")[2] == "position_embeddings" and padding is not None:
+            return int(padding) + 1
+    return 0
+
+
 def embedded(model: Any) -> Any:
     """The module whose output is the input of the first layer."""
     family = family_of(model)

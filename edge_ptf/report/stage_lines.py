@@ -60,6 +60,8 @@ def _pruned(facts: PruneFacts, layers: Sequence[LayerShape]) -> str:
     if facts.predicted_ms and facts.predicted_unpruned_ms:
         ratio = facts.predicted_unpruned_ms / facts.predicted_ms
         text += f"; {facts.predicted_ms:.2f} ms expected, {ratio:.2f} × as fast"
+    if facts.vocabulary_skipped:
+        return f"{text}; vocabulary not pruned: {facts.vocabulary_skipped}"
     before, after = facts.subwords_before, facts.subwords_after
     return f"{text}; vocabulary {before:,} → {after:,}" if before and after else text
 

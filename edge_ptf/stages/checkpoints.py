@@ -70,7 +70,7 @@ def _prune_counts(given: Any) -> Mapping[str, Any]:
     return {"device_and_precision": device_and_precision("fp32")}
 
 
-@stage("prune", 7, TRAINING, open_checkpoint, checkpoint_line, _prune_counts)
+@stage("prune", 8, TRAINING, open_checkpoint, checkpoint_line, _prune_counts)
 def prune(
     work: Work,
     checkpoint: Annotated[Checkpoint, Option("A fine-tuned checkpoint.")],

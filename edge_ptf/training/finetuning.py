@@ -14,6 +14,7 @@ from edge_ptf import models
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Example, Prediction
+from edge_ptf.graph.exporting import check_exportable
 from edge_ptf.models.checkpoint import (
     Checkpoint,
     fresh_info,
@@ -23,6 +24,7 @@ from edge_ptf.models.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.models.lineage import FinetuneFacts
+from edge_ptf.models.usable import check_rows
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 from edge_ptf.training.batching import Item
@@ -57,12 +59,14 @@ def finetune(
 
     Raises:
         BadInputError: options that do not fit the model.
+        CheckpointError: the model or its tokenizer cannot become a package.
     """
     from transformers import set_seed
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(base)
     model = load_base_model(base, task, dropout=config.dropout)
+    check_rows(base, tokenizer, model)
     count = len(models.shapes(model))
     if config.freeze_layers and not models.is_known(model):
         raise BadInputError(
@@ -72,10 +76,12 @@ def finetune(
     if config.freeze_layers > count:
         raise BadInputError(f"freeze_layers is {config.freeze_layers}, but the model has {count} layers")
     info = fresh_info(model, task, base_name, config.max_length)
+    inputs = model_inputs(model, tokenizer)
+    if not models.is_known(model):
+        check_exportable(base, model, inputs, task.head.spec, info.max_length)
     freeze(model, embeddings=config.freeze_embeddings, layers=config.freeze_layers)
     training = labelled_items(tokenizer, task, data.train, info.max_length)
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
-    inputs = model_inputs(model, tokenizer)
     pad = int(tokenizer.pad_token_id)
     small = CompactVocabulary((item.encoding for item in [*training, *validation]), model.config.vocab_size, pad)
     training, validation = renumbered(training, small), renumbered(validation, small)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
 from edge_ptf import models, tasks
 from edge_ptf.compression import PruneConfig, prune, pruning
@@ -30,6 +31,7 @@ from edge_ptf.models.checkpoint import (
     open_checkpoint,
     save_checkpoint,
 )
+from edge_ptf.report.stage_lines import checkpoint_line
 from edge_ptf.training.batching import Item, pad_inputs
 from edge_ptf.training.finetuning import labelled_items
 
@@ -280,10 +282,62 @@ def test_the_vocabulary_is_filled_to_the_size_asked_for(
     assert rare.info.lineage[-1].facts["mean_tokens_after"] > rare.info.lineage[-1].facts["mean_tokens_before"]
 
 
+@pytest.mark.parametrize(("family", "kept"), [("bert", 100), ("roberta", 300)])
+def test_the_vocabulary_has_the_size_asked_for_wherever_the_padding_token_is(
+    tiny_data: Callable[..., LabelledData],
+    tiny_base: Callable[[str], Path],
+    tmp_path: Path,
+    family: str,
+    kept: int,
+) -> None:
+    base, data = tiny_base(family), tiny_data()
+    if family == "bert":
+        tokenizer = load_tokenizer(base)
+        tokenizer.add_special_tokens({"pad_token": "[LAST]"})
+        AutoModel.from_config(
+            AutoConfig.from_pretrained(base, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+        ).save_pretrained(tmp_path / "base")
+        tokenizer.save_pretrained(tmp_path / "base")
+        base = tmp_path / "base"
+        assert tokenizer.pad_token_id == len(tokenizer) - 1
+    whole = saved(base, data, tmp_path / "whole")
+    student = prune(whole, data, PruneConfig(vocabulary_size=kept), tmp_path / "out")
+    small, model = load_tokenizer(student.path), load_model(student)
+    least = len(load_tokenizer(prune(whole, data, PruneConfig(), tmp_path / "least").path))
+    assert len(small) == max(kept, least) < len(load_tokenizer(base))
+    assert model.config.pad_token_id == small.pad_token_id
+    text = data.train[0].text
+    answers = []
+    for checkpoint in (whole, student):
+        batch = load_tokenizer(checkpoint.path)([text, f"{text} {text}"], padding=True, return_tensors="pt")
+        with torch.no_grad():
+            answers.append(load_model(checkpoint)(**batch).logits)
+    assert torch.allclose(*answers, atol=1e-6)
+
+
+def test_a_vocabulary_that_cannot_be_pruned_stays_and_the_facts_say_why(
+    tiny_data: Callable[..., LabelledData], tiny_base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from tokenizers import Tokenizer, pre_tokenizers, processors
+    from tokenizers import models as tokenizer_models
+
+    data, base = tiny_data(), tmp_path / "base"
+    words = sorted({word for example in data.train for word in example.text.split()})
+    numbers = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])}
+    core = Tokenizer(tokenizer_models.WordLevel(numbers, unk_token="[UNK]"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    core.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokens = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep")}
+    PreTrainedTokenizerFast(tokenizer_object=core, **tokens).save_pretrained(base)
+    AutoModel.from_config(AutoConfig.from_pretrained(tiny_base("bert"), vocab_size=len(numbers))).save_pretrained(base)
+    student = prune(saved(base, data, tmp_path / "whole"), data, PruneConfig(keep_layers=(0, 2)), tmp_path / "out")
+    assert len(load_tokenizer(student.path)) == len(numbers)
+    assert "WordLevel" in student.info.lineage[-1].facts["vocabulary_skipped"]
+    assert "vocabulary not pruned: the elementary subwords of a WordLevel" in checkpoint_line(student)
+
+
 def odd_base(base: Path, out: Path, *, rows: int = 0, extra_tokens: tuple[str, ...] = (), **config: Any) -> Path:
     """A base model with more or fewer embedding rows than its tokenizer has subwords."""
-    from transformers import AutoConfig, AutoModel
-
     tokenizer = load_tokenizer(base)
     settings = AutoConfig.from_pretrained(base, vocab_size=len(tokenizer) + rows, **config)
     tokenizer.add_tokens(list(extra_tokens))
@@ -331,8 +385,6 @@ def test_positions_stay_right_where_the_padding_piece_stands_late(
     (tmp_path / "base" / "tokenizer.json").write_text(json.dumps(document))
     tokenizer = load_tokenizer(tmp_path / "base")
     assert tokenizer.pad_token_id == spare > 20
-    from transformers import AutoConfig, AutoModel
-
     settings = AutoConfig.from_pretrained(base, pad_token_id=spare, max_position_embeddings=200)
     torch.manual_seed(0)
     AutoModel.from_config(settings).save_pretrained(tmp_path / "base")

@@ -3,16 +3,18 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from edge_ptf.compression.vocabulary import count_subwords, differences, kept_ids, rewritten
+from edge_ptf.compression.vocabulary import count_subwords, differences, kept_ids, obstacle, rewritten
 from edge_ptf.errors import CheckpointError
 from edge_ptf.models.checkpoint import load_tokenizer
 
@@ -201,9 +203,77 @@ def test_unused_places_are_not_filled_up() -> None:
     assert kept_ids(tokenizer, Counter(), 1, 7) == [0, 1, 4, 5, 6, 7]
 
 
-def test_another_kind_of_tokenizer_is_refused() -> None:
+@cache
+def byte_pairs(prefix: str | None, suffix: str | None) -> Any:
+    """A tokenizer that marks subwords inside a word with a prefix, and those at its end with a suffix."""
+    marks = {"continuing_subword_prefix": prefix, "end_of_word_suffix": suffix}
+    given_marks = {name: value for name, value in marks.items() if value}
+    core = Tokenizer(models.BPE(unk_token="<unk>", **given_marks))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(vocab_size=900, special_tokens=["<unk>", "<pad>"], show_progress=False, **given_marks)
+    core.train_from_iterator([" ".join(WORDS), *map("".join, product("pqz", repeat=3))], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", pad_token="<pad>")
+
+
+@pytest.mark.parametrize(("prefix", "suffix"), [(None, "</w>"), ("@@", None), ("##", None), ("@@", "</w>")])
+@many
+@given(others=st.lists(st.text("pqzentr", min_size=1, max_size=7), min_size=1, max_size=5))
+def test_no_text_becomes_unknown_whatever_marks_the_places_in_a_word(
+    prefix: str | None, suffix: str | None, others: list[str]
+) -> None:
+    before = byte_pairs(prefix, suffix)
+    after, kept = cut(before, ["turn on"])
+    assert len(kept) < len(before)
+    for text in (*others, "qqz", "zqp"):
+        unknown = [subwords(tokenizer, text).count("<unk>") for tokenizer in (before, after)]
+        assert unknown[0] == unknown[1], text
+    assert subwords(after, "turn on") == subwords(before, "turn on")
+
+
+def test_the_mark_inside_a_word_is_the_tokenizers_own() -> None:
+    names = ["[UNK]", "[PAD]", "a", "b", "@@a", "@@b", "ab", "##a", "##ab"]
+    model = models.WordPiece(
+        {name: number for number, name in enumerate(names)}, unk_token="[UNK]", continuing_subword_prefix="@@"
+    )
+    core = Tokenizer(model)
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    before = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="[UNK]", pad_token="[PAD]")
+    after, _ = cut(before, ["a"])
+    assert {"a", "b", "@@a", "@@b"} <= set(after.get_vocab())
+    assert "ab" not in after.get_vocab()
+    assert subwords(after, "ba ab") == ["b", "@@a", "a", "@@b"]
+
+
+@pytest.mark.parametrize("kind", ["WordPiece", "Unigram"])
+def test_a_subword_with_a_character_that_stands_nowhere_alone_stays(kind: str) -> None:
+    rest = ["q", "quo", "art", "a", "r", "t"]
+    if kind == "WordPiece":
+        rest += [f"##{letter}" for letter in "art"]
+        names = {name: number for number, name in enumerate(["<unk>", "<pad>", *rest])}
+        core = Tokenizer(models.WordPiece(names, unk_token="<unk>"))
+        core.pre_tokenizer = pre_tokenizers.Whitespace()
+        before = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", pad_token="<pad>")
+    else:
+        before = unigram([("<unk>", 0.0), ("<pad>", 0.0), ("▁", -1.0), *((name, -3.0) for name in rest)])
+    after, _ = cut(before, ["a"])
+    assert "art" not in after.get_vocab()
+    assert subwords(after, "quo") == subwords(before, "quo")
+    assert "<unk>" not in subwords(after, "quo")
+
+
+def test_ids_below_the_first_that_may_go_stay(tokenizers: dict[str, Any]) -> None:
+    before = tokenizers["WordPiece"]
+    first = before.get_vocab()["kitchen"]
+    least, kept = kept_ids(before, Counter(), 1, None), kept_ids(before, Counter(), 1, None, first)
+    assert set(kept) == {*least, *range(first)}
+    assert len(kept_ids(before, Counter(), 1, len(kept) + 2, first)) == len(kept) + 2
+
+
+def test_another_kind_of_tokenizer_is_not_pruned_and_the_reason_is_told(tokenizers: dict[str, Any]) -> None:
+    assert [obstacle(tokenizer) for tokenizer in tokenizers.values()] == ["", "", ""]
     core = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1, "a": 2}, unk_token="[UNK]"))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="[UNK]", pad_token="[PAD]")
+    assert "WordLevel" in obstacle(tokenizer)
     with pytest.raises(CheckpointError, match="WordLevel") as caught:
         kept_ids(tokenizer, Counter(), 1, None)
     assert "prune.vocabulary" in caught.value.hint

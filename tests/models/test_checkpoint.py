@@ -170,7 +170,7 @@ def test_the_longest_sequence_is_one_the_model_can_answer(
     tiny_base: Callable[[str], Path], family: str, longest: int
 ) -> None:
     model = load_base_model(tiny_base(family), TASK).eval()
-    assert longest_sequence(model.config) == longest
+    assert longest_sequence(model) == longest
     with torch.no_grad():
         model(input_ids=torch.full((1, longest), 7))
         with pytest.raises((IndexError, RuntimeError)):

@@ -141,9 +141,10 @@ def test_positions_start_where_the_family_says(tiny_base: Callable[[str], Path],
     table.register_forward_hook(lambda _module, given, _output: seen.append(given[0]))
     with torch.no_grad():
         model(input_ids=IDS)
-    first = model.config.pad_token_id + 1 if family.positions_after_padding else 0
+    first = model.config.pad_token_id + 1 if "roberta" in name else 0
+    assert models.first_position(model) == first
     assert seen[0].flatten().tolist() == list(range(first, first + IDS.shape[1]))
-    longest = longest_sequence(model.config)
+    longest = longest_sequence(model)
     assert longest == table.num_embeddings - first
     with torch.no_grad():
         model(input_ids=torch.full((1, longest), 5))
@@ -151,21 +152,43 @@ def test_positions_start_where_the_family_says(tiny_base: Callable[[str], Path],
             model(input_ids=torch.full((1, longest + 1), 5))
 
 
+AFTER_PADDING = (
+    "mpnet",
+    "camembert",
+    "longformer",
+    "roberta-prelayernorm",
+    "xlm-roberta-xl",
+    "data2vec-text",
+    "ibert",
+    "luke",
+    "xmod",
+    "markuplm",
+    "lilt",
+    "esm",
+)
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "longest"),
     [
-        ("mpnet", {"pad_token_id": 1}, 512),
-        ("camembert", {"pad_token_id": 1}, 512),
-        ("longformer", {"pad_token_id": 1}, 512),
-        ("roberta-prelayernorm", {"pad_token_id": 1}, 512),
-        ("xlm-roberta-xl", {"pad_token_id": 1}, 512),
+        *((kind, {"pad_token_id": 1}, 512) for kind in AFTER_PADDING),
+        ("camembert", {"pad_token_id": 3}, 510),
         ("albert", {"pad_token_id": 0}, 514),
+        ("bert", {"pad_token_id": 3}, 514),
         ("deberta-v2", {"pad_token_id": 0}, 514),
+        ("modernbert", {"pad_token_id": 3}, 514),
     ],
 )
 def test_positions_of_families_that_cannot_be_pruned(kind: str, options: dict[str, int], longest: int) -> None:
-    assert longest_sequence(AutoConfig.for_model(kind, max_position_embeddings=514, **options)) == longest
-    assert longest_sequence(AutoConfig.for_model(kind, max_position_embeddings=-1, **options)) == UNLIMITED
+    sizes = {"num_hidden_layers": 1, "hidden_size": 64, "num_attention_heads": 4, "vocab_size": 99}
+    if kind == "xmod":
+        sizes["default_language"] = "en_XX"
+    config = AutoConfig.for_model(kind, max_position_embeddings=514, **options, **sizes)
+    with torch.device("meta"):
+        model = AutoModel.from_config(config)
+    assert longest_sequence(model) == longest
+    config.max_position_embeddings = -1
+    assert longest_sequence(model) == UNLIMITED
 
 
 class MadeUpConfig(BertConfig):
@@ -179,7 +202,7 @@ def test_a_new_family_is_one_module_and_one_line(tmp_path: Path, monkeypatch: py
 
         from edge_ptf.models.families import bert
 
-        FAMILY = replace(bert.FAMILY, name="made-up", positions_after_padding=True)
+        FAMILY = replace(bert.FAMILY, name="made-up")
         """)
     )
     monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path)])
@@ -193,7 +216,7 @@ def test_a_new_family_is_one_module_and_one_line(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(FAMILIES, "made-up", found["made-up"])
     assert models.is_known(model)
     assert family_named("made-up") is models.family_of(model)
-    assert longest_sequence(config) == 511
+    assert longest_sequence(model) == 512
     for part in models.parts(model):
         models.slice_layer(part, [1, 3], range(40))
     models.keep_hidden(model, range(24))

@@ -11,7 +11,7 @@ from importlib import import_module
 from edge_ptf.errors import CheckpointError
 from edge_ptf.models.families.base import Family, NormPlacement
 
-__all__ = ["FAMILIES", "MODULES", "Family", "NormPlacement", "family_named", "positions_after_padding", "register"]
+__all__ = ["FAMILIES", "MODULES", "Family", "NormPlacement", "family_named", "register"]
 
 MODULES = (
     "bert",
@@ -20,9 +20,6 @@ MODULES = (
     "electra",
     "distilbert",
 )
-
-NOT_PRUNED_AFTER_PADDING = ("roberta", "camembert", "mpnet", "longformer")
-"""Parts of the `model_type` of other families whose positions also start after the padding id."""
 
 
 def register(modules: Iterable[str]) -> dict[str, Family]:
@@ -50,10 +47,3 @@ def family_named(name: str) -> Family:
             f"the model family '{name}' cannot be pruned", hint=f"Supported families: {', '.join(FAMILIES)}"
         )
     return FAMILIES[name]
-
-
-def positions_after_padding(name: str) -> bool:
-    """Whether the positions of a model with this `model_type` start after the padding id."""
-    if name in FAMILIES:
-        return FAMILIES[name].positions_after_padding
-    return any(part in name for part in NOT_PRUNED_AFTER_PADDING)

@@ -47,8 +47,6 @@ class Family:
     head_size: str = "attention_head_size"
     layer_count: str = "num_hidden_layers"
     feed_forward_size: str = "intermediate_size"
-    positions_after_padding: bool = False
-    """Whether the first token has the position `pad_token_id` + 1, so that the table has fewer usable rows."""
 
     @property
     def norms(self) -> tuple[str, str]:

@@ -10,5 +10,4 @@ FAMILY = replace(
     bert.FAMILY,
     name="roberta",
     heads=("classifier.dense", "classifier"),
-    positions_after_padding=True,
 )
