@@ -132,8 +132,16 @@ def _words(reference: Sequence[str], answer: Sequence[str]) -> tuple[float, floa
 
 
 def _items(value: Any, name: str) -> list[str]:
+    """The items of a list or of a string. A whole number counts as text."""
     if isinstance(value, str):
         return value.split()
-    if isinstance(value, Sequence):
-        return [str(item) for item in value]
-    raise RowError(f"'{name}' is missing or no list")
+    if not isinstance(value, Sequence):
+        raise RowError(f"'{name}' is missing or no list")
+    for item, held in enumerate(value):
+        if isinstance(held, bool) or not isinstance(held, str | int):
+            what = "null" if held is None else f"{held!r}, which is {_KINDS.get(type(held), 'no text')}"
+            raise RowError(f"item {item + 1} of '{name}' is {what}; every item must be text", item=item)
+    return [str(item) for item in value]
+
+
+_KINDS = {list: "a list", dict: "an object", float: "a decimal number", bool: "true or false"}
