@@ -9,7 +9,7 @@ import pytest
 from edge_ptf.data import DataConfig, LabelledData, load
 from edge_ptf.data.label_checks import label_fault, twin_notes
 from edge_ptf.errors import DataError, ExitCode
-from edge_ptf.tasks.base import Task
+from edge_ptf.tasks.base import RowError, Task
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
@@ -142,6 +142,29 @@ def test_tokens_and_tags_that_are_no_text_are_named(tmp_path: Path, column: str,
     assert [problem.split(":")[0] for problem in found] == ["2", "4"]
     assert found[0].startswith(f"2: item 2 of '{column}' is ")
     assert what in found[0]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "tags"),
+    [
+        ("['say', '[1]']", "['O', 'B-n']"),
+        ('["say", "[1]"]', '["O", "B-n"]'),
+        ("say [1]", "O B-n"),
+        (["say", "[1]"], "O B-n"),
+    ],
+)
+def test_words_and_tags_in_cells_of_a_table_can_be_lists(tokens: Any, tags: Any) -> None:
+    example = TokenClassification.example({"tokens": tokens, "tags": tags})
+    assert (example.text, example.label) == ("say [1]", ("O", "B-n"))
+
+
+@pytest.mark.parametrize(("tokens", "tags", "why"), [("[1]", "O", None), ("a b", "['O', 'O']", "'tokens' is missing")])
+def test_the_tags_decide_whether_a_cell_is_a_list(tokens: str, tags: str, why: str | None) -> None:
+    if why is None:
+        assert TokenClassification.example({"tokens": tokens, "tags": tags}).text == "[1]"
+    else:
+        with pytest.raises(RowError, match=why):
+            TokenClassification.example({"tokens": tokens, "tags": tags})
 
 
 def test_whole_numbers_are_words() -> None:
