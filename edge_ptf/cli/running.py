@@ -18,7 +18,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.heads import HeadSpec
 from edge_ptf.profiles import Profile
-from edge_ptf.progress import Progress
+from edge_ptf.progress import Progress, say
 from edge_ptf.recipe import Recipe, resolve_recipe
 from edge_ptf.tasks.base import Task
 
@@ -55,6 +55,8 @@ def load_data(chosen: Settings, task: HeadSpec | type[Task], progress: Progress)
     config = _recipe(chosen, name).data
     config = config.replace(out_of_scope_label=known.out_of_scope_label) if known else config
     data = data_package.load(chosen.need("data"), tasks.get(name), config, progress)
+    for note in data.report.notes:
+        say(progress, note)
     if known and data.labels != known.head.spec.labels:
         differing = sorted(set(known.head.spec.labels) ^ set(data.labels))
         raise BadInputError(

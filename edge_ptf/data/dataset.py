@@ -5,21 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from edge_ptf.config import StageConfig, StrictModel
 from edge_ptf.examples import Example
+
+DELIMITER_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+"""Names of delimiters that are hard to write on a command line."""
 
 
 class DataConfig(StageConfig):
     """How labelled text is read and split."""
 
-    text_column: str = Field("text", description="Column with the text.")
+    text_column: str = Field("text", description="Column with the text; 'message.text' is a field inside another one.")
     text_pair_column: str = Field("text_pair", description="Column with the second text of a pair, if there is one.")
     label_column: str = Field("label", description="Column with the label.")
     labels_column: str = Field("labels", description="Column with all labels of a text: a list, or separated by '|'.")
     tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
     tags_column: str = Field("tags", description="Column with one BIO tag for each word.")
+    encoding: str = Field("utf-8", description="Encoding of the text files, such as 'utf-16' or 'cp1252'.")
+    delimiter: str | None = Field(
+        None,
+        description="Character between the fields of a .csv or .tsv file, or 'tab'. Without it the header decides.",
+    )
     out_of_scope_label: str | None = Field(
         None, description="Label of texts that belong to no class; train need not contain it."
     )
@@ -32,6 +40,26 @@ class DataConfig(StageConfig):
         description="File of more texts for distillation, without labels: one on each line, or in the text column.",
     )
     hub_config: str | None = Field(None, description="Configuration name of a hub data set.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, name: str) -> str:
+        try:
+            known = "a,\n".encode(name).decode(name) == "a,\n"
+        except (LookupError, UnicodeError, ValueError):
+            known = False
+        if not known:
+            raise ValueError(f"'{name}' is no known encoding of text: usual ones are utf-8, utf-16, cp1252, latin-1")
+        return name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_a_delimiter(cls, given: str | None) -> str | None:
+        if given in DELIMITER_NAMES:
+            return DELIMITER_NAMES[given]
+        if given is not None and (len(given) != 1 or given in '"\r\n\0\ufeff '):
+            raise ValueError(f"the delimiter must be one character or one of {', '.join(DELIMITER_NAMES)}")
+        return given
 
     @model_validator(mode="after")
     def _train_is_left(self) -> DataConfig:
@@ -63,6 +91,10 @@ class DataReport(StrictModel):
         "because test contains them.",
     )
     notes: tuple[str, ...] = ()
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Name in the data of each column of the task that was read; empty for data without named columns.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

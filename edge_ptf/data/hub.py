@@ -1,14 +1,16 @@
-"""Data sets of the `datasets` library, saved on disk or fetched from the hub."""
+"""Data sets of the `datasets` library, saved on disk or fetched from the hub, and Parquet files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from edge_ptf.data.readers import Columns, Findings, Row, clean_words
+from edge_ptf.data.columns import Columns
+from edge_ptf.data.conll import clean_words
+from edge_ptf.data.lines import PLAIN, FileFormat
+from edge_ptf.data.rows import Findings, Row
 from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION
 from edge_ptf.errors import BadInputError, DataError, EnvironmentFault
 from edge_ptf.untrusted import check_links, check_name, read_object
@@ -22,9 +24,6 @@ SPLIT_NAMES = {
     "test": TEST,
 }
 """Possible names of each split."""
-
-USUAL_TAGS = "ner_tags"
-"""The usual column for `tags` in data sets on the hub."""
 
 
 def is_saved(folder: Path) -> bool:
@@ -43,6 +42,26 @@ def saved_rows(folder: Path, columns: Columns, findings: Findings) -> dict[str, 
     except Exception as error:  # the library raises the errors of its Arrow reader, which have no common type
         raise DataError(f"{folder}: cannot be read as a saved data set: {_first_line(error)}") from None
     return _rows_of_splits(str(folder), stored, columns, findings)
+
+
+def read_parquet(path: Path, columns: Columns, findings: Findings, form: FileFormat = PLAIN) -> Iterator[Row]:
+    """The rows of a Parquet file. The line of a row is its index, from 0. Class ids become names if the file has them.
+
+    Raises:
+        DataError: the file cannot be read, or lacks a column.
+    """
+    import datasets
+    from pyarrow import parquet, types
+
+    try:
+        table = parquet.read_table(path)
+        for index, field in enumerate(table.schema):
+            if types.is_dictionary(field.type):
+                table = table.set_column(index, field.name, table.column(index).cast(field.type.value_type))
+        part = datasets.Dataset(datasets.table.InMemoryTable(table))
+    except Exception as error:  # the errors of the Parquet reader have no common type
+        raise DataError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from None
+    yield from _rows(str(path), part, columns, findings)
 
 
 def _check_saved(folder: Path) -> None:
@@ -119,17 +138,17 @@ def _rows_of_splits(name: str, stored: Any, columns: Columns, findings: Findings
 
 def _rows(place: str, part: Any, columns: Columns, findings: Findings) -> Iterator[Row]:
     """Rows with class names instead of class ids. The line of a row is its index, from 0."""
+    if any(isinstance(feature, dict) for feature in part.features.values()):
+        part = part.flatten()
     found = list(part.column_names)
-    if columns.required.get("tags") == "tags" and "tags" not in found and USUAL_TAGS in found:
-        columns = replace(columns, required={**columns.required, "tags": USUAL_TAGS})
-    columns.check(place, found)
+    columns = columns.resolve(place, found, findings)
     wanted = [column for column in (*columns.required.values(), *columns.optional.values()) if column in found]
     names = {column: _class_names(part.features[column]) for column in wanted}
     for index, record in enumerate(part.select_columns(wanted)):
         values = columns.pick({column: _named(value, names[column]) for column, value in record.items()})
         words, tags = values.get("tokens"), values.get("tags")
-        if isinstance(words, list) and isinstance(tags, list) and len(words) == len(tags):
-            kept = clean_words([str(word) for word in words], [str(tag) for tag in tags], findings)
+        if _all_text(words) and _all_text(tags) and len(words) == len(tags):
+            kept = clean_words(words, tags, findings)
             if not kept:
                 findings.dropped_sentences += 1
                 continue
@@ -137,9 +156,17 @@ def _rows(place: str, part: Any, columns: Columns, findings: Findings) -> Iterat
         yield Row(place, (index,), values)
 
 
+def _all_text(values: Any) -> TypeGuard[list[str]]:
+    """Whether a value is a list of texts. Any other value is left to the task, which refuses it."""
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
 def _unlabelled(part: Any, columns: Columns) -> bool:
     """Whether every label is -1. Data sets on the hub use this for a test split without public labels."""
-    column = columns.required.get("label")
+    try:
+        column = columns.resolve("", list(part.column_names), Findings()).required.get("label")
+    except DataError:
+        return False
     if column not in part.column_names or _class_names(part.features[column]) is None:
         return False
     return bool(part.unique(column) == [-1])

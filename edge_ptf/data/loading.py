@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edge_ptf.data import hub
+from edge_ptf.data.columns import Columns
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, SplitReport
-from edge_ptf.data.readers import READERS, Columns, Findings, Row, check_text, read_file
+from edge_ptf.data.label_checks import check_numbers, label_fault, twin_hint, twin_notes
+from edge_ptf.data.lines import FileFormat
+from edge_ptf.data.readers import ADVICE, READERS, read_file, refusal
+from edge_ptf.data.rows import Findings, Row, check_text
 from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, content, crossing
 from edge_ptf.data.unlabelled import read_unlabelled
 from edge_ptf.digests import value_digest
@@ -36,9 +40,9 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
     of test is removed from train and validation, and a text of validation is removed from train.
 
     Args:
-        source: "demo" or "demo:ner" (the built-in corpus); a .csv, .tsv, .jsonl, .json, .conll or CoNLL .txt file; a
-            directory of such files named train, validation (valid, dev, val) and test; a directory that `save_to_disk`
-            of `datasets` wrote; or the id of a data set on the hub.
+        source: "demo" or "demo:ner" (the built-in corpus); a .csv, .tsv, .jsonl, .json, .parquet, .conll or CoNLL
+            .txt file; a directory of such files named train, validation (valid, dev, val) and test; a directory that
+            `save_to_disk` of `datasets` wrote; or the id of a data set on the hub.
         task: defines the columns, and how a row becomes an example.
 
     Raises:
@@ -47,6 +51,7 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
     """
     findings = Findings()
     rows = _read(_rows_of(source, task, config, findings), task, findings, source, progress)
+    check_numbers(_all(rows), task, config.out_of_scope_label, findings)
     findings.check(source)
     _check_pairs(rows, source)
     given = tuple(rows)
@@ -56,9 +61,12 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
     labels = _check_labels(source, rows, task, config, removed)
     unlabelled: tuple[Example, ...] = ()
     left_out: dict[str, int] = {}
+    further_notes: list[str] = []
     if config.unlabelled:
         judging = (*splits[VALIDATION], *splits[TEST])
-        unlabelled, left_out = read_unlabelled(config.unlabelled, task, config, splits[TRAIN][0], judging)
+        unlabelled, left_out, further_notes = read_unlabelled(
+            config.unlabelled, task, config, splits[TRAIN][0], judging
+        )
     report = DataReport(
         source=source,
         splits={name: _split_report(splits[name], task) for name in SPLITS},
@@ -66,9 +74,12 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         duplicates_removed=removed,
         notes=(
             *_notes(findings, given, removed, conflicts(splits[TRAIN])),
+            *twin_notes({name for example in splits[TRAIN] for name in task.class_names(example)}),
             *_repeated(splits[TEST]),
+            *(note for note in further_notes if note not in findings.notes),
             *_further(len(unlabelled), left_out),
         ),
+        columns=findings.columns,
     )
     fingerprint = _fingerprint(splits, labels)
     return LabelledData(splits[TRAIN], splits[VALIDATION], splits[TEST], labels, report, fingerprint, unlabelled)
@@ -81,7 +92,7 @@ def is_at_hand(source: str) -> bool:
 
 def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findings) -> dict[str, Iterator[Row]]:
     """The rows of each split of the source. Rows without a split belong to train."""
-    columns = Columns.of(task, config)
+    columns, form = Columns.of(task, config), FileFormat.of(config)
     if source in DEMO_COLUMNS:
         return _demo_rows(source, task)
     if not source.strip():
@@ -90,9 +101,11 @@ def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findin
     if path.is_dir() and hub.is_saved(path):
         return hub.saved_rows(path, columns, findings)
     if path.is_dir():
-        return {name: read_file(file, columns, findings) for name, file in _split_files(path).items()}
+        return {
+            name: read_file(file, columns, findings, form) for name, file in _split_files(path, task.columns).items()
+        }
     if path.exists():
-        return {TRAIN: read_file(path, columns, findings)}
+        return {TRAIN: read_file(path, columns, findings, form)}
     if _is_path(source, path):
         raise DataError(f"{source}: no such file or folder", hint=_siblings(path))
     return hub.hub_rows(source, config.hub_config, columns, findings, hint=_siblings(path, only_close=True))
@@ -121,7 +134,11 @@ def _read(
 
 def _example(task: type[Task], row: Row) -> Example:
     example = task.example(row.values)
-    check_text(example.text, example.text_pair or "", *task.label_names(example))
+    names = task.label_names(example)
+    check_text(example.text, example.text_pair or "", *names)
+    for item, name in enumerate(names):
+        if why := label_fault(name):
+            raise RowError(why, item=item)
     return example
 
 
@@ -201,7 +218,7 @@ def _check_labels(
     findings = Findings()
     for example, place in _all(rows):
         if why := whole.check_label(example):
-            findings.problem(place, why)
+            findings.problem(place, why + twin_hint(task.label_names(example), labels))
     lost = f" (rows removed from train because a later split contains them: {removed[TRAIN]})"
     findings.check(source, hint=f"Every label must occur in train{lost if removed[TRAIN] else ''}")
     return labels
@@ -284,8 +301,8 @@ def _demo_rows(source: str, task: type[Task]) -> dict[str, Iterator[Row]]:
     return {split: rows(split) for split in SPLITS}
 
 
-def _split_files(folder: Path) -> dict[str, Path]:
-    """The file of each split in a folder. Other files are ignored."""
+def _split_files(folder: Path, needed: Sequence[str]) -> dict[str, Path]:
+    """The file of each split in a folder. Other files are ignored. `needed` are the columns that a message names."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         split = hub.SPLIT_NAMES.get(path.stem.lower())
@@ -295,6 +312,14 @@ def _split_files(folder: Path) -> dict[str, Path]:
             raise DataError(f"{folder}: two files for {split}: {found[split].name} and {path.name}", hint="Keep one")
         found[split] = path
     if TRAIN not in found:
+        others = sorted(path for path in folder.iterdir() if hub.SPLIT_NAMES.get(path.stem.lower()) == TRAIN)
+        if unread := [path for path in others if path.is_file() and path.suffix.lower() in ADVICE]:
+            raise refusal(unread[0])
+        if nested := [path for path in others if path.is_dir()]:
+            raise DataError(
+                f"{folder}: '{nested[0].name}' is a folder, and edge-ptf does not read one file for each text",
+                hint=f"Write all texts into one file, such as train.csv, with the columns {', '.join(needed)}",
+            )
         raise DataError(
             f"{folder}: no train file (found: {_listed(path.name for path in folder.iterdir())})",
             hint=f"Name the file train with one of the suffixes {', '.join(READERS)}",
@@ -305,7 +330,7 @@ def _split_files(folder: Path) -> dict[str, Path]:
 def _is_path(source: str, path: Path) -> bool:
     """Whether a name that does not exist is a path and not a hub id."""
     in_folder = "/" in source and path.parent.is_dir()
-    return not HUB_ID.fullmatch(source) or path.suffix.lower() in READERS or in_folder
+    return not HUB_ID.fullmatch(source) or path.suffix.lower() in (*READERS, *ADVICE) or in_folder
 
 
 def _siblings(path: Path, *, only_close: bool = False) -> str:

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edge_ptf.data.columns import Columns
 from edge_ptf.data.dataset import DataConfig
-from edge_ptf.data.readers import Columns, Findings, Row, check_text, read_file, text_lines
+from edge_ptf.data.lines import FileFormat, text_lines
+from edge_ptf.data.readers import read_file
+from edge_ptf.data.rows import Findings, Row, check_text
 from edge_ptf.data.splits import content
 from edge_ptf.errors import DataError
 from edge_ptf.examples import Example
 from edge_ptf.tasks.base import RowError, Task
 
-TABLES = (".csv", ".tsv", ".json", ".jsonl")
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 
 
 def read_unlabelled(
     source: str, task: type[Task], config: DataConfig, form: Example, judging: Sequence[Example]
-) -> tuple[tuple[Example, ...], dict[str, int]]:
-    """The texts of a file, each once, and the number of removed texts by reason.
+) -> tuple[tuple[Example, ...], dict[str, int], list[str]]:
+    """The texts of a file, each once, the number of removed texts by reason, and the notes of the reader.
 
     Texts of validation and test are removed: a student that has learned a text cannot be judged on it.
 
@@ -59,7 +62,7 @@ def read_unlabelled(
     findings.check(source)
     if not kept:
         raise DataError(f"{source}: every text is also in validation or test")
-    return tuple(kept.values()), left_out
+    return tuple(kept.values()), left_out, findings.notes
 
 
 def _rows(path: Path, task: type[Task], config: DataConfig, form: Example, findings: Findings) -> Iterator[Row]:
@@ -71,5 +74,5 @@ def _rows(path: Path, task: type[Task], config: DataConfig, form: Example, findi
     if suffix not in kinds:
         raise DataError(f"{path}: not a file of unlabelled texts", hint=f"Allowed: {', '.join(kinds)}")
     if suffix == ".txt":
-        return (Row(str(path), (line,), {"text": text}) for line, text in text_lines(path))
-    return read_file(path, Columns(task.name, names, {}), findings)
+        return (Row(str(path), (line,), {"text": text}) for line, text in text_lines(path, config.encoding))
+    return read_file(path, Columns(task.name, names, {}), findings, FileFormat.of(config))

@@ -6,6 +6,8 @@ runtime, gate) works on `Example`, `Encoding`, logits and `Prediction`, and is t
 
 from __future__ import annotations
 
+import ast
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -26,6 +28,21 @@ class RowError(ValueError):
         """
         super().__init__(message)
         self.item = item
+
+
+def listed(value: Any) -> list[Any] | None:
+    """The items of a list, or of a string that is a list in JSON or Python (pandas writes such cells); else None."""
+    if isinstance(value, str):
+        text = value.strip()
+        if not (text.startswith("[") and text.endswith("]")):
+            return None
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                value = parse(text)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+            break
+    return list(value) if isinstance(value, list | tuple) else None
 
 
 class Task(ABC):

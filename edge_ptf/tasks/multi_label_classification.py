@@ -9,7 +9,7 @@ from edge_ptf.examples import Example
 from edge_ptf.heads import MultiLabelHead
 from edge_ptf.metrics import F1, Metric
 from edge_ptf.metrics.label_sets import LabelMacroF1, RankingPrecision
-from edge_ptf.tasks.base import RowError, Task
+from edge_ptf.tasks.base import RowError, Task, listed
 from edge_ptf.tasks.text_classification import TextClassification
 
 SEPARATOR = "|"
@@ -33,12 +33,15 @@ class MultiLabelClassification(Task):
 
     @staticmethod
     def example(row: Mapping[str, Any]) -> Example:
-        """See Task. `labels` is a list, or a string with `|` between the labels; empty where no label applies."""
+        """See Task. `labels` is a list, a string of one, or a string with `|` between the labels.
+
+        It is empty where no label applies.
+        """
         given = row.get("labels")
         if given is None:
             raise RowError("the labels are missing; write an empty list where none applies")
-        names = given
-        if isinstance(given, str):
+        names: Any = listed(given)
+        if names is None and isinstance(given, str):
             names = given.split(SEPARATOR) if given.strip() else []
         if not isinstance(names, Sequence) or isinstance(names, str):
             raise RowError(f"the labels {given!r} are neither a list nor text with '{SEPARATOR}' between the labels")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -10,7 +11,9 @@ import numpy as np
 from edge_ptf.examples import Example
 from edge_ptf.heads import HeadSpec, TextHead
 from edge_ptf.metrics import MacroF1, Metric, Share
-from edge_ptf.tasks.base import RowError, Task
+from edge_ptf.tasks.base import RowError, Task, listed
+
+MULTI_LABEL = "--task multi-label-classification"
 
 
 class TextClassification(Task):
@@ -47,8 +50,12 @@ class TextClassification(Task):
         text, label, pair = row.get("text"), row.get("label"), row.get("text_pair")
         if not isinstance(text, str) or not text.strip():
             raise RowError("the text is empty")
-        if label is None or not str(label).strip():
+        if label is None or not str(label).strip() or (isinstance(label, float) and math.isnan(label)):
             raise RowError("the label is empty")
+        if listed(label) is not None:
+            raise RowError(f"the label {label!r} is a list; this looks like multi-label: {MULTI_LABEL}")
+        if isinstance(label, float):
+            raise RowError(f"the label {label!r} is a decimal number; a class needs a name or a whole number")
         if not isinstance(label, str | int):
             raise RowError(f"the label {label!r} is neither a name nor a whole number")
         if pair is not None and (not isinstance(pair, str) or not pair.strip()):

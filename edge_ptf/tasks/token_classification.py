@@ -11,7 +11,7 @@ from edge_ptf.heads import TokenHead
 from edge_ptf.heads.encoding import WORD
 from edge_ptf.heads.token import OUTSIDE, spans
 from edge_ptf.metrics import F1, Metric, Precision, Recall, Share
-from edge_ptf.tasks.base import RowError, Task
+from edge_ptf.tasks.base import RowError, Task, listed
 
 TAG = re.compile(r"O|[BI]-\S+")
 
@@ -31,8 +31,14 @@ class TokenClassification(Task):
 
     @staticmethod
     def example(row: Mapping[str, Any]) -> Example:
-        """See Task. `tokens` and `tags` are lists, or strings with white space between the items."""
-        tokens, tags = (_items(row.get(name), name) for name in ("tokens", "tags"))
+        """See Task. `tokens` and `tags` are lists, strings of lists, or strings with white space between the items.
+
+        The tags decide whether strings are lists, because no BIO tag begins with a bracket, but a token can.
+        """
+        values = {name: row.get(name) for name in ("tokens", "tags")}
+        if isinstance(values["tags"], str) and listed(values["tags"]) is not None:
+            values = {name: listed(value) for name, value in values.items()}
+        tokens, tags = (_items(value, name) for name, value in values.items())
         if not tokens:
             raise RowError("the sentence has no tokens")
         if len(tokens) != len(tags):
@@ -132,8 +138,16 @@ def _words(reference: Sequence[str], answer: Sequence[str]) -> tuple[float, floa
 
 
 def _items(value: Any, name: str) -> list[str]:
+    """The items of a list or of a string. A whole number counts as text."""
     if isinstance(value, str):
         return value.split()
-    if isinstance(value, Sequence):
-        return [str(item) for item in value]
-    raise RowError(f"'{name}' is missing or no list")
+    if not isinstance(value, Sequence):
+        raise RowError(f"'{name}' is missing or no list")
+    for item, held in enumerate(value):
+        if isinstance(held, bool) or not isinstance(held, str | int):
+            what = "null" if held is None else f"{held!r}, which is {_KINDS.get(type(held), 'no text')}"
+            raise RowError(f"item {item + 1} of '{name}' is {what}; every item must be text", item=item)
+    return [str(item) for item in value]
+
+
+_KINDS = {list: "a list", dict: "an object", float: "a decimal number", bool: "true or false"}

@@ -426,9 +426,9 @@ def test_tags_of_a_saved_data_set_may_be_named_ner_tags(tmp_path: Path) -> None:
 def test_a_saved_data_set_without_splits_is_split(tmp_path: Path) -> None:
     import datasets
 
-    rows = {"sentence": [text for text, _ in MANY], "label": [label for _, label in MANY]}
+    rows = {"spoken": [text for text, _ in MANY], "label": [label for _, label in MANY]}
     datasets.Dataset.from_dict(rows).save_to_disk(str(tmp_path / "set"))
-    data = load(str(tmp_path / "set"), TextClassification, DataConfig(text_column="sentence"))
+    data = load(str(tmp_path / "set"), TextClassification, DataConfig(text_column="spoken"))
     assert (len(data.train), len(data.validation), len(data.test)) == (70, 10, 20)
     assert "--set data.text_column=" in fails(tmp_path / "set").hint
 

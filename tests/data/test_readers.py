@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from edge_ptf.data.columns import Columns
+from edge_ptf.data.conll import clean_words
+from edge_ptf.data.csv_files import CSV_FIELD_LIMIT
 from edge_ptf.data.dataset import DataConfig
-from edge_ptf.data.readers import CSV_FIELD_LIMIT, Columns, Findings, Row, clean_words, read_file
+from edge_ptf.data.readers import read_file
+from edge_ptf.data.rows import Findings, Row
 from edge_ptf.errors import DataError
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
@@ -39,6 +43,7 @@ def test_csv_lines_are_physical_lines_of_the_file(tmp_path: Path) -> None:
         ((9,), "last"),
     ]
     assert not findings.count
+    assert not findings.notes
 
 
 def test_csv_quotes_commas_and_other_line_separators_stay_in_the_text(tmp_path: Path) -> None:
@@ -79,13 +84,13 @@ def test_columns_can_have_other_names(tmp_path: Path) -> None:
 def test_missing_columns_name_the_file_what_is_missing_what_is_there_and_the_option(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     with pytest.raises(DataError) as caught:
-        read(path, "utterance,intent\nhello,greet\n")
+        read(path, "said,meaning\nhello,greet\n")
     said = str(caught.value)
     assert "\n" not in said
-    for part in (str(path), "'text'", "'label'", "utterance, intent", "--set data.text_column="):
+    for part in (str(path), "'text'", "'label'", "said, meaning", "--set data.text_column="):
         assert part in said
     with pytest.raises(DataError, match=r"no column 'label'.*data\.label_column="):
-        read(path, "text,intent\nhello,greet\n")
+        read(path, "text,meaning\nhello,greet\n")
 
 
 def test_a_column_named_twice_is_refused(tmp_path: Path) -> None:
@@ -139,13 +144,15 @@ def test_what_is_not_utf8_is_named_by_line_and_byte(tmp_path: Path, suffix: str)
 
 
 def test_utf16_is_refused_as_not_utf8(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"x\.csv:1: not UTF-8 at byte 0.* Save the file as UTF-8"):
+    with pytest.raises(
+        DataError, match=r"x\.csv:1: not UTF-8 at byte 0.* Save the file as UTF-8.*data\.encoding=utf-16$"
+    ):
         read(tmp_path / "x.csv", "text,label\na,b\n".encode("utf-16"))
 
 
 def test_other_kinds_of_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"unknown file type.*\.csv, \.tsv, \.jsonl"):
-        read(tmp_path / "x.parquet", b"PAR1")
+        read(tmp_path / "x.data", b"PAR1")
 
 
 def test_a_file_that_cannot_be_opened_is_a_data_error(tmp_path: Path) -> None:
@@ -174,8 +181,8 @@ def test_bad_jsonl_lines_are_problems(tmp_path: Path) -> None:
 
 
 def test_a_column_that_no_json_row_has_is_a_fault_of_the_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no column 'label'.*found: text, intent"):
-        read(tmp_path / "x.jsonl", '{"text": "a", "intent": "b"}\n' * 3)
+    with pytest.raises(DataError, match=r"no column 'label'.*found: text, meaning"):
+        read(tmp_path / "x.jsonl", '{"text": "a", "meaning": "b"}\n' * 3)
 
 
 def test_a_column_that_one_json_row_lacks_is_left_to_the_task(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""Checks of labels that need more than one row, or that no task can decide alone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from edge_ptf.data.rows import Findings
+from edge_ptf.examples import Example
+from edge_ptf.tasks.base import Task
+
+NO_LABEL = "-1"
+"""The class id of rows without a label in many data sets."""
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_LINE_BREAKERS = ("Cc", "Zl", "Zp")
+"""Unicode categories: control characters, line separators and paragraph separators."""
+
+
+def label_fault(name: str) -> str | None:
+    """Why no label can have this name, or None. A NUL ends a name in C, and a line break ends it in many reports."""
+    bad = [character for character in name if unicodedata.category(character) in _LINE_BREAKERS]
+    if not bad:
+        return None
+    return f"the label {name!a} has a control character ({bad[0]!a})"
+
+
+def check_numbers(
+    rows: Iterable[tuple[Example, str]], task: type[Task], out_of_scope_label: str | None, findings: Findings
+) -> None:
+    """Finds rows whose label is a number that names no class. Labels that are not all numbers are left alone.
+
+    - A label such as 1.25 is a value to predict (regression), not a class.
+    - The label -1 stands for "no label" if all other labels are class ids from 0 to 2 or more. The labels -1, 0 and 1
+      alone are no problem, because they are usual for negative, neutral and positive. An out-of-scope label of -1 is
+      no problem either.
+    """
+    located = list(rows)
+    names = {name for example, _ in located for name in task.label_names(example)}
+    if names and all(map(_NUMBER.fullmatch, names)) and any(float(name) % 1 for name in names):
+        for example, place in located:
+            for name in task.label_names(example)[:1]:
+                findings.problem(place, f"the label {name} is a decimal number, and no class")
+        return
+    others = names - {NO_LABEL}
+    ids = all(re.fullmatch(r"[0-9]+", name) for name in others)
+    if NO_LABEL not in names or out_of_scope_label == NO_LABEL or not ids or not any(int(name) > 1 for name in others):
+        return
+    for example, place in located:
+        if NO_LABEL in task.label_names(example):
+            findings.problem(place, "the label -1 stands for 'no label', because all other labels are class ids from 0")
+
+
+def twin_notes(names: Iterable[str]) -> Iterator[str]:
+    """A note for names that look the same and have the same NFC form, such as a composed and a decomposed é."""
+    for twins in _by_form(names).values():
+        if len(twins) > 1:
+            listed = " and ".join(map(ascii, twins))
+            yield f"The labels {listed} look the same, but are two classes: their characters differ (NFC)."
+
+
+def twin_hint(names: Sequence[str], known: Sequence[str]) -> str:
+    """What to add to the message about an unknown label that has the same NFC form as a known one."""
+    forms = _by_form(known)
+    for name in names:
+        twins = forms.get(unicodedata.normalize("NFC", name))
+        if twins and name not in twins:
+            return f" ({name!a}), but {twins[0]!a} does, which looks the same: write both in one form, NFC"
+    return ""
+
+
+def _by_form(names: Iterable[str]) -> dict[str, list[str]]:
+    forms: dict[str, list[str]] = defaultdict(list)
+    for name in sorted({*names}):
+        forms[unicodedata.normalize("NFC", name)].append(name)
+    return dict(forms)
