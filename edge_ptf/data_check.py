@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -22,18 +22,18 @@ SHOWN_CLASSES = 8
 
 
 class Lengths(StrictModel):
-    """Lengths of one split's texts in tokens, special tokens included and nothing cut."""
+    """Lengths of one split's texts in tokens, special tokens included and nothing truncated."""
 
     median: int
     p95: int
     longest: int
-    cut: int = Field(description="Texts that are longer than `max_length`.")
+    truncated: int = Field(description="Texts that are longer than `max_length`.")
 
 
 class DataCheck(StrictModel):
     """Everything that `edge-ptf check` says about usable data."""
 
-    schema_version: int = 1
+    schema_version: Literal[1] = 1
     usable: bool = True
     task: str
     columns: dict[str, str] = Field(description="The column that was read for each part of an example.")
@@ -61,10 +61,10 @@ class DataCheck(StrictModel):
         if self.conflicts:
             yield f"texts that occur in train with different labels: {self.conflicts:,}"
         for split, lengths in self.lengths.items():
-            if lengths.cut:
+            if lengths.truncated:
                 rows = self.data.splits[split].rows
-                limit = f"{self.max_length} tokens, which are cut"
-                yield f"texts of {split} that are longer than {limit}: {lengths.cut:,} of {rows:,}"
+                limit = f"{self.max_length} tokens, which are truncated"
+                yield f"texts of {split} that are longer than {limit}: {lengths.truncated:,} of {rows:,}"
         for each in unprovable(self.provable):
             yield each.sentence
 
@@ -128,7 +128,7 @@ def _lengths(tokenizer: Any, examples: Sequence[Example], limit: int) -> Lengths
     ids = tokenizer(texts, pairs, truncation=False, padding=False, verbose=False)["input_ids"]
     counts = np.asarray([len(each) for each in ids])
     median, high = np.percentile(counts, (50, 95), method="higher")
-    return Lengths(median=int(median), p95=int(high), longest=int(counts.max()), cut=int((counts > limit).sum()))
+    return Lengths(median=int(median), p95=int(high), longest=int(counts.max()), truncated=int((counts > limit).sum()))
 
 
 def _columns(task: Task, config: DataConfig, example: Example) -> dict[str, str]:

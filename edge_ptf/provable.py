@@ -57,6 +57,8 @@ def provable(
 ) -> tuple[Provable, ...]:
     """What each gated metric with a limit can prove, in the order of the task's metrics.
 
+    A metric that reads more than labels is left out: labels alone do not say what equal answers are.
+
     Only labels are counted. The teacher is taken to be right everywhere, which is the best case, and the bound is the
     gate's own (`Metric.bound`) for two models that answer alike.
 

@@ -59,7 +59,7 @@ def test_lengths_are_counted_in_tokens_of_the_model_and_nothing_is_cut_before(
     (folder / "test.csv").write_text("utterance,label\n" + "play " * 60 + ",a\nplay,b\n", encoding="utf-8")
     found = checked(folder, tiny_base("bert"))
     assert found.max_length == 8
-    assert found.lengths["test"] == Lengths(median=62, p95=62, longest=62, cut=1)
+    assert found.lengths["test"] == Lengths(median=62, p95=62, longest=62, truncated=1)
     assert any("texts of test that are longer than 8 tokens" in each and "1 of 2" in each for each in found.warnings)
 
 

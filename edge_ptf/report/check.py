@@ -24,10 +24,10 @@ def check_view(found: DataCheck) -> RenderableType:
     if found.lengths:
         table = titled_table(f"Lengths in tokens; the model reads {found.max_length}")
         table.add_column("split")
-        for name in ("median", "95 %", "longest", "cut texts"):
+        for name in ("median", "95 %", "longest", "truncated"):
             table.add_column(name, justify="right")
         for name, each in found.lengths.items():
-            table.add_row(name, f"{each.median:,}", f"{each.p95:,}", f"{each.longest:,}", f"{each.cut:,}")
+            table.add_row(name, f"{each.median:,}", f"{each.p95:,}", f"{each.longest:,}", f"{each.truncated:,}")
         parts += [table, Text("")]
     parts.append(Text(f"What test can prove at {100 * found.confidence:g} % confidence", style="bold"))
     parts += [Text(f"  {each.sentence}.") for each in found.provable]
