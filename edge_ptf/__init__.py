@@ -30,7 +30,7 @@ _PUBLIC = {
     "open_package": ("edge_ptf.package", "open_payload"),
     "verify": ("edge_ptf.package", "verify"),
     "Runner": ("edge_ptf.runtime", "Runner"),
-    "Job": ("edge_ptf.pipeline", "Job"),
+    "Job": ("edge_ptf.preparation", "Job"),
     "compress": ("edge_ptf.pipeline", "compress"),
 }
 

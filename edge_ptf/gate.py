@@ -53,7 +53,8 @@ def gate(
         *judge.size(targets),
         *judge.memory(targets),
     ]
-    warnings = [warning for record in own if isinstance(record, LatencyEvidence) for warning in record.warnings]
+    warnings = [*judge.teacher()]
+    warnings += [warning for record in own if isinstance(record, LatencyEvidence) for warning in record.warnings]
     return Verdict(
         payload=payload.digest,
         profile=profile.name,
@@ -130,10 +131,33 @@ class _Judge:
         more = drop.needed - drop.examples if drop.needed else None
         return found.replace(
             reason=f"{counted:,} examples are too few to prove it",
-            settle=f"about {_rounded(more)} more {after.split} examples that count for {metric.title}"
+            settle=f"about {rounded_up(more)} more {after.split} examples that count for {metric.title}"
             if more and more > 0
             else "a smaller drop",
         )
+
+    def teacher(self) -> Iterator[str]:
+        """A warning if the teacher is no better than a model that knows only the most frequent class.
+
+        The task's first metric decides. A split with one class says nothing about it.
+        """
+        pair = self._pair()
+        if pair is None:
+            return
+        before, task = pair[0], tasks.create(self.payload.manifest.head)
+        references = [row.reference for row in before.rows]
+        metric = task.metrics[0]
+        if len(set(references)) < 2 or metric.reads != "label":
+            return
+        answers = metric.answers(before.rows), task.majority_answers(references)
+        own, simple = (metric.score(metric.per_example(references, each)) for each in answers)
+        if metric.direction.lead(own, simple) <= 0:
+            unit = "%" if metric.unit == "points" else metric.unit
+            yield (
+                f"the teacher is no better than the most frequent class alone: {metric.title} "
+                f"{f'{own:.2f} {unit}'.strip()}, against {f'{simple:.2f} {unit}'.strip()}. A small drop then proves "
+                "nothing; check labels, data and fine-tuning"
+            )
 
     def _pair(self) -> tuple[AccuracyEvidence, AccuracyEvidence] | None:
         for after in sorted(self.accuracies, key=lambda record: (record.split != "test", not record.exact)):
@@ -269,7 +293,7 @@ def _more_launches(option: str, count: int | None, otherwise: str, beside: str =
     return f"edge-ptf bench --{option} {count}{beside}" if count else otherwise
 
 
-def _rounded(count: int) -> str:
+def rounded_up(count: int) -> str:
     """Rounds up to two digits, because a forecast is not more precise."""
     step = 10 ** max(len(str(count)) - 2, 0)
     return f"{-(-count // step) * step:,}"

@@ -17,48 +17,25 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_ptf import stages, tasks
+from edge_ptf import stages
 from edge_ptf.cache import Outcome, Place, environment_fault
 from edge_ptf.compression import LatencyTable, Predictor, PruneConfig, Search, Trial
 from edge_ptf.credentials import masked_values
-from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
-from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
-from edge_ptf.metrics import gated
-from edge_ptf.models import FAMILIES
-from edge_ptf.models.base_models import open_base
 from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package import AssembleConfig, Payload, seal
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
-from edge_ptf.profiles import Profile
+from edge_ptf.preparation import Job, prepare
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
 from edge_ptf.search import WHOLE, Predictors, TrialRunner, apply_overrides, heuristic_search
 from edge_ptf.student_pipeline import int8_graph, taught_student
-from edge_ptf.tasks.base import Task
 
 Artifact = TypeVar("Artifact")
 Listener = Callable[[Outcome[Any], str], None]
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What `compress` is asked to do."""
-
-    profile: Profile
-    model: str
-    data: str
-    task: type[Task]
-    out: Path
-    recipe: Recipe
-    name: str = "package"
-    limited: frozenset[str] = frozenset()
-    """Metrics whose drop the user himself set a limit for."""
-    redact: bool = False
-    """The report's page holds no text of the data."""
 
 
 @dataclass(slots=True)
@@ -109,22 +86,20 @@ def begin(
     on_data: Callable[[DataReport], None],
     on_stage: Listener,
     *,
+    on_warning: Callable[[str], None] = lambda _: None,
     searching: bool = False,
 ) -> Start:
     """Checks the job, reads the data, fine-tunes the teacher and packs it.
 
     Args:
+        on_warning: called with each target that the test split cannot prove.
         searching: other processes may search the same space, so that each waits for what another is making; and a
             model that cannot be pruned is refused, whatever the recipe allows.
     """
     recipe = job.recipe
-    base = open_base(job.model)
     _check_output(job.out)
-    prunable = _check_family(base.path, recipe.prune.skip_unsupported, searching)
-    data = load_data(job.data, job.task, recipe.data, progress)
-    on_data(data.report)
-    task = tasks.create(job.task.spec_for(data.labels, recipe.data.out_of_scope_label))
-    _check_targets(job, task)
+    found = prepare(job, progress, on_data, on_warning, searching=searching)
+    base, data, task = found.base, found.data, found.task
     place = Place(job.out / "stages", progress, keyed=True, wait=searching)
 
     def finished(outcome: Outcome[Artifact], subject: str = "teacher") -> Artifact:
@@ -143,7 +118,7 @@ def begin(
     def extra_teachers(count: int) -> Iterator[Outcome[Checkpoint]]:
         return (finetuned(number) for number in range(1, count + 1))
 
-    return Start(prunable, data, teacher, baseline, place, extra_teachers, on_stage)
+    return Start(found.prunable, data, teacher, baseline, place, extra_teachers, on_stage)
 
 
 def compress(
@@ -151,6 +126,7 @@ def compress(
     *,
     progress: Progress = SILENT,
     on_data: Callable[[DataReport], None] = lambda _: None,
+    on_warning: Callable[[str], None] = lambda _: None,
     on_stage: Listener = lambda *_: None,
     on_trial: Callable[[Trial], None] = lambda _: None,
 ) -> Result:
@@ -162,6 +138,7 @@ def compress(
     Args:
         progress: shows how far the current stage is.
         on_data: called with what reading found.
+        on_warning: called after it with each target that the test split cannot prove.
         on_stage: called with each finished stage, reused or not, and its subject: teacher, student or package.
         on_trial: called with each candidate that was tried.
 
@@ -178,7 +155,7 @@ def compress(
         record(outcome, subject)
         return outcome.artifact
 
-    start = begin(job, progress, on_data, record)
+    start = begin(job, progress, on_data, record, on_warning=on_warning)
     data, teacher, baseline, place = start.data, start.teacher, start.baseline, start.place
     recipe, latencies, found = job.recipe.replace(assemble=_named(job.recipe.assemble, job.name)), None, None
     if recipe.search.automatic and start.prunable:
@@ -352,27 +329,3 @@ def _check_output(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise environment_fault(error, out) from error
-
-
-def _check_family(base: Path, allowed: bool, searching: bool) -> bool:
-    """Whether the model can be pruned; one that cannot is refused before it is trained, unless that is allowed and
-    there is nothing to search."""
-    family = json.loads((base / "config.json").read_text(encoding="utf-8")).get("model_type", "")
-    if family not in FAMILIES and (searching or not allowed):
-        leave = "compress it with" if searching else "or give"
-        raise CheckpointError(
-            f"the model family '{family}' cannot be pruned (supported: {', '.join(FAMILIES)})",
-            hint=f"Take a model of one of these, {leave} --set prune.skip_unsupported=true: it stays whole",
-        )
-    return family in FAMILIES
-
-
-def _check_targets(job: Job, task: Task) -> None:
-    """A limit that the user set himself must be one that this task is judged by with these labels."""
-    known = [metric.name for metric in gated(task.metrics)]
-    for name in sorted(job.limited - set(known)):
-        scope = task.out_of_scope_label
-        how = f" with the out-of-scope label '{scope}'" if scope else ""
-        raise BadInputError(
-            f"max_drop: the task {task.name}{how} is not judged by '{name}'", hint=f"It is by {' and '.join(known)}"
-        )

@@ -427,6 +427,40 @@ def test_a_verdict_says_what_it_is_about_and_repeats_warnings_once() -> None:
     assert judged([noisy, noisy], [], min_speedup=2) == verdict
 
 
+def classes(answers: str, references: str = "aaaaaabbbb", who: str = "t") -> AccuracyEvidence:
+    rows = tuple(
+        PredictionRow(row=row, reference=reference, label=answer, score=0.9)
+        for row, (reference, answer) in enumerate(zip(references, answers, strict=True))
+    )
+    return AccuracyEvidence(payload=who, data="d", machine=VNNI, runtime=RUNTIME, exact=True, metrics={}, rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("answers", "warned"),
+    [("aaaaaaaaaa", True), ("bbbbbbbbbb", True), ("aaaaaaaaab", False), ("aaaaaabbbb", False), ("aabbaaaabb", True)],
+)
+def test_a_teacher_that_is_no_better_than_the_most_frequent_class_is_told(answers: str, warned: bool) -> None:
+    verdict = judged([classes(answers, who="p")], [classes(answers)], max_drop={"accuracy": 50})
+    assert [each.startswith("the teacher is no better") for each in verdict.warnings] == [True] * warned
+    if warned:
+        assert "against 60.00 %" in verdict.warnings[0]
+
+
+def test_the_out_of_scope_label_is_no_class_that_a_teacher_is_compared_with() -> None:
+    def warnings(answers: str) -> tuple[str, ...]:
+        evidence, teacher = (classes(answers, "ooooooaaab", who=who) for who in ("p", "t"))
+        targets = Targets.model_validate({"max_drop": {"in_scope_accuracy": 50}})
+        profile = profiles.load("x86-vnni")
+        return gate(payload(scope="o"), [evidence], [teacher], profile, targets).warnings
+
+    assert "against 75.00 %" in warnings("ooooooaaao")[0]
+    assert warnings("ooooooaaab") == ()
+
+
+def test_a_split_of_one_class_says_nothing_about_the_teacher() -> None:
+    assert judged([accuracy(99, 100)], [accuracy(99, 100, who="t")], max_drop={"accuracy": 50}).warnings == ()
+
+
 def test_the_profiles_confidence_is_the_bounds() -> None:
     teacher, evidence = [accuracy(9500, 10_000, who="t")], [accuracy(9480, 10_000)]
     limits = Targets(max_drop={"accuracy": 0.4})

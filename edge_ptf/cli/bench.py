@@ -92,7 +92,7 @@ def bench_command(
         return ExitCode.OK
     evidence = with_earlier(outcome.artifact, payload.evidence())
     verdict = judged(payload, evidence, chosen)
-    console.print(terminal.verdict_table(verdict, warnings=False))
+    console.print(terminal.verdict_table(verdict, shown=outcome.artifact[0].warnings))
     if sealed is not None:
         made = seal(payload, evidence, verdict, sealed)
         console.print(f"\n{sealed}: payload {made.digest[:12]}", soft_wrap=True)

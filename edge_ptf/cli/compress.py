@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edge_ptf.cache import Outcome
-    from edge_ptf.pipeline import Job, Result
+    from edge_ptf.pipeline import Result
+    from edge_ptf.preparation import Job
 
 VERDICT_CODES = {Status.PASS: ExitCode.OK, Status.FAIL: ExitCode.FAIL, Status.UNPROVEN: ExitCode.UNPROVEN}
 
@@ -79,7 +80,7 @@ def whole_job_options(command: Command) -> Command:
 @click.option("--name", help="Name of the package file. [default: package]")
 @ci_options
 @click.option("--redact", is_flag=True, help="Leave the texts of the data out of the report's page.")
-@click.option("--dry-run", is_flag=True, help="Print the resolved settings and where each comes from; do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the settings and where each comes from; check model and data.")
 def compress_command(
     max_drop: tuple[str, ...],
     min_speedup: float | None,
@@ -115,6 +116,7 @@ def compress_command(
         console.print(terminal.headline("edge-ptf compress (dry run)", said))
         below = sources_below(job.profile, job.task, sources)
         console.print(terminal.settings_table([*below, *sources], masked_values(job.recipe.model_dump(mode="json"))))
+        _check(job, console)
         return ExitCode.OK
     result = _run(dataclasses.replace(job, redact=redact), console)
     write_file(junit_file, junit(result.verdict, job.name))
@@ -128,7 +130,7 @@ def make_job(chosen: Settings, own: dict[str, Any]) -> tuple[Job, list[Source]]:
     Args:
         own: what the command's own flags set in the recipe.
     """
-    from edge_ptf.pipeline import Job
+    from edge_ptf.preparation import Job
 
     profile = profiles.load(chosen.need("profile"))
     task = tasks.get(chosen.need("task"))
@@ -142,12 +144,12 @@ def make_job(chosen: Settings, own: dict[str, Any]) -> tuple[Job, list[Source]]:
         out=Path(chosen.need("out")),
         recipe=recipe,
         name=_file_name(chosen.get("name") or "package"),
-        limited=_limited(sources),
+        limited=limited_metrics(sources),
     )
     return job, sources
 
 
-def _limited(sources: Sequence[Source]) -> frozenset[str]:
+def limited_metrics(sources: Sequence[Source]) -> frozenset[str]:
     """The metrics whose drop these sources limit."""
     limits = [(source.values.get("targets") or {}).get("max_drop") or {} for source in sources]
     return frozenset(name for each in limits for name, points in each.items() if points is not None)
@@ -171,6 +173,20 @@ def asked(job: Job) -> dict[str, str]:
     }
 
 
+def _check(job: Job, console: Console) -> None:
+    """Checks the model's directory, and reads the data; nothing is trained or written."""
+    from edge_ptf.preparation import prepare
+
+    with Bars(console) as bars:
+        prepare(
+            job,
+            bars,
+            lambda report: console.print(terminal.data_table(report)),
+            lambda warning: console.print(terminal.warning_line(warning)),
+        )
+    console.print("Model and data can be used. Nothing was trained.")
+
+
 def _run(job: Job, console: Console) -> Result:
     from edge_ptf.pipeline import compress
 
@@ -184,6 +200,7 @@ def _run(job: Job, console: Console) -> Result:
             job,
             progress=bars,
             on_data=lambda report: console.print(terminal.data_table(report)),
+            on_warning=lambda warning: console.print(terminal.warning_line(warning)),
             on_stage=on_stage,
             on_trial=lambda trial: console.print(trials.trial_line(trial)),
         )
@@ -199,7 +216,7 @@ def _run(job: Job, console: Console) -> Result:
     console.print(terminal.latency_table(result.latency, result.memory))
     if result.search:
         console.print(trials.search_table(result.search))
-    console.print(terminal.verdict_table(result.verdict, warnings=False))
+    console.print(terminal.verdict_table(result.verdict, shown=result.latency.warnings))
     console.print(f"\nPackage: {result.package}", soft_wrap=True)
     console.print(f"Report:  {result.report}", soft_wrap=True)
     for line in _next_steps(result):

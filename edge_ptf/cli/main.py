@@ -18,6 +18,7 @@ from edge_ptf.errors import EdgePtfError, ExitCode
 COMMANDS = {
     "compress": ("compress", "The main job: labelled text in, a proven package out."),
     "search": ("search", "Search widely for a recipe that meets the targets."),
+    "check": ("check", "Say what the data are, what is wrong with them, and what they can prove."),
     "init": ("project", "Write a commented edge-ptf.yaml; later commands read it."),
     "profiles": ("profiles", "List, show and validate hardware profiles."),
     "finetune": ("stage_commands", "Fine-tune a pretrained model: the teacher."),

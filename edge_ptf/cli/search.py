@@ -21,7 +21,7 @@ from edge_ptf.report import terminal
 from edge_ptf.report import trials as trial_tables
 
 if TYPE_CHECKING:
-    from edge_ptf.pipeline import Job
+    from edge_ptf.preparation import Job
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -71,7 +71,14 @@ def search_command(
             console.print(outcome_line(outcome, subject))
 
     with Bars(console) as bars:
-        start = begin(job, bars, lambda report: console.print(terminal.data_table(report)), on_stage, searching=True)
+        start = begin(
+            job,
+            bars,
+            lambda report: console.print(terminal.data_table(report)),
+            on_stage,
+            on_warning=lambda warning: console.print(terminal.warning_line(warning)),
+            searching=True,
+        )
         found = search(*trial_runner(job, start), job.out, lambda trial: console.print(trial_tables.trial_line(trial)))
     found.write(job.out)
     console.print("")

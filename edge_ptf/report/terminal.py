@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -57,10 +57,16 @@ def data_table(report: DataReport) -> RenderableType:
     return Group(table, *(Text(f"  {note}", style="dim") for note in notes), Text(""))
 
 
-def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
-    """Every target with value, bound, limit and status, and how to settle open targets.
+def warning_line(warning: str) -> RenderableType:
+    """One warning."""
+    return Text(f"  Warning: {warning}.", style="yellow")
 
-    `warnings` is False if the latency table, which shows the same warnings, is above.
+
+def verdict_table(verdict: Verdict, shown: Collection[str] = ()) -> RenderableType:
+    """Every target with value, bound, limit and status, how to settle open targets, and the warnings.
+
+    Args:
+        shown: warnings that a table above shows, such as those about latency.
     """
     if verdict.status is None:
         return Text("Nothing judged: neither the profile nor the command line sets a target.", style="bold")
@@ -81,7 +87,7 @@ def verdict_table(verdict: Verdict, *, warnings: bool = True) -> RenderableType:
         )
     overall = Text("\nOverall: ")
     overall.append(verdict.status.value, style=f"bold {COLOURS[verdict.status]}")
-    lines = [Text(f"  Warning: {warning}", style="yellow") for warning in verdict.warnings if warnings]
+    lines = [Text(f"  Warning: {warning}", style="yellow") for warning in verdict.warnings if warning not in shown]
     return Group(table, *lines, overall)
 
 

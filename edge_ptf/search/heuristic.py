@@ -58,6 +58,8 @@ def heuristic_search(
     with INT8's rounding. A further trial is begun only if it can be expected to end in time; work that an earlier run
     did counts as if it were done now, so that a resumed search decides as one that was never interrupted.
 
+    If the test split has too few examples to prove a limit, no further trial can meet it, so only one is made.
+
     Raises:
         RefusedError, ParityError: every trial was refused so; the last one's.
     """
@@ -67,7 +69,11 @@ def heuristic_search(
     limits, unreachable = predictor.reachable(wanted)
     trials: list[Trial] = []
     why_stopped = f"{config.heuristic_trials} trials were made"
+    too_few = "; ".join(each.sentence for each in trial_runner.unprovable)
     while len(trials) < config.heuristic_trials:
+        if trials and too_few:
+            why_stopped = f"no further trial was made, because none could be proven ({too_few})"
+            break
         step = _next(trial_runner, predictor, limits, trials, form)
         if step is None:
             why_stopped = "the ladder knows nothing further to try; `edge-ptf search` looks wider"
@@ -77,6 +83,8 @@ def heuristic_search(
         if trials and effort * trials[-1].seconds > left:
             why_stopped = f"another trial would not end within {config.minutes:g} minutes"
             break
+        if too_few:
+            why = f"{why}; the only trial, because the test split has too few examples"
         found = trial_runner.trial(f"trial {len(trials) + 1}", why, overrides, predictor.of(layers))
         trials.append(found)
         on_trial(found)

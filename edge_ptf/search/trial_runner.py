@@ -23,6 +23,7 @@ from edge_ptf.models.lineage import DistillFacts
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.profiles import Profile, mismatches
+from edge_ptf.provable import Provable, provable, unprovable
 from edge_ptf.recipe import Recipe
 from edge_ptf.student_pipeline import int8_graph, taught_student
 from edge_ptf.tasks.base import Task
@@ -77,6 +78,8 @@ class TrialRunner:
     tried: LabelledData = field(init=False)
     expected: AccuracyEvidence = field(init=False)
     larger: dict[str, float] = field(init=False)
+    unprovable: tuple[Provable, ...] = field(init=False)
+    """Drops that the test split cannot prove to be within their limits."""
     work: dict[str, float] = field(init=False, default_factory=dict)
     """Of each stage that trials needed, by its key, the seconds that making it took, in whichever run."""
     refusal: RefusedError | ParityError | None = field(init=False, default=None)
@@ -85,6 +88,8 @@ class TrialRunner:
     def __post_init__(self) -> None:
         self.tried = self.data.tried_on_validation()
         self.larger = larger_on_test(self.task, self.data)
+        references, limits = [example.label for example in self.data.test], self.recipe.targets.max_drop
+        self.unprovable = unprovable(provable(self.task, references, limits, self.profile.confidence))
         self.expected = self._finished(
             "teacher", stages.evaluate(self.place, self.baseline, self.tried, self.recipe.evaluate)
         )

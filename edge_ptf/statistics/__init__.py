@@ -8,6 +8,7 @@ wrong.
 - `launches`: latencies of several process launches.
 - `drift`: trends in latencies.
 - `drops`: metrics of two models on the same examples.
+- `provable`: what a number of examples can prove about a drop.
 """
 
 from __future__ import annotations
@@ -51,14 +52,17 @@ from edge_ptf.statistics.percentiles import (
     percentile_ranks,
     percentile_upper_bound,
 )
+from edge_ptf.statistics.provable import BestCase, best_case
 
 __all__ = [
     "DEPENDENCE_LIMIT",
     "LEAST_LAUNCHES",
     "MOST_LAUNCHES",
+    "BestCase",
     "Drift",
     "Drop",
     "Estimate",
+    "best_case",
     "binary_drop_bound",
     "binary_examples_needed",
     "block_interval",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -132,6 +133,19 @@ class Task(ABC):
     @abstractmethod
     def confusions(reference: Any, prediction: Any) -> list[tuple[str, str]]:
         """(expected class, answered class) of each thing an example holds, hits included."""
+
+    def majority_answers(self, references: Sequence[Any]) -> list[Any]:
+        """The answers of a model that knows only the most frequent class, in the form of `Example.label`.
+
+        The out-of-scope label is no class, unless there is no other label.
+
+        Args:
+            references: labels of one example or more.
+        """
+        counts = Counter(references)
+        scope = self.out_of_scope_label
+        most = max(counts, key=lambda label: (label != scope, counts[label]))
+        return [most] * len(references)
 
     @staticmethod
     @abstractmethod

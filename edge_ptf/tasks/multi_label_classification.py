@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -114,6 +115,11 @@ class MultiLabelClassification(Task):
         """Each label that is expected or answered; one that only one of them has stands against `NONE`."""
         names = sorted({*reference, *prediction})
         return [(name if name in reference else NONE, name if name in prediction else NONE) for name in names]
+
+    def majority_answers(self, references: Sequence[Any]) -> list[Any]:
+        """The most frequent label for every text."""
+        most = Counter(name for names in references for name in names).most_common(1)
+        return [tuple(name for name, _ in most)] * len(references)
 
     @staticmethod
     def describe(label: Any, text: str | None) -> str:

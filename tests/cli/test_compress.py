@@ -162,7 +162,9 @@ def test_interrupted_it_says_so_and_goes_on(tiny_base: Callable[[str], Path], cs
     assert "reused" in next(line for line in again.stdout.splitlines() if line.strip().startswith("finetune"))
 
 
-def test_dry_run_says_who_set_what(run: Callable, tiny_base: Callable[[str], Path], csv_data: Path) -> None:
+def test_dry_run_says_who_set_what(
+    run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
     done = run(*job(tiny_base("bert"), csv_data, Path("out"), "--dry-run"))
     assert done.returncode == 0
     rows = {line.split("│")[1].strip(): line for line in done.stdout.splitlines() if line.startswith("│")}
@@ -170,7 +172,32 @@ def test_dry_run_says_who_set_what(run: Callable, tiny_base: Callable[[str], Pat
     assert "profile x86-generic" in rows["quantize.reduce_range"]
     assert "task text-classification" in rows["prune.vocabulary_size"]
     assert "default" in rows["distill.learning_rate"]
-    assert not Path("out").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_dry_run_checks_model_and_data_and_says_what_can_be_proven(
+    run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
+    done = run(*job(tiny_base("bert"), csv_data, Path("out"), "--dry-run", "--max-drop", "accuracy=1"))
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "Data: " in said
+    assert "Warning: accuracy: 48 test rows can prove a drop of at most 7.16 points at best; for 1 point" in said
+    assert "about 370" in said
+    enough = run(*job(tiny_base("bert"), csv_data, Path("out"), "--dry-run", "--max-drop", "accuracy=8"))
+    assert "Warning" not in enough.stdout
+    for command in (
+        job(tmp_path / "no-model", csv_data, Path("out")),
+        job(tiny_base("bert"), tmp_path / "no.csv", Path("out")),
+    ):
+        wrong = run(*command, "--dry-run")
+        assert wrong.returncode == 2
+        assert "Resolved settings" in wrong.stdout
+        assert "no-model" in wrong.stderr or "no.csv" in wrong.stderr
+    limit = run(*job(tiny_base("bert"), csv_data, Path("out"), "--dry-run", "--max-drop", "entity_f1=1"))
+    assert limit.returncode == 2
+    assert "not judged by 'entity_f1'" in limit.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_project_file_stands_below_flags(

@@ -179,9 +179,12 @@ def test_files_and_labels_of_a_user_reach_the_terminal_escaped(run: Callable[...
         assert not RAW.search(done.stdout + done.stderr), (arguments, done.stderr)
 
 
-def test_a_password_of_the_storage_is_shown_nowhere(run: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_password_of_the_storage_is_shown_nowhere(
+    run: Callable[..., Any], tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
     url = "postgresql://me:s3cr3t@db/search"
-    job = ("--profile", "x86-generic", "--model", "m", "--data", "d", "--task", "text-classification", "--out", "out")
+    job = ("--profile", "x86-generic", "--model", tiny_base("bert"), "--data", csv_data)
+    job = (*job, "--task", "text-classification", "--out", "out")
     dry = run("compress", *job, "--set", f"search.storage={url}", "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert "postgresql://me:***@db/search" in dry.stdout

@@ -91,6 +91,7 @@ class Shop:
     task: Any = field(default_factory=lambda: tasks.create(tasks.get("text-classification").spec_for("ab")))
     teacher: Any = field(default_factory=lambda: SimpleNamespace(digest="t"))
     refusal: Exception | None = None
+    unprovable: tuple[Any, ...] = ()
 
     def trial(self, name: str, why: str, overrides: Any, predicted: Prediction, watch: Any = None) -> Trial:
         overrides = {section: dict(values) for section, values in overrides.items()}

@@ -10,6 +10,7 @@ import pytest
 from edge_ptf.compression import Limits
 from edge_ptf.errors import RefusedError
 from edge_ptf.profiles import LatencyLimit, Targets
+from edge_ptf.provable import Provable
 from edge_ptf.search import WHOLE
 from edge_ptf.search.heuristic import LONGER, ROUNDING, TEACHERS, heuristic_search, limits_of
 
@@ -284,3 +285,17 @@ def test_other_widths_are_measured_only_where_they_are_needed(make_shop: Callabl
 
     heuristic_search(make_shop(), counted)
     assert set(asked) == {WHOLE}
+
+
+def test_where_the_test_split_is_too_small_one_is_made_and_its_reason_says_so(
+    make_shop: Callable[..., Any], predictors: Any
+) -> None:
+    shop = make_shop(lambda *_: {"short": {**SLOW, **INACCURATE}}, search={"heuristic_trials": 5})
+    assert len(heuristic_search(shop, predictors).trials) > 1
+    found = Provable(metric="accuracy", title="accuracy", unit="points", limit=1.0, examples=60, bound=5.8, needed=361)
+    shop.unprovable = (found,)
+    search = heuristic_search(shop, predictors)
+    assert [trial.name for trial in search.trials] == ["trial 1"]
+    assert "too few examples" in search.trials[0].why
+    assert search.winner == "trial 1"
+    assert "60 test rows" in search.conclusion and "about 370" in search.conclusion

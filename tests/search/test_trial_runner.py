@@ -50,6 +50,12 @@ def test_sentences_without_a_name_do_not_count(
     assert larger_on_test(task, data) == {"max_drop.entity_f1": pytest.approx(ratio)}
 
 
+def test_it_knows_which_limits_the_test_split_cannot_prove(shop: TrialRunner) -> None:
+    (found,) = shop.unprovable
+    assert found.metric == "accuracy"
+    assert found.examples == len(shop.data.test)
+
+
 @pytest.fixture
 def shop(
     tiny_teacher: Callable[..., Checkpoint], tiny_data: Callable[..., LabelledData], tmp_path: Path

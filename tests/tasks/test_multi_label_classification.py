@@ -106,3 +106,13 @@ def test_labels_are_described_as_in_the_data() -> None:
 
 def test_a_drop_has_a_limit_where_the_profile_has_none() -> None:
     assert MultiLabelClassification.recipe["targets"]["max_drop"] == {"micro_f1": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("references", "most"), [([("a", "b"), ("b",), ()], ("b",)), ([(), ()], ())], ids=["one", "no labels"]
+)
+def test_the_majority_answers_are_the_most_frequent_label(
+    references: list[tuple[str, ...]], most: tuple[str, ...]
+) -> None:
+    task = tasks.create(tasks.get("multi-label-classification").spec_for(("a", "b")))
+    assert task.majority_answers(references) == [most] * len(references)

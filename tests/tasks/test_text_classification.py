@@ -255,3 +255,13 @@ def test_tasks_are_found_by_name_and_unknown_ones_get_a_hint() -> None:
 def test_a_spec_survives_json() -> None:
     spec = TextClassification.spec_for(("a", "b"), SCOPE).with_options(threshold=0.1 + 0.2)
     assert HeadSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("references", "scope", "most"),
+    [("aab", None, "a"), ("cccab", "c", "a"), ("cc", "c", "c"), ("abbcc", "c", "b")],
+)
+def test_the_majority_answers_are_the_most_frequent_class_and_not_the_out_of_scope_label(
+    references: str, scope: str | None, most: str
+) -> None:
+    assert task_over(scope=scope).majority_answers(list(references)) == [most] * len(references)

@@ -247,3 +247,9 @@ def test_there_is_nothing_to_shift_without_words_or_names() -> None:
     assert alone.head.matched_shift([np.zeros((2, 1), np.float32)], [encoding], [("O",)]) is None
     agreed = np.asarray([[0, 0, 0, 0, 0], [0, 3, 0, 0, 0]], dtype=np.float32)
     assert TASK.head.matched_shift([agreed], [encoding], [("B-LOC",)]) is None
+
+
+def test_the_majority_answers_are_the_most_frequent_tag_for_each_word() -> None:
+    task = TokenClassification(TokenClassification.spec_for(("O", "B-x", "I-x")))
+    references = [("B-x", "O", "O"), ("O",), ("B-x", "I-x")]
+    assert task.majority_answers(references) == [("O", "O", "O"), ("O",), ("O", "O")]

@@ -1,0 +1,112 @@
+"""What comes before the first stage: the job is checked and its data are read. Nothing is trained or written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_ptf import tasks
+from edge_ptf.data import load as load_data
+from edge_ptf.data.dataset import DataReport, LabelledData
+from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.metrics import gated
+from edge_ptf.models import FAMILIES
+from edge_ptf.models.base_models import Base, open_base
+from edge_ptf.profiles import Profile
+from edge_ptf.progress import Progress
+from edge_ptf.provable import Provable, provable, unprovable
+from edge_ptf.recipe import Recipe
+from edge_ptf.tasks.base import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What `compress` is asked to do."""
+
+    profile: Profile
+    model: str
+    data: str
+    task: type[Task]
+    out: Path
+    recipe: Recipe
+    name: str = "package"
+    limited: frozenset[str] = frozenset()
+    """Metrics whose drop the user himself set a limit for."""
+    redact: bool = False
+    """The report's page holds no text of the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job whose model, data and targets were checked."""
+
+    base: Base
+    prunable: bool
+    data: LabelledData
+    task: Task
+    provable: tuple[Provable, ...]
+    """What the test split can prove about each gated metric with a limit."""
+
+
+def prepare(
+    job: Job,
+    progress: Progress,
+    on_data: Callable[[DataReport], None] = lambda _: None,
+    on_warning: Callable[[str], None] = lambda _: None,
+    *,
+    searching: bool = False,
+) -> Prepared:
+    """Checks the model's directory, reads the data, and computes what its test split can prove.
+
+    Args:
+        on_data: called with what reading found.
+        on_warning: called after it with each target that the test split cannot prove.
+        searching: a model that cannot be pruned is refused, whatever the recipe allows.
+
+    Raises:
+        CheckpointError: the model cannot be used.
+        DataError: the data cannot be used.
+        BadInputError: a limit on a metric by which the task is not judged.
+    """
+    recipe = job.recipe
+    base = open_base(job.model)
+    prunable = _check_family(base.path, recipe.prune.skip_unsupported, searching)
+    data = load_data(job.data, job.task, recipe.data, progress)
+    on_data(data.report)
+    task = tasks.create(job.task.spec_for(data.labels, recipe.data.out_of_scope_label))
+    check_targets(task, job.limited)
+    references = [example.label for example in data.test]
+    found = provable(task, references, recipe.targets.max_drop, job.profile.confidence)
+    for each in unprovable(found):
+        on_warning(each.sentence)
+    return Prepared(base, prunable, data, task, found)
+
+
+def _check_family(base: Path, allowed: bool, searching: bool) -> bool:
+    """Whether the model can be pruned; one that cannot is refused before it is trained, unless that is allowed and
+    there is nothing to search."""
+    family = json.loads((base / "config.json").read_text(encoding="utf-8")).get("model_type", "")
+    if family not in FAMILIES and (searching or not allowed):
+        leave = "compress it with" if searching else "or give"
+        raise CheckpointError(
+            f"the model family '{family}' cannot be pruned (supported: {', '.join(FAMILIES)})",
+            hint=f"Take a model of one of these, {leave} --set prune.skip_unsupported=true: it stays whole",
+        )
+    return family in FAMILIES
+
+
+def check_targets(task: Task, limited: Collection[str]) -> None:
+    """A limit that the user set himself must be one that this task is judged by with these labels.
+
+    Raises:
+        BadInputError: it is not.
+    """
+    known = [metric.name for metric in gated(task.metrics)]
+    for name in sorted(set(limited) - set(known)):
+        scope = task.out_of_scope_label
+        how = f" with the out-of-scope label '{scope}'" if scope else ""
+        raise BadInputError(
+            f"max_drop: the task {task.name}{how} is not judged by '{name}'", hint=f"It is by {' and '.join(known)}"
+        )

@@ -1,0 +1,88 @@
+"""What happens before the first stage, from Python and from the commands that train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_ptf import pipeline, profiles, tasks
+from edge_ptf.cli.main import main
+from edge_ptf.config import Source
+from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.preparation import Job, prepare
+from edge_ptf.progress import SILENT
+from edge_ptf.recipe import resolve_recipe
+
+TASK = tasks.get("text-classification")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """One file of 300 rows: 210, 30 and 60 are train, validation and test."""
+    rows = [f"text number {number},{'abc'[number % 3]}" for number in range(300)]
+    file = tmp_path / "data.csv"
+    file.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    return file
+
+
+def job(model: Path, data: Path, **targets: Any) -> Job:
+    profile = profiles.load("x86-generic")
+    recipe = resolve_recipe(profile, TASK, [Source("test", {"targets": targets})])
+    limited = frozenset(targets.get("max_drop", ()))
+    return Job(profile, str(model), str(data), TASK, data.parent / "out", recipe, limited=limited)
+
+
+def test_what_the_test_split_cannot_prove_is_told_after_the_data(tiny_base: Callable[[str], Path], data: Path) -> None:
+    told: list[str] = []
+    found = prepare(
+        job(tiny_base("bert"), data, max_drop={"accuracy": 1.0}),
+        SILENT,
+        lambda report: told.append(f"{report.splits['test'].rows} rows"),
+        told.append,
+    )
+    assert told == [
+        "60 rows",
+        "accuracy: 60 test rows can prove a drop of at most 5.79 points at best; for 1 point you need about 370",
+    ]
+    assert [each.needed for each in found.provable] == [361]
+    assert found.prunable
+    assert len(found.data.test) == 60
+    assert not (data.parent / "out").exists()
+
+
+def test_a_limit_that_can_be_proven_is_not_told(tiny_base: Callable[[str], Path], data: Path) -> None:
+    told: list[str] = []
+    prepare(job(tiny_base("bert"), data, max_drop={"accuracy": 5.8}), SILENT, on_warning=told.append)
+    assert told == []
+
+
+def test_model_and_limits_are_checked(tiny_base: Callable[[str], Path], data: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such directory"):
+        prepare(job(data.parent / "nothing.d", data), SILENT)
+    with pytest.raises(BadInputError, match="not judged by 'entity_f1'"):
+        prepare(job(tiny_base("bert"), data, max_drop={"entity_f1": 1.0}), SILENT)
+
+
+@pytest.mark.parametrize("command", ["compress", "search"])
+def test_it_is_printed_before_anything_is_trained(
+    command: str,
+    tiny_base: Callable[[str], Path],
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def train(*_: object) -> None:
+        raise BadInputError("training begins")
+
+    monkeypatch.setattr(pipeline.stages, "finetune", train)
+    monkeypatch.chdir(data.parent)
+    words = [command, "--profile", "x86-generic", "--model", str(tiny_base("bert")), "--data", str(data)]
+    words += ["--task", "text-classification", "--out", "out", "--max-drop", "accuracy=1"]
+    with pytest.raises(BadInputError, match="training begins"):
+        main.main(words, standalone_mode=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Warning: accuracy: 60 test rows can prove a drop of at most 5.79 points at best" in said
+    assert said.index("Data: ") < said.index("Warning: ")
