@@ -88,7 +88,7 @@ def check_data(
     classes = {name: report.classes for name, report in data.report.splits.items()}
     return DataCheck(
         task=task.name,
-        columns=_columns(task, config, data.train[0]),
+        columns={**_columns(task, config, data.train[0]), **data.report.columns},
         labels=data.labels,
         data=data.report,
         repeated={name: len(rows) - len({content(row) for row in rows}) for name, rows in splits.items()},

@@ -236,7 +236,11 @@ def test_a_changed_package_is_refused(
         (("format",), "zip", "format is not edge-ptf-package"),
         (("heads",), [], "no graph, or no head"),
         (("heads", 0, "graph"), "other", "there is no graph 'other'"),
-        (("heads", 0, "kind"), "span", r"this runner has no head of the kind 'span' \(it has: text, token\)"),
+        (
+            ("heads", 0, "kind"),
+            "span",
+            r"this runner has no head of the kind 'span' \(it has: multi-label, text, token\)",
+        ),
         (("heads", 0, "labels"), ["a", "b"], "has 2 labels; its output 'logits' has 3"),
         (("heads", 0, "outputs", "logits", "axes"), ["batch", "hidden"], "is not batch, token or label"),
         (("heads", 0, "outputs", "logits", "axes"), ["label", "batch"], "begins with batch"),
