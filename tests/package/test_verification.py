@@ -288,10 +288,14 @@ def test_tables_of_another_tokenizer_are_found(make_payload: MakePayload, forged
 
 def test_labels_are_counted_in_the_graph_before_it_runs(make_payload: MakePayload, forged: Callable[..., Path]) -> None:
     payload = make_payload(mode="fp32")
-    model = onnx.load_model_from_string(payload.model())
-    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 4
-    with pytest.raises(VerificationError, match=r"'model\.onnx': 'main' has 3 labels; its output 'logits' has 4"):
-        verify(forged(payload, {"model.onnx": model.SerializeToString()}))
+    graph, head = payload.manifest.graph, payload.manifest.heads[0]
+    output = graph.outputs[0].model_copy(update={"shape": ("batch", "label")})
+    parts = {
+        "graphs": (graph.model_copy(update={"outputs": (output,)}),),
+        "heads": (head.model_copy(update={"labels": (*head.labels, "one more")}),),
+    }
+    with pytest.raises(VerificationError, match=r"'model\.onnx': 'main' has 4 labels; its output 'logits' has 3"):
+        verify(forged(payload, {}, **parts))
 
 
 WRONG_ANSWERS = [
