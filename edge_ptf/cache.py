@@ -123,7 +123,7 @@ def run(
         reusable: False for a result that may be kept but must not be used again, such as an invalid measurement.
         overwrite: replace a result that was made from other inputs.
         wait: for another process that works in the folder, instead of refusing.
-        progress: is told when a result is made again because a file of it is damaged.
+        progress: reports a result that is made again because a file of it is damaged.
 
     Raises:
         BadInputError: the folder holds something else.

@@ -36,14 +36,14 @@ def job(model: Path, data: Path, **targets: Any) -> Job:
 
 
 def test_what_the_test_split_cannot_prove_is_told_after_the_data(tiny_base: Callable[[str], Path], data: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     found = prepare(
         job(tiny_base("bert"), data, max_drop={"accuracy": 1.0}),
         SILENT,
-        lambda report: told.append(f"{report.splits['test'].rows} rows"),
-        told.append,
+        lambda report: reported.append(f"{report.splits['test'].rows} rows"),
+        reported.append,
     )
-    assert told == [
+    assert reported == [
         "60 rows",
         "accuracy: 60 test rows can prove a drop of at most 5.79 points at best; for 1 point you need about 370",
     ]
@@ -54,9 +54,9 @@ def test_what_the_test_split_cannot_prove_is_told_after_the_data(tiny_base: Call
 
 
 def test_a_limit_that_can_be_proven_is_not_told(tiny_base: Callable[[str], Path], data: Path) -> None:
-    told: list[str] = []
-    prepare(job(tiny_base("bert"), data, max_drop={"accuracy": 5.8}), SILENT, on_warning=told.append)
-    assert told == []
+    reported: list[str] = []
+    prepare(job(tiny_base("bert"), data, max_drop={"accuracy": 5.8}), SILENT, on_warning=reported.append)
+    assert reported == []
 
 
 def test_model_and_limits_are_checked(tiny_base: Callable[[str], Path], data: Path) -> None:

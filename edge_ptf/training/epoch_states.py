@@ -46,7 +46,7 @@ def write_state(folder: Path, checkpoint: str, history: Sequence[float], kept_ep
 def read_state(folder: Path, progress: Progress) -> EpochState:
     """The last epoch that was written to its end; what came after it is removed.
 
-    A damaged state is removed too, and `progress` is told.
+    A damaged state is removed too, and `progress` reports it.
     """
     found, wrong = EpochState(), ""
     try:

@@ -97,7 +97,7 @@ def _allocated(file: Path, kind: type[np.generic], shape: tuple[int, ...]) -> Bi
 
 
 def _is_finished(folder: Path, progress: Progress) -> bool:
-    """Whether an interrupted run has written all outputs and they are as it wrote them; damaged ones are told of."""
+    """Whether an interrupted run has written all outputs and they are unchanged; damaged ones are reported."""
     wrong, whole = "", folder / "shapes.json"
     try:
         wrong = changed_file(folder, unsigned(whole.read_text(encoding="utf-8"))["files"])
