@@ -7,7 +7,6 @@
 
 namespace {
 
-using edge_ptf::core::Bytes;
 using edge_ptf::core::Error;
 
 bool is_allowed(const std::string& model) {

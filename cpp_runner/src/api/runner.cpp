@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 
 namespace edge_ptf::core {
 namespace {
@@ -145,17 +146,17 @@ void Runner::stoppable(Result& result, Work work) const {
   if (result.watchdog) {
     result.watchdog->start();
   }
-  std::optional<Error> failure;
+  std::exception_ptr failure;
   try {
     work();
-  } catch (const Error& error) {
-    failure = error;
+  } catch (const Error&) {
+    failure = std::current_exception();
   }
   if (result.watchdog) {
     result.watchdog->stop();
   }
   if (failure && result.stopped == Stop::kNo) {
-    throw *failure;
+    std::rethrow_exception(failure);
   }
   if (failure) {
     clear(result);

@@ -200,7 +200,7 @@ Constant concat_node(const std::vector<const Constant*>& given) {
 // What is known of the outputs of an operator.
 Known computed(const OnnxNode& node, const std::vector<const Known*>& inputs) {
   const bool is_plain = node.domain != "com.microsoft";
-  const Known size = is_plain && has(kSized, node.op) ? sized(node, inputs) : std::nullopt;
+  Known size = is_plain && has(kSized, node.op) ? sized(node, inputs) : std::nullopt;
   std::vector<const Constant*> given;
   for (const Known* each : inputs) {
     if (!*each) {

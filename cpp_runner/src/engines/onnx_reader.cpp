@@ -1,6 +1,7 @@
 #include "engines/onnx_reader.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <set>
 
 namespace edge_ptf::core {
@@ -17,18 +18,31 @@ constexpr int64_t kNumbers[] = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16, 21, 
 
 enum Wire : uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
-// The fields of a kind of message. Those that nobody looks at are skipped, all others are refused.
+// A set of field numbers below 64: bit n stands for n.
+constexpr uint64_t mask_of(std::initializer_list<unsigned> numbers) {
+  uint64_t found = 0;
+  for (const unsigned number : numbers) {
+    found |= uint64_t{1} << number;
+  }
+  return found;
+}
+
+constexpr bool contains(uint64_t numbers, uint64_t number) {
+  return number < 64 && (numbers >> number & 1) != 0;
+}
+
+// The fields of a kind of message. Known fields that are not used are skipped, all others are refused.
 struct Message {
   const char* name;
-  std::vector<uint64_t> once, repeated;
+  uint64_t once, repeated;
 };
 
-const Message kModel{"model", {1, 2, 3, 4, 5, 6, 7}, {8, 14}};
-const Message kGraph{"graph", {2, 10}, {1, 5, 11, 12, 13, 14, 16}};
-const Message kNode{"node", {3, 4, 6, 7}, {1, 2, 5, 9}};
-const Message kAttribute{"attribute", {1, 2, 3, 4, 5, 13, 20}, {7, 8, 9}};
-const Message kTensor{"tensor", {2, 4, 5, 7, 8, 9, 10, 11, 12, 14}, {1, 16}};
-const Message kInput{"input", {1, 2, 3}, {4}};
+constexpr Message kModel{"model", mask_of({1, 2, 3, 4, 5, 6, 7}), mask_of({8, 14})};
+constexpr Message kGraph{"graph", mask_of({2, 10}), mask_of({1, 5, 11, 12, 13, 14, 16})};
+constexpr Message kNode{"node", mask_of({3, 4, 6, 7}), mask_of({1, 2, 5, 9})};
+constexpr Message kAttribute{"attribute", mask_of({1, 2, 3, 4, 5, 13, 20}), mask_of({7, 8, 9})};
+constexpr Message kTensor{"tensor", mask_of({2, 4, 5, 7, 8, 9, 10, 11, 12, 14}), mask_of({1, 16})};
+constexpr Message kInput{"input", mask_of({1, 2, 3}), mask_of({4})};
 
 // Why a field is refused, where more can be said than its number.
 struct Reason {
@@ -52,10 +66,6 @@ constexpr Reason kReasons[] = {
 
 [[noreturn]] void no_model(const std::string& more = "") {
   refuse("the file is no ONNX model" + more);
-}
-
-bool contains(const std::vector<uint64_t>& numbers, uint64_t number) {
-  return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
 }
 
 uint64_t varint(Bytes content, size_t& at) {
