@@ -114,10 +114,13 @@ def token_lengths(data: LabelledData, model: Path, max_length: int) -> tuple[int
     Raises:
         CheckpointError: the tokenizer cannot be used.
     """
-    from edge_ptf.models.checkpoint import load_tokenizer, longest_sequence
-    from edge_ptf.models.loading import auto_config
+    from transformers import AutoModelForSequenceClassification
 
-    tokenizer, limit = load_tokenizer(model), min(max_length, longest_sequence(auto_config(model)))
+    from edge_ptf.models.checkpoint import load_tokenizer, longest_sequence
+    from edge_ptf.models.loading import auto_config, sketch
+
+    shape = sketch(AutoModelForSequenceClassification, auto_config(model))
+    tokenizer, limit = load_tokenizer(model), min(max_length, longest_sequence(shape))
     splits = dict(zip(SPLITS, (data.train, data.validation, data.test), strict=True))
     return limit, {name: _lengths(tokenizer, examples, limit) for name, examples in splits.items()}
 
