@@ -23,6 +23,9 @@ BACKGROUND_LIMIT = 0.25
 FREQUENCY_LIMIT = 0.10
 THROTTLED_NOW, THROTTLED_SINCE_BOOT = 0xF, 0xF0000
 FULL_POWER = "MAXN"
+SLOWED = "without this, calls may be faster than measured"
+UNSTEADY = "another run may give other times"
+"""The consequences of a condition. Each warning is a fact, a colon and a consequence."""
 
 
 def judge(records: Sequence[LaunchRecord], machine: Machine) -> tuple[list[str], list[str]]:
@@ -39,7 +42,10 @@ def judge(records: Sequence[LaunchRecord], machine: Machine) -> tuple[list[str],
     if drifted:
         note = f"drift: calls became {drifted.ratio:.2f} times as slow {drifted.where}"
         spoilt = any(record.baseline is None for record in records) or _ratio_drifts(records)
-        (flags if spoilt else warnings).append(note)
+        if spoilt:
+            flags.append(note)
+        else:
+            warnings.append(f"{note}; the latency in milliseconds does not count, but the speed-up does")
     return flags, warnings
 
 
@@ -83,26 +89,26 @@ def _other_mode(records: Sequence[LaunchRecord]) -> Iterator[str]:
 def _stolen(records: Sequence[LaunchRecord]) -> Iterator[str]:
     spent, stolen = _elapsed(records, "ticks"), _elapsed(records, "stolen_ticks")
     if spent is None or stolen is None:
-        yield "steal time unknown"
+        yield f"steal time unknown: the host may have stopped this machine; {SLOWED}"
     elif spent > 0 and stolen / spent > STEAL_LIMIT:
-        yield f"the host took {100 * stolen / spent:.0f} % of this machine's time"
+        yield f"the host took {100 * stolen / spent:.0f} % of this machine's time: {SLOWED}"
 
 
 def _governor(records: Sequence[LaunchRecord]) -> Iterator[str]:
     for governor in dict.fromkeys(moment.governor for moment in _moments(records)):
         if not governor:
-            yield "frequency governor unknown"
+            yield f"frequency governor unknown: the clock may have changed; {UNSTEADY}"
         elif governor != "performance":
-            yield f"frequency governor is '{governor}'"
+            yield f"frequency governor is '{governor}', not 'performance': the clock may have changed; {UNSTEADY}"
 
 
 def _busy(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
     load = records[0].before.load
     if load is not None and load > machine.cores / 2:
-        yield f"load was {load:.1f} on {machine.cores} cores before the first launch"
+        yield f"load was {load:.1f} on {_cores(machine)} before the first launch: {SLOWED}"
     others = _others(records, machine)
     if BACKGROUND_LIMIT < others <= _spare(records, machine):
-        yield f"other programs kept {others:.1f} of {machine.cores} cores busy"
+        yield f"other programs kept {others:.1f} of {_cores(machine)} busy: {SLOWED}"
 
 
 def _crowded(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]:
@@ -110,7 +116,11 @@ def _crowded(records: Sequence[LaunchRecord], machine: Machine) -> Iterator[str]
     others = _others(records, machine)
     if others > max(BACKGROUND_LIMIT, _spare(records, machine)):
         needed = records[0].threads
-        yield f"crowded: other programs kept {others:.1f} of {machine.cores} cores busy, and the package needs {needed}"
+        yield f"crowded: other programs kept {others:.1f} of {_cores(machine)} busy, and the package needs {needed}"
+
+
+def _cores(machine: Machine) -> str:
+    return f"{machine.cores} core{'s' if machine.cores != 1 else ''}"
 
 
 def _spare(records: Sequence[LaunchRecord], machine: Machine) -> float:
@@ -131,16 +141,16 @@ def _others(records: Sequence[LaunchRecord], machine: Machine) -> float:
 def _board(records: Sequence[LaunchRecord]) -> Iterator[str]:
     last = records[-1].after
     if last.power_mode and not last.power_mode.startswith(FULL_POWER):
-        yield f"power mode is {last.power_mode}, not {FULL_POWER}"
+        yield f"power mode is {last.power_mode}, not {FULL_POWER}: the times hold for this mode alone"
     if last.power_mode and last.clocks_fixed is False:
-        yield "clocks may change (jetson_clocks fixes them)"
+        yield f"clocks may change (jetson_clocks fixes them): {UNSTEADY}"
 
 
 def _pace(records: Sequence[LaunchRecord]) -> Iterator[str]:
     for rate in {record.rate for record in records if record.rate}:
         slow = statistics.percentile([ms for record in records for ms in record.end_to_end_ms], 0.5)
         if slow > 1000 / rate:
-            yield f"calls took longer than {rate:g} per second allow: the rate was not reached"
+            yield f"calls took longer than {rate:g} per second allow: the times are those of a slower rate"
 
 
 def _elapsed(records: Sequence[LaunchRecord], name: str) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge_ptf.bench.validity import block_medians, judge
+from edge_ptf.bench.validity import SLOWED, UNSTEADY, block_medians, judge
 from edge_ptf.machine import Machine
 from edge_ptf.runtime.record import LaunchRecord
 
@@ -96,22 +96,36 @@ def test_a_clock_that_idles_before_and_works_after_is_none_that_fell() -> None:
 @pytest.mark.parametrize(
     ("records", "warning"),
     [
-        (both(governor=""), "frequency governor unknown"),
-        (both(governor="powersave"), "frequency governor is 'powersave'"),
-        ([record({"ticks": None}, {"ticks": None})], "steal time unknown"),
-        ([record(after={"stolen_ticks": 50, "idle_ticks": 700})], "the host took 5 % of this machine's time"),
-        ([record({"load": 2.5})], "load was 2.5 on 4 cores before the first launch"),
-        ([record(after={"idle_ticks": 500})], "other programs kept 1.0 of 4 cores busy"),
-        (both(power_mode="15W", clocks_fixed=True), "power mode is 15W, not MAXN"),
-        (both(power_mode="MAXN", clocks_fixed=False), "clocks may change (jetson_clocks fixes them)"),
+        (both(governor=""), f"frequency governor unknown: the clock may have changed; {UNSTEADY}"),
+        (
+            both(governor="powersave"),
+            f"frequency governor is 'powersave', not 'performance': the clock may have changed; {UNSTEADY}",
+        ),
+        (
+            [record({"ticks": None}, {"ticks": None})],
+            f"steal time unknown: the host may have stopped this machine; {SLOWED}",
+        ),
+        (
+            [record(after={"stolen_ticks": 50, "idle_ticks": 700})],
+            f"the host took 5 % of this machine's time: {SLOWED}",
+        ),
+        ([record({"load": 2.5})], f"load was 2.5 on 4 cores before the first launch: {SLOWED}"),
+        ([record(after={"idle_ticks": 500})], f"other programs kept 1.0 of 4 cores busy: {SLOWED}"),
+        (both(power_mode="15W", clocks_fixed=True), "power mode is 15W, not MAXN: the times hold for this mode alone"),
+        (both(power_mode="MAXN", clocks_fixed=False), f"clocks may change (jetson_clocks fixes them): {UNSTEADY}"),
         (
             [record(mode="paced", rate=1000.0)],
-            "calls took longer than 1000 per second allow: the rate was not reached",
+            "calls took longer than 1000 per second allow: the times are those of a slower rate",
         ),
     ],
 )
-def test_what_could_matter_is_a_warning(records: list[LaunchRecord], warning: str) -> None:
+def test_what_could_matter_is_a_warning_with_its_consequence(records: list[LaunchRecord], warning: str) -> None:
     assert judge(records, MACHINE) == ([], [warning])
+
+
+def test_one_core_is_named_in_the_singular() -> None:
+    alone = [record({"load": 2.5}, threads=1)]
+    assert judge(alone, MACHINE.replace(cores=1))[1] == [f"load was 2.5 on 1 core before the first launch: {SLOWED}"]
 
 
 def test_an_emulated_processor_is_flagged_whoever_saw_it() -> None:
