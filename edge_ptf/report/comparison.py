@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edge_ptf.package.evidence import LatencyEvidence, MemoryEvidence, Status
 from edge_ptf.report import figures
 from edge_ptf.report.figures import SIZE, Figure
+from edge_ptf.report.formatting import score_number
 from edge_ptf.report.study import Study
 
 
@@ -68,8 +69,8 @@ def _figures(left: Study, right: Study) -> Iterator[Row]:
     mine = {figure.name: figure for figure in figures.figures(left)}
     others = {figure.name: figure for figure in figures.figures(right)}
     for name in dict.fromkeys([*mine, *others]):
-        unit = (mine.get(name) or others[name]).unit
-        compares = _same_answers(left, right) if unit == "%" else name == SIZE or _measured_alike(left, right)
+        metric = (mine.get(name) or others[name]).metric
+        compares = _same_answers(left, right) if metric else name == SIZE or _measured_alike(left, right)
         yield _figure_row(name, mine.get(name), others.get(name), compares)
 
 
@@ -94,7 +95,11 @@ def _figure_row(name: str, left: Figure | None, right: Figure | None, compares: 
     if left is None or right is None or left.value is None or right.value is None:
         return Row(name, before, after)
     change = right.value - left.value
-    shown = f"{change:+.2f} points" if left.unit == "%" else f"{100 * change / left.value:+.1f} %"
+    shown = (
+        f"{score_number(left.metric, change, '+')} {left.unit}".rstrip()
+        if left.metric
+        else f"{100 * change / left.value:+.1f} %"
+    )
     better = 0 if abs(change) < 1e-9 or not compares else (1 if change * left.better > 0 else -1)
     return Row(name, before, after, difference=shown, better=better)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edge_ptf import statistics
 from edge_ptf.metrics import Direction, Metric, gated
 from edge_ptf.package.evidence import LatencyEvidence
-from edge_ptf.report.formatting import figure_text, metric_words
+from edge_ptf.report.formatting import figure_text, metric_words, score_number, score_text
 from edge_ptf.report.plots import Point
 from edge_ptf.report.study import Study
 from edge_ptf.tasks import create
@@ -26,13 +26,13 @@ class Figure:
     unit: str
     better: int
     note: str = ""
+    metric: str = ""
+    """The name of the metric, if the figure is one."""
 
     @property
     def text(self) -> str:
         """Value and unit."""
-        if self.value is None:
-            return "–"
-        return f"{self.value:.2f} %" if self.unit == "%" else figure_text(self.value, self.unit)
+        return score_text(self.metric, self.value) if self.metric else figure_text(self.value, self.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +108,12 @@ def _accuracy(study: Study) -> list[Figure]:
         value = study.accuracy.metrics.get(metric.name)
         before = study.baseline.metrics.get(metric.name) if study.baseline else None
         if value is not None:
-            unit = "%" if metric.unit == "points" else metric.unit
-            change = "" if before is None else f"{value - before:+.{metric.digits}f} {metric.unit}".rstrip()
-            note = "" if before is None else f"teacher {before:.{metric.digits}f} {unit}".rstrip() + f", {change}"
+            note = ""
+            if before is not None:
+                change = f"{score_number(metric.name, value - before, '+')} {metric.unit}".rstrip()
+                note = f"teacher {score_text(metric.name, before)}, {change}"
             better = 1 if metric.direction is Direction.HIGHER else -1
-            rows.append(Figure(metric_words(metric.name), value, unit, better, note))
+            rows.append(Figure(metric_words(metric.name), value, metric.unit, better, note, metric.name))
     return rows
 
 

@@ -2,14 +2,67 @@
 
 from __future__ import annotations
 
+from edge_ptf import tasks
+from edge_ptf.errors import BadInputError
+from edge_ptf.metrics import Metric
+
+DIGITS = {"MB": 1, "points": 2, "%": 2, "ms": 2, "×": 2}
+"""Decimal places of figures, by unit."""
+
 
 def figure_text(value: float | None, unit: str) -> str:
     """A figure with its unit; a dash if it was not measured."""
     if value is None:
         return "–"
-    digits = 2 if unit in ("points", "ms", "×") else 1
-    text = f"{value:.{digits}f}"
-    return f"{text}×" if unit == "×" else f"{text} {unit}"
+    return f"{figure_number(value, unit)}{'' if unit == '×' else ' '}{unit}".strip()
+
+
+def figure_number(value: float | None, unit: str) -> str:
+    """A figure with the decimal places of its unit, without the unit; a dash if it was not measured."""
+    if value is None:
+        return "–"
+    return f"{value:.{DIGITS.get(unit, Metric.digits)}f}"
+
+
+def score_text(name: str, value: float | None) -> str:
+    """A metric's score with the metric's unit and decimal places; a dash if it is unknown.
+
+    Args:
+        name: name of the metric. Evidence has the names alone.
+    """
+    return "–" if value is None else f"{score_number(name, value)} {score_unit(name)}".strip()
+
+
+def score_number(name: str, value: float, sign: str = "") -> str:
+    """A score, or a difference of two scores (`sign` is "+"), with the metric's decimal places."""
+    metric = _metrics().get(name)
+    return f"{value:{sign}.{metric.digits if metric else 2}f}"
+
+
+def score_unit(name: str) -> str:
+    """The unit of a metric's score: % for a score in points. Empty for a metric that no task has."""
+    metric = _metrics().get(name)
+    unit = metric.unit if metric else ""
+    return "%" if unit == "points" else unit
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 launch, 2,000 calls."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def _metrics() -> dict[str, Metric]:
+    """Every metric of every task, by name."""
+    found: dict[str, Metric] = {}
+    for name in tasks.names():
+        task = tasks.get(name)
+        for scope in (None, "O"):  # some metrics need an out-of-scope label
+            try:
+                spec = task.spec_for(("O", "B-a"), scope)
+            except BadInputError:
+                continue
+            found |= {metric.name: metric for metric in task(spec).metrics}
+    return found
 
 
 def metric_words(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from edge_ptf import statistics
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
-from edge_ptf.report.formatting import figure_text, metric_words
+from edge_ptf.report.formatting import figure_text, metric_words, score_text
 from edge_ptf.report.target_verdicts import explanation, limit_text
 
 MARKS = {Status.PASS: "✅", Status.FAIL: "❌", Status.UNPROVEN: "⚠️"}
@@ -76,7 +76,7 @@ def _figures(
     teacher, own = accuracies
     for name, value in own.metrics.items():
         before = teacher.metrics.get(name)
-        yield metric_words(name), "–" if before is None else f"{before:.2f} %", f"{value:.2f} %"
+        yield metric_words(name), score_text(name, before), score_text(name, value)
     yield "package size", *(figure_text(size, "MB") for size in sizes_mb)
     if latency is not None:
         for share in (0.5, 0.95):

@@ -6,19 +6,21 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edge_ptf.graph.sensitivity import Answers, Sensitivity
-from edge_ptf.report.formatting import metric_words
+from edge_ptf.report.formatting import counted, metric_words, score_number, score_text
 from edge_ptf.report.tables import titled_table
 
 
 def sensitivity_table(found: Sensitivity) -> RenderableType:
     """Each linear op alone in FP32 and alone in INT8, then all in INT8, then the conclusion."""
-    table = titled_table(f"INT8 against FP32 ({metric_words(found.metric)} {found.fp32_metric:.2f} %, validation)")
-    table.add_column("product")
+    table = titled_table(
+        f"INT8 against FP32 ({metric_words(found.metric)} {score_text(found.metric, found.fp32_metric)}, validation)"
+    )
+    table.add_column("linear op")
     for name in ("points, FP32 alone", "logits", "points, INT8 alone", "logits", "FP32 adds"):
         table.add_column(name, justify="right")
 
     def cells(answers: Answers) -> tuple[str, str]:
-        return f"{answers.metric - found.fp32_metric:+.2f}", f"{answers.distance:.1f} %"
+        return score_number(found.metric, answers.metric - found.fp32_metric, "+"), f"{answers.distance:.1f} %"
 
     for item in found.linear_ops:
         style = "bold yellow" if item.name in found.culprits else ""
@@ -36,7 +38,7 @@ def sensitivity_table(found: Sensitivity) -> RenderableType:
     if found.culprits:
         table.add_row("as proposed", *cells(found.mended), "", "", f"{found.mended_ms:.3f} ms")
     note = (
-        f"  {found.texts:,} texts. Logits: mean distance from FP32 in % of their deviation between texts. "
+        f"  {counted(found.texts, 'text')}. Logits: mean distance from FP32 in % of their deviation between texts. "
         "Times are estimates of this process alone."
     )
     option = hint(found)

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edge_ptf import statistics
+from edge_ptf import statistics, tasks
 from edge_ptf.compression import LatencyTable
 from edge_ptf.graph.artifact import Graph
 from edge_ptf.graph.ranges import Ranges
@@ -20,7 +20,7 @@ from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.models.lineage import PruneFacts, QuantizeFacts, TrainingFacts
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.package.payload import Payload
-from edge_ptf.report.formatting import metric_words
+from edge_ptf.report.formatting import counted, metric_words, score_text
 
 if TYPE_CHECKING:
     from edge_ptf.bench import Comparison
@@ -47,8 +47,9 @@ def checkpoint_line(checkpoint: Checkpoint) -> str:
         return _pruned(facts, layers)
     if isinstance(facts, TrainingFacts) and facts.validation:
         score = facts.validation[facts.kept_epoch - 1]
-        return f"validation {score:.2f} % (epoch {facts.kept_epoch} of {len(facts.validation)})"
-    return f"{len(layers)} layers"
+        metric = tasks.create(checkpoint.info.head).metrics[0].name
+        return f"validation {score_text(metric, score)} (epoch {facts.kept_epoch} of {len(facts.validation)})"
+    return counted(len(layers), "layer")
 
 
 def _pruned(facts: PruneFacts, layers: Sequence[LayerShape]) -> str:
@@ -95,7 +96,7 @@ def latency_table_line(latencies: LatencyTable) -> str:
 
 def ranges_line(ranges: Ranges) -> str:
     """How many linear ops have ranges, and how many texts they come from."""
-    return f"{ranges.source}: ranges of {len(ranges.linear_ops)} linear ops, {ranges.texts:,} texts"
+    return f"{ranges.source}: ranges of {counted(len(ranges.linear_ops), 'linear op')}, {counted(ranges.texts, 'text')}"
 
 
 def speed_check_line(check: SpeedCheck) -> str:
@@ -105,7 +106,8 @@ def speed_check_line(check: SpeedCheck) -> str:
 
 def sensitivity_line(found: Sensitivity) -> str:
     """How many linear ops have to stay FP32."""
-    return f"{len(found.linear_ops)} linear ops, {len(found.culprits)} to keep in FP32, {found.texts:,} texts"
+    ops, texts = counted(len(found.linear_ops), "linear op"), counted(found.texts, "text")
+    return f"{ops}, {len(found.culprits)} to keep in FP32, {texts}"
 
 
 def payload_line(payload: Payload) -> str:
@@ -119,7 +121,7 @@ def payload_line(payload: Payload) -> str:
 
 def accuracy_line(evidence: AccuracyEvidence) -> str:
     """Every metric, and the program that answered."""
-    metrics = ", ".join(f"{metric_words(name)} {value:.2f} %" for name, value in evidence.metrics.items())
+    metrics = ", ".join(f"{metric_words(name)} {score_text(name, value)}" for name, value in evidence.metrics.items())
     return f"{metrics} (by {evidence.runtime.runner or 'Python'})"
 
 

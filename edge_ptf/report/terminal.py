@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +16,7 @@ from edge_ptf.config import Source
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
-from edge_ptf.report.formatting import figure_text, metric_words
+from edge_ptf.report.formatting import counted, figure_number, metric_words, score_number, score_text
 from edge_ptf.report.tables import titled_table
 from edge_ptf.report.target_verdicts import explanation, limit_text
 
@@ -63,32 +65,42 @@ def warning_line(warning: str) -> RenderableType:
 
 
 def verdict_table(verdict: Verdict, shown: Collection[str] = ()) -> RenderableType:
-    """Every target with value, bound, limit and status, how to settle open targets, and the warnings.
+    """Every target with value, bound, limit and status, then the reasons and how to settle them, and the warnings.
+
+    Numbers never wrap: at 80 columns a row has one or two lines. The unit stands in the limit.
 
     Args:
         shown: warnings that a table above shows, such as those about latency.
     """
     if verdict.status is None:
         return Text("Nothing judged: neither the profile nor the command line sets a target.", style="bold")
-    table = titled_table(f"Verdict for profile {verdict.profile}")
-    table.add_column("target")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("target", overflow="fold")
     for name in ("value", f"{100 * verdict.confidence:g} % bound", "limit"):
-        table.add_column(name, justify="right")
-    table.add_column("status")
-    table.add_column("reason, and how to settle it", overflow="fold")
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
     for item in verdict.target_verdicts:
         table.add_row(
             item.title,
-            figure_text(item.value, item.unit),
-            figure_text(item.bound, item.unit),
+            figure_number(item.value, item.unit),
+            figure_number(item.bound, item.unit),
             limit_text(item),
             Text(item.status.value, style=f"bold {COLOURS[item.status]}"),
-            explanation(item),
         )
+    reasons: dict[str, list[str]] = {}
+    for item in verdict.target_verdicts:
+        if text := explanation(item):
+            reasons.setdefault(text, []).append(item.title)
+    lines = [_indented(f"{'; '.join(titles)}: {text}") for text, titles in reasons.items()]
+    lines += [_indented(f"Warning: {warning}.", "yellow") for warning in verdict.warnings if warning not in shown]
     overall = Text("\nOverall: ")
     overall.append(verdict.status.value, style=f"bold {COLOURS[verdict.status]}")
-    lines = [Text(f"  Warning: {warning}", style="yellow") for warning in verdict.warnings if warning not in shown]
-    return Group(table, *lines, overall)
+    return Group(Text(f"Verdict for profile {verdict.profile}", style="bold"), table, *lines, overall)
+
+
+def _indented(text: str, style: str = "") -> RenderableType:
+    """A text whose lines all begin under each other."""
+    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)
 
 
 def comparison_table(
@@ -102,7 +114,8 @@ def comparison_table(
     for name, before in baseline.metrics.items():
         after = package.metrics.get(name)
         if after is not None:
-            table.add_row(metric_words(name), f"{before:.2f} %", f"{after:.2f} %", f"{after - before:+.2f}")
+            change = score_number(name, after - before, "+")
+            table.add_row(metric_words(name), score_text(name, before), score_text(name, after), change)
     table.add_row("package size", f"{baseline_mb:.1f} MB", f"{package_mb:.1f} MB", f"÷ {baseline_mb / package_mb:.1f}")
     return Group(table, Text(f"  {_changes(baseline, package)}", style="dim"), Text(""))
 
@@ -125,8 +138,9 @@ def latency_table(latency: LatencyEvidence, memory: MemoryEvidence | None) -> Re
     engine = [launch.engine_ms for launch in latency.launches]
     count = sum(map(len, calls))
     table = titled_table(
-        f"Latency on {latency.machine.device_model or latency.machine.cpu}, {latency.runtime.threads} thread"
-        f"{'s' if latency.runtime.threads > 1 else ''}, {_pace(latency)}{len(calls)} launches, {count:,} calls"
+        f"Latency on {latency.machine.device_model or latency.machine.cpu}, "
+        f"{counted(latency.runtime.threads, 'thread')}, {_pace(latency)}{counted(len(calls), 'launch', 'launches')}, "
+        f"{counted(count, 'call')}"
     )
     table.add_column("")
     table.add_column("ms", justify="right")

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
-from edge_ptf.report.formatting import figure_text
+from edge_ptf.report.formatting import counted, figure_text
 from edge_ptf.report.target_verdicts import limit_text
 
 MARKS = {Status.PASS: "✓", Status.FAIL: "✕", Status.UNPROVEN: "?"}
@@ -65,7 +65,7 @@ def summary(verdict: Verdict | None) -> str:
         return "Nothing judged: neither the profile nor the command line sets a target."
     counts = Counter(item.status for item in verdict.target_verdicts)
     parts = [f"{counts[status]} {MEANING[status]}" for status in MEANING if counts[status]]
-    return f"{SENTENCES[verdict.status]} {len(verdict.target_verdicts)} targets: {', '.join(parts)}."
+    return f"{SENTENCES[verdict.status]} {counted(len(verdict.target_verdicts), 'target')}: {', '.join(parts)}."
 
 
 def scale(item: TargetVerdict) -> Scale:

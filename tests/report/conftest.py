@@ -31,6 +31,7 @@ from edge_ptf.report.study import Study
 MACHINE = Machine(arch="x86_64", cpu="Test CPU", isa=("avx512_vnni",), cores=2, memory_mb=8000, os="Linux 6")
 RUNTIME = RuntimeInfo(version="1.32.0", threads=1)
 SCOPE = "oos"
+WARNING = "frequency governor unknown: the clock may have changed; another run may give other times"
 
 
 def accuracy_of(
@@ -82,7 +83,7 @@ def latency_of(payload: str, *, launches: int = 7, calls: int = 400, flags: tupl
             for _ in range(launches)
         ),
         flags=flags,
-        warnings=("frequency governor unknown",),
+        warnings=(WARNING,),
     )
 
 
@@ -119,7 +120,7 @@ def verdict_of(payload: str) -> Verdict:
                 reason="not measured", settle="edge-ptf bench on x86-64 with VNNI",
             ),
         ),
-        warnings=("frequency governor unknown",),
+        warnings=(WARNING,),
     )  # fmt: skip
 
 

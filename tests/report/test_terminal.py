@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from rich.console import Console, RenderableType
 
 from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
 from edge_ptf.report.terminal import verdict_table
 
+from .conftest import WARNING, verdict_of
 
-def printed(item: RenderableType) -> str:
-    console = Console(width=200)
+
+def printed(item: RenderableType, width: int = 200) -> str:
+    console = Console(width=width)
     with console.capture() as capture:
         console.print(item)
     return capture.get()
@@ -29,3 +32,46 @@ def test_a_warning_of_the_verdict_is_printed_unless_a_table_above_shows_it() -> 
     assert "Warning: governor unknown" in everything and "Warning: the teacher is bad" in everything
     rest = printed(verdict_table(verdict, shown=("governor unknown",)))
     assert "governor" not in rest and "Warning: the teacher is bad" in rest
+
+
+@pytest.mark.parametrize("width", [60, 80, 110])
+def test_the_verdict_is_readable_at_any_width(width: int) -> None:
+    verdict = verdict_of("p" * 64)
+    long = TargetVerdict(
+        target="max_drop.out_of_scope_recall",
+        title="out-of-scope recall, drop on validation",
+        unit="points",
+        limit=12.5,
+        value=10.25,
+        bound=11.75,
+        status=Status.PASS,
+    )
+    text = printed(verdict_table(verdict.replace(target_verdicts=(*verdict.target_verdicts, long))), width)
+    lines = text.splitlines()
+    assert "…" not in text and max(map(len, lines)) <= width
+    rows = {
+        ("0.73", "1.12", "≤ 1.00 points", "UNPROVEN"),
+        ("7.90", "7.60", "≥ 4.00×", "PASS"),
+        ("8.2", "8.2", "≤ 8.0 MB", "FAIL"),
+        ("–", "–", "≤ 100.0 MB", "UNPROVEN"),
+        ("10.25", "11.75", "≤ 12.50 points", "PASS"),
+    }
+    for row in rows:
+        assert any(line.rstrip().endswith(row[-1]) and all(cell in line for cell in row) for line in lines), row
+    words = " ".join(text.split())
+    assert "in-scope accuracy, drop: 4,500 examples do not prove it. To settle it: about 9,800 more test" in words
+    assert words.count(WARNING) == 1
+    if width >= 80:
+        assert len([line for line in lines if line.rstrip().endswith(("PASS", "FAIL", "UNPROVEN"))]) == 6
+
+
+def test_one_reason_of_several_targets_is_printed_once() -> None:
+    reason = "the measurement does not count: crowded"
+    targets = tuple(
+        TargetVerdict(target=name, title=name, unit="ms", limit=1.0, status=Status.UNPROVEN, reason=reason)
+        for name in ("p50", "p95")
+    )
+    verdict = verdict_of("p").replace(target_verdicts=targets)
+    text = printed(verdict_table(verdict))
+    assert text.count("crowded") == 1
+    assert f"  p50; p95: {reason}" in text
