@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bokeh.plotting import figure
+
 from edge_ptf import statistics
 from edge_ptf.machine import Machine
 from edge_ptf.package.evidence import LatencyEvidence
 from edge_ptf.report import answers, figures, plots, sizes, verdicts
 from edge_ptf.report.answers import Pairs, Side
-from edge_ptf.report.formatting import bytes_text, metric_words
+from edge_ptf.report.formatting import (
+    bytes_text,
+    counted,
+    figure_text,
+    metric_words,
+    score_number,
+    score_text,
+    score_unit,
+)
 from edge_ptf.report.study import Study
 from edge_ptf.tasks import create
 
@@ -31,26 +41,68 @@ def contents(study: Study) -> dict[str, Any]:
     return {
         "name": manifest.name,
         "digest": study.payload.digest,
+        "heading": heading(study),
         "verdict": study.verdict,
         "summary": verdicts.summary(study.verdict),
         "targets": verdicts.targets(study.verdict) if study.verdict else [],
+        "warnings": warnings(study),
         "matrix_limit": MATRIX_CLASSES,
         "tiles": figures.figures(study),
         "lineage": lineage(study),
         "accuracy": accuracy(study),
         "changes": changes(study),
-        "latencies": [latency(record, f"latency-{number}") for number, record in enumerate(study.latencies, 1)],
+        "latencies": [latency(study, number) for number in range(1, len(study.latencies) + 1)],
         "sizes": size(study),
-        "points": figures.points(study),
+        "points": variants(study),
         "steering": metric_words(figures.metrics_of(study)[0].name),
         "sensitivity": sensitivity(study.record),
         "environment": environment(study),
     }
 
 
-def drawings(study: Study) -> dict[str, Any]:
+def heading(study: Study) -> list[tuple[str, str]]:
+    """What the report is about: model, data, task and profile."""
+    manifest = study.payload.manifest
+    data, known = study.record.get("data"), study.accuracy or study.baseline
+    source = data.get("source") if isinstance(data, Mapping) else None
+    texts = f"{counted(len(known.rows), 'text')} of the {known.split} split" if known else ""
+    layers = counted(len(manifest.graph.layers), "layer")
+    rows = [
+        ("Model", f"{manifest.lineage.base_model} ({layers}, {manifest.graph.scheme})"),
+        ("Data", ", ".join(part for part in (source or manifest.lineage.data[:12], texts) if part)),
+        ("Task", create(manifest.head).title),
+        ("Profile", study.verdict.profile if study.verdict else "none: not judged"),
+    ]
+    return [(name, str(value)) for name, value in rows]
+
+
+def warnings(study: Study) -> list[str]:
+    """The warnings of the verdict. If there are several measurements, with the machine that each is about."""
+    found = []
+    for warning in study.verdict.warnings if study.verdict else ():
+        machines = [_machine_name(record) for record in study.latencies if warning in record.warnings]
+        about = f" (latency on {', '.join(dict.fromkeys(machines))})" if machines and len(study.latencies) > 1 else ""
+        found.append(f"{warning}{about}")
+    return found
+
+
+def variants(study: Study) -> list[tuple[str, str, str, str]]:
+    """Name, speed-up, score and size of the teacher, the package and every other variant."""
+    steering = figures.metrics_of(study)[0].name
+    return [
+        (
+            point.name,
+            f"{point.speed:.2f}×",
+            score_text(steering, point.metric),
+            figure_text(point.size_mb, "MB"),
+        )
+        for point in figures.points(study)
+    ]
+
+
+def drawings(study: Study) -> dict[str, figure]:
     """The plots, by their names in the template."""
-    found: dict[str, Any] = {}
+    found: dict[str, figure] = {}
     if study.accuracy is not None:
         rows = answers.class_changes(study.baseline, study.accuracy)
         if sum(row.change is not None for row in rows) > 2:
@@ -65,8 +117,9 @@ def drawings(study: Study) -> dict[str, Any]:
         found[f"latency-{number}-distribution"] = plots.distribution(record)
         found[f"latency-{number}-series"] = plots.time_series(record)
     if points := figures.points(study):
-        found["front"] = plots.front(points, metric_words(figures.metrics_of(study)[0].name))
-    return {name: plots.as_item(plot) for name, plot in found.items()}
+        steering = figures.metrics_of(study)[0].name
+        found["front"] = plots.front(points, metric_words(steering), score_unit(steering))
+    return found
 
 
 def lineage(study: Study) -> dict[str, Any]:
@@ -105,7 +158,7 @@ def accuracy(study: Study) -> dict[str, Any] | None:
         "exact": study.accuracy.exact,
         "by": study.accuracy.runtime.runner or "Python",
         "metrics": [
-            (metric_words(name), study.baseline.metrics.get(name) if study.baseline else None, value)
+            _metric_row(name, study.baseline.metrics.get(name) if study.baseline else None, value)
             for name, value in metrics.items()
         ],
         "classes": sorted(
@@ -115,6 +168,12 @@ def accuracy(study: Study) -> dict[str, Any] | None:
         "pairs_more": max(len(ordered) - PAIRS_SHOWN, 0),
         "matrix_classes": len(_class_order(after)),
     }
+
+
+def _metric_row(name: str, before: float | None, after: float) -> tuple[str, str, str, str]:
+    """Name, the teacher's score, the package's score, difference."""
+    change = "–" if before is None else score_number(name, after - before, "+")
+    return metric_words(name), score_text(name, before), score_text(name, after), change
 
 
 def changes(study: Study) -> dict[str, Any] | None:
@@ -154,12 +213,18 @@ def changes(study: Study) -> dict[str, Any] | None:
     }
 
 
-def latency(record: LatencyEvidence, name: str) -> dict[str, Any]:
-    """One measurement: machine, percentiles, launches, flags and warnings."""
+def latency(study: Study, number: int) -> dict[str, Any]:
+    """One measurement (from 1): machine, percentiles, launches, flags, and the warnings that are not shown above it."""
+    record = study.latencies[number - 1]
+    above = study.verdict.warnings if study.verdict else ()
+    earlier = {warning for other in study.latencies[: number - 1] for warning in other.warnings}
+    calls = counted(sum(len(launch.engine_ms) for launch in record.launches), "call")
     return {
-        "name": name,
-        "machine": record.machine.device_model or record.machine.cpu,
-        "threads": record.runtime.threads,
+        "name": f"latency-{number}",
+        "machine": _machine_name(record),
+        "amount": ", ".join(
+            (counted(record.runtime.threads, "thread"), counted(len(record.launches), "launch", "launches"), calls)
+        ),
         "launches": [
             {
                 "number": number,
@@ -174,11 +239,15 @@ def latency(record: LatencyEvidence, name: str) -> dict[str, Any]:
             }
             for number, launch in enumerate(record.launches, 1)
         ],
-        "calls": sum(len(launch.engine_ms) for launch in record.launches),
         "percentiles": figures.percentiles(record),
         "flags": record.flags,
-        "warnings": record.warnings,
+        "warnings": [warning for warning in record.warnings if warning not in above and warning not in earlier],
+        "fine": not record.flags and not record.warnings,
     }
+
+
+def _machine_name(record: LatencyEvidence) -> str:
+    return record.machine.device_model or record.machine.cpu
 
 
 def size(study: Study) -> list[dict[str, Any]]:
@@ -207,7 +276,7 @@ def environment(study: Study) -> dict[str, Any]:
     machines: dict[tuple[Machine, str], list[str]] = {}
     for kind, item in measured:
         runtime = item.runtime
-        engine = f"{runtime.name} {runtime.version}, {runtime.provider}, {runtime.threads} thread(s)"
+        engine = f"{runtime.name} {runtime.version}, {runtime.provider}, {counted(runtime.threads, 'thread')}"
         by = f", called by {runtime.runner or 'Python'}"
         machines.setdefault((item.machine, engine + by), []).append(kind)
     tools = study.record.get("tools") or study.payload.manifest.lineage.tools

@@ -10,17 +10,19 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import date, datetime, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from edge_ptf import __version__
 from edge_ptf.errors import EnvironmentFault
 from edge_ptf.report import contents, plots
 from edge_ptf.report.comparison import SideBySide
+from edge_ptf.report.static_plots import static_plot
 from edge_ptf.report.study import Study
 
 HERE = Path(__file__).parent
@@ -28,13 +30,20 @@ TEMPLATES = HERE / "templates"
 REPORT = "report.html"
 
 
-def report_page(study: Study) -> str:
-    """The HTML report of one study."""
+def report_page(study: Study, written: date | None = None) -> str:
+    """The HTML report of one study.
+
+    Args:
+        written: the date in the heading; today (UTC) by default.
+    """
     shown = contents.contents(study)
-    changed = shown["changes"]
+    changed, drawn = shown["changes"], contents.drawings(study)
+    day = written or datetime.now(timezone.utc).date()
+    shown["heading"].append(("Report written", f"{day.day} {day:%B %Y}"))
+    shown["stills"] = {name: static_plot(plot) for name, plot in drawn.items()}
     island = {
         "ink": {f"--{name}": placeholder for name, placeholder in plots.INK.items()},
-        "plots": contents.drawings(study),
+        "plots": {name: plots.as_item(plot) for name, plot in drawn.items()},
         "changes": changed.pop("island") if changed else None,
     }
     return _page("report.html.j2", f"{shown['name']}: edge-ptf report", island, shown)
@@ -81,13 +90,20 @@ def _page(
 
 @cache
 def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.filters["breakable"] = _breakable
+    return found
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may continue on a new line after an underscore and before a full stop."""
+    return Markup(str(escape(name)).replace("_", "_<wbr>").replace(".", "<wbr>."))
 
 
 @cache

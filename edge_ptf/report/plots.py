@@ -50,6 +50,8 @@ STEPS = 240
 BLOCKS_A_LAUNCH = 100
 LOG_FROM = 5.0
 """Distributions whose values differ by this factor share a logarithmic axis."""
+MANY_DECADES = 100.0
+"""A logarithmic axis over a larger factor has fewer ticks, so that they fit on a phone."""
 __all__ = ["INK", "Point", "as_item", "class_scatter", "confusion", "distribution", "front", "time_series"]
 
 
@@ -82,7 +84,9 @@ def distribution(latency: LatencyEvidence) -> figure:
     logarithmic = max(medians) > LOG_FROM * min(medians)
     plot = _figure("milliseconds", "share of calls, %", x_axis_type="log" if logarithmic else "linear")
     if logarithmic:
-        plot.xaxis.ticker = FixedTicker(ticks=[digit * 10.0**power for power in range(-4, 6) for digit in (1, 2, 5)])
+        everything = np.concatenate(list(series.values()))
+        digits = (1, 2, 5) if everything.max() < MANY_DECADES * everything.min() else (1, 3)
+        plot.xaxis.ticker = FixedTicker(ticks=[digit * 10.0**power for power in range(-4, 6) for digit in digits])
     for name, values in series.items():
         source = ColumnDataSource(
             {"ms": np.quantile(values, shares).astype(np.float32), "share": (100 * shares).astype(np.float32)}
@@ -196,9 +200,9 @@ def class_scatter(classes: Sequence[ClassChange]) -> figure:
     return plot
 
 
-def front(points: Sequence[Point], metric: str) -> figure:
-    """Every variant by speed and metric. A larger circle is a larger package."""
-    plot = _figure("speed-up, ×", f"{metric}, %", height=360)
+def front(points: Sequence[Point], metric: str, unit: str) -> figure:
+    """Every variant by speed and metric, which has this unit. A larger circle is a larger package."""
+    plot = _figure("speed-up, ×", f"{metric}, {unit}" if unit else metric, height=360)
     largest = max((point.size_mb or 0.0 for point in points), default=0.0) or 1.0
     for kind in ("teacher", "variant", "package"):
         mine = [point for point in points if point.kind == kind]
@@ -215,12 +219,17 @@ def front(points: Sequence[Point], metric: str) -> figure:
         )
         ink = INK["muted"] if kind == "variant" else INK[kind]
         dots = plot.scatter("speed", "metric", size="dot", source=source, color=ink, fill_alpha=0.3, line_width=2)
-        tips = [("", "@name"), ("speed", "@speed{0.00} ×"), (metric, "@metric{0.00} %"), ("size", "@size")]
+        tips = [
+            ("", "@name"),
+            ("speed", "@speed{0.00} ×"),
+            (metric, f"@metric{{0.00}} {unit}".strip()),
+            ("size", "@size"),
+        ]
         plot.add_tools(HoverTool(renderers=[dots], tooltips=tips))
     speeds, metrics = [point.speed for point in points], [point.metric for point in points]
     aside = max((max(metrics) - min(metrics)) * 0.6, 1.0)
     plot.y_range = Range1d(min(metrics) - aside, max(metrics) + aside)
-    plot.x_range = Range1d(0, max(speeds) * 1.15)
+    plot.x_range = Range1d(-0.05 * max(speeds), max(speeds) * 1.15)
     return plot
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import shutil
 import subprocess
 import tarfile
@@ -187,3 +189,79 @@ def test_what_the_data_says_never_runs(browser: Any, make_study: Callable[..., A
     assert inside == 0
     assert SCOPE in browser.run("document.body.textContent")
     assert browser.complaints() == []
+
+
+BOX = """((found) => { const box = found.getBoundingClientRect();
+  return [box.left, box.right, box.width, box.height]; })"""
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_a_phone_shows_the_difference_without_scrolling(browser: Any, large: Path, width: int) -> None:
+    browser.resize(width, 844, phone=True)
+    browser.open(large)
+    for table, column in ((".metrics", 4), ('[data-table="classes"] table', 4)):
+        cells = f"""[...document.querySelectorAll('{table} tr :nth-child({column})')].map({BOX})"""
+        boxes = browser.run(cells)
+        assert len(boxes) > 3
+        room = browser.run(f"""({BOX})(document.querySelector('{table}').closest(".scroll"))""")
+        for left, right, wide, _ in boxes:
+            assert wide > 0
+            assert left >= 0 and right <= min(width, room[1]) + 0.5, table
+
+
+def printed(browser: Any) -> bytes:
+    """The page as PDF. Nothing waits until a script has drawn a plot."""
+    return base64.b64decode(browser.call("Page.printToPDF", printBackground=True)["data"])
+
+
+def test_every_plot_is_on_paper(browser: Any, large: Path) -> None:
+    browser.open(large)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    shown = browser.run(f"""[...document.querySelectorAll(".plot")].map((plot) =>
+      [plot.querySelector("[data-still]").dataset.still, ...({BOX})(plot.querySelector("svg")),
+       plot.querySelectorAll("path, rect, circle").length])""")
+    browser.call("Emulation.setEmulatedMedia", media="")
+    assert {name for name, *_ in shown} == {
+        *("classes", "matrix-worst", "matrix", "latency-1-distribution", "latency-1-series", "front")
+    }
+    for name, _, _, wide, tall, marks in shown:
+        assert wide > 300 and tall > 150 and marks > 3, name
+
+
+def test_paper_is_light_has_no_controls_and_little_empty_space(browser: Any, large: Path) -> None:
+    browser.prefer(dark=True)
+    browser.open(large)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    ground, ink = browser.run(
+        "[document.body, document.querySelector('h1')].map((part) => getComputedStyle(part))"
+        ".map((style) => [style.backgroundColor, style.color])"
+    )
+    controls = browser.run("""[...document.querySelectorAll("nav, button:not(th button), input[type=search], .drawing")]
+      .filter((part) => part.getClientRects().length).map((part) => part.outerHTML.slice(0, 60))""")
+    browser.call("Emulation.setEmulatedMedia", media="")
+    assert ground[0] == "rgba(0, 0, 0, 0)" and ink[1] == "rgb(28, 33, 38)"
+    assert controls == []
+    pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", printed(browser)))
+    assert 8 <= pages <= 25, "151 classes need four pages; a section that may not break would leave empty ones"
+
+
+def test_closed_parts_are_open_on_paper_alone(browser: Any, large: Path) -> None:
+    browser.open(large)
+    opened = """[...document.querySelectorAll("details")].map((part) => part.open)"""
+    assert not any(browser.run(opened))
+    browser.run('dispatchEvent(new Event("beforeprint"))')
+    assert all(browser.run(opened))
+    browser.run('dispatchEvent(new Event("afterprint"))')
+    assert not any(browser.run(opened))
+
+
+def test_plots_are_there_without_javascript(browser: Any, large: Path) -> None:
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(large)
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+        drawn = browser.run("""[...document.querySelectorAll(".still")].filter((still) => still.clientHeight > 150)
+          .map((still) => still.dataset.still)""")
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+    assert "latency-1-series" in drawn and "classes" in drawn

@@ -7,21 +7,26 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_ptf import tasks
 from edge_ptf.errors import EnvironmentFault
 from edge_ptf.examples import Example
+from edge_ptf.metrics import Direction, Metric
+from edge_ptf.report.comparison import compare
 from edge_ptf.report.contents import contents
 from edge_ptf.report.page import report_page, write_page
+from edge_ptf.report.stage_lines import accuracy_line
 from edge_ptf.report.study import read_study
 
-from .conftest import accuracy_of, latency_of
+from .conftest import WARNING, accuracy_of, latency_of
 
 HOSTILE = ("</script><img src=x onerror=alert(1)>", "<!--<script>", '" onload="alert(1)', "{{ 7 * 7 }}", "\u2028`${1}`")
 
@@ -118,6 +123,107 @@ def test_the_verdict_comes_first_with_what_settles_it(make_study: Callable[..., 
     assert "To settle it: about 9,800 more test examples." in text
     assert "✕ FAIL" in text
     assert "? UNPROVEN" in text
+
+
+def shown_text(page: str) -> str:
+    """What a reader sees of the page's markup."""
+    return " ".join(re.sub(r"<[^>]+>", " ", page[: page.index('<script type="application/json"')]).split())
+
+
+def test_the_heading_has_name_model_data_and_date(make_study: Callable[..., Any]) -> None:
+    study = make_study(record={"data": {"source": "my-texts/"}})
+    page = report_page(study, date(2026, 3, 9))
+    heading = shown_text(page[page.index("<header") :])
+    heading = heading[: heading.index("Verdict")]
+    manifest = study.payload.manifest
+    layers = f"{len(manifest.graph.layers)} layers"
+    assert f"{manifest.name} Model {manifest.lineage.base_model} ({layers}, {manifest.graph.scheme})" in heading
+    assert "Data my-texts/, 400 texts of the test split" in heading
+    assert "Task Text classification Profile x86-vnni Report written 9 March 2026" in heading
+    assert study.payload.digest[:12] in heading
+
+
+def test_the_heading_of_a_package_alone_names_the_data_by_its_fingerprint(make_payload: Callable[..., Any]) -> None:
+    payload = make_payload()
+    shown = dict(contents(read_study(payload))["heading"])
+    assert shown["Data"] == payload.manifest.lineage.data[:12]
+    assert shown["Profile"] == "none: not judged"
+    assert "with data <code>" in report_page(read_study(payload)), "no empty name of the source"
+
+
+def test_a_warning_is_shown_once_with_its_consequence(make_study: Callable[..., Any]) -> None:
+    study = make_study()
+    page = shown_text(report_page(study))
+    assert page.count(WARNING) == page.count("Warning:") == 1
+    assert page.index(WARNING) < page.index("texts of the test split, one at a time"), "in the verdict"
+    assert "No flags and no warnings" not in page
+    unjudged = shown_text(report_page(replace(study, verdict=None)))
+    assert unjudged.count(WARNING) == 1
+    board = study.latencies[0].machine.replace(device_model="Board")
+    twice = replace(study, latencies=(study.latencies[0], study.latencies[0].replace(machine=board)))
+    assert shown_text(report_page(twice)).count(f"{WARNING} (latency on Test CPU, Board)") == 1
+    assert shown_text(report_page(replace(twice, verdict=None))).count(WARNING) == 1
+
+
+def test_every_plot_stands_in_the_page_as_a_drawing_too(make_study: Callable[..., Any]) -> None:
+    reader = Reader(report_page(make_study(classes=30)))
+    stills = {attributes["data-still"] for _, attributes in reader.elements if "data-still" in attributes}
+    assert stills == set(json.loads(reader.scripts[0])["plots"])
+    assert len(stills) == 6
+
+
+def test_a_section_without_a_plot_has_no_empty_frame(make_study: Callable[..., Any]) -> None:
+    study = make_study(classes=2, rows=40)
+    plots = [attributes.get("data-plot") for _, attributes in Reader(report_page(study)).elements]
+    assert "classes" not in plots and "matrix" in plots
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss(Metric):
+    """A metric whose unit is not points."""
+
+    unit = "nats"
+    direction = Direction.LOWER
+
+    def per_example(self, references: Any, answers: Any) -> Any:
+        return np.asarray([[reference != answer] for reference, answer in zip(references, answers, strict=True)], float)
+
+    def score(self, rows: Any) -> float:
+        return float(rows.mean())
+
+    def noise(self, score: float, count: int) -> float:
+        return 1.0 / count
+
+
+def test_a_score_has_the_unit_and_digits_of_its_metric(
+    make_study: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = tasks.get("text-classification")
+    known = kind.metrics.fget  # type: ignore[attr-defined]
+    loss = Loss(name="log_loss", title="log loss", gated=True)
+    monkeypatch.setattr(kind, "metrics", property(lambda task: (*known(task), loss)))
+    study = make_study()
+    before, after = (
+        record.replace(metrics={**record.metrics, "log_loss": value})
+        for record, value in ((study.baseline, 0.4), (study.accuracy, 0.51239))
+    )
+    study = replace(study, baseline=before, accuracy=after)
+    shown = shown_text(report_page(study))
+    assert "log loss 0.4000 nats 0.5124 nats +0.1124" in shown
+    assert "log loss 0.5124 nats teacher 0.4000 nats, +0.1124 nats" in shown
+    figures = {row.name: row for row in compare(study, replace(study, accuracy=before), ("a", "b")).figures}
+    assert figures["log loss"].difference == "-0.1124 nats"
+    assert figures["log loss"].better == 1
+    assert "log loss 0.5124 nats" in accuracy_line(after)
+    assert "accuracy 9" in accuracy_line(after) and " %" in accuracy_line(after)
+
+
+def test_one_thread_and_one_launch_are_named_in_the_singular(make_study: Callable[..., Any]) -> None:
+    study = make_study()
+    once = replace(study, latencies=(latency_of(study.payload.digest, launches=1, calls=2000),))
+    page = shown_text(report_page(once))
+    assert "1 thread, 1 launch, 2,000 calls" in page
+    assert "1 thread, called by" in page
 
 
 def test_rows_are_numbered_where_there_are_no_texts(make_study: Callable[..., Any]) -> None:

@@ -69,16 +69,19 @@
     if (buttons) buttons.hidden = false;
   };
   const places = [...document.querySelectorAll("[data-plot]")];
-  for (const place of places) {
-    if (!island.plots[place.dataset.plot]) place.closest(".plot").remove();
-  }
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
   }, { rootMargin: "400px" });
   const watch = () => places.filter((place) => place.isConnected).forEach((place) => near.observe(place));
   const redraw = () => { near.disconnect(); drawn.clear(); watch(); };
   const drawAll = () => Promise.all(places.filter((place) => place.isConnected).map(draw));
-  addEventListener("beforeprint", drawAll);
+  /* Paper shows the static drawings, and the content of closed parts. */
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const part of closed) part.open = true;
+  });
+  addEventListener("afterprint", () => { for (const part of closed) part.open = false; });
   document.addEventListener("edge-ptf:draw-all", (event) => event.detail.done(drawAll()));
 
   const zoom = (name, how) => {
