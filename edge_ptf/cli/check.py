@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 def check_command(
     max_drop: tuple[str, ...], settings: tuple[str, ...], project_file: Path | None, as_json: bool, **flags: Any
 ) -> int:
-    """Read DATA as compress does, and say what it is, what is wrong with it, and what it can prove.
+    """Read DATA as compress does, and show what it is, what is wrong with it, and what it can prove.
 
     \b
     edge-ptf check my-texts/ --task text-classification

@@ -25,7 +25,7 @@ ssh_option = click.option(
 
 @click.group("devices")
 def devices_command() -> None:
-    """Look at the devices that packages are measured on."""
+    """Show what a device is, and which profiles fit it."""
 
 
 @devices_command.command("probe")
@@ -35,8 +35,8 @@ def devices_command() -> None:
 def probe_command(device: str, ssh_options: tuple[str, ...], as_json: bool) -> int:
     """Show what DEVICE is, and which shipped profiles fit it.
 
-    DEVICE is local (this machine), ssh://[user@]host[:port], adb or adb:SERIAL, or qemu:aarch64. Nothing is measured or
-    left there, and the device may be in use meanwhile.
+    DEVICE is local (this machine), ssh://[user@]host[:port], adb or adb:SERIAL, or qemu:aarch64. Nothing is measured,
+    and no file stays there. The device may be in use meanwhile.
     """
     from edge_ptf.bench.devices import DeviceOptions, open_device
 

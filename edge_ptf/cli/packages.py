@@ -19,7 +19,7 @@ package = click.Path(path_type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest and the verdict as JSON.")
 @click.option("--unpack", "folder", type=click.Path(path_type=Path), help="Also write the files to this directory.")
 def inspect_command(package: Path, as_json: bool, folder: Path | None) -> int:
-    """Show what PACKAGE is, what was measured about it, and the verdict."""
+    """Show what PACKAGE contains, its measurements and its verdict."""
     from edge_ptf.package import open_payload, unpack
     from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence
     from edge_ptf.report import terminal
@@ -55,7 +55,7 @@ def inspect_command(package: Path, as_json: bool, folder: Path | None) -> int:
 @click.command("verify")
 @click.argument("package", type=package)
 def verify_command(package: Path) -> int:
-    """Check every checksum of PACKAGE, then its golden vectors through ONNX Runtime. Exit code 3: it failed."""
+    """Check every checksum of PACKAGE, then its golden vectors with ONNX Runtime. Exit code 3: a check failed."""
     from edge_ptf.package import verify
 
     report = verify(package)
@@ -79,7 +79,7 @@ def verify_command(package: Path) -> int:
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of one inference.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with probabilities and offsets.")
 def predict_command(package: Path, texts: tuple[str, ...], pair: str | None, threads: int, as_json: bool) -> int:
-    """Answer TEXTS with PACKAGE. Without TEXTS, each line of the standard input is one."""
+    """Answer TEXTS with PACKAGE. Without TEXTS, each line of the standard input is one text."""
     from edge_ptf.package import open_payload
     from edge_ptf.runtime import Runner
 

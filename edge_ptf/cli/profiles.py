@@ -21,7 +21,7 @@ def profiles_command() -> None:
 
 @profiles_command.command("list")
 def list_command() -> int:
-    """The shipped profiles, and which of them this machine is."""
+    """List the shipped profiles, and mark those that fit this machine."""
     machine = this_machine()
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("profile", "device", "INT8", "targets", "this machine"):
@@ -45,7 +45,7 @@ def list_command() -> int:
 @profiles_command.command("show")
 @click.argument("name")
 def show_command(name: str) -> int:
-    """A profile's file, sources and all: copy it to begin your own."""
+    """Print a profile's file with its sources. Copy it to write your own profile."""
     profile = profiles.load(name)
     path = Path(name)
     source = path if path.is_file() else profiles.folder() / f"{profile.name}.yaml"
@@ -56,7 +56,7 @@ def show_command(name: str) -> int:
 @profiles_command.command("validate")
 @click.argument("files", nargs=-1, required=True)
 def validate_command(files: tuple[str, ...]) -> int:
-    """Check profile files; every wrong field is named with its line."""
+    """Check profile files. Every wrong field is listed with its line."""
     from edge_ptf import tasks
 
     worst = ExitCode.OK

@@ -39,7 +39,7 @@ LEAST_FREE_GB = 5.0
 @click.option("--out-of-scope-label", metavar="LABEL", help="The label of texts that belong to no class.")
 @click.option("--force", is_flag=True, help=f"Replace an existing {PROJECT_FILE}.")
 def init_command(profile: str, model: str, data: str, task: str, out_of_scope_label: str | None, force: bool) -> int:
-    """Write a commented edge-ptf.yaml. Later commands read it; flags win over it."""
+    """Write a commented edge-ptf.yaml. Later commands read it; flags override it."""
     profiles.load(profile)
     if PROJECT_FILE.exists() and not force:
         raise BadInputError(f"{PROJECT_FILE} is there already", hint="--force replaces it")

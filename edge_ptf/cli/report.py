@@ -50,8 +50,8 @@ def report_command(
 ) -> int:
     """Write one self-contained HTML page about PACKAGE, or about the run directory that compress wrote.
 
-    Evidence numbers the rows of the test split. Their texts come from --data; about a run, without it, from the data
-    that the run was made with, where it is still there. With --redact the page holds no text of the data.
+    Evidence has the row numbers of the test split, not its texts. --data adds the texts. Without --data, a report about
+    a run takes the texts from the data of the run, if they are still there. With --redact the page has no texts.
     """
     from edge_ptf.data import is_at_hand
     from edge_ptf.report.page import REPORT, report_page, write_page
@@ -97,7 +97,7 @@ def _with_texts(study: Study, settings: tuple[str, ...], project_file: Path | No
 @click.argument("right", metavar="B", type=subject)
 @click.option("--html", "out_file", type=page_file, help="Also write the comparison as a page.")
 def compare_command(left: Path, right: Path, out_file: Path | None) -> int:
-    """Two packages, or one package sealed on two devices, beside each other."""
+    """Compare two packages, or one package that was sealed on two devices."""
     from edge_ptf.report import terminal
     from edge_ptf.report.comparison import compare
     from edge_ptf.report.page import comparison_page, write_page

@@ -45,15 +45,15 @@ def search_command(
     project_file: Path | None,
     **flags: Any,
 ) -> int:
-    """Search widely for a recipe: short trials proposed by Optuna, judged on validation texts.
+    """Search for a recipe with many short trials. Optuna proposes them, and validation texts judge them.
 
     \b
     edge-ptf search --profile x86-vnni --model minilm-l6 --data demo --task text-classification --trials 20 --out build/
     edge-ptf compress --config build/recipe.yaml
 
-    Students are sized by what they are predicted to cost; a training that a smaller and quicker one is surely ahead of
-    is stopped. The same command resumes; several processes with one --out and one --storage share the work.
-    The recipe holds the limits and every option that was given. Exit code: 0, or 4 where no trial was finished.
+    The size of a student follows from its predicted latency and size. A training stops early if a smaller and faster
+    student is surely better. The same command resumes; several processes with one --out and one --storage share the
+    work. The recipe holds the limits and every option that was given. Exit code: 0, or 4 where no trial was finished.
     """
     from edge_ptf.pipeline import begin, trial_runner
     from edge_ptf.search import search

@@ -87,7 +87,9 @@ def load_ranges(folder: Path) -> Ranges:
 
 def _check_same(found: Mapping[str, Any], given: Ranges) -> None:
     if differing := sorted(found.keys() ^ given.linear_ops.keys()):
+        ops = "1 linear op is" if len(differing) == 1 else f"{len(differing)} linear ops are"
+        more = ", …" if len(differing) > 1 else ""
         raise BadInputError(
-            f"the ranges are for another model: {len(differing)} linear ops are not in both ({differing[0]}, …)",
+            f"the ranges are for another model: {ops} not in both ({differing[0]}{more})",
             hint="Run calibrate on the checkpoint of this graph",
         )

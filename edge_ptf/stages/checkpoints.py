@@ -31,7 +31,7 @@ def _finetune_counts(given: Any) -> Mapping[str, Any]:
 
 @stage("finetune", 3, TRAINING, open_checkpoint, checkpoint_line, _finetune_counts)
 def finetune(work: Work, base: Base, data: LabelledData, config: training.FinetuneConfig, task: Task) -> Checkpoint:
-    """Fine-tune a pretrained model on labelled text: the full-precision teacher."""
+    """Fine-tune a pretrained model on labelled text. The result is the full-precision teacher."""
     return training.finetune(base.path, base.name, data, task, config, work.folder, work.progress)
 
 
@@ -57,10 +57,10 @@ def latency_table(
     quantization: QuantizeConfig,
     profile: Profile | None = None,
 ) -> compression.LatencyTable:
-    """Measure what attention heads and feed-forward neurons cost on this machine: what `prune --speedup` reckons with.
+    """Measure the latency of attention heads and feed-forward neurons on this machine, for `prune --speedup`.
 
-    The graphs that are timed are made as --profile and the section `quantize` say. Measure on a quiet machine. For a
-    profile of another device the costs are estimated (--source).
+    The timed graphs have the quantization of --profile and of the section `quantize`. Measure on a quiet machine. For a
+    profile of another device the times are estimated (--source).
     """
     config, quantization = compression.settled(config, profile), quantization.for_any_graph()
     return compression.measure_latency_table(checkpoint, data, quantization, config, work.folder, work.progress)
@@ -81,13 +81,14 @@ def prune(
         Option("What each width costs, as `latency-table` writes it; --speedup needs it."),
     ] = None,
 ) -> Checkpoint:
-    """Remove layers, heads, feed-forward neurons and vocabulary: a physically smaller model.
+    """Remove layers, heads, feed-forward neurons and vocabulary. The result is a smaller model.
 
     \b
     edge-ptf latency-table --checkpoint teacher/ --data demo --out latency/
     edge-ptf prune --checkpoint teacher/ --data demo --latency-table latency/ --speedup 1.5 --out small/
 
-    What stays is refitted to the unpruned model, so light pruning needs no training; `distill` recovers a large one.
+    The remaining weights are fitted to the outputs of the unpruned model, so light pruning needs no training. After
+    strong pruning, train the model with `distill`.
     """
     return compression.prune(checkpoint, data, config, work.folder, work.progress, latency_table)
 
@@ -118,9 +119,9 @@ def distill(
     ] = (),
     watch: training.Watch | None = None,
 ) -> Checkpoint:
-    """Train the student to answer and to represent as the teacher does.
+    """Train the student on the answers and the hidden states of the teacher.
 
-    What --quantization-aware teaches for is said by --profile and the section `quantize`.
+    With --quantization-aware, the training simulates the quantization of --profile and of the section `quantize`.
     """
 
     def kept(teacher: Checkpoint, texts: Sequence[Item], ask: Callable[[Path], TeacherOutputs]) -> TeacherOutputs:

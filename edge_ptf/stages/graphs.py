@@ -54,7 +54,7 @@ def calibrate(
     edge-ptf quantize --graph work/onnx … --profile jetson --ranges work/ranges --calibration best
 
     Whether activations are signed or symmetric comes from --profile and --set quantize.…; only texts of the validation
-    split are looked at. The ranges lie in --out as ranges.json.
+    split are read. The result is ranges.json in --out.
     """
     return graphs.calibrate(checkpoint, data, config, quantization, work.folder, work.progress)
 
@@ -76,7 +76,7 @@ def quantize(
         ),
     ] = None,
 ) -> Graph:
-    """Turn an FP32 graph into INT8. The quantization comes from --profile, single options win over it."""
+    """Convert an FP32 graph to INT8. The settings come from --profile; single options override them."""
     return graphs.quantize(graph, data, config, work.folder, work.progress, ranges)
 
 
@@ -106,14 +106,14 @@ def sensitivity(
     config: graphs.SensitivityConfig,
     quantization: graphs.QuantizeConfig,
 ) -> graphs.Sensitivity:
-    """Find the products of an FP32 GRAPH that INT8 hurts, and the fewest that have to stay FP32.
+    """Find the linear ops of an FP32 GRAPH that lose accuracy in INT8, and the fewest that have to stay FP32.
 
     \b
     edge-ptf sensitivity work/onnx --data my-texts/ --profile host --out work/sensitivity
     edge-ptf quantize --graph work/onnx … --keep-fp32 layer.1.feed_forward.output
 
     GRAPH is a directory that export wrote. The quantization comes from --profile and --set quantize.…; only
-    the validation split is used. The whole record lies in --out as sensitivity.json.
+    the validation split is used. The result is sensitivity.json in --out.
     """
     return graphs.sensitivity(graph, data, config, quantization, work.folder, work.progress)
 

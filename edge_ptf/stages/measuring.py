@@ -29,7 +29,7 @@ def _evaluate_counts(given: Any) -> Mapping[str, Any]:
 def evaluate(
     work: Work, package: Annotated[Payload, ARGUMENT], data: LabelledData, config: measure.EvaluateConfig
 ) -> AccuracyEvidence:
-    """Answer the whole test split with PACKAGE, one text at a time, in a process of its own."""
+    """Answer every text of the test split with PACKAGE, one at a time, in a separate process."""
     return measure.evaluate(package, data, config, work.folder, work.progress)
 
 
@@ -60,9 +60,9 @@ def bench(
 ) -> tuple[LatencyEvidence, MemoryEvidence]:
     """Measure latency and peak memory of PACKAGE with real test texts.
 
-    With --device, runner and package are brought there, the package first proves that it answers its golden vectors
-    there (else exit code 3), and nothing is left behind but what the next run reuses. With --profile the result is
-    judged: exit code 0 PASS, 3 FAIL, 4 UNPROVEN. An emulated device is no place for a measurement: exit code 5.
+    With --device, runner and package are copied to the device. The package first answers its golden vectors there; a
+    wrong answer is exit code 3. Only the files that the next run reuses stay on the device. With --profile the result
+    is judged: exit code 0 PASS, 3 FAIL, 4 UNPROVEN. An emulated device is not measured: exit code 5.
     """
     return measure.bench(package, baseline, data, config, work.folder, work.progress, device)
 
