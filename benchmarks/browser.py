@@ -144,6 +144,11 @@ class Browser:
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         file.write_bytes(base64.b64decode(shot["data"]))
 
+    def pdf(self, file: Path) -> None:
+        """The page as it is printed on A4."""
+        paper = self.call("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)
+        file.write_bytes(base64.b64decode(paper["data"]))
+
     def complaints(self) -> list[str]:
         """Errors and exceptions of the page, and requests to addresses other than its own file."""
         self.call("Runtime.evaluate", expression="0")

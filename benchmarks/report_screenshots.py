@@ -1,4 +1,4 @@
-"""Screenshots of a run's report (desktop, phone, dark) in docs/images/, its size, and how long it takes to open.
+"""Screenshots of a run's report (desktop, phone, dark, print) in docs/images/, its size, and how long it takes to open.
 
 python benchmarks/report_screenshots.py build/clinc150 --data ../shared/data/clinc150
 """
@@ -6,9 +6,11 @@ python benchmarks/report_screenshots.py build/clinc150 --data ../shared/data/cli
 from __future__ import annotations
 
 import argparse
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from browser import Browser
@@ -16,7 +18,7 @@ from browser import Browser
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 VIEWS = {
     "report-desktop": {"width": 1280, "height": 1400},
-    "report-phone": {"width": 390, "height": 1400, "phone": True},
+    "report-phone": {"width": 390, "height": 1100, "phone": True},
     "report-dark": {"width": 1280, "height": 1400, "dark": True},
 }
 OPENINGS = 5
@@ -40,6 +42,15 @@ def main() -> None:
             browser.run("new Promise((done) => setTimeout(done, 1500))")
             browser.screenshot(IMAGES / f"{name}.png")
             print(f"{IMAGES / name}.png")
+    with Browser(1280, 900) as browser, tempfile.TemporaryDirectory() as folder:
+        browser.open(page)
+        browser.pdf(Path(folder) / "report.pdf")
+        to_png = ["pdftoppm", "-png", "-r", "90", "-f", "1", "-l", "1", "-singlefile", f"{folder}/report.pdf"]
+        if shutil.which("pdftoppm"):
+            subprocess.run([*to_png, str(IMAGES / "report-print")], check=True)
+            print(f"{IMAGES / 'report-print'}.png")
+        else:
+            print("report-print.png       not made: pdftoppm (poppler-utils) is not installed")
     print(f"size, MB               {page.stat().st_size / 1e6:.2f}")
     loads, paints = [], []
     for _ in range(OPENINGS):

@@ -120,8 +120,12 @@ def _accuracy(study: Study) -> list[Figure]:
 def _times(study: Study) -> Iterator[Figure]:
     if study.compared and (ratio := speedup(study.compared)):
         bound = f"at least {ratio[1]:.2f}×, 95 % bound" if ratio[1] is not None else "no bound"
-        yield Figure("speed-up", ratio[0], "×", 1, bound)
+        yield Figure("speed-up", ratio[0], "×", 1, bound + _uncounted(study.compared))
     for latency in study.latencies[:1]:
         calls = [ms for launch in latency.launches for ms in launch.end_to_end_ms]
         slow = f"p95 {statistics.percentile(calls, 0.95):.2f} ms"
-        yield Figure("latency, p50", statistics.percentile(calls, 0.5), "ms", -1, slow)
+        yield Figure("latency, p50", statistics.percentile(calls, 0.5), "ms", -1, slow + _uncounted(latency))
+
+
+def _uncounted(latency: LatencyEvidence) -> str:
+    return "; does not count" if latency.flags else ""

@@ -18,7 +18,7 @@ from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
 from edge_ptf.report.formatting import counted, figure_number, metric_words, score_number, score_text
 from edge_ptf.report.tables import titled_table
-from edge_ptf.report.target_verdicts import explanation, limit_text
+from edge_ptf.report.target_verdicts import limit_text
 
 if TYPE_CHECKING:
     from edge_ptf.bench import Comparison
@@ -87,20 +87,28 @@ def verdict_table(verdict: Verdict, shown: Collection[str] = ()) -> RenderableTy
             limit_text(item),
             Text(item.status.value, style=f"bold {COLOURS[item.status]}"),
         )
-    reasons: dict[str, list[str]] = {}
-    for item in verdict.target_verdicts:
-        if text := explanation(item):
-            reasons.setdefault(text, []).append(item.title)
-    lines = [_indented(f"{'; '.join(titles)}: {text}") for text, titles in reasons.items()]
+    lines = list(_reasons(verdict))
     lines += [_indented(f"Warning: {warning}.", "yellow") for warning in verdict.warnings if warning not in shown]
     overall = Text("\nOverall: ")
     overall.append(verdict.status.value, style=f"bold {COLOURS[verdict.status]}")
     return Group(Text(f"Verdict for profile {verdict.profile}", style="bold"), table, *lines, overall)
 
 
-def _indented(text: str, style: str = "") -> RenderableType:
+def _reasons(verdict: Verdict) -> Iterator[RenderableType]:
+    """Why targets are open, and below each reason how to settle it. Targets with the same reason share it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for item in verdict.target_verdicts:
+        if item.reason or item.settle:
+            found.setdefault((item.reason, item.settle), []).append(item.title)
+    for (reason, settle), titles in found.items():
+        yield _indented(f"{'; '.join(titles)}: {reason or 'open'}.")
+        if settle:
+            yield _indented(f"To settle it: {settle}", by=4)
+
+
+def _indented(text: str, style: str = "", by: int = 2) -> RenderableType:
     """A text whose lines all begin under each other."""
-    return Padding(Text(text, style=style), (0, 0, 0, 2), expand=False)
+    return Padding(Text(text, style=style), (0, 0, 0, by), expand=False)
 
 
 def comparison_table(

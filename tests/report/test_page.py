@@ -218,6 +218,14 @@ def test_a_score_has_the_unit_and_digits_of_its_metric(
     assert "accuracy 9" in accuracy_line(after) and " %" in accuracy_line(after)
 
 
+def test_a_figure_of_a_measurement_that_does_not_count_says_so(make_study: Callable[..., Any]) -> None:
+    study = make_study()
+    flagged = replace(study, latencies=(latency_of(study.payload.digest, flags=("crowded: by others",)),))
+    notes = {tile.name: tile.note for tile in contents(flagged)["tiles"]}
+    assert [name for name, note in notes.items() if "does not count" in note] == ["speed-up", "latency, p50"]
+    assert not [tile for tile in contents(study)["tiles"] if "does not count" in tile.note]
+
+
 def test_one_thread_and_one_launch_are_named_in_the_singular(make_study: Callable[..., Any]) -> None:
     study = make_study()
     once = replace(study, latencies=(latency_of(study.payload.digest, launches=1, calls=2000),))
