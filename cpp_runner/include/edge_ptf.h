@@ -93,20 +93,22 @@ typedef struct edge_ptf_head {
 /* The lists of a head's answer. A head that has no use for a list leaves it empty. */
 enum edge_ptf_list {
   EDGE_PTF_ANSWERS = 0, /* the answer itself: the label of a text; the entities of a text whose words are tagged */
-  EDGE_PTF_SCORES = 1,  /* every label with its score, best first */
+  EDGE_PTF_SCORES = 1,  /* the answer, then every other label with its score, best first */
   EDGE_PTF_WORDS = 2    /* every word (a run of characters that are not white space) with its label */
 };
 
 enum edge_ptf_flag {
   EDGE_PTF_OUT_OF_SCOPE = 1, /* the text belongs to no class */
-  EDGE_PTF_HAS_PLACE = 2     /* the item is about a part of the text: the fields from begin_byte on are set */
+  EDGE_PTF_HAS_PLACE = 2,    /* the item is about a part of the text: the fields from begin_byte on are set */
+  EDGE_PTF_BY_THRESHOLD = 4  /* another class has a larger probability, but it is below the threshold of the package */
 };
 
 /* One item of a list. Positions are those in the text as it was given; an end is exclusive. */
 typedef struct edge_ptf_item {
   size_t struct_size;
   const char* label;
-  double score;   /* a probability; of an entity: the lowest of its words; of a word without a token: 1 */
+  double score;   /* a probability; of an entity: the lowest of its words; of a word without a token: 1; with
+                     EDGE_PTF_BY_THRESHOLD: 1 minus the largest probability */
   uint32_t flags; /* a sum of edge_ptf_flag */
   size_t begin_byte, end_byte;
   size_t begin_character, end_character; /* in code points; an invalid part is one */

@@ -179,10 +179,9 @@ class Answer {
   std::vector<edge_ptf_item> answers(size_t head = 0) const { return items(EDGE_PTF_ANSWERS, head); }
   std::vector<edge_ptf_item> words(size_t head = 0) const { return items(EDGE_PTF_WORDS, head); }
 
-  bool out_of_scope(size_t head = 0) const {
-    const std::vector<edge_ptf_item> found = answers(head);
-    return !found.empty() && (found.front().flags & EDGE_PTF_OUT_OF_SCOPE) != 0;
-  }
+  // Whether the text belongs to no class, and whether the threshold of the package decided that.
+  bool out_of_scope(size_t head = 0) const { return has_flag(EDGE_PTF_OUT_OF_SCOPE, head); }
+  bool by_threshold(size_t head = 0) const { return has_flag(EDGE_PTF_BY_THRESHOLD, head); }
 
   edge_ptf_tensor tensor(const char* role = "logits", size_t head = 0) const {
     auto found = sized<edge_ptf_tensor>();
@@ -207,6 +206,11 @@ class Answer {
  private:
   // The data of an empty view may be null. The C API takes NULL for a missing text.
   static const char* start(std::string_view text) { return text.data() == nullptr ? "" : text.data(); }
+
+  bool has_flag(edge_ptf_flag flag, size_t head) const {
+    const std::vector<edge_ptf_item> found = answers(head);
+    return !found.empty() && (found.front().flags & flag) != 0;
+  }
 
   struct Destroy {
     void operator()(edge_ptf_result* result) const { edge_ptf_result_destroy(result); }

@@ -1,4 +1,5 @@
 // The ids, labels, tags and entities are the same as those of Python with ONNX Runtime.
+#include <algorithm>
 #include <cmath>
 
 #include "edge_ptf.hpp"
@@ -69,6 +70,39 @@ TEST_CASE("a text gets the ids and the label that Python gives it") {
   for (const char* name : {"intents", "entities", "pairs"}) {
     CAPTURE(name);
     compare_all(name, std::string(name) + ".eptf");
+  }
+}
+
+TEST_CASE("the scores begin with the answer, whatever decided it") {
+  for (const char* package : {"intents.eptf", "pairs.eptf", "out-of-scope.eptf"}) {
+    CAPTURE(package);
+    const edge_ptf::Runner runner(fixture(package));
+    const std::vector<std::string_view> labels = runner.labels();
+    edge_ptf::Answer answer(runner);
+    size_t by_threshold = 0;
+    size_t by_class = 0;
+    for (const nlohmann::json& wanted : read_cases(runner.takes_pairs() ? "pairs.jsonl" : "intents.jsonl")) {
+      ask(answer, wanted);
+      const auto scores = answer.items(EDGE_PTF_SCORES);
+      const bool is_class = std::find(labels.begin(), labels.end(), answer.label()) != labels.end();
+      REQUIRE(scores.size() == labels.size() + (is_class ? 0 : 1));
+      CHECK(scores[0].label == answer.label());
+      CHECK(scores[0].score == answer.score());
+      CHECK(scores[0].flags == answer.answers()[0].flags);
+      for (size_t i = 1; i < scores.size(); ++i) {
+        CHECK(scores[i].label != answer.label());
+        CHECK(scores[i].flags == 0);
+        CHECK((i == 1 || scores[i].score <= scores[i - 1].score));
+      }
+      CHECK(answer.by_threshold() == answer.out_of_scope());  // no class is trained for the out-of-scope label
+      if (answer.by_threshold()) {
+        CHECK(answer.score() == 1.0 - scores[1].score);
+      }
+      by_threshold += answer.by_threshold() ? 1 : 0;
+      by_class += answer.by_threshold() ? 0 : 1;
+    }
+    CHECK(by_class > 0);
+    CHECK((by_threshold > 0) == (package == std::string("out-of-scope.eptf")));
   }
 }
 

@@ -26,6 +26,9 @@ json item_json(const edge_ptf_item& item, const Input& input) {
   if ((item.flags & EDGE_PTF_OUT_OF_SCOPE) != 0) {
     row["out_of_scope"] = true;
   }
+  if ((item.flags & EDGE_PTF_BY_THRESHOLD) != 0) {
+    row["by_threshold"] = true;
+  }
   if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
     row["start"] = item.begin_character;
     row["end"] = item.end_character;

@@ -155,6 +155,10 @@ class Head(ABC):
     def decode(self, logits: Logits, encoding: Encoding, text: str) -> Prediction:
         """The answer from the logits of one example, with `logits_axes` but without the batch."""
 
+    @abstractmethod
+    def rules(self) -> tuple[str, ...]:
+        """How logits become an answer, in sentences for people who run the graph without this program."""
+
     @property
     def tunes(self) -> bool:
         """Whether `tuned` and `matched` have anything to choose."""
@@ -201,9 +205,11 @@ def ranked(probabilities: NDArray[np.float64]) -> list[int]:
     return [int(index) for index in np.argsort(-probabilities, kind="stable")]
 
 
-def best_classes(labels: Sequence[str], probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """The `SHOWN_CLASSES` most probable classes, as `Prediction.details` holds them."""
-    best = ranked(probabilities)[:SHOWN_CLASSES]
+def best_classes(
+    labels: Sequence[str], probabilities: NDArray[np.float64], most: int = SHOWN_CLASSES, without: str | None = None
+) -> list[dict[str, Any]]:
+    """The most probable classes, as `Prediction.details` holds them: at most `most`, and none named `without`."""
+    best = [index for index in ranked(probabilities) if labels[index] != without][:most]
     return [{"label": labels[index], "score": float(probabilities[index])} for index in best]
 
 

@@ -110,6 +110,15 @@ class MultiLabelHead(Head):
         classes = best_classes(self.spec.labels, probabilities)
         return Prediction(labels, float(score), {"classes": classes}, tuple(ranked(probabilities)))
 
+    def rules(self) -> tuple[str, ...]:
+        """The sigmoid, and the threshold of each label."""
+        answer = "The probability of a class is the sigmoid of its logit. The answer is every class that reaches its"
+        if self.options.thresholds is None:
+            return (f"{answer} threshold, {DEFAULT_THRESHOLD} for all.",)
+        return (
+            f"{answer} threshold. The thresholds are `edge_ptf.options.thresholds` in `config.json`, in class order.",
+        )
+
     @property
     def tunes(self) -> bool:
         """There are always thresholds to choose."""

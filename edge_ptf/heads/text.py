@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
-from edge_ptf.heads.base import HeadOptions, Target, best_classes, softmax
+from edge_ptf.heads.base import SHOWN_CLASSES, HeadOptions, Target, best_classes, softmax
 from edge_ptf.heads.classes import ClassHead
 from edge_ptf.heads.spec import HeadSpec
 
@@ -68,24 +68,34 @@ class TextHead(ClassHead):
         return np.asarray(self.label_ids.get(str(example.label), self.ignored), self.target_dtype)
 
     def decode(self, logits: Logits, encoding: Encoding, text: str) -> Prediction:
-        """The label, its probability, and the best classes."""
-        probabilities = softmax(logits)
-        label, score = self._answer(probabilities)
-        return Prediction(label, score, {"classes": best_classes(self.spec.labels, probabilities)})
+        """The label, its score, and the best classes; the first of them is the answer, with the same score.
 
-    def _answer(self, probabilities: NDArray[np.float64]) -> tuple[str, float]:
-        best = int(probabilities.argmax())
-        score = float(probabilities[best])
-        label = self.spec.labels[best]
-        scope = self.options.out_of_scope_label
-        if (
-            scope is not None
-            and self.options.threshold is not None
-            and label != scope
-            and score < self.options.threshold
-        ):
-            return scope, 1.0 - score
-        return label, score
+        The score is the probability of the class. Of an answer that the threshold decided it is 1 minus the largest
+        probability, and the details say `by_threshold`.
+        """
+        probabilities = softmax(logits)
+        best, scope = int(probabilities.argmax()), self.options.out_of_scope_label
+        label, score = self.spec.labels[best], float(probabilities[best])
+        threshold = self.options.threshold
+        by_threshold = scope is not None and threshold is not None and label != scope and score < threshold
+        if by_threshold:
+            label, score = str(scope), 1.0 - score
+        flags = {"out_of_scope": label == scope, "by_threshold": by_threshold}
+        said = {name: True for name, value in flags.items() if value}
+        others = best_classes(self.spec.labels, probabilities, SHOWN_CLASSES - 1, without=label)
+        return Prediction(label, score, {**said, "classes": [{"label": label, "score": score, **said}, *others]})
+
+    def rules(self) -> tuple[str, ...]:
+        """The largest probability, and the threshold under it."""
+        scope, threshold = self.options.out_of_scope_label, self.options.threshold
+        answer = "The probabilities are the softmax of the logits. The answer is the class with the largest one."
+        if scope is None:
+            return (answer,)
+        if threshold is None:
+            return (answer, f"The label `{scope}` means that the text belongs to no class. There is no threshold.")
+        inside = f"a class other than `{scope}`" if scope in self.label_ids else "any class"
+        below = f"If {inside} is largest and its probability is less than {threshold!r}, the answer is `{scope}`"
+        return answer, f"{below}: the text belongs to no class."
 
     @property
     def tunes(self) -> bool:

@@ -59,6 +59,14 @@ class TokenHead(ClassHead):
         ]
         return Prediction(tuple(tags), min(scores, default=1.0), {"entities": entities})
 
+    def rules(self) -> tuple[str, ...]:
+        """The first token of each word, and the conlleval rules."""
+        return (
+            "A word is a run of characters without white space. Its tag is the class with the largest logit at the "
+            f"first token of the word; a word without a token has the tag `{OUTSIDE}`.",
+            "`B-` begins an entity, `I-` of the same type continues it, and `I-` without a beginning begins one.",
+        )
+
     @property
     def shifts(self) -> bool:
         """How readily a word is named is a matter of one number."""

@@ -25,7 +25,7 @@ from edge_ptf.graph.exporting import spread
 from edge_ptf.graph.rewrite import shift_output
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.models.lineage import AssembleFacts
-from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
+from edge_ptf.package.documents import bill_of_materials, config_note, licence_notes, model_card
 from edge_ptf.package.golden import TOLERANCE, golden_examples, golden_lines
 from edge_ptf.package.manifest import (
     EngineEntry,
@@ -104,7 +104,9 @@ def assemble(
     tolerance = TOLERANCE[info.scheme.precision]
     rounded = model if info.scheme.precision != "fp32" else None
     lines = golden_lines(golden_examples(paired), task, tokenizer, session, info.max_length, rounded, tolerance)
+    head = HeadEntry(**task.head.spec.model_dump(), graph="main", text_pairs=paired)
     config_json = json.loads((graph.path / "config.json").read_text(encoding="utf-8"))
+    config_json["edge_ptf"] = config_note(head, entry)
     files = {
         "model.onnx": model,
         "tokenizer.json": document,
@@ -117,7 +119,7 @@ def assemble(
     manifest = Manifest(
         name=config.name or "package",
         graphs=(_graph_entry(graph, session),),
-        heads=(HeadEntry(**task.head.spec.model_dump(), graph="main", text_pairs=paired),),
+        heads=(head,),
         tokenizer=entry,
         golden=GoldenEntry(count=len(lines), tolerance=tolerance),
         engine=EngineEntry(**{name: getattr(config, name) for name in EngineEntry.model_fields}),

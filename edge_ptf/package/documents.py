@@ -7,7 +7,8 @@ from typing import Any
 
 from edge_ptf import tasks
 from edge_ptf.digests import bytes_digest, value_digest
-from edge_ptf.package.manifest import Manifest
+from edge_ptf.heads import Head
+from edge_ptf.package.manifest import HeadEntry, Manifest, TokenizerEntry
 
 KNOWN_LICENCES = {"minilm-l6": "Apache-2.0", "sentence-transformers/all-MiniLM-L6-v2": "Apache-2.0"}
 
@@ -42,7 +43,7 @@ An encoder for {head.task}, made from `{manifest.lineage.base_model}` by edge-pt
 - Labels: {labels}
 {settings}- Layers: {layers or "as in the base model"}
 - Form: {form}; ONNX opset {graph.opset}
-- Longest text: {manifest.tokenizer.max_length} tokens, longer texts are cut
+- Longest text: {manifest.tokenizer.max_length} tokens, longer texts are truncated
 - Training data: fingerprint `{manifest.lineage.data[:16]}…`
 
 ## How it was made
@@ -51,11 +52,61 @@ An encoder for {head.task}, made from `{manifest.lineage.base_model}` by edge-pt
 
 Every option of every step is in `manifest.json` under `lineage`.
 
+{_plain_onnx(manifest, task.head)}
 ## Use and limits
 
 It answers texts like those it was trained on, in the same language. It was judged on the test split of that data only;
 what was measured, on which machine and with which certainty is in `evidence/` and `verdict.json` once the package is
 sealed. Try it on your own texts before you rely on it.
+"""
+
+
+def config_note(head: HeadEntry, tokenizer: TokenizerEntry) -> dict[str, Any]:
+    """The key `edge_ptf` of `config.json`: what a program that loads the folder needs beside graph and tokenizer.
+
+    `transformers` and Optimum keep unknown keys: it is `model.config.edge_ptf` there.
+    """
+    return {
+        "task": head.task,
+        "kind": head.kind,
+        "options": head.options,
+        "max_length": tokenizer.max_length,
+        "truncation": tokenizer.truncation,
+        "text_pairs": head.text_pairs,
+    }
+
+
+def _plain_onnx(manifest: Manifest, head: Head) -> str:
+    """The section for people who run `model.onnx` with another program: inputs, and from logits to an answer."""
+    graph, tokenizer, paired = manifest.graph, manifest.tokenizer, manifest.heads[0].text_pairs
+    inputs = ", ".join(f"`{item.name}`" for item in graph.inputs)
+    axes = ", ".join(head.spec.logits.axes)
+    truncation = "True" if tokenizer.truncation == "longest_first" else repr(tokenizer.truncation)
+    texts = "text, text_pair" if paired else "text"
+    pair = (
+        "- It answers pairs. `text` comes first and `text_pair` second, as in the training data. In the other order a "
+        "pair gets another answer.\n"
+        if paired
+        else ""
+    )
+    rules = "\n".join(f"- {rule}" for rule in head.rules())
+    return f"""## The ONNX file without edge-ptf
+
+`edge-ptf predict` and the C++ runner do all of this. A program that runs `{graph.file}` itself does it so:
+
+```python
+batch = tokenizer({texts}, truncation={truncation}, max_length={tokenizer.max_length}, return_tensors="np")
+inputs = {{item.name: batch[item.name].astype("int64") for item in session.get_inputs()}}
+logits = session.run(["{head.spec.logits.tensor}"], inputs)[0][0]
+```
+
+Here `tokenizer` is `AutoTokenizer.from_pretrained(folder)`, and `session` is an `onnxruntime.InferenceSession`.
+
+{pair}- Inputs: {inputs}, each int64 [batch, length]. Give one text in a call, without padding.
+- Output: `{head.spec.logits.tensor}`, float32 [{axes}]. The order of the labels is that of `labels.txt`.
+{rules}
+- The logits need no temperature and no other correction: what edge-ptf added to them is part of the graph.
+- `config.json` holds these settings under `edge_ptf`. With Optimum they are `model.config.edge_ptf`.
 """
 
 

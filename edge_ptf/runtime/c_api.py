@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 ABI_VERSION = 2
 ANSWERS, SCORES, WORDS = range(3)
 """`edge_ptf_list`."""
+OUT_OF_SCOPE, BY_THRESHOLD = 1, 4
+"""Of `edge_ptf_flag`."""
 
 
 class Sized(ctypes.Structure):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_ptf.examples import Prediction
 from edge_ptf.heads.base import SHOWN_CLASSES
-from edge_ptf.runtime.c_api import ANSWERS, SCORES, WORDS, Item, Tensor, Timing
+from edge_ptf.runtime.c_api import ANSWERS, BY_THRESHOLD, OUT_OF_SCOPE, SCORES, WORDS, Item, Tensor, Timing
 from edge_ptf.runtime.texts import without_surrogates
 
 if TYPE_CHECKING:
@@ -77,12 +77,21 @@ class Result:
 
 
 def _classes(result: Result, head: int) -> list[dict[str, Any]]:
-    return [{"label": item.label.decode(), "score": item.score} for item in result.items(head, SCORES, SHOWN_CLASSES)]
+    return [
+        {"label": item.label.decode(), "score": item.score, **_flags(item)}
+        for item in result.items(head, SCORES, SHOWN_CLASSES)
+    ]
+
+
+def _flags(item: Item) -> dict[str, bool]:
+    named = {"out_of_scope": OUT_OF_SCOPE, "by_threshold": BY_THRESHOLD}
+    return {name: True for name, flag in named.items() if item.flags & flag}
 
 
 def _text(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
-    label = next(result.items(head, ANSWERS)).label.decode()
-    return Prediction(label, result.score(head), {"classes": _classes(result, head)})
+    answer = next(result.items(head, ANSWERS))
+    label, flags = answer.label.decode(), _flags(answer)
+    return Prediction(label, result.score(head), {**flags, "classes": _classes(result, head)})
 
 
 def _tokens(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from edge_ptf.digests import bytes_digest
-from edge_ptf.package import Manifest, Payload
+from edge_ptf.package import Manifest, Payload, unpack
 from edge_ptf.package.documents import bill_of_materials, licence_notes, model_card
+from edge_ptf.runtime import Runner
 
 
 @pytest.fixture
@@ -96,3 +99,64 @@ def test_papers_hold_no_measurements_and_no_times(make_payload: Callable[..., Pa
         text = payload.read(name).decode()
         assert "timestamp" not in text
         assert " ms" not in text
+
+
+def code_of(card: str) -> str:
+    return card.split("```python\n")[1].split("```", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_the_code_of_the_card_gives_the_logits_of_the_package(
+    make_payload: Callable[..., Payload], tmp_path: Path, family: str, paired: bool
+) -> None:
+    import onnxruntime
+    from transformers import AutoTokenizer
+
+    payload = make_payload(family, paired=paired)
+    folder = unpack(payload, tmp_path / "package")
+    for text, text_pair in (("turn on the lights", "play"), ("now " * 100, "play some jazz " * 60)):
+        names = {
+            "tokenizer": AutoTokenizer.from_pretrained(folder),
+            "session": onnxruntime.InferenceSession(folder / "model.onnx"),
+            "text": text,
+            "text_pair": text_pair,
+        }
+        exec(code_of((folder / "README.md").read_text(encoding="utf-8")), names)
+        runner = Runner(payload)
+        wanted = runner.logits(runner.encode(text, text_pair if paired else None))
+        np.testing.assert_allclose(names["logits"], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_the_card_says_how_logits_become_an_answer(manifest: Manifest) -> None:
+    assert "A pair" not in model_card(manifest)
+    assert "The answer is the class with the largest one." in model_card(manifest)
+    card = model_card(asked(manifest, out_of_scope_label="oos", threshold=0.1 + 0.2))
+    assert "If any class is largest and its probability is less than 0.30000000000000004, the answer is `oos`" in card
+    card = model_card(asked(manifest, out_of_scope_label="b", threshold=0.25))
+    assert "If a class other than `b` is largest and its probability is less than 0.25, the answer is `b`" in card
+    assert "There is no threshold." in model_card(asked(manifest, out_of_scope_label="b"))
+
+
+def test_the_card_of_pairs_says_which_text_comes_first(make_payload: Callable[..., Payload]) -> None:
+    card = model_card(make_payload(paired=True).manifest)
+    assert "`text` comes first and `text_pair` second" in card
+    assert "tokenizer(text, text_pair, truncation=True, max_length=64" in card
+
+
+def test_the_configuration_holds_the_rules_for_readers_of_the_folder(
+    make_payload: Callable[..., Payload], tmp_path: Path
+) -> None:
+    from transformers import AutoConfig
+
+    for kind in ("text-classification", "token-classification"):
+        payload = make_payload("bert", kind, "fp32", scope="none" if kind == "text-classification" else None)
+        folder = unpack(payload, tmp_path / kind)
+        assert AutoConfig.from_pretrained(folder).edge_ptf == {
+            "task": kind,
+            "kind": payload.manifest.head.kind,
+            "options": payload.manifest.head.options,
+            "max_length": 64,
+            "truncation": "longest_first",
+            "text_pairs": False,
+        }

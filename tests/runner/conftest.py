@@ -102,12 +102,16 @@ def changed(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def same_answer() -> Callable[[Any, Any], None]:
-    """Compares two predictions: labels and positions exactly, probabilities up to rounding."""
+    """Compares two predictions: labels, flags and positions exactly, probabilities up to rounding."""
 
     def check(found: Any, wanted: Any) -> None:
         assert found.label == wanted.label
         assert found.score == pytest.approx(wanted.score, abs=1e-9)
+        assert found.details.keys() == wanted.details.keys()
         for name, items in wanted.details.items():
+            if not isinstance(items, list):
+                assert found.details[name] == items
+                continue
             assert len(found.details[name]) == len(items)
             for left, right in zip(found.details[name], items, strict=True):
                 assert left == {**right, "score": pytest.approx(right["score"], abs=1e-9)}

@@ -21,6 +21,7 @@ import onnx
 from edge_ptf.heads.base import softmax
 from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_payload, unpack
 from edge_ptf.package.archive import Archive
+from edge_ptf.package.golden import TEXTS
 from edge_ptf.package.payload import write_payload
 from edge_ptf.package.tokenizer import plain_document
 from edge_ptf.package.tokenizers.layout import tokenizer_tables
@@ -73,6 +74,7 @@ def main() -> None:
         (out / f"{name}.bin").write_bytes(tokenizer_tables(document))
         _write(out / f"{name}.jsonl", _encodings(document))
     _two_heads(out / "entities.eptf", out / "two-heads.eptf")
+    _with_threshold(out / "intents.eptf", out / "out-of-scope.eptf")
     seeds = out / "fuzz-package"
     seeds.mkdir(exist_ok=True)
     for name in ("intents", "entities"):
@@ -108,6 +110,17 @@ def _skeleton(payload: Payload, file: Path) -> None:
     whole = write_payload(payload.manifest, files, file)
     reader = Archive(whole.path)
     archive.write(file, [(name, reader.read(name), True) for name in reader.sizes])
+
+
+def _with_threshold(intents: Path, file: Path) -> None:
+    """The package with a threshold under which half of the golden texts fall."""
+    payload = open_payload(intents)
+    runner = Runner(payload)
+    scores = [runner.answer(text).score for text in TEXTS]
+    head = payload.manifest.heads[0]
+    head = head.model_copy(update={"options": {**head.options, "threshold": float(np.median(scores))}})
+    files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
+    write_payload(payload.manifest.model_copy(update={"heads": (head,)}), files, file)
 
 
 def _two_heads(tagger: Path, file: Path) -> None:

@@ -57,9 +57,15 @@ def test_answers_are_those_of_python(
         )
 
 
+@pytest.mark.parametrize("scope", ["none", "b"])
 def test_a_threshold_turns_answers_into_out_of_scope(
-    library: Library, make_payload: Callable[..., Any], changed: Callable[..., Path], same_answer: Callable[..., None]
+    library: Library,
+    make_payload: Callable[..., Any],
+    changed: Callable[..., Path],
+    same_answer: Callable[..., None],
+    scope: str,
 ) -> None:
+    """With a label that no class is trained for, and with one of the classes."""
     from edge_ptf.package import open_payload
     from edge_ptf.package.manifest import MANIFEST
 
@@ -67,14 +73,20 @@ def test_a_threshold_turns_answers_into_out_of_scope(
     document = json.loads(payload.manifest.model_dump_json())
     texts = (*TEXTS, *random_texts(100, 5))
     plain = Runner(payload)
+    document["heads"][0]["options"]["out_of_scope_label"] = scope
     document["heads"][0]["options"]["threshold"] = float(np.median([plain.answer(text).score for text in texts]))
     path = changed(payload, {MANIFEST: json.dumps(document).encode()})
-    python, labels = Runner(open_payload(path)), set()
+    decided, python, labels = set[bool](), Runner(open_payload(path)), set[Any]()
     with NativeRunner(path, 1, library) as runner:
         for text in texts:
             same_answer(runner.answer(text), python.answer(text))
-            labels.add(runner.answer(text).label)
-    assert "none" in labels
+            found = runner.answer(text)
+            first = found.details["classes"][0]
+            assert (first["label"], first["score"]) == (found.label, found.score)
+            labels.add(found.label)
+            decided.add(found.details.get("by_threshold", False))
+    assert scope in labels
+    assert decided == {True, False}
     assert len(labels) > 1
 
 

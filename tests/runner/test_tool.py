@@ -69,7 +69,9 @@ def test_predict_answers_arguments_and_lines(tool: Tool, make_payload: Callable[
     assert [head["answers"][0]["label"] for head in heads] == [answer.label for answer in wanted]
     assert [head["score"] for head in heads] == pytest.approx([answer.score for answer in wanted])
     for head, answer in zip(heads, wanted, strict=True):
-        assert [item["label"] for item in head["scores"]] == [item["label"] for item in answer.details["classes"]]
+        classes = answer.details["classes"]
+        assert head["scores"] == [{**item, "score": pytest.approx(item["score"], abs=1e-9)} for item in classes]
+        assert head["scores"][0] == head["answers"][0]
         assert "words" not in head
 
 

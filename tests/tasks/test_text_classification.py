@@ -113,6 +113,33 @@ def test_a_low_probability_becomes_out_of_scope_and_the_rule_is_strict() -> None
         assert answer.score == pytest.approx(0.5)
 
 
+@given(
+    st.lists(st.floats(-50, 50, width=32), min_size=4, max_size=4),
+    st.sampled_from([None, "b", SCOPE]),
+    st.one_of(st.none(), st.floats(0, 1)),
+)
+def test_the_first_class_is_the_answer_with_its_score(
+    values: list[float], scope: str | None, threshold: float | None
+) -> None:
+    logits = np.asarray(values, dtype=np.float32)
+    answer = task_over(("a", "b", "c", "d"), scope, threshold=threshold).head.decode(logits, Encoding([], None), "x")
+    first, *others = answer.details["classes"]
+    assert (first["label"], first["score"]) == (answer.label, answer.score)
+    plain = dict(zip("abcd", softmax(logits), strict=True))
+    assert {item["label"]: item["score"] for item in others} == {
+        label: pytest.approx(score) for label, score in plain.items() if label != answer.label
+    }
+    assert [item["score"] for item in others] == sorted((item["score"] for item in others), reverse=True)
+    best = max("abcd", key=lambda label: plain[label])
+    decided = scope not in (None, best) and threshold is not None and plain[best] < threshold
+    assert answer.label == (scope if decided else best)
+    assert answer.score == pytest.approx(1 - plain[best] if decided else plain[best])
+    for item in (first, answer.details):
+        assert item.get("by_threshold", False) == decided
+        assert item.get("out_of_scope", False) == (answer.label == scope)
+    assert not any({"by_threshold", "out_of_scope"} & item.keys() for item in others)
+
+
 def test_a_trained_out_of_scope_class_answers_for_itself() -> None:
     task = task_over(("a", "b", SCOPE), SCOPE, threshold=1.0)
     answer = task.head.decode(np.asarray([0, 0, 1.0]), Encoding([], None), "x")

@@ -296,7 +296,7 @@ double edge_ptf_result_score(const edge_ptf_result* result, size_t head) {
 size_t edge_ptf_result_count(const edge_ptf_result* result, size_t head, int list) {
   const Answer* answer = answer_of(result, head);
   if (answer == nullptr || list == EDGE_PTF_SCORES) {
-    return answer == nullptr ? 0 : answer->scores.size();
+    return answer == nullptr ? 0 : answer->score_count();
   }
   const std::vector<edge_ptf_item>* items = items_of(*answer, list);
   return items == nullptr ? 0 : items->size();
@@ -315,8 +315,7 @@ edge_ptf_status edge_ptf_result_item(const edge_ptf_result* result, size_t head,
       write((*items)[index], item);
       return;
     }
-    const uint32_t label = answer.best_first()[index];
-    write(edge_ptf::core::make_item(result->runner->manifest().heads[head].labels[label], answer.scores[label]), item);
+    write(answer.score_item(result->runner->manifest().heads[head].labels, index), item);
   });
 }
 

@@ -42,15 +42,32 @@ void Answer::clear() {
   answers.clear();
   words.clear();
   scores.clear();
-  order_.clear();
+  leads = false;
+  sorted_ = false;
+}
+
+size_t Answer::score_count() const {
+  return scores.size() + (leads && led >= scores.size() ? 1 : 0);
+}
+
+edge_ptf_item Answer::score_item(const std::vector<std::string>& labels, size_t index) const {
+  if (leads && index == 0) {
+    return answers.front();
+  }
+  const uint32_t label = best_first()[leads ? index - 1 : index];
+  return make_item(labels[label], scores[label]);
 }
 
 const std::vector<uint32_t>& Answer::best_first() const {
-  if (order_.size() != scores.size()) {
+  if (!sorted_) {
     order_.resize(scores.size());
     std::iota(order_.begin(), order_.end(), 0U);
+    if (leads && led < order_.size()) {
+      order_.erase(order_.begin() + static_cast<std::ptrdiff_t>(led));
+    }
     std::sort(order_.begin(), order_.end(),
               [this](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
+    sorted_ = true;
   }
   return order_;
 }

@@ -22,15 +22,22 @@ struct Answer {
   std::vector<Tensor> tensors;         // in the order of HeadSpec::outputs
   std::vector<edge_ptf_item> answers;  // EDGE_PTF_ANSWERS
   std::vector<edge_ptf_item> words;    // EDGE_PTF_WORDS
-  std::vector<double> scores;          // EDGE_PTF_SCORES: one for each label, or none
+  std::vector<double> scores;          // of each label, or none
+  bool leads = false;                  // EDGE_PTF_SCORES begins with the first answer, then the other labels
+  size_t led = 0;                      // with `leads`: the label of that answer; beyond the last label if it has none
   std::vector<double> probabilities;   // memory for decoding
   std::vector<uint32_t> word_labels;   // memory for decoding
 
   void clear();
-  // The labels with the best score first; sorted at the first call.
-  const std::vector<uint32_t>& best_first() const;
+  // The length of the list EDGE_PTF_SCORES, and one of its items. `labels` are those of the head.
+  size_t score_count() const;
+  edge_ptf_item score_item(const std::vector<std::string>& labels, size_t index) const;
 
  private:
+  // The labels with the best score first, without `led`; sorted at the first call.
+  const std::vector<uint32_t>& best_first() const;
+
+  mutable bool sorted_ = false;
   mutable std::vector<uint32_t> order_;
 };
 
