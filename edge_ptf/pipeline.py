@@ -113,7 +113,7 @@ def begin(
     teacher = finished(finetuned(0))
     graph = finished(stages.export(place, teacher, data, recipe.export))
     naming = _named(recipe.assemble, f"{job.name}-baseline")
-    baseline = finished(stages.assemble(place, graph, data, naming))
+    baseline = finished(stages.assemble(place, graph, data, naming, profile=job.profile))
 
     def extra_teachers(count: int) -> Iterator[Outcome[Checkpoint]]:
         return (finetuned(number) for number in range(1, count + 1))
@@ -168,7 +168,7 @@ def compress(
     )
     student = taught_student(teacher, extra_teachers, data, recipe, place, record, latencies)
     graph = int8_graph(student, data, recipe, job.profile, place, record)
-    payload = finished("package", stages.assemble(place, graph, data, recipe.assemble, baseline))
+    payload = finished("package", stages.assemble(place, graph, data, recipe.assemble, baseline, job.profile))
 
     baseline_accuracy = finished("teacher", stages.evaluate(place, baseline, data, recipe.evaluate))
     accuracy = finished("package", stages.evaluate(place, payload, data, recipe.evaluate))

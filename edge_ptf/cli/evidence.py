@@ -52,7 +52,10 @@ def gate_command(
     markdown_file: Path | None,
     **flags: Any,
 ) -> int:
-    """Judge PACKAGE against a profile's targets. Exit code: 0 PASS, 3 FAIL, 4 UNPROVEN."""
+    """Judge PACKAGE against a profile's targets. Exit code: 0 PASS, 3 FAIL, 4 UNPROVEN.
+
+    Without --profile it is the profile that the package was made for.
+    """
     verdict, _ = _judge(package, folders, Settings(project_file, settings, flags))
     write_file(junit_file, junit(verdict, package.stem))
     write_file(markdown_file, markdown.verdict_summary(verdict, package.stem))
@@ -122,9 +125,25 @@ def judged(payload: Payload, evidence: list[Evidence], chosen: Settings) -> Verd
     ]
     if len({record.payload for record in baseline}) > 1:
         baseline = _teacher(payload, evidence, baseline)
-    profile = profiles.load(chosen.need("profile"))
+    profile = profiles.load(made_for(payload, chosen))
     targets = resolve_recipe(profile, tasks.get(payload.manifest.head.task), chosen.sources).targets
     return gate(payload, evidence, baseline, profile, targets)
+
+
+def made_for(payload: Payload, chosen: Settings) -> str:
+    """The profile that is named; else the one that the package was made for, or was sealed against."""
+    from edge_ptf import profiles
+
+    verdict = payload.verdict()
+    name = payload.manifest.profile or (verdict.profile if verdict else None)
+    if chosen.get("profile") or not name:
+        return str(chosen.need("profile"))
+    if name not in profiles.names():
+        raise BadInputError(
+            f"{payload.path}: was made for the profile '{name}', which is not a shipped one",
+            hint="Give its file: --profile FILE.yaml",
+        )
+    return name
 
 
 def _teacher(payload: Payload, evidence: list[Evidence], others: list[AccuracyEvidence]) -> list[AccuracyEvidence]:

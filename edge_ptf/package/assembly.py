@@ -42,6 +42,7 @@ from edge_ptf.package.manifest import (
 from edge_ptf.package.payload import Payload, write_payload
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
 from edge_ptf.package.tokenizers import UnsupportedTokenizerError, kind_of
+from edge_ptf.profiles import Profile
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 
@@ -66,12 +67,13 @@ def assemble(
     out: Path,
     progress: Progress = SILENT,
     baseline: Payload | None = None,
+    profile: Profile | None = None,
 ) -> Payload:
     """Writes `payload.eptf` from a graph directory.
 
     Thresholds are chosen here, on `validation` through the very graph that ships, at batch 1. With the full-precision
     model's payload as `baseline` its operating point is kept, over `threshold_texts`: by the threshold, or by what is
-    added to a class's logits.
+    added to a class's logits. The package names `profile` as what it was made for.
 
     Raises:
         BadInputError: the baseline answers another question.
@@ -118,6 +120,7 @@ def assemble(
     }
     manifest = Manifest(
         name=config.name or "package",
+        profile=profile.name if profile else None,
         graphs=(_graph_entry(graph, session),),
         heads=(head,),
         tokenizer=entry,

@@ -153,6 +153,7 @@ class Manifest(Part):
         f"{MAJOR}.{MINOR}", pattern=r"^\d+\.\d+$", description="Major and minor version of the format."
     )
     name: str
+    profile: str | None = Field(None, description="Name of the hardware profile that it was made for, if any.")
     graphs: tuple[GraphEntry, ...] = Field(min_length=1)
     heads: tuple[HeadEntry, ...] = Field(min_length=1)
     tokenizer: TokenizerEntry

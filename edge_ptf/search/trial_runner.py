@@ -135,7 +135,7 @@ class TrialRunner:
         try:
             student = taught_student(self.teacher, extra_teachers, self.data, recipe, self.place, on_stage, watch=watch)
             graph = int8_graph(student, self.data, recipe, self.profile, self.place, on_stage)
-            packed = stages.assemble(self.place, graph, self.data, recipe.assemble, self.baseline)
+            packed = stages.assemble(self.place, graph, self.data, recipe.assemble, self.baseline, self.profile)
         except TrainingStopped as stop:
             return stopped(stop.reason, stop.history)
         except (RefusedError, ParityError) as error:

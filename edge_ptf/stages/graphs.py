@@ -14,6 +14,7 @@ from edge_ptf.graph.neural_compressor import LIBRARIES, require_compressor
 from edge_ptf.machine import this_machine
 from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package import Payload
+from edge_ptf.profiles import Profile
 from edge_ptf.report.stage_lines import graph_line, payload_line, ranges_line, sensitivity_line, speed_check_line
 from edge_ptf.stages.checkpoints import GRAPH, TRAINING
 from edge_ptf.stages.declaration import ARGUMENT, Option, Work, stage
@@ -119,7 +120,8 @@ def sensitivity(
 
 
 def _assemble_counts(given: Any) -> Mapping[str, Any]:
-    return {"tool": __version__, **_isa_counts(given)}
+    profile = given.profile.name if given.profile else None  # its settings count by `config`
+    return {"tool": __version__, "profile": profile, **_isa_counts(given)}
 
 
 def _open_payload(folder: Path) -> Payload:
@@ -135,6 +137,7 @@ def assemble(
     baseline: Annotated[
         Payload | None, Option("The FP32 teacher's package, whose operating point is to be kept.")
     ] = None,
+    profile: Profile | None = None,
 ) -> Payload:
     """Make the payload; thresholds are chosen on the validation split. The result is payload.eptf in --out."""
-    return package.assemble(graph, data, config, work.folder, work.progress, baseline)
+    return package.assemble(graph, data, config, work.folder, work.progress, baseline, profile)
