@@ -317,7 +317,7 @@ def false_wins(package: Path, texts: Sequence[Text], count: int) -> dict[str, An
     payload, ratios, wins, apart = open_payload(package), [], 0, 0
     with open_device("local") as device:
         for number in range(count):
-            config = BenchConfig(launches=5, texts=100, seconds=0, seed=number)
+            config = BenchConfig(launches=5, calls=100, seconds=0, seed=number)
             found = compare_latency(payload, payload, texts, config, device=device)
             engine = next(contest for contest in found.contests if contest.figure == "engine_ms")
             assert engine.low is not None and engine.high is not None

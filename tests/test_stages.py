@@ -22,7 +22,7 @@ from edge_ptf.stages.declaration import STAGES, Stage, Work, counted, stage
 from edge_ptf.training import DistillConfig
 from tests.bench.conftest import FakeDevice
 
-SMALL = BenchConfig(launches=5, texts=100, seconds=0, memory_launches=2)
+SMALL = BenchConfig(launches=5, calls=100, seconds=0, memory_launches=2)
 
 
 @pytest.fixture

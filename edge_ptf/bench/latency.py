@@ -20,6 +20,7 @@ from edge_ptf import statistics
 from edge_ptf.bench import validity
 from edge_ptf.bench.devices import Device, DeviceOptions, open_device
 from edge_ptf.bench.launching import LOCAL, Runtime, Workload, bring_package, program_for, texts_file
+from edge_ptf.bench.texts import BenchTexts
 from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
@@ -43,7 +44,7 @@ class BenchConfig(StageConfig):
 
     threads: Threads = 1
     launches: int = Field(7, ge=5, le=50, description="Number of process launches.")
-    texts: int = Field(200, ge=100, description="Minimum number of calls of each launch.")
+    calls: int = Field(200, ge=100, description="Minimum number of calls of each launch.")
     seconds: float | None = Field(
         None, ge=0, le=86400, description="Minimum time of each launch, in seconds. [default: 2; sustained: 60]"
     )
@@ -62,7 +63,7 @@ class BenchConfig(StageConfig):
         """The pace of one launch."""
         usual = SUSTAINED_SECONDS if self.mode == "sustained" else SECONDS
         seconds = usual if self.seconds is None else self.seconds
-        return Pace(seconds, self.texts, self.rate if self.mode == "paced" else 0.0)
+        return Pace(seconds, self.calls, self.rate if self.mode == "paced" else 0.0)
 
     def launch_seed(self, number: int) -> int:
         """The seed of one launch: every launch has its own order of texts."""
@@ -72,7 +73,7 @@ class BenchConfig(StageConfig):
 def bench(
     payload: Payload,
     baseline: Payload | None,
-    data: LabelledData,
+    data: LabelledData | BenchTexts,
     config: BenchConfig,
     out: Path,
     progress: Progress = SILENT,
@@ -82,6 +83,7 @@ def bench(
 
     Args:
         baseline: the FP32 teacher's payload; without it there is no speed-up.
+        data: the test split is answered; or texts without labels, whose figures do not count for a target.
         device: an open device; None: this machine.
     """
     examples = [(example.text, example.text_pair) for example in data.test]
@@ -104,15 +106,17 @@ def bench(
         progress.finish()
         machine = place.facts()
     flags, warnings = validity.judge(records, machine)
+    own = validity.of_texts(data.judged_split)
     info = runtime_info(records[0])
     latency = LatencyEvidence(
         payload=payload.digest,
         baseline=baseline.digest if baseline else None,
         data=data.fingerprint,
+        texts=data.judged_split,
         machine=machine,
         runtime=info,
         launches=tuple(_launch(record) for record in records),
-        flags=tuple(flags),
+        flags=(*flags, *own),
         warnings=tuple(warnings),
         mode=config.mode,
         rate=records[0].rate,
@@ -121,7 +125,7 @@ def bench(
     )
     emulated = tuple(flag for flag in flags if flag.startswith("emulated"))
     memory = MemoryEvidence(
-        payload=payload.digest, machine=machine, runtime=info, peak_memory_mb=tuple(peaks), flags=emulated
+        payload=payload.digest, machine=machine, runtime=info, peak_memory_mb=tuple(peaks), flags=(*emulated, *own)
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / LATENCY_FILE).write_bytes(canonical_json(latency.model_dump(mode="json")))

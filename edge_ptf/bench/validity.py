@@ -49,6 +49,16 @@ def judge(records: Sequence[LaunchRecord], machine: Machine) -> tuple[list[str],
     return flags, warnings
 
 
+def of_texts(origin: str) -> list[str]:
+    """The flag of a measurement whose texts are not those of the split that the accuracy is about.
+
+    Args:
+        origin: `judged_split` of the data or texts.
+    """
+    named = {"golden": "the golden texts of the package", "file": "the texts of a file"}
+    return [f"{named[origin]} were answered, not the test split; give --data"] if origin in named else []
+
+
 def _moments(records: Sequence[LaunchRecord]) -> list[Environment]:
     return [moment for record in records for moment in (record.before, record.after)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_ptf import stages
-from edge_ptf.bench import BenchConfig
+from edge_ptf.bench import BenchConfig, BenchTexts, golden_texts, texts_of
 from edge_ptf.cli.arguments import Settings, package_path
 from edge_ptf.cli.compress import verdict_code
 from edge_ptf.cli.console import make_console
 from edge_ptf.cli.devices import ssh_option
-from edge_ptf.cli.evidence import judged
+from edge_ptf.cli.evidence import judged, made_for
 from edge_ptf.cli.running import load_data, outcome_line, stage_config, working
 from edge_ptf.cli.stage_commands import input_options, work_options
 from edge_ptf.config import Source
@@ -28,6 +29,7 @@ from edge_ptf.report import terminal
 
 if TYPE_CHECKING:
     from edge_ptf.bench.devices import Device
+    from edge_ptf.data.dataset import LabelledData
 
 LOCAL = "local"
 
@@ -43,6 +45,12 @@ LOCAL = "local"
 )
 @ssh_option
 @click.option(
+    "--texts",
+    "texts_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file with one text on each line, in place of --data. [default without --data: the golden texts]",
+)
+@click.option(
     "--seal",
     "sealed",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -56,6 +64,7 @@ def bench_command(
     device: str | None,
     runner: Path | None,
     ssh_options: tuple[str, ...],
+    texts_file: Path | None,
     sealed: Path | None,
     settings: tuple[str, ...],
     project_file: Path | None,
@@ -66,6 +75,8 @@ def bench_command(
     chosen = Settings(project_file, settings, flags)
     judging = flags.get("profile") is not None or sealed is not None
     _check(package, baseline, against, sealed, judging)
+    if texts_file and flags.get("data"):
+        raise BadInputError("--texts and --data both say which texts are answered", hint="Give one of them")
     payload, other = open_payload(package), baseline or against
     beside = open_payload(other) if other else None
     if beside is not None and against is None:
@@ -74,10 +85,10 @@ def bench_command(
     chosen.sources.insert(0, Source("the package", own))
     config = stage_config(BenchConfig, payload.manifest.head, chosen, flags)
     if judging:
-        chosen.need("profile")
+        made_for(payload, chosen)  # said before the measurement, not after
     console = make_console()
-    with working(chosen.need("out"), overwrite) as place:
-        data = load_data(chosen, payload.manifest.head, place.progress)
+    with _kept(chosen.get("out")) as out, working(out, overwrite) as place:
+        data = _texts(payload, texts_file, chosen, place.progress)
         with _entered(device or LOCAL, runner, ssh_options, place.progress) as there:
             if there is not None:
                 console.print(_proof(there, payload), soft_wrap=True)
@@ -87,6 +98,8 @@ def bench_command(
                 return ExitCode.OK
             outcome = stages.bench(place, payload, data, config, beside, there)
     console.print(outcome_line(outcome))
+    if not chosen.get("out"):
+        console.print("  Without --out the samples are not kept.")
     console.print(terminal.latency_table(*outcome.artifact))
     if not judging:
         return ExitCode.OK
@@ -104,6 +117,25 @@ def _check(package: Path, baseline: Path | None, against: Path | None, sealed: P
         raise BadInputError("--against compares two packages", hint="Leave out --baseline, --profile and --seal")
     if sealed and sealed.exists() and sealed.resolve() == package.resolve():
         raise BadInputError(f"{sealed}: would replace the package it is made from", hint="Choose another --seal")
+
+
+@contextmanager
+def _kept(out: Any) -> Iterator[Path]:
+    """The folder of the result; without --out one that goes at the end."""
+    if out:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory(prefix="edge-ptf-") as folder:
+        yield Path(folder) / "bench"
+
+
+def _texts(payload: Payload, file: Path | None, chosen: Settings, progress: Progress) -> LabelledData | BenchTexts:
+    """The texts to answer: of the file, else the test split of the data, else the golden texts."""
+    if file is not None:
+        return texts_of(file, payload)
+    if chosen.get("data"):
+        return load_data(chosen, payload.manifest.head, progress)
+    return golden_texts(payload)
 
 
 def _check_teacher(payload: Payload, teacher: Payload) -> None:

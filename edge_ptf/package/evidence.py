@@ -82,7 +82,12 @@ class LatencyEvidence(StrictModel):
     kind: Literal["latency"] = "latency"
     payload: str
     baseline: str | None = None
-    data: str
+    data: str = Field(description="Data fingerprint; of texts without labels, the digest of the texts.")
+    texts: Literal["test", "validation", "golden", "file"] = Field(
+        "test",
+        description="Which texts were answered: a split of the data, the golden texts, or those of a file.",
+        exclude_if=lambda origin: origin == "test",
+    )
     machine: Machine
     runtime: RuntimeInfo
     launches: tuple[Launch, ...] = Field(min_length=1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from edge_ptf import bench as measure
-from edge_ptf.bench import BenchConfig, Comparison
+from edge_ptf.bench import BenchConfig, BenchTexts, Comparison
 from edge_ptf.bench.devices import Device
 from edge_ptf.bench.launching import LOCAL, runner_digest
 from edge_ptf.data.dataset import LabelledData
@@ -51,14 +51,16 @@ def _counts_for_a_verdict(found: tuple[LatencyEvidence, MemoryEvidence]) -> bool
 def bench(
     work: Work,
     package: Annotated[Payload, ARGUMENT],
-    data: LabelledData,
+    data: LabelledData | BenchTexts,
     config: BenchConfig,
     baseline: Annotated[
         Payload | None, Option("The FP32 teacher's package: measured interleaved, for a speed-up.")
     ] = None,
     device: Device | None = None,
 ) -> tuple[LatencyEvidence, MemoryEvidence]:
-    """Measure latency and peak memory of PACKAGE with real test texts.
+    """Measure latency and peak memory of PACKAGE with the test texts of --data.
+
+    Without --data it answers the texts of --texts, or its golden texts: a first look, which counts for no target.
 
     With --device, runner and package are copied to the device. The package first answers its golden vectors there; a
     wrong answer is exit code 3. Only the files that the next run reuses stay on the device. With --profile the result
@@ -74,7 +76,7 @@ def compare(
     work: Work,
     package: Payload,
     baseline: Payload,
-    data: LabelledData,
+    data: LabelledData | BenchTexts,
     config: BenchConfig,
     device: Device | None = None,
 ) -> Comparison:

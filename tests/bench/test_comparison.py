@@ -19,7 +19,7 @@ from edge_ptf.errors import PackageError
 from edge_ptf.package import Payload
 from edge_ptf.statistics import Estimate
 
-SMALL = BenchConfig(launches=5, texts=100, seconds=0, memory_launches=2)
+SMALL = BenchConfig(launches=5, calls=100, seconds=0, memory_launches=2)
 TEXTS = [("turn on the lights", None), ("play some jazz", None), ("set a timer", None)]
 times = st.lists(st.floats(0.01, 1000), min_size=1, max_size=40)
 

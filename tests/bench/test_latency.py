@@ -25,8 +25,8 @@ from edge_ptf.runtime.turns import shuffled
 MakePayload = Callable[..., Payload]
 Data = Callable[..., LabelledData]
 Device = Any
-SMALL = BenchConfig(launches=5, texts=100, seconds=0, memory_launches=2)
-LONGER = SMALL.replace(texts=200)
+SMALL = BenchConfig(launches=5, calls=100, seconds=0, memory_launches=2)
+LONGER = SMALL.replace(calls=200)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_an_emulated_processor_is_flagged(measured: Any, fake_device: Any, tmp_p
 
 
 def test_a_protocol_that_is_too_small_is_refused() -> None:
-    wrong = ({"launches": 4}, {"texts": 99}, {"memory_launches": 1}, {"seconds": -1}, {"threads": 0})
+    wrong = ({"launches": 4}, {"calls": 99}, {"memory_launches": 1}, {"seconds": -1}, {"threads": 0})
     for fields in (*wrong, {"mode": "quick"}, {"rate": 0}, {"runtime": "java"}):
         with pytest.raises(ValidationError):
             BenchConfig.model_validate(fields)

@@ -17,7 +17,7 @@ INTENTS = {
 }
 QUICK = (
     *("--set", "finetune.epochs=1", "--set", "distill.epochs=1", "--set", "distill.spliced_texts=0.2"),
-    *("--set", "bench.launches=5", "--set", "bench.texts=100", "--set", "bench.seconds=0"),
+    *("--set", "bench.launches=5", "--set", "bench.calls=100", "--set", "bench.seconds=0"),
     *("--set", "bench.memory_launches=2", "--set", "prune.vocabulary_size=null"),
 )
 

@@ -16,7 +16,7 @@ from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload
 
 Run = Callable
 MakePayload = Callable[..., Payload]
-SHORT = ("--launches", 5, "--texts", 100, "--seconds", 0, "--memory-launches", 2)
+SHORT = ("--launches", 5, "--calls", 100, "--seconds", 0, "--memory-launches", 2)
 
 
 @pytest.fixture
@@ -90,6 +90,22 @@ def test_an_emulated_device_proves_answers_and_is_refused_as_a_place_for_times(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
+def test_a_package_alone_is_measured_and_nothing_is_kept(run: Run, make_payload: MakePayload, tmp_path: Path) -> None:
+    package = tmp_path / "package.eptf"
+    shutil.copy(make_payload().path, package)
+    done = run("bench", package, *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert "text → answer, p50" in done.stdout
+    assert "Does not count: the golden texts of the package were answered" in done.stdout
+    assert "Without --out the samples are not kept" in done.stdout
+    assert list(tmp_path.iterdir()) == [package]
+    (tmp_path / "texts.txt").write_text("turn on the lights\nplay\n", encoding="utf-8")
+    done = run("bench", package, *SHORT, "--texts", "texts.txt", "--out", "out", "--profile", "host")
+    assert done.returncode == 4, done.stderr
+    assert load_bench(tmp_path / "out")[0].texts == "file"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -98,6 +114,7 @@ def test_an_emulated_device_proves_answers_and_is_refused_as_a_place_for_times(
         (("--baseline", "{package}"), "INT8, and a speed-up is over the FP32 teacher"),
         (("--seal", "{package}"), "would replace the package"),
         (("--seal", "new.eptf"), "--profile is missing"),
+        (("--texts", "{package}"), "--texts and --data both say"),
         (("--mode", "quick"), "--mode"),
         (("--rate", "0"), "rate"),
         (("--device", "ssh://127.0.0.1:1", "--runtime", "python"), "cannot be reached"),

@@ -19,7 +19,7 @@ from edge_ptf.package import open_payload, verify
 
 QUICK = (
     *("--set", "finetune.epochs=1", "--set", "distill.epochs=1", "--set", "distill.spliced_texts=0.2"),
-    *("--set", "bench.launches=5", "--set", "bench.texts=100", "--set", "bench.seconds=0"),
+    *("--set", "bench.launches=5", "--set", "bench.calls=100", "--set", "bench.seconds=0"),
     *("--set", "bench.memory_launches=2", "--set", "prune.num_layers=2", "--set", "prune.intermediate_size=[32]"),
 )
 

@@ -16,7 +16,7 @@ TOPICS = {"light": "turn on the lights", "music": "play some jazz", "time": "set
 QUICK = (
     *("--set", "finetune.epochs=4", "--set", "finetune.learning_rate=0.005", "--set", "distill.epochs=2"),
     *("--set", "distill.learning_rate=0.005", "--set", "distill.spliced_texts=0.5", "--set", "bench.launches=5"),
-    *("--set", "bench.texts=100", "--set", "bench.seconds=0", "--set", "bench.memory_launches=2"),
+    *("--set", "bench.calls=100", "--set", "bench.seconds=0", "--set", "bench.memory_launches=2"),
     *("--set", "prune.num_layers=2", "--set", "prune.intermediate_size=[32]"),
 )
 

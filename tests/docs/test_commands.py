@@ -20,7 +20,7 @@ CHEAP = ("profiles", "doctor", "init")
 TUTORIAL = DOCS / "tutorial" / "index.md"
 QUICK = (
     "--set finetune.epochs=1 --set distill.epochs=1 --set distill.spliced_texts=0.2 --set bench.launches=5 "
-    "--set bench.texts=100 --set bench.seconds=0 --set bench.memory_launches=2 --set prune.intermediate_size=[32] "
+    "--set bench.calls=100 --set bench.seconds=0 --set bench.memory_launches=2 --set prune.intermediate_size=[32] "
     "--max-drop in_scope_accuracy=100 --max-drop out_of_scope_recall=100 --min-speedup 0.01 --set prune.num_layers=2"
 )
 

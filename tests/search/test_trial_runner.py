@@ -22,7 +22,7 @@ from edge_ptf.search.trial_runner import TrialRunner, larger_on_test
 PREDICTED = Prediction(speedup=2.0, size_mb=1.0)
 QUICK = {
     "distill": {"epochs": 1, "spliced_texts": 0.0},
-    "bench": {"texts": 100, "seconds": 0, "memory_launches": 2},
+    "bench": {"calls": 100, "seconds": 0, "memory_launches": 2},
     "speed_check": {"allow_slower": True},
     "targets": {"min_speedup": 1000.0, "package_mb": None, "peak_memory_mb": None},
 }

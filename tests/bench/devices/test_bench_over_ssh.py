@@ -17,7 +17,7 @@ from edge_ptf.package.archive import Archive
 from tests.bench.devices.peers import SshServer
 
 pytestmark = pytest.mark.slow
-SHORT = ("--launches", "5", "--texts", "100", "--seconds", "0", "--memory-launches", "2")
+SHORT = ("--launches", "5", "--calls", "100", "--seconds", "0", "--memory-launches", "2")
 JUDGED = ("--profile", "host", "--set", "targets.max_drop={}", "--set", "targets.min_speedup=0.001")
 
 
