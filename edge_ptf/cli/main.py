@@ -41,7 +41,7 @@ COMMANDS = {
     "report": ("report", "Write one HTML page about a package or a run."),
     "compare": ("report", "Compare two packages, or one package on two devices."),
     "verify": ("packages", "Check every checksum of a package, then its golden vectors."),
-    "predict": ("packages", "Answer texts with a package."),
+    "predict": ("packages", "Answer texts with a package, a run or a checkpoint."),
     "devices": ("devices", "Show what a device is, and which profiles fit it."),
     "doctor": ("project", "Check this machine: libraries, devices, disk space, and which profile fits."),
 }

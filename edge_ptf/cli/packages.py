@@ -73,28 +73,34 @@ def verify_command(package: Path) -> int:
 
 
 @click.command("predict")
-@click.argument("package", type=package)
+@click.argument("subject", metavar="SUBJECT", type=package)
 @click.argument("texts", nargs=-1)
 @click.option("--pair", help="The second text, for a package that takes pairs; with one TEXT.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of one inference.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with probabilities and offsets.")
-def predict_command(package: Path, texts: tuple[str, ...], pair: str | None, threads: int, as_json: bool) -> int:
-    """Answer TEXTS with PACKAGE. Without TEXTS, each line of the standard input is one text."""
-    from edge_ptf.package import open_payload
-    from edge_ptf.runtime import Runner
+def predict_command(subject: Path, texts: tuple[str, ...], pair: str | None, threads: int, as_json: bool) -> int:
+    """Answer TEXTS with a package, the package of a run, or a checkpoint. Without TEXTS, each line of the standard
+    input is one text.
+
+    \b
+    edge-ptf predict build/package.eptf "turn on the lights"
+    edge-ptf predict build/ "turn on the lights"            # the directory that compress wrote
+    edge-ptf predict teacher/ "turn on the lights"          # a checkpoint, in PyTorch
+
+    Thresholds are chosen when a package is assembled: a checkpoint answers without them.
+    """
+    from edge_ptf.runtime.subject import open_subject
 
     if not texts and (sys.stdin is None or sys.stdin.isatty()):
         raise BadInputError("no text given", hint='edge-ptf predict PACKAGE "your text", or pipe one text a line')
     if pair is not None and len(texts) != 1:
         raise BadInputError("--pair goes with exactly one TEXT")
-    payload = open_payload(package)
-    paired = payload.manifest.heads[0].text_pairs
-    if paired != (pair is not None):
+    runner = open_subject(subject, threads)
+    if runner.takes_pairs not in (None, pair is not None):
         raise BadInputError(
-            f"{package}: answers {'pairs of texts' if paired else 'single texts'}",
-            hint="Give one TEXT and --pair TEXT" if paired else "Leave out --pair",
+            f"{subject}: answers {'pairs of texts' if runner.takes_pairs else 'single texts'}",
+            hint="Give one TEXT and --pair TEXT" if runner.takes_pairs else "Leave out --pair",
         )
-    runner = Runner(payload, threads)
     for number, text in enumerate(texts or _lines(), 1):
         _check_utf8(text, f"text {number}")
         found = runner.answer(text, pair)

@@ -23,6 +23,7 @@ class Runner:
         self.tokenizer = payload.tokenizer(self.session.inputs)
         self.task = tasks.create(manifest.head)
         self.max_length = manifest.tokenizer.max_length
+        self.takes_pairs = manifest.heads[0].text_pairs
 
     def encode(self, text: str, text_pair: str | None = None) -> Encoding:
         """Token ids as in training, truncated to the package's maximum length; a lone surrogate is read as U+FFFD."""

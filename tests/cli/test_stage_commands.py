@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,7 +40,7 @@ def work(
     folder, said = tmp_path_factory.mktemp("work"), {}
     data = ("--data", csv_data)
     learn = ("finetune", "--model", tiny_base("bert"), *data, "--task", "text-classification", "--epochs", 2)
-    short = ("--launches", 5, "--texts", 100, "--seconds", 0, "--memory-launches", 2)
+    short = ("--launches", 5, "--calls", 100, "--seconds", 0, "--memory-launches", 2)
     judged = ("--profile", "x86-generic", "--evidence", "accuracy", "--evidence", "latency")
     judged += ("--set", "targets.max_drop={}", "--set", "targets.min_speedup=null")
     teach = ("distill", "--teacher", "teacher", "--student", "small", *data, "--epochs", 1)
@@ -157,6 +158,23 @@ def test_a_package_answers_texts_pipes_and_scripts(work: tuple[Path, dict[str, s
     rows = [json.loads(line) for line in piped.stdout.splitlines()]
     assert len(rows) == 2
     assert all(row["label"] in ("light", "timer", "music") for row in rows)
+
+
+def test_a_run_and_a_checkpoint_answer_as_a_package_does(work: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    folder, _ = work
+    texts = ("turn on the lights", "play some jazz", "set a timer")
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(folder / "package.eptf", run / "voice.eptf")
+    (run / "run.json").write_text(json.dumps({"package": "voice.eptf"}), encoding="utf-8")
+    answers = edge_ptf(folder, "predict", "package.eptf", *texts, "--json")
+    assert edge_ptf(folder, "predict", run, *texts, "--json").stdout == answers.stdout
+    shown = edge_ptf(folder, "predict", "teacher", *texts, "--json")
+    assert shown.returncode == 0, shown.stderr
+    for line, other in zip(shown.stdout.splitlines(), answers.stdout.splitlines(), strict=True):
+        row = json.loads(line)
+        assert row.keys() == json.loads(other).keys()
+        assert row["classes"][0] == {"label": row["label"], "score": row["score"]}
 
 
 def test_a_package_tells_what_it_is(work: tuple[Path, dict[str, str]]) -> None:
