@@ -223,11 +223,15 @@ class _Judge:
     # Size and memory
 
     def size(self, targets: Targets) -> Iterator[TargetVerdict]:
-        """The size is exact, so its value is its bound."""
+        """The size of the file that ships. It is a bound that sealing keeps, so the value is the bound."""
         if targets.package_mb is not None:
-            value = self.payload.size_bytes / 1e6
+            value = self.payload.shipped_bytes / 1e6
             found = TargetVerdict(
-                target="package_mb", title="package size", unit="MB", limit=targets.package_mb, status=Status.PASS
+                target="package_mb",
+                title="size of the sealed package",
+                unit="MB",
+                limit=targets.package_mb,
+                status=Status.PASS,
             )
             yield _judged(found, value, value, "")
 

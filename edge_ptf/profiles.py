@@ -73,7 +73,7 @@ class Targets(StrictModel):
     )
     latency_ms: LatencyLimit = Field(default_factory=LatencyLimit, description="Only for named boards.")
     min_speedup: float | None = Field(None, gt=0, description="Engine time of the FP32 teacher ÷ that of the package.")
-    package_mb: float | None = Field(None, gt=0, description="Size of the payload file, 10^6 bytes.")
+    package_mb: float | None = Field(None, gt=0, description="Size of the sealed package without samples, 10^6 bytes.")
     peak_memory_mb: float | None = Field(None, gt=0, description="Peak resident memory of a process that answers.")
 
     @field_validator("max_drop")

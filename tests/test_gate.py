@@ -38,7 +38,7 @@ from edge_ptf.package.manifest import (
     TensorEntry,
     TokenizerEntry,
 )
-from edge_ptf.package.payload import Payload
+from edge_ptf.package.payload import SEALING_BYTES, Payload
 from edge_ptf.profiles import Targets
 
 VNNI = Machine(arch="x86_64", cpu="test", isa=("avx2", "avx512_vnni"), cores=2, memory_mb=8000, os="Linux 6")
@@ -54,7 +54,7 @@ BOARD = Machine(
 RUNTIME = RuntimeInfo(version="1.32.0", threads=1)
 
 
-def payload(size: int = 8_000_000, scope: str | None = None) -> Payload:
+def payload(size: int = 8_000_000 - SEALING_BYTES, scope: str | None = None) -> Payload:
     head = tasks.get("text-classification").spec_for(("a", "b"), scope)
     tensor = TensorEntry(name="logits", dtype="float32", shape=("batch", 2))
     manifest = Manifest(

@@ -17,12 +17,12 @@ from edge_ptf.cli.arguments import Settings, package_path
 from edge_ptf.cli.compress import verdict_code
 from edge_ptf.cli.console import make_console
 from edge_ptf.cli.devices import ssh_option
-from edge_ptf.cli.evidence import judged, made_for
+from edge_ptf.cli.evidence import judge_and_seal, judged, made_for, with_samples_option
 from edge_ptf.cli.running import load_data, outcome_line, stage_config, working
 from edge_ptf.cli.stage_commands import input_options, work_options
 from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, EnvironmentFault, ExitCode
-from edge_ptf.package import Payload, open_payload, seal
+from edge_ptf.package import Payload, open_payload
 from edge_ptf.package.evidence import with_earlier
 from edge_ptf.progress import Progress
 from edge_ptf.report import terminal
@@ -54,8 +54,9 @@ LOCAL = "local"
     "--seal",
     "sealed",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Judge, and write a new package file with the evidence and the verdict inside; needs a profile.",
+    help="Judge, and write a new package file with the verdict inside.",
 )
+@with_samples_option
 @work_options(stages.bench, {"threads": "the package's own"})
 def bench_command(
     package: Path,
@@ -66,6 +67,7 @@ def bench_command(
     ssh_options: tuple[str, ...],
     texts_file: Path | None,
     sealed: Path | None,
+    with_samples: bool,
     settings: tuple[str, ...],
     project_file: Path | None,
     overwrite: bool,
@@ -104,11 +106,14 @@ def bench_command(
     if not judging:
         return ExitCode.OK
     evidence = with_earlier(outcome.artifact, payload.evidence())
-    verdict = judged(payload, evidence, chosen)
+    lines = ""
+    if sealed is None:
+        verdict = judged(payload, evidence, chosen)
+    else:
+        verdict, lines = judge_and_seal(payload, evidence, chosen, sealed, with_samples=with_samples)
     console.print(terminal.verdict_table(verdict, shown=outcome.artifact[0].warnings))
-    if sealed is not None:
-        made = seal(payload, evidence, verdict, sealed)
-        console.print(f"\n{sealed}: payload {made.digest[:12]}", soft_wrap=True)
+    if lines:
+        console.print(lines, soft_wrap=True)
     return verdict_code(verdict)
 
 

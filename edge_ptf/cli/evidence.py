@@ -34,6 +34,13 @@ evidence_folders = click.option(
 )
 
 
+with_samples_option = click.option(
+    "--with-samples",
+    is_flag=True,
+    help="Put every sample into the package, and count them in its size. [default: NAME.samples.zip beside it]",
+)
+
+
 @click.command("gate")
 @click.argument("package", type=package_path)
 @profile_option
@@ -56,7 +63,10 @@ def gate_command(
 
     Without --profile it is the profile that the package was made for.
     """
-    verdict, _ = _judge(package, folders, Settings(project_file, settings, flags))
+    from edge_ptf.package import open_payload
+
+    payload = open_payload(package)
+    verdict = judged(payload, _evidence(payload, folders), Settings(project_file, settings, flags))
     write_file(junit_file, junit(verdict, package.stem))
     write_file(markdown_file, markdown.verdict_summary(verdict, package.stem))
     if as_json:
@@ -72,6 +82,7 @@ def gate_command(
 @evidence_folders
 @set_option
 @config_option
+@with_samples_option
 @click.option(
     "--out", "out_file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The new package file."
 )
@@ -81,36 +92,54 @@ def seal_command(
     settings: tuple[str, ...],
     project_file: Path | None,
     out_file: Path,
+    with_samples: bool,
     **flags: Any,
 ) -> int:
     """Judge PACKAGE and write a new file with evidence and verdict inside. The payload stays byte for byte.
 
     Exit code: 0 when the file is written, whatever the verdict; `gate` has the verdict as its exit code.
     """
-    from edge_ptf.package import open_payload, seal
+    from edge_ptf.package import open_payload
 
     if out_file.exists() and out_file.resolve() == package.resolve():
         raise BadInputError(f"{out_file}: would replace the package it is made from", hint="Choose another --out")
-    verdict, evidence = _judge(package, folders, Settings(project_file, settings, flags))
-    sealed = seal(open_payload(package), evidence, verdict, out_file)
+    payload = open_payload(package)
+    evidence = _evidence(payload, folders)
+    verdict, lines = judge_and_seal(
+        payload, evidence, Settings(project_file, settings, flags), out_file, with_samples=with_samples
+    )
     console = make_console()
     console.print(terminal.verdict_table(verdict))
-    console.print(f"\n{out_file}: payload {sealed.digest[:12]}", soft_wrap=True)
+    console.print(lines, soft_wrap=True)
     return ExitCode.OK
 
 
-def _judge(package: Path, folders: tuple[Path, ...], chosen: Settings) -> tuple[Verdict, list[Evidence]]:
-    from edge_ptf.package import open_payload
+def judge_and_seal(
+    payload: Payload, evidence: list[Evidence], chosen: Settings, out_file: Path, *, with_samples: bool
+) -> tuple[Verdict, str]:
+    """Judges the file that is to ship and writes it; returns the verdict, and what was written where."""
+    from edge_ptf.package import seal
+    from edge_ptf.package.samples import samples_file
+    from edge_ptf.package.sealing import with_samples_inside, without_samples_inside
+
+    ships = with_samples_inside(payload, evidence) if with_samples else without_samples_inside(payload)
+    verdict = judged(ships, evidence, chosen)
+    sealed = seal(ships, evidence, verdict, out_file, with_samples=with_samples)
+    lines = f"\n{out_file}: payload {sealed.digest[:12]}"
+    file = samples_file(out_file)
+    return verdict, lines if with_samples else f"{lines}\n{file}: its samples; keep it beside the package"
+
+
+def _evidence(payload: Payload, folders: tuple[Path, ...]) -> list[Evidence]:
     from edge_ptf.package.evidence import with_earlier
 
-    payload = open_payload(package)
     evidence = with_earlier([record for folder in folders for record in _records(folder)], payload.evidence())
     if not evidence:
         raise BadInputError(
-            f"{package}: nothing has been measured about it",
+            f"{payload.path}: nothing has been measured about it",
             hint="Run `edge-ptf evaluate` and `edge-ptf bench`, and give their directories with --evidence",
         )
-    return judged(payload, evidence, chosen), evidence
+    return evidence
 
 
 def judged(payload: Payload, evidence: list[Evidence], chosen: Settings) -> Verdict:

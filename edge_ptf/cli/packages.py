@@ -20,13 +20,13 @@ package = click.Path(path_type=Path)
 @click.option("--unpack", "folder", type=click.Path(path_type=Path), help="Also write the files to this directory.")
 def inspect_command(package: Path, as_json: bool, folder: Path | None) -> int:
     """Show what PACKAGE contains, its measurements and its verdict."""
-    from edge_ptf.package import open_payload, unpack
-    from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence
+    from edge_ptf.package import MissingSamplesError, open_payload, unpack
+    from edge_ptf.package.evidence import AccuracyEvidence, Evidence, LatencyEvidence
     from edge_ptf.report import terminal
     from edge_ptf.report.stage_lines import accuracy_line
 
     payload = open_payload(package)
-    verdict, evidence = payload.verdict(), payload.evidence()
+    verdict = payload.verdict()
     if folder is not None:
         if folder.exists() and any(folder.iterdir()):
             raise BadInputError(f"{folder}: not empty", hint="Give a new directory")
@@ -42,6 +42,11 @@ def inspect_command(package: Path, as_json: bool, folder: Path | None) -> int:
         return ExitCode.OK
     console = make_console()
     console.print(terminal.package_table(payload))
+    evidence: list[Evidence] = []
+    try:
+        evidence = payload.evidence()
+    except MissingSamplesError as missing:
+        console.print(f"{missing.message}. {missing.hint}", soft_wrap=True)
     for record in evidence:
         if isinstance(record, AccuracyEvidence):
             who = "Package" if record.payload == payload.digest else "Teacher"
@@ -69,6 +74,8 @@ def verify_command(package: Path) -> int:
             f"{report.golden} golden texts tokenized as they must be; their logits were not compared: "
             "this processor does not execute the package's INT8 products exactly"
         )
+    if report.missing_samples is not None:
+        console.print(f"The samples behind its verdict were not checked: {report.missing_samples} is missing")
     return ExitCode.OK
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from edge_ptf.package.assembly import AssembleConfig, assemble, threshold_texts
 from edge_ptf.package.manifest import Manifest
-from edge_ptf.package.payload import Payload, open_payload, seal, unpack
+from edge_ptf.package.payload import Payload, open_payload, unpack
+from edge_ptf.package.samples import MissingSamplesError
+from edge_ptf.package.sealing import seal
 from edge_ptf.package.verification import verify
 
 __all__ = [
     "AssembleConfig",
     "Manifest",
+    "MissingSamplesError",
     "Payload",
     "assemble",
     "open_payload",

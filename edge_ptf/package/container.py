@@ -112,6 +112,13 @@ def blocks(file: BinaryIO, entry: Entry) -> Iterator[bytes]:
         raise damaged
 
 
+def packed_bytes(name: str, content: bytes) -> int:
+    """What a deflated entry takes in a file, headers included, as `archive.write` writes it."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = len(deflate.compress(content)) + len(deflate.flush())
+    return LOCAL_HEADER + CENTRAL_HEADER + 2 * len(name) + packed
+
+
 def padding(position: int) -> bytes:
     """An extra field that moves the content behind it to the next multiple of ALIGNMENT."""
     smallest = 4 + 2

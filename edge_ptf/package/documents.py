@@ -57,7 +57,7 @@ Every option of every step is in `manifest.json` under `lineage`.
 
 It answers texts like those it was trained on, in the same language. It was judged on the test split of that data only;
 what was measured, on which machine and with which certainty is in `evidence/` and `verdict.json` once the package is
-sealed. Try it on your own texts before you rely on it.
+sealed, with every sample in the `.samples.zip` beside it. Try it on your own texts before you rely on it.
 """
 
 

@@ -1,4 +1,4 @@
-"""Open a package, read its files with their checksums, seal it, unpack it."""
+"""Open a package, read its files with their checksums, unpack it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from edge_ptf.errors import PackageError, VerificationError
 from edge_ptf.heads import OutputSpec
 from edge_ptf.package import archive, container
 from edge_ptf.package.archive import Archive
-from edge_ptf.package.evidence import AccuracyEvidence, Evidence, LatencyEvidence, MemoryEvidence, Verdict
+from edge_ptf.package.evidence import Evidence, Verdict
 from edge_ptf.package.manifest import MAJOR, MANIFEST, FileEntry, GraphEntry, HeadEntry, Manifest
+from edge_ptf.package.samples import ENTRY, EVIDENCE, checked_samples, record_names, samples_file, samples_of
 from edge_ptf.package.tokenizer import PackageTokenizer
 
 MANIFEST_LIMIT = 16 << 20
 VERDICT = "verdict.json"
-EVIDENCE = "evidence/"
 STORED = container.MAPPED
+SEALING_BYTES = 32 << 10
+"""The most bytes that verdict and headers add to a package, and what it says about its samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Payload:
     size_bytes: int
     reader: Archive | None = field(default=None, compare=False, repr=False)
     """The open container; None: it is opened for each file."""
+    samples_bytes: int = 0
+    """What the samples take that lie inside the file."""
 
     def read(self, name: str) -> bytes:
         """One file of the payload.
@@ -93,16 +97,28 @@ class Payload:
         entry = self.manifest.tokenizer
         return PackageTokenizer(self.read(entry.huggingface), inputs, entry.truncation)
 
+    @property
+    def shipped_bytes(self) -> int:
+        """The most bytes that the sealed file has: payload, verdict, what is said about the samples, and the samples
+        if they lie inside. The size target judges this."""
+        return self.size_bytes + self.samples_bytes + SEALING_BYTES
+
     def evidence(self) -> list[Evidence]:
         """What was measured about this payload and its baseline, in the order it was sealed in within each kind; empty
-        before sealing."""
+        before sealing.
+
+        Raises:
+            MissingSamplesError: the file with the samples is not beside the package.
+            VerificationError: it is another file.
+        """
         reader = Archive(self.path)
-        names = sorted((name for name in reader.sizes if name.startswith(EVIDENCE)), key=_place)
+        if (beside := samples_of(self.path, reader)) is not None:
+            reader = checked_samples(self.path, *beside)
         adapter: TypeAdapter[Evidence] = TypeAdapter(Evidence)
         try:
-            return [adapter.validate_json(reader.read(name)) for name in names]
+            return [adapter.validate_json(reader.read(name)) for name in record_names(reader)]
         except ValidationError as error:
-            raise PackageError(f"{self.path}: damaged evidence ({error.errors()[0]['msg']})") from None
+            raise PackageError(f"{reader.path}: damaged evidence ({error.errors()[0]['msg']})") from None
 
     def verdict(self) -> Verdict | None:
         """The verdict it was sealed with.
@@ -145,7 +161,9 @@ def open_payload(path: Path) -> Payload:
         if not reader.is_stored(name):
             raise PackageError(f"{path}: '{name}' is deflated; a device maps it, so it must be stored")
     size = reader.packed_bytes([MANIFEST, *(entry.path for entry in manifest.files)])
-    return Payload(path, manifest, bytes_digest(content), size, reader)
+    inside = [] if ENTRY in reader.sizes else record_names(reader)
+    samples = reader.packed_bytes(inside) - reader.packed_bytes([])
+    return Payload(path, manifest, bytes_digest(content), size, reader, samples)
 
 
 def write_payload(manifest: Manifest, files: dict[str, bytes], path: Path) -> Payload:
@@ -160,32 +178,13 @@ def write_payload(manifest: Manifest, files: dict[str, bytes], path: Path) -> Pa
     return open_payload(path)
 
 
-def seal(payload: Payload, evidence: Sequence[Evidence], verdict: Verdict, out_file: Path) -> Payload:
-    """A new package file: the payload byte for byte, with evidence and verdict beside it.
-
-    Raises:
-        PackageError: the verdict is about another payload.
-        VerificationError: the payload is not what its manifest says any more.
-    """
-    if verdict.payload != payload.digest:
-        raise PackageError("the verdict is about another payload", hint="Run `edge-ptf gate` for this package")
-    document = Archive(payload.path).read(MANIFEST, limit=MANIFEST_LIMIT)
-    if bytes_digest(document) != payload.digest:
-        raise VerificationError(f"{payload.path}: {MANIFEST} changed since the package was opened")
-    names = [entry.path for entry in payload.manifest.files]
-    entries = [(MANIFEST, document, False), *((name, payload.read(name), name.endswith(STORED)) for name in names)]
-    for name, record in sorted(_named(payload, evidence).items()):
-        entries.append((name, canonical_json(record.model_dump(mode="json")), False))
-    entries.append((VERDICT, json.dumps(verdict.model_dump(mode="json"), indent=1).encode(), False))
-    out_file.parent.mkdir(parents=True, exist_ok=True)
-    archive.write(out_file, entries)
-    return open_payload(out_file)
-
-
 def unpack(payload: Payload, out: Path) -> Path:
     """Writes every file of a package below `out`, checked; the result opens as a package too.
 
-    What neither the manifest names nor sealing adds is left behind.
+    What neither the manifest names nor sealing adds is left behind. Samples that lie beside the package come along.
+
+    Raises:
+        VerificationError: a file, or the file with the samples, is not what the package says.
     """
     reader = Archive(payload.path)
     known = {entry.path for entry in payload.manifest.files}
@@ -195,26 +194,10 @@ def unpack(payload: Payload, out: Path) -> Path:
         target = out / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(payload.read(name) if name in known else reader.read(name))
+    if (beside := samples_of(payload.path, reader)) is not None and beside[0].is_file():
+        checked_samples(payload.path, *beside)
+        samples_file(out).write_bytes(beside[0].read_bytes())
     return out
-
-
-def _named(payload: Payload, evidence: Sequence[Evidence]) -> dict[str, Evidence]:
-    """A file name for each record: by kind, records about the baseline set apart."""
-    named: dict[str, Evidence] = {}
-    for record in evidence:
-        if not isinstance(record, AccuracyEvidence | LatencyEvidence | MemoryEvidence):
-            raise PackageError(f"{type(record).__name__} is no evidence")
-        prefix = "" if record.payload == payload.digest else "baseline-"
-        stem = f"{EVIDENCE}{prefix}{record.kind}"
-        count = sum(1 for name in named if name.startswith(stem))
-        named[f"{stem}{f'-{count + 1}' if count else ''}.json"] = record
-    return named
-
-
-def _place(name: str) -> tuple[str, int]:
-    """Where a record's file stands among the others: as they were sealed, kind by kind."""
-    stem, _, number = name.removesuffix(".json").rpartition("-")
-    return (stem, int(number)) if number.isdecimal() else (name.removesuffix(".json"), 1)
 
 
 def _gap(manifest: Manifest) -> str:

@@ -17,6 +17,7 @@ from edge_ptf.machine import this_machine
 from edge_ptf.package.golden import GoldenCase, golden_cases
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload, open_payload
+from edge_ptf.package.samples import MissingSamplesError, samples_file
 from edge_ptf.package.tables_check import check_tables
 
 
@@ -25,7 +26,7 @@ class VerifyReport:
     """What was checked: files by size and sha256, golden vectors, and the largest logit difference met.
 
     `exact` is False where this machine does not execute the package's INT8 products exactly; then the golden logits
-    were not compared.
+    were not compared. `missing_samples` is the file with the samples of a sealed package where it is not there.
     """
 
     payload: Payload
@@ -33,6 +34,7 @@ class VerifyReport:
     golden: int
     largest_difference: float
     exact: bool
+    missing_samples: Path | None = None
 
 
 def verify(path: Path, *, threads: int = 1) -> VerifyReport:
@@ -45,12 +47,21 @@ def verify(path: Path, *, threads: int = 1) -> VerifyReport:
     payload = open_payload(path)
     for entry in payload.manifest.files:
         payload.check(entry.path)
-    payload.evidence()
+    missing = _check_evidence(payload)
     payload.verdict()
     _check_graphs(payload)
     exact = exact_here(payload.manifest)
     count, worst = check_golden(payload, threads=threads, compare=exact)
-    return VerifyReport(payload, len(payload.manifest.files), count, worst, exact)
+    return VerifyReport(payload, len(payload.manifest.files), count, worst, exact, missing)
+
+
+def _check_evidence(payload: Payload) -> Path | None:
+    """Reads the evidence. Returns the file with the samples if only that is not there: the package may ship alone."""
+    try:
+        payload.evidence()
+    except MissingSamplesError:
+        return samples_file(payload.path)
+    return None
 
 
 def exact_here(manifest: Manifest) -> bool:

@@ -168,7 +168,7 @@ class TrialRunner:
                 if metric.name in answers.metrics and metric.name in self.expected.metrics
             },
             speedup=round(ratio, 3),
-            size_mb=round(payload.size_bytes / 1e6, 3),
+            size_mb=round(payload.shipped_bytes / 1e6, 3),
             seconds=seconds(),
         )
 

@@ -177,6 +177,23 @@ def test_a_run_and_a_checkpoint_answer_as_a_package_does(work: tuple[Path, dict[
         assert row["classes"][0] == {"label": row["label"], "score": row["score"]}
 
 
+def test_a_package_without_its_samples_is_whole_and_says_so(work: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    folder, _ = work
+    shutil.copy(folder / "package.eptf", tmp_path / "package.eptf")
+    for command in ("verify", "inspect"):
+        alone = edge_ptf(tmp_path, command, "package.eptf")
+        assert alone.returncode == 0, alone.stderr
+        assert "package.samples.zip is missing" in alone.stdout
+        assert "is missing" not in edge_ptf(folder, command, "package.eptf").stdout
+    for words in (("report", "package.eptf"), ("gate", "package.eptf", "--profile", "host")):
+        refused = edge_ptf(tmp_path, *words)
+        assert refused.returncode == 2
+        assert "package.samples.zip is missing" in refused.stderr
+        assert len(refused.stderr.strip().splitlines()) <= 2
+    (tmp_path / "package.samples.zip").write_bytes(b"other")
+    assert edge_ptf(tmp_path, "verify", "package.eptf").returncode == 3
+
+
 def test_a_package_tells_what_it_is(work: tuple[Path, dict[str, str]]) -> None:
     folder, _ = work
     shown = edge_ptf(folder, "inspect", "package.eptf")

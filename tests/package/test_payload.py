@@ -144,7 +144,9 @@ def test_sealing_adds_and_changes_nothing(make_payload: MakePayload, verdict_for
     for entry in payload.manifest.files:
         assert sealed.read(entry.path) == payload.read(entry.path)
     added = set(Archive(sealed.path).sizes) - set(Archive(payload.path).sizes)
-    assert added == {
+    assert added == {"evidence/samples.json", "verdict.json"}
+    inside = seal(payload, evidence, verdict_for(payload), tmp_path / "inside.eptf", with_samples=True)
+    assert set(Archive(inside.path).sizes) - set(Archive(payload.path).sizes) == {
         *("evidence/memory.json", "evidence/memory-2.json", "evidence/baseline-memory.json"),
         "verdict.json",
     }
