@@ -109,8 +109,11 @@ def conclude(trials: Sequence[Trial], why_stopped: str) -> str:
         return f"no trial finished; {why_stopped}"
     if winner.met:
         return f"{winner.name} meets every target that validation and this machine can judge; {why_stopped}"
-    open_ones = [item.title for item in winner.target_verdicts if item.target in winner.short]
-    return f"{winner.name} is nearest to the targets; not met: {', '.join(open_ones)}; {why_stopped}"
+    missed = [item for item in winner.target_verdicts if item.target in winner.short and item.value is not None]
+    beyond = [item.title for item in missed if item.value is not None and item.beyond(item.value) > 0]
+    unproven = [item.title for item in missed if item.title not in beyond]
+    parts = [f"{word}: {', '.join(names)}" for word, names in (("not met", beyond), ("not proven", unproven)) if names]
+    return f"{winner.name} is nearest to the targets; {'; '.join([*parts, why_stopped])}"
 
 
 def shortfall(target_verdict: TargetVerdict, larger: float, confidence: float = 0.95) -> float:

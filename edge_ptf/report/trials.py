@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edge_ptf.compression import Search, Trial, front
-from edge_ptf.report.formatting import metric_words
+from edge_ptf.report.formatting import figure_text, metric_words
 from edge_ptf.report.tables import titled_table
 
 LIMIT_WORDS = {"speedup": "the speed-up", "size_mb": "the package size"}
@@ -81,11 +79,23 @@ def outcome(trial: Trial) -> str:
     if trial.speedup:
         parts.append(f"{trial.speedup:.2f}× the teacher")
     parts.append(f"{trial.size_mb:.2f} MB")
-    return ", ".join(parts) + ("" if not trial.short else f"; misses {_short(trial.short)}")
+    return ", ".join(parts) + ("" if not trial.short else f"; misses {', '.join(_missed(trial))}")
 
 
-def _short(targets: Sequence[str] | dict[str, float]) -> str:
-    return ", ".join(metric_words(name.removeprefix("max_drop.")) for name in targets)
+def _missed(trial: Trial) -> list[str]:
+    """Each target that the trial misses; where the value alone is within the limit, what is not."""
+    judged, said = {item.target: item for item in trial.target_verdicts}, list[str]()
+    for name in trial.short:
+        words, item = metric_words(name.removeprefix("max_drop.")), judged.get(name)
+        if item is None or item.value is None or item.beyond(item.value) > 0:
+            said.append(words)
+        elif item.bound is not None and item.beyond(item.bound) > 0:
+            bound = figure_text(item.bound, item.unit)
+            side = "below" if item.at_least else "above"
+            said.append(f"{words} (its bound {bound} is {side} the limit {figure_text(item.limit, item.unit)})")
+        else:
+            said.append(f"{words} (test is not expected to prove the limit {figure_text(item.limit, item.unit)})")
+    return said
 
 
 def _drops(trial: Trial) -> str:

@@ -1,4 +1,4 @@
-"""Finding a recipe that meets the targets: a ladder of predicted candidates, and a search with Optuna."""
+"""Finding a recipe that meets the targets: a heuristic search, and a wide one with Optuna."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,13 +11,15 @@ from edge_ptf.compression import Limits, Predictor, Search, Trial, best, conclud
 from edge_ptf.models import LayerShape
 from edge_ptf.profiles import Targets
 from edge_ptf.recipe import Recipe
-from edge_ptf.search.trial_runner import WHOLE, Overrides, Predictors, TrialRunner
+from edge_ptf.search.trial_runner import NONE_PROVABLE, WHOLE, Overrides, Predictors, TrialRunner, too_few_rows
 
 MARGIN = {"speedup": 1.08, "size_mb": 1.005}
 """Between prediction and limit: what is proven lies some 2 % below what is measured, and the same package an hour later
 is measured up to 6 % slower; the count of bytes is closer."""
 CORRECTED = 1.02
 """The same once a measurement has corrected the prediction."""
+WIDEST = 1.25
+"""A measured bound further from its value than this says more about the machine than about the structure."""
 ENOUGH = 0.5
 """Share of the teacher's layers below which subwords that only the language uses, and wide hidden states, are not worth
 their bytes."""
@@ -30,6 +33,8 @@ LONGER = 2
 """How many times as long it is taught if that is not enough."""
 ROUNDING = 1.5
 """The work of a training step with INT8's rounding, as a multiple of one without: measured in FP32 on one core."""
+SPARE = 1.2
+"""Further minutes that are named hold this many times what is expected."""
 FIRST = "the deepest structure that is predicted to meet the targets"
 COST_TARGETS = ("min_speedup", "latency_ms", "package_mb")
 
@@ -68,20 +73,21 @@ def heuristic_search(
     form, predictor = _form(predictors, _tightened(wanted, ()))
     limits, unreachable = predictor.reachable(wanted)
     trials: list[Trial] = []
-    why_stopped = f"{config.heuristic_trials} trials were made"
-    too_few = "; ".join(each.sentence for each in trial_runner.unprovable)
+    why_stopped = f"{config.heuristic_trials} trials were made; more are made with --set search.heuristic_trials=N"
+    too_few = too_few_rows(trial_runner)
     while len(trials) < config.heuristic_trials:
         if trials and too_few:
-            why_stopped = f"no further trial was made, because none could be proven ({too_few})"
+            why_stopped = NONE_PROVABLE.format(too_few)
             break
         step = _next(trial_runner, predictor, limits, trials, form)
+        spent = sum(trial_runner.work.values())
         if step is None:
-            why_stopped = "the ladder knows nothing further to try; `edge-ptf search` looks wider"
+            over = f"{config.minutes:g} minutes are spent, and " if trials and spent >= config.minutes * 60 else ""
+            why_stopped = f"{over}no other structure or training is left to try; `edge-ptf search` looks wider"
             break
         why, overrides, layers, effort = step
-        left = config.minutes * 60 - sum(trial_runner.work.values())
-        if trials and effort * trials[-1].seconds > left:
-            why_stopped = f"another trial would not end within {config.minutes:g} minutes"
+        if trials and spent + effort * trials[-1].seconds > config.minutes * 60:
+            why_stopped = _time_is_spent(config.minutes, spent, effort * trials[-1].seconds)
             break
         if too_few:
             why = f"{why}; the only trial, because the test split has too few examples"
@@ -100,6 +106,21 @@ def heuristic_search(
         conclusion=conclude(trials, why_stopped),
         unreachable=tuple(unreachable),
         seconds=round(sum(trial_runner.work.values()), 1),
+    )
+
+
+def _time_is_spent(minutes: float, spent: float, expected: float) -> str:
+    """That the time does not allow another trial, and which option allows it.
+
+    Args:
+        minutes: what is allowed.
+        spent: seconds that the trials took.
+        expected: seconds that another one is expected to take.
+    """
+    needed = math.ceil((spent + expected) * SPARE / 60)
+    return (
+        f"the time is spent: trials took {spent / 60:.1f} minutes, and another one of about {expected / 60:.1f} would "
+        f"not end within {minutes:g} minutes; the same command with --set search.minutes={needed} goes on from here"
     )
 
 
@@ -232,12 +253,16 @@ def _prune_options(form: Overrides, layers: Sequence[LayerShape], predictor: Pre
 def _tightened(limits: Limits, trials: Sequence[Trial]) -> Limits:
     """Limits for predictions: with a margin, and corrected by how far the trials so far were off.
 
+    A speed-up that is quick enough with a bound that is not is followed by one whose bound is predicted to be.
     One that was too slow in milliseconds is followed by one that is predicted to be as much quicker as it was too slow.
     """
     factors, quicker = dict(MARGIN), list[float]()
     for trial in trials:
         if trial.speedup:
-            factors["speedup"] = max(factors["speedup"], trial.predicted.speedup / trial.speedup * CORRECTED)
+            reached = max(_bound(trial, "min_speedup") or trial.speedup, trial.speedup / WIDEST)
+            factors["speedup"] = max(
+                factors["speedup"], trial.predicted.speedup / min(reached, trial.speedup) * CORRECTED
+            )
         if trial.size_mb:
             factors["size_mb"] = max(factors["size_mb"], trial.size_mb / trial.predicted.size_mb)
         late = max((share for name, share in trial.short.items() if name.startswith("latency_ms")), default=0.0)
@@ -250,3 +275,9 @@ def _tightened(limits: Limits, trials: Sequence[Trial]) -> Limits:
         speedup=max(quicker, default=None),
         size_mb=None if limits.size_mb is None else limits.size_mb / factors["size_mb"],
     )
+
+
+def _bound(trial: Trial, target: str) -> float | None:
+    """The bound of a target that a trial misses; None where it is met or has no bound."""
+    found = (item.bound for item in trial.target_verdicts if item.target == target and target in trial.short)
+    return next(found, None)

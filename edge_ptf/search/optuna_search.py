@@ -20,7 +20,7 @@ from edge_ptf.digests import value_digest
 from edge_ptf.errors import EnvironmentFault, MissingExtraError
 from edge_ptf.models import LayerShape
 from edge_ptf.search.heuristic import limits_of, structure_overrides
-from edge_ptf.search.trial_runner import WHOLE, Overrides, Predictors, TrialRunner
+from edge_ptf.search.trial_runner import NONE_PROVABLE, WHOLE, Overrides, Predictors, TrialRunner, too_few_rows
 
 TRIAL, AGAIN = "trial", "again"
 HEARTBEAT_S = 60
@@ -46,6 +46,9 @@ def search(
     """Makes `search.trials` trials, those of an earlier run on the same storage counted, or ends when one meets the
     targets and `search.all_trials` is off.
 
+    If the test split has too few examples to prove a limit, no trial can meet it, so only one is made, as by the
+    heuristic search; `search.all_trials` makes all.
+
     Raises:
         MissingExtraError: Optuna is not installed.
         EnvironmentFault: the storage cannot be used.
@@ -57,7 +60,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # heartbeats, since 2021
-    config = trial_runner.recipe.search
+    config, too_few = trial_runner.recipe.search, too_few_rows(trial_runner)
     study = _open_study(trial_runner, config.storage or f"sqlite:///{(folder / 'search.db').resolve()}")
     space = _Space(trial_runner, predictors)
     if not study.trials:
@@ -70,7 +73,9 @@ def search(
         if not config.all_trials and any(trial.met for trial in trials_of(study)):
             return "the targets are met"
         if _counted(study) >= config.trials:
-            return f"{config.trials} trials were made"
+            return f"{config.trials} trials were made; more are made with --trials N"
+        if too_few and not config.all_trials and trials_of(study):
+            return NONE_PROVABLE.format(f"{too_few}; --all-trials goes on")
         left_out = len(study.get_trials(deepcopy=False)) - _counted(study)
         return f"{left_out:,} proposals were left out as too dear" if left_out >= config.trials * PATIENCE else ""
 

@@ -37,6 +37,8 @@ Predictors: TypeAlias = Callable[[float], Predictor]
 """Gives what predicts students whose hidden states have this share of the teacher's width."""
 WHOLE = 1.0
 """The share of those that keep it."""
+NONE_PROVABLE = "no further trial was made, because none could be proven ({})"
+"""Why a search ends after one trial, with what the test split cannot prove."""
 QUICK_LAUNCHES = 5
 """Launches that time a trial. The winner is measured anew, by the recipe's own protocol."""
 
@@ -46,6 +48,11 @@ def apply_overrides(recipe: Recipe, overrides: Overrides) -> Recipe:
     return recipe.replace(
         **{section: {**getattr(recipe, section).model_dump(), **values} for section, values in overrides.items()}
     )
+
+
+def too_few_rows(trial_runner: TrialRunner) -> str:
+    """What the test split cannot prove, whatever is trained; empty where it can prove every limit."""
+    return "; ".join(each.sentence for each in trial_runner.unprovable)
 
 
 def larger_on_test(task: Task, data: LabelledData) -> dict[str, float]:

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from edge_ptf.compression import Prediction, Search, Trial
+from edge_ptf.package.evidence import TargetVerdict
 from edge_ptf.report import trials
 
 
@@ -64,6 +65,34 @@ def test_an_attempt_says_what_came_out_and_what_is_missing() -> None:
     stopped = trial(state="stopped", reason="hopeless", drops={}, speedup=None, size_mb=None)
     assert trials.outcome(stopped) == "stopped: hopeless"
     assert "trial 1: 3 layers, 256 neurons; stopped: hopeless" in shown(trials.trial_line(stopped))
+
+
+def target(name: str, value: float, bound: float, limit: float, unit: str, direction: str) -> TargetVerdict:
+    return TargetVerdict(
+        target=name,
+        title=name,
+        unit=unit,
+        direction=direction,
+        limit=limit,
+        value=value,
+        bound=bound,
+        status="UNPROVEN",
+    )
+
+
+def test_a_target_that_only_its_bound_misses_says_so() -> None:
+    near = trial(
+        short={"min_speedup": 0.05, "max_drop.in_scope_accuracy": 0.2, "package_mb": 0.3},
+        target_verdicts=(
+            target("min_speedup", 4.45, 3.8, 4.0, "×", "higher"),
+            target("max_drop.in_scope_accuracy", 0.4, 0.9, 1.0, "points", "lower"),
+            target("package_mb", 13.0, 13.0, 10.0, "MB", "lower"),
+        ),
+    )
+    assert trials.outcome(near).endswith(
+        "misses min speedup (its bound 3.80× is below the limit 4.00×), "
+        "in-scope accuracy (test is not expected to prove the limit 1.00 points), package mb"
+    )
 
 
 def test_the_table_marks_the_winner_and_the_front() -> None:

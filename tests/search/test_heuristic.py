@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from edge_ptf.compression import Limits
+from edge_ptf.compression import Limits, Prediction, Trial, conclude
 from edge_ptf.errors import RefusedError
+from edge_ptf.metrics import Direction
+from edge_ptf.package.evidence import Status, TargetVerdict
 from edge_ptf.profiles import LatencyLimit, Targets
 from edge_ptf.provable import Provable
 from edge_ptf.search import WHOLE
@@ -209,7 +212,73 @@ def test_attempts_and_minutes_are_limits(make_shop: Callable[..., Any], predicto
     assert "within 0.01 minutes" in brief.conclusion
 
 
-def test_a_limit_that_nothing_keeps_does_not_end_the_ladder(make_shop: Callable[..., Any], predictors: Any) -> None:
+def test_it_says_that_the_time_is_spent_and_how_to_go_on(make_shop: Callable[..., Any], predictors: Any) -> None:
+    shop = make_shop(lambda *_: {"short": INACCURATE}, search={"minutes": 0.03})  # a trial takes a second here
+    found = heuristic_search(shop, predictors)
+    assert len(found.trials) == 1
+    assert "the time is spent" in found.conclusion
+    (minutes,) = re.findall(r"--set search\.minutes=(\d+) goes on from here", found.conclusion)
+    longer = make_shop(lambda *_: {"short": INACCURATE}, search={"minutes": int(minutes)})
+    assert len(heuristic_search(longer, predictors).trials) > 1
+
+
+def test_a_spent_time_is_not_hidden_by_a_search_that_has_nothing_left(
+    make_shop: Callable[..., Any], predictors: Any
+) -> None:
+    targets = {"min_speedup": 13.0}
+    slow = {"short": SLOW, "speedup": 1.0}
+    brief = heuristic_search(make_shop(lambda *_: slow, targets=targets, search={"minutes": 0.01}), predictors)
+    assert "0.01 minutes are spent, and no other structure or training is left to try" in brief.conclusion
+    long = heuristic_search(make_shop(lambda *_: slow, targets=targets), predictors)
+    assert "are spent" not in long.conclusion
+    assert "no other structure or training is left to try; `edge-ptf search`" in long.conclusion
+
+
+def speed(value: float, bound: float) -> TargetVerdict:
+    return TargetVerdict(
+        target="min_speedup",
+        title="speed-up",
+        unit="×",
+        direction=Direction.HIGHER,
+        limit=4.0,
+        value=value,
+        bound=bound,
+        status=Status.UNPROVEN,
+    )
+
+
+def test_one_whose_bound_alone_is_too_slow_is_followed_by_a_smaller_one(
+    make_shop: Callable[..., Any], predictors: Any
+) -> None:
+    def made(overrides: Any, predicted: Any) -> dict[str, Any]:
+        bound = 0.85 * predicted.speedup
+        found = {"speedup": predicted.speedup, "target_verdicts": (speed(predicted.speedup, bound),)}
+        return {**found, "short": {"min_speedup": 1 - bound / 4} if bound < 4 else {}}
+
+    first, second = heuristic_search(make_shop(made), predictors).trials
+    assert first.speedup is not None and first.speedup >= 4
+    assert second.predicted.speedup > first.predicted.speedup
+    assert second.met
+
+
+def test_what_is_only_not_proven_is_not_called_missed() -> None:
+    def trial(item: TargetVerdict) -> Trial:
+        return Trial(
+            name="trial 1",
+            why="",
+            overrides={},
+            state="finished",
+            predicted=Prediction(speedup=4.4, size_mb=5.0),
+            target_verdicts=(item,),
+            short={"min_speedup": 0.1},
+            seconds=1.0,
+        )
+
+    assert "not proven: speed-up; " in conclude([trial(speed(4.45, 3.8))], "…")
+    assert "not met: speed-up; " in conclude([trial(speed(3.9, 3.8))], "…")
+
+
+def test_a_limit_that_nothing_keeps_does_not_end_the_search(make_shop: Callable[..., Any], predictors: Any) -> None:
     targets = {"min_speedup": 4.0, "package_mb": 0.5, "max_drop": {"accuracy": 1.0}}
     found = heuristic_search(make_shop(lambda *_: {"short": LARGE}, targets=targets), predictors)
     assert found.unreachable == ("size_mb",)

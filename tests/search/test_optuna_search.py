@@ -12,6 +12,7 @@ import pytest
 from edge_ptf.compression import front
 from edge_ptf.errors import EnvironmentFault, MissingExtraError
 from edge_ptf.models import LayerShape
+from edge_ptf.provable import Provable
 from edge_ptf.search import optuna_search, search
 
 NOT_MET = {"max_drop.accuracy": 0.3}
@@ -37,7 +38,23 @@ def test_it_makes_as_many_trials_as_asked_and_goes_on_where_it_was(
     assert len(more.tried) == 2
 
 
-def test_the_first_trial_is_what_the_ladder_would_take(
+def test_where_the_test_split_is_too_small_one_trial_is_made_as_by_the_heuristic_search(
+    make_shop: Callable[..., Any], predictors: Any, tmp_path: Path
+) -> None:
+    found = Provable(metric="accuracy", title="accuracy", unit="points", limit=1.0, examples=60, bound=5.8, needed=361)
+    shop = make_shop(losing, search={"trials": 4})
+    shop.unprovable = (found,)
+    made = search(shop, predictors, tmp_path)
+    assert [trial.name for trial in made.trials] == ["trial 0"]
+    assert "none could be proven (accuracy: 60 test rows" in made.conclusion
+    assert "--all-trials goes on" in made.conclusion
+    assert len(search(shop, predictors, tmp_path).trials) == 1
+    whole = make_shop(losing, search={"trials": 3, "all_trials": True})
+    whole.unprovable = (found,)
+    assert len(search(whole, predictors, tmp_path).trials) == 3
+
+
+def test_the_first_trial_is_what_the_heuristic_search_would_take(
     make_shop: Callable[..., Any], predictor: Any, predictors: Any, limits: Any, tmp_path: Path
 ) -> None:
     shop = make_shop(losing, search={"trials": 1})
