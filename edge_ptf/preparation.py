@@ -10,7 +10,7 @@ from pathlib import Path
 from edge_ptf import tasks
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
-from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.errors import BadInputError, CheckpointError, near_matches
 from edge_ptf.metrics import gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import Base, open_base
@@ -84,6 +84,19 @@ def prepare(
     return Prepared(base, prunable, data, task, found)
 
 
+def check_model(job: Job, found: Prepared) -> None:
+    """Loads tokenizer and model as the fine-tuning does, and tokenizes the texts. It takes seconds.
+
+    Raises:
+        BadInputError: options that do not fit the model.
+        CheckpointError: the model or its tokenizer cannot become a package.
+    """
+    from edge_ptf.training.finetuning import open_trainable
+
+    tokenizer, _, info = open_trainable(found.base.path, found.base.name, found.task, job.recipe.finetune)
+    found.task.encode(tokenizer, found.data.validation, info.max_length)
+
+
 def _check_family(base: Path, allowed: bool, searching: bool) -> bool:
     """Whether the model can be pruned; one that cannot is refused before it is trained, unless that is allowed and
     there is nothing to search."""
@@ -108,5 +121,5 @@ def check_targets(task: Task, limited: Collection[str]) -> None:
         scope = task.out_of_scope_label
         how = f" with the out-of-scope label '{scope}'" if scope else ""
         raise BadInputError(
-            f"max_drop: the task {task.name}{how} is not judged by '{name}'", hint=f"It is by {' and '.join(known)}"
+            f"max_drop: the task {task.name}{how} is not judged by '{name}'", hint=near_matches(name, known)
         )

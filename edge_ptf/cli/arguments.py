@@ -10,6 +10,8 @@ import click
 import yaml
 
 from edge_ptf import tasks
+from edge_ptf.cli.choices import Choice, complete_data, complete_model, complete_profile, complete_setting
+from edge_ptf.cli.console import say
 from edge_ptf.config import Source, read_yaml
 from edge_ptf.errors import BadInputError, ConfigError, near_matches
 from edge_ptf.recipe import Recipe
@@ -19,15 +21,22 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 COMMAND_LINE = "command line"
 PROJECT_FILE = Path("edge-ptf.yaml")
 JOB_FIELDS = ("profile", "model", "data", "task", "out", "out_of_scope_label", "name")
-"""What the project file may hold beside the recipe's sections; `data` is the source, `reading` the data section."""
-READING = "reading"
+"""What the project file may hold beside the recipe's sections. `data` is both: its `source` is what --data names."""
+SOURCE = "source"
+"""The field of `data` in the project file that is no option of the recipe."""
 
 data_option = click.option(
-    "--data", help="Labelled text: file, directory, `datasets` directory, hub id, or the built-in 'demo' / 'demo:ner'."
+    "--data",
+    shell_complete=complete_data,
+    help="Labelled text: file, directory, `datasets` directory, hub id, or the built-in 'demo' / 'demo:ner'.",
 )
-task_option = click.option("--task", type=click.Choice(tasks.names()), help="What the labels mean.")
-model_option = click.option("--model", help="Pretrained model: directory, hub id, or minilm-l6.")
-profile_option = click.option("--profile", help="Hardware profile: a shipped name, a YAML file, or 'host'.")
+task_option = click.option("--task", type=Choice(tasks.names()), help="What the labels mean.")
+model_option = click.option(
+    "--model", shell_complete=complete_model, help="Pretrained model: directory, hub id, or minilm-l6."
+)
+profile_option = click.option(
+    "--profile", shell_complete=complete_profile, help="Hardware profile: a shipped name, a YAML file, or 'host'."
+)
 package_path = click.Path(path_type=Path, exists=True)
 out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Directory for the result.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what --out holds.")
@@ -41,7 +50,12 @@ config_option = click.option(
     help="Project file. [default: edge-ptf.yaml where it exists]",
 )
 set_option = click.option(
-    "--set", "settings", multiple=True, metavar="SECTION.FIELD=VALUE", help="Any option of the recipe; repeatable."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="SECTION.FIELD=VALUE",
+    shell_complete=complete_setting,
+    help="Any option of the recipe; repeatable. The project file has the same names.",
 )
 
 
@@ -91,15 +105,21 @@ class Settings:
             return
         if not isinstance(content, dict):
             raise ConfigError(f"{path}: not a mapping of fields", hint="Write one 'field: value' on each line")
-        sections = {READING if name == "data" else name for name in Recipe.model_fields}
-        known = {*JOB_FIELDS, *sections}
+        known = {*JOB_FIELDS, *Recipe.model_fields}
         places = {name: f"{path}:{lines.get((str(name),), 1)}" for name in content}
         problems = [
             f"{places[name]}: unknown field '{name}'. {near_matches(str(name), known)}"
             for name in content
             if name not in known
         ]
+        recipe = {name: value for name, value in content.items() if name not in JOB_FIELDS and value is not None}
         self.values = {name: content[name] for name in JOB_FIELDS if content.get(name) is not None}
+        if isinstance(data := self.values.get("data"), dict):
+            recipe["data"] = {name: value for name, value in data.items() if name != SOURCE}
+            places["data"] = f"{path}:{lines.get(('data', SOURCE), lines[('data',)])}"
+            del self.values["data"]
+            if data.get(SOURCE) is not None:
+                self.values["data"] = data[SOURCE]
         problems += [
             f"{places[name]}: {name}: takes text; put {value} into quotes"
             if isinstance(value, int | float)
@@ -111,11 +131,13 @@ class Settings:
             count = "1 field is" if len(problems) == 1 else f"{len(problems)} fields are"
             raise ConfigError(f"{path}: {count} not valid", problems=problems)
         self.origins = {name: places[name] for name in self.values}
-        recipe = {name: value for name, value in content.items() if name not in JOB_FIELDS and value is not None}
-        if READING in recipe:
-            recipe["data"] = recipe.pop(READING)
-            lines = {("data", *place[1:]) if place[:1] == (READING,) else place: line for place, line in lines.items()}
         self.sources.append(Source(str(path), recipe, lines))
+        self._announce(path, [name for name in content if content[name] is not None])
+
+    def _announce(self, path: Path, names: list[str]) -> None:
+        """Says on standard error which file the settings come from, and what it sets."""
+        if names:
+            say(f"{path} is used: it sets {', '.join(names)}", err=True)
 
 
 def _assignments(settings: tuple[str, ...]) -> dict[str, Any]:

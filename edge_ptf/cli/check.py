@@ -18,7 +18,7 @@ from edge_ptf.cli.arguments import (
     set_option,
     task_option,
 )
-from edge_ptf.cli.compress import MAX_DROP, limited_metrics, short_flags
+from edge_ptf.cli.compress import limited_metrics, max_drop_option, short_flags
 from edge_ptf.cli.console import Bars, make_console, say_json
 from edge_ptf.cli.running import chosen_profile
 from edge_ptf.config import Source
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @profile_option
 @model_option
 @out_of_scope_option
-@click.option("--max-drop", multiple=True, metavar="METRIC=POINTS", help=MAX_DROP)
+@max_drop_option
 @set_option
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")

@@ -23,8 +23,9 @@ from edge_ptf.cli.arguments import (
     set_option,
     task_option,
 )
+from edge_ptf.cli.choices import complete_max_drop
 from edge_ptf.cli.ci import ci_options, write_file
-from edge_ptf.cli.console import Bars, make_console
+from edge_ptf.cli.console import Bars, make_console, say_json
 from edge_ptf.cli.running import outcome_line
 from edge_ptf.config import Source
 from edge_ptf.credentials import masked_values
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from edge_ptf.cache import Outcome
     from edge_ptf.pipeline import Result
-    from edge_ptf.preparation import Job
+    from edge_ptf.preparation import Job, Prepared
 
 VERDICT_CODES = {Status.PASS: ExitCode.OK, Status.FAIL: ExitCode.FAIL, Status.UNPROVEN: ExitCode.UNPROVEN}
 
@@ -55,6 +56,11 @@ def _judged_by() -> str:
 MAX_DROP = f"Limit on an accuracy drop. METRIC is one of {_judged_by()}."
 
 
+max_drop_option = click.option(
+    "--max-drop", multiple=True, metavar="METRIC=POINTS", shell_complete=complete_max_drop, help=MAX_DROP
+)
+
+
 def whole_job_options(command: Command) -> Command:
     """What a whole job takes: device, model, labelled text, the usual limits, and any other option."""
     for option in (
@@ -63,7 +69,7 @@ def whole_job_options(command: Command) -> Command:
         click.option("--seed", type=int, help="Seed of every stage that draws random numbers."),
         click.option("--package-mb", type=float, help="Limit on the package's size, 10^6 bytes."),
         click.option("--min-speedup", type=float, help="Limit on the speed-up over the FP32 teacher."),
-        click.option("--max-drop", multiple=True, metavar="METRIC=POINTS", help=MAX_DROP),
+        max_drop_option,
         out_of_scope_option,
         out_option,
         task_option,
@@ -79,6 +85,7 @@ def whole_job_options(command: Command) -> Command:
 @whole_job_options
 @click.option("--name", help="Name of the package file. [default: package]")
 @ci_options
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object; all else to stderr.")
 @click.option("--redact", is_flag=True, help="Leave the texts of the data out of the report's page.")
 @click.option("--dry-run", is_flag=True, help="Print the settings and where each comes from; check model and data.")
 def compress_command(
@@ -90,6 +97,7 @@ def compress_command(
     project_file: Path | None,
     junit_file: Path | None,
     markdown_file: Path | None,
+    as_json: bool,
     redact: bool,
     dry_run: bool,
     **flags: Any,
@@ -110,17 +118,21 @@ def compress_command(
     """
     chosen = Settings(project_file, settings, flags)
     job, sources = make_job(chosen, short_flags(max_drop, min_speedup, package_mb, seed))
-    console = make_console()
+    console = make_console(stderr=as_json)
     if dry_run:
         said = {name: f"{value} (set by {chosen.origin(name)})" for name, value in asked(job).items()}
         console.print(terminal.headline("edge-ptf compress (dry run)", said))
-        below = sources_below(job.profile, job.task, sources)
-        console.print(terminal.settings_table([*below, *sources], masked_values(job.recipe.model_dump(mode="json"))))
-        _check(job, console)
+        below, recipe = sources_below(job.profile, job.task, sources), masked_values(job.recipe.model_dump(mode="json"))
+        console.print(terminal.settings_table([*below, *sources], recipe))
+        found = _check(job, console)
+        if as_json:
+            say_json({"dry_run": True, "job": masked_values(asked(job)), "recipe": recipe, **_shown(found)}, indent=2)
         return ExitCode.OK
     result = _run(dataclasses.replace(job, redact=redact), console)
     write_file(junit_file, junit(result.verdict, job.name))
     write_file(markdown_file, _summary(result, job.name))
+    if as_json:
+        say_json(_result(result), indent=2)
     return verdict_code(result.verdict)
 
 
@@ -173,18 +185,43 @@ def asked(job: Job) -> dict[str, str]:
     }
 
 
-def _check(job: Job, console: Console) -> None:
-    """Checks the model's directory, and reads the data; nothing is trained or written."""
-    from edge_ptf.preparation import prepare
+def _check(job: Job, console: Console) -> Prepared:
+    """Reads the data, and loads tokenizer and model as the training does; nothing is trained or written."""
+    from edge_ptf.preparation import check_model, prepare
 
     with Bars(console) as bars:
-        prepare(
+        found = prepare(
             job,
             bars,
             lambda report: console.print(terminal.data_table(report)),
             lambda warning: console.print(terminal.warning_line(warning)),
         )
+        check_model(job, found)
     console.print("Model and data can be used. Nothing was trained.")
+    return found
+
+
+def _shown(found: Prepared) -> dict[str, Any]:
+    """What a dry run found, as JSON."""
+    return {
+        "data": found.data.report.model_dump(mode="json"),
+        "provable": [{**each.model_dump(mode="json"), "possible": each.possible} for each in found.provable],
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    """What came out, as JSON: the run record with the files and the figures of teacher and package."""
+    from edge_ptf.pipeline import record
+
+    figures = {
+        name: {"metrics": accuracy.metrics, "size_mb": round(payload.size_bytes / 1e6, 3)}
+        for name, accuracy, payload in (
+            ("teacher", result.baseline_accuracy, result.baseline),
+            ("package", result.accuracy, result.payload),
+        )
+    }
+    files = {"package": str(result.package), "report": str(result.report)}
+    return {**record(result), "files": files, "figures": figures}
 
 
 def _run(job: Job, console: Console) -> Result:

@@ -12,6 +12,7 @@ from importlib import import_module
 from types import FrameType
 
 import click
+from click.shell_completion import CompletionItem
 
 from edge_ptf.errors import EdgePtfError, ExitCode
 
@@ -60,7 +61,15 @@ class LazyGroup(click.Group):
             return None
         module = import_module(f"edge_ptf.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
+        _add_verbose(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The names of commands, without importing any; options as click finds them."""
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        found = ((name, text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete))
+        return [CompletionItem(name, help=text) for name, text in found]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -76,6 +85,28 @@ class LazyGroup(click.Group):
         """The table of commands, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _say_more(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    """Shows what is logged at the level of information, from here on."""
+    if wanted:
+        logging.getLogger().setLevel(logging.INFO)
+
+
+def _add_verbose(command: click.Command) -> None:
+    """Gives `-v` to a command and to those below it, so that it can stand anywhere on the line."""
+    if not any(param.name == "verbose" for param in command.params):
+        click.option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            expose_value=False,
+            callback=_say_more,
+            help="Say more about what is going on.",
+        )(command)
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _add_verbose(inner)
 
 
 @click.group(
@@ -96,7 +127,8 @@ def main(verbose: bool) -> None:
     from edge_ptf.cli.console import SafeRecord
 
     logging.setLogRecordFactory(SafeRecord)
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.ERROR, format="%(name)s: %(message)s")
+    logging.getLogger().setLevel(logging.INFO if verbose else logging.ERROR)
 
 
 def run() -> None:

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from edge_ptf import tasks
+from edge_ptf.cli.choices import Choice
 from edge_ptf.recipe import Recipe
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -65,7 +66,7 @@ def _without_none(annotation: Any) -> Any:
 
 def _click_type(kind: Any) -> click.ParamType[Any] | type:
     if get_origin(kind) is Literal:
-        return click.Choice([str(value) for value in get_args(kind)])
+        return Choice([str(value) for value in get_args(kind)])
     return kind if kind in (int, float, str) else str
 
 

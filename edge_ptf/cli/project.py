@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from rich.table import Table
 
 from edge_ptf import profiles, tasks
-from edge_ptf.cli.arguments import PROJECT_FILE, READING
+from edge_ptf.cli.arguments import PROJECT_FILE, SOURCE
+from edge_ptf.cli.choices import Choice, complete_data, complete_model, complete_profile
 from edge_ptf.cli.console import make_console, say
 from edge_ptf.errors import BadInputError, EdgePtfError, ExitCode
 from edge_ptf.machine import this_machine
@@ -26,14 +27,16 @@ LEAST_FREE_GB = 5.0
 
 
 @click.command("init")
-@click.option("--profile", default="host", show_default=True, help="Hardware profile.")
-@click.option("--model", default="minilm-l6", show_default=True, help="Pretrained model.")
-@click.option("--data", default="demo", show_default=True, help="Labelled text.")
+@click.option("--profile", default="host", show_default=True, shell_complete=complete_profile, help="Hardware profile.")
+@click.option(
+    "--model", default="minilm-l6", show_default=True, shell_complete=complete_model, help="Pretrained model."
+)
+@click.option("--data", default="demo", show_default=True, shell_complete=complete_data, help="Labelled text.")
 @click.option(
     "--task",
     default="text-classification",
     show_default=True,
-    type=click.Choice(tasks.names()),
+    type=Choice(tasks.names()),
     help="What the labels mean.",
 )
 @click.option("--out-of-scope-label", metavar="LABEL", help="The label of texts that belong to no class.")
@@ -47,16 +50,16 @@ def init_command(profile: str, model: str, data: str, task: str, out_of_scope_la
         "# Settings of this project. Commands that train, make, measure or judge read them here; flags win over them.",
         "# Strength: built-in defaults < task < profile < this file < flags. `edge-ptf compress --dry-run` shows all.",
         "",
-        *(f"{name}: {_yaml(value)}" for name, value in (("profile", profile), ("model", model), ("data", data))),
+        *(f"{name}: {_yaml(value)}" for name, value in (("profile", profile), ("model", model))),
         f"task: {task}",
         "out: build",
         f"out_of_scope_label: {_yaml(out_of_scope_label)}"
         if out_of_scope_label
         else "#out_of_scope_label: null         # the label of texts that belong to no class",
         "",
-        "# Everything below is optional, and shown with built-in values; a task or profile may have others.",
-        "# To set an option, take away the # of its section and its own.",
-        *_sections(),
+        "# Every other option is shown with its built-in value; a task or profile may have another.",
+        "# To set an option, take away the # of its section and its own. --set takes the same names.",
+        *_sections(data),
     ]
     PROJECT_FILE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     say(f"{PROJECT_FILE} written. Next: edge-ptf compress")
@@ -102,12 +105,13 @@ def doctor_command() -> int:
     return ExitCode.ENVIRONMENT if problems else ExitCode.OK
 
 
-def _sections() -> Iterator[str]:
+def _sections(source: str) -> Iterator[str]:
     for name, field in Recipe.model_fields.items():
-        section = READING if name == "data" else name
         yield ""
-        yield f"# {field.description}"
-        yield f"#{section}:"
+        if name == "data":
+            yield from (f"# The labelled text. {field.description}", "data:", f"  {SOURCE}: {_yaml(source)}")
+        else:
+            yield from (f"# {field.description}", f"#{name}:")
         model: Any = field.annotation
         for option, inner in model.model_fields.items():
             if option == "out_of_scope_label":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from edge_ptf.cli.arguments import JOB_FIELDS, READING, Settings
+from edge_ptf.cli.arguments import JOB_FIELDS, SOURCE, Settings
 from edge_ptf.cli.compress import asked, make_job, short_flags, whole_job_options
 from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.cli.running import outcome_line
@@ -86,7 +86,11 @@ def search_command(
     if found.winning is None:
         return ExitCode.UNPROVEN
     file = job.out / RECIPE_FILE
-    content = {**_asked(chosen, job), **_sections([*sources, Source("the winner", _overrides(found.winning))])}
+    sections = _sections([*sources, Source("the winner", _overrides(found.winning))])
+    asked_for: dict[str, Any] = dict(_asked(chosen, job))
+    if "data" in sections:
+        sections["data"] = {SOURCE: asked_for.pop("data"), **sections["data"]}
+    content = {**asked_for, **sections}
     file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     console.print(f"\nRecipe: {file}", soft_wrap=True)
     console.print(f"  edge-ptf compress --config {file}", soft_wrap=True)
@@ -114,6 +118,4 @@ def _sections(sources: Sequence[Source]) -> dict[str, Any]:
         merged = merge(merged, source.values)
     found = json.loads(json.dumps(merged))  # lists instead of tuples
     found.get("data", {}).pop("out_of_scope_label", None)  # stands at the top
-    return {
-        READING if name == "data" else name: values for name, values in found.items() if values and name != "search"
-    }
+    return {name: values for name, values in found.items() if values and name != "search"}

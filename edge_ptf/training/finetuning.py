@@ -17,6 +17,7 @@ from edge_ptf.examples import Example, Prediction
 from edge_ptf.graph.exporting import check_exportable
 from edge_ptf.models.checkpoint import (
     Checkpoint,
+    CheckpointInfo,
     fresh_info,
     load_base_model,
     load_tokenizer,
@@ -61,24 +62,8 @@ def finetune(
         BadInputError: options that do not fit the model.
         CheckpointError: the model or its tokenizer cannot become a package.
     """
-    from transformers import set_seed
-
-    set_seed(config.seed)
-    tokenizer = load_tokenizer(base)
-    model = load_base_model(base, task, dropout=config.dropout)
-    check_rows(base, tokenizer, model)
-    count = len(models.shapes(model))
-    if config.freeze_layers and not models.is_known(model):
-        raise BadInputError(
-            f"freeze_layers: the layers of the model family '{model.config.model_type}' are not known",
-            hint=f"Leave it out, or take a model of one of these: {', '.join(models.FAMILIES)}",
-        )
-    if config.freeze_layers > count:
-        raise BadInputError(f"freeze_layers is {config.freeze_layers}, but the model has {count} layers")
-    info = fresh_info(model, task, base_name, config.max_length)
+    tokenizer, model, info = open_trainable(base, base_name, task, config)
     inputs = model_inputs(model, tokenizer)
-    if not models.is_known(model):
-        check_exportable(base, model, inputs, task.head.spec, info.max_length)
     freeze(model, embeddings=config.freeze_embeddings, layers=config.freeze_layers)
     training = labelled_items(tokenizer, task, data.train, info.max_length)
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
@@ -107,6 +92,33 @@ def finetune(
     found = save_checkpoint(model, tokenizer, info.made_by(facts, config), out)
     shutil.rmtree(out / STATE)
     return found
+
+
+def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfig) -> tuple[Any, Any, CheckpointInfo]:
+    """The tokenizer, the model with a new head, and what is known of it. All that can be checked before is checked.
+
+    Raises:
+        BadInputError: options that do not fit the model.
+        CheckpointError: the model or its tokenizer cannot become a package.
+    """
+    from transformers import set_seed
+
+    set_seed(config.seed)
+    tokenizer = load_tokenizer(base)
+    model = load_base_model(base, task, dropout=config.dropout)
+    check_rows(base, tokenizer, model)
+    count = len(models.shapes(model))
+    if config.freeze_layers and not models.is_known(model):
+        raise BadInputError(
+            f"freeze_layers: the layers of the model family '{model.config.model_type}' are not known",
+            hint=f"Leave it out, or take a model of one of these: {', '.join(models.FAMILIES)}",
+        )
+    if config.freeze_layers > count:
+        raise BadInputError(f"freeze_layers is {config.freeze_layers}, but the model has {count} layers")
+    info = fresh_info(model, task, base_name, config.max_length)
+    if not models.is_known(model):
+        check_exportable(base, model, model_inputs(model, tokenizer), task.head.spec, info.max_length)
+    return tokenizer, model, info
 
 
 def labelled_items(tokenizer: Any, task: Task, examples: Sequence[Example], max_length: int) -> list[Item]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,9 +85,14 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     assert all(stage["reused"] for stage in again["stages"] if stage["stage"] != "bench")
     assert "reused" in second.stdout
 
-    failing = run(*command, "--package-mb", "0.001")
+    failing = run(*command, "--package-mb", "0.001", "--json")
     assert failing.returncode == 3
-    assert "FAIL" in failing.stdout
+    assert "FAIL" in failing.stderr
+    printed = json.loads(failing.stdout)
+    assert printed["verdict"]["status"] == "FAIL"
+    assert printed["payload"] == open_payload(Path(printed["files"]["package"])).digest
+    assert printed["figures"]["package"]["size_mb"] < printed["figures"]["teacher"]["size_mb"]
+    assert set(json.loads((out / "run.json").read_text(encoding="utf-8"))) < set(printed)
 
 
 @pytest.mark.slow
@@ -200,6 +206,56 @@ def test_dry_run_checks_model_and_data_and_says_what_can_be_proven(
     assert not (tmp_path / "out").exists()
 
 
+def test_dry_run_loads_the_model_as_the_training_does(
+    run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_base("bert"), broken)
+    weights = next(broken.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-100])
+    done = run(*job(broken, csv_data, Path("out"), "--dry-run"))
+    assert done.returncode == 2
+    assert "the weights cannot be loaded" in done.stderr
+    layers = run(*job(tiny_base("bert"), csv_data, Path("out"), "--dry-run", "--set", "finetune.freeze_layers=99"))
+    assert layers.returncode == 2
+    assert "freeze_layers is 99" in layers.stderr
+
+
+def test_dry_run_prints_json_on_request(run: Callable, tiny_base: Callable[[str], Path], csv_data: Path) -> None:
+    done = run(*job(tiny_base("bert"), csv_data, Path("out"), "--dry-run", "--max-drop", "accuracy=1", "--json"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["recipe"]["finetune"]["epochs"] == 1
+    assert found["data"]["splits"]["test"]["rows"] == 48
+    assert [(each["metric"], each["possible"]) for each in found["provable"]] == [("accuracy", False)]
+    assert "Resolved settings" in done.stderr
+
+
+def test_the_project_file_names_sections_as_set_does_and_is_announced(
+    run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "edge-ptf.yaml").write_text(
+        f"profile: x86-generic\nmodel: {tiny_base('bert')}\ntask: text-classification\nout: out\n"
+        f"data:\n  source: {csv_data}\n  encoding: latin-1\n"
+    )
+    done = run("compress", "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["recipe"]["data"]["encoding"] == "latin-1"
+    assert done.stderr.startswith("edge-ptf.yaml is used: it sets profile, model, task, out, data\n")
+    assert (
+        json.loads(run("compress", "--dry-run", "--json", "--set", "data.encoding=utf-8").stdout)["recipe"]["data"][
+            "encoding"
+        ]
+        == "utf-8"
+    )
+    (tmp_path / "edge-ptf.yaml").write_text("reading:\n  encoding: latin-1\ndata: {source: 3}\n")
+    wrong = run("compress", "--dry-run")
+    assert wrong.returncode == 2
+    assert "edge-ptf.yaml:1: unknown field 'reading'" in wrong.stderr
+    assert "edge-ptf.yaml:3: data: takes text" in wrong.stderr
+    assert "is used" not in run("profiles", "list").stderr
+
+
 def test_project_file_stands_below_flags(
     run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
 ) -> None:
@@ -279,7 +335,7 @@ def test_a_search_ends_in_a_recipe_that_compress_takes(
     assert json.loads((out / "search.json").read_text(encoding="utf-8"))["trials"] == found["trials"]
     asked = yaml.safe_load((out / "recipe.yaml").read_text(encoding="utf-8"))
     assert asked["targets"] == {"min_speedup": 0.1, "max_drop": {"accuracy": 100.0}}  # limits and all else that was set
-    assert asked["reading"] == {"label_column": "label"}
+    assert asked["data"] == {"source": str(csv_data), "label_column": "label"}
     assert asked["finetune"]["seed"] == 3
     assert asked["prune"]["keep_layers"] is None  # what was given must not come back beside the winner's count
     assert "search" not in asked

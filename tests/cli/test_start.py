@@ -88,3 +88,14 @@ def test_a_fault_of_ours_is_the_only_traceback() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
+
+
+@pytest.mark.parametrize("line", ["-v doctor", "doctor -v", "doctor --verbose", "profiles -v list", "profiles list -v"])
+def test_verbose_can_stand_anywhere(line: str) -> None:
+    code = (
+        "import logging\nfrom edge_ptf.cli.main import main\n"
+        f"try: main({line.split()!r}, standalone_mode=False)\nexcept SystemExit: pass\n"
+        "print(logging.getLogger().level == logging.INFO)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
