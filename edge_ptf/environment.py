@@ -12,6 +12,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+BUSY = 0.5
+"""Share of the processors that other programs may keep busy before this is said."""
 MOST_FILES = 256
 """Maximum number of files of one kind in a folder of /sys."""
 
@@ -68,6 +70,22 @@ def environment(root: Path = Path("/")) -> Environment:
         ticks_per_second=os.sysconf("SC_CLK_TCK"),
         process_ms=1000 * time.process_time(),
     )
+
+
+def load_of_others(root: Path = Path("/"), cores: int | None = None, *, working: bool = False) -> str:
+    """The load of this machine in words, if other programs use it so much that work is slowed; else empty.
+
+    Args:
+        root: the directory that contains /proc.
+        cores: processors that this process may use; None: as many as the system says.
+        working: this process keeps all its processors busy, and has done so for a minute.
+    """
+    load = _load(root / "proc/loadavg")
+    there = cores or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    own = there if working else 0
+    if load is None or load - own <= BUSY * there:
+        return ""
+    return f"other programs use this machine (load {load:.1f} on {there} core{'s' if there > 1 else ''})"
 
 
 def _read(path: Path) -> str:

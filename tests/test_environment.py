@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_ptf.environment import environment
+import pytest
+
+from edge_ptf.environment import environment, load_of_others
 
 # The same files as in cpp_runner/tests/test_environment.cpp.
 BOARD = {
@@ -80,3 +82,22 @@ def test_this_machine_counts_its_time() -> None:
     before, after = environment(), environment()
     assert after.process_ms >= before.process_ms > 0
     assert (after.ticks or 0) >= (before.ticks or 0)
+
+
+@pytest.mark.parametrize(
+    ("load", "cores", "working", "said"),
+    [
+        (0.52, 2, False, ""),
+        (1.6, 2, False, "other programs use this machine (load 1.6 on 2 cores)"),
+        (2.4, 2, True, ""),
+        (3.1, 2, True, "other programs use this machine (load 3.1 on 2 cores)"),
+        (0.7, 1, False, "other programs use this machine (load 0.7 on 1 core)"),
+    ],
+)
+def test_a_busy_machine_is_said(tmp_path: Path, load: float, cores: int, working: bool, said: str) -> None:
+    root = system(tmp_path, {"proc/loadavg": f"{load} 1.00 1.00 1/200 1234"})
+    assert load_of_others(root, cores, working=working) == said
+
+
+def test_an_unknown_load_is_not_called_busy(tmp_path: Path) -> None:
+    assert load_of_others(system(tmp_path, {"proc/version": "Linux"}), 2) == ""

@@ -25,7 +25,7 @@ from edge_ptf.cli.arguments import (
 )
 from edge_ptf.cli.choices import complete_max_drop
 from edge_ptf.cli.ci import ci_options, write_file
-from edge_ptf.cli.console import Bars, make_console, say_json
+from edge_ptf.cli.console import PROGRESS_LOG, Bars, make_console, say_json
 from edge_ptf.cli.running import outcome_line
 from edge_ptf.config import Source
 from edge_ptf.credentials import masked_values
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from edge_ptf.cache import Outcome
+    from edge_ptf.data.dataset import DataReport
     from edge_ptf.pipeline import Result
     from edge_ptf.preparation import Job, Prepared
 
@@ -225,18 +226,24 @@ def _result(result: Result) -> dict[str, Any]:
 
 
 def _run(job: Job, console: Console) -> Result:
+    from edge_ptf.cli.expected_work import ExpectedWork, parts_of
     from edge_ptf.pipeline import compress
 
     console.print(terminal.headline("edge-ptf compress", asked(job)))
+    whole = ExpectedWork()
+
+    def on_data(report: DataReport) -> None:
+        console.print(terminal.data_table(report))
+        whole.expect(parts_of(job, report))
 
     def on_stage(outcome: Outcome[Any], subject: str) -> None:
         console.print(outcome_line(outcome, subject))
 
-    with Bars(console) as bars:
+    with Bars(console, job.out / PROGRESS_LOG, whole) as bars:
         result = compress(
             job,
             progress=bars,
-            on_data=lambda report: console.print(terminal.data_table(report)),
+            on_data=on_data,
             on_warning=lambda warning: console.print(terminal.warning_line(warning)),
             on_stage=on_stage,
             on_trial=lambda trial: console.print(trials.trial_line(trial)),

@@ -9,7 +9,10 @@ import json
 import logging
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -20,11 +23,15 @@ from rich.progress import Progress as RichProgress
 from rich.segment import Segment
 from rich.text import Text
 
+from edge_ptf.cli.progress_lines import ProgressLines, WholeJob
 from edge_ptf.credentials import masked
+from edge_ptf.environment import load_of_others
 from edge_ptf.errors import EdgePtfError
 
 UNSAFE = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 """Control characters, marks that turn the direction of text, line separators, lone surrogates."""
+PROGRESS_LOG = "progress.log"
+"""In the folder of a job: how far it was, and when."""
 CONTROL = re.compile(f"[{UNSAFE}]")
 CONTROL_IN_LINES = re.compile(f"(?![\n\t])[{UNSAFE}]")
 
@@ -88,9 +95,16 @@ class SafeConsole(Console):
 
 
 class Bars:
-    """Shows stages' progress with the time left; in a log file it writes one line for each step of work instead."""
+    """Shows stages' progress with the time left. Without a terminal it writes a line every half minute instead.
 
-    def __init__(self, console: Console) -> None:
+    The same lines go to a log file, if one is given.
+    """
+
+    def __init__(self, console: Console, log_file: Path | None = None, whole: WholeJob | None = None) -> None:
+        """Args:
+        log_file: where the lines go as well, with the time of day; it is written once its folder exists.
+        whole: what is expected of the whole job.
+        """
         self.console = console
         self.live = console.is_terminal
         self.bars = RichProgress(
@@ -104,15 +118,23 @@ class Bars:
             disable=not self.live,
         )
         self.current: list[tuple[str, int, int]] = []
+        self.log_file, self.ended = log_file, threading.Event()
+        self.lines = ProgressLines(self._line, whole, why_slow=lambda: load_of_others(working=True))
+        self.ticking: threading.Thread | None = None
 
     def __enter__(self) -> Bars:
         self.bars.start()
+        self.ticking = threading.Thread(target=self._tick, daemon=True)
+        self.ticking.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ended.set()
         self.bars.stop()
+        if self.ticking:
+            self.ticking.join()
 
     def start(self, title: str, total: int, done: int = 0) -> None:
         """See Progress."""
@@ -121,21 +143,47 @@ class Bars:
         self.current.append((title, int(task), total))
         if not self.live:
             self.console.print(f"  {title} …", highlight=False)
+        self._log(f"{title} …")
+        self.lines.start(title, total, done)
 
     def say(self, line: str) -> None:
         """A line that stays: see `progress.say`."""
         self.console.print(f"  {line}", soft_wrap=True)
+        self._log(line)
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """See Progress."""
         if self.current:
             self.bars.update(self.bars.task_ids[-1], advance=steps, note=escaped(note))
+            self.lines.advance(steps, note)
 
     def finish(self) -> None:
         """See Progress."""
         if self.current:
             self.current.pop()
             self.bars.remove_task(self.bars.task_ids[-1])
+            self.lines.finish()
+
+    def _line(self, line: str, once: bool) -> None:
+        """A line about the current work. A terminal shows the bar instead, but for what is said once."""
+        if once or not self.live:
+            self.console.print(f"  {line}", soft_wrap=True)
+        self._log(line)
+
+    def _tick(self) -> None:
+        """Lines are due also while a single step takes long."""
+        while not self.ended.wait(1.0):
+            self.lines.tick()
+
+    def _log(self, line: str) -> None:
+        if self.log_file is None or not self.log_file.parent.is_dir():
+            return
+        try:
+            with self.log_file.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {escaped(masked(line))}\n")
+        except OSError as error:
+            self.log_file = None  # a job does not fail for its log
+            logging.getLogger(__name__).warning("the log of the progress ends: %s", error)
 
 
 def make_console(*, stderr: bool = False) -> Console:

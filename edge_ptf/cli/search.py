@@ -12,7 +12,7 @@ import yaml
 
 from edge_ptf.cli.arguments import JOB_FIELDS, SOURCE, Settings
 from edge_ptf.cli.compress import asked, make_job, short_flags, whole_job_options
-from edge_ptf.cli.console import Bars, make_console
+from edge_ptf.cli.console import PROGRESS_LOG, Bars, make_console
 from edge_ptf.cli.running import outcome_line
 from edge_ptf.compression import Trial
 from edge_ptf.config import Source, merge
@@ -70,7 +70,7 @@ def search_command(
         if not outcome.reused:
             console.print(outcome_line(outcome, subject))
 
-    with Bars(console) as bars:
+    with Bars(console, job.out / PROGRESS_LOG) as bars:
         start = begin(
             job,
             bars,

@@ -30,6 +30,8 @@ STATE = ".training"
 Watch = Callable[[Sequence[float]], str | None]
 """Takes the validation scores so far, in the metric's unit; what it returns is why training is to stop."""
 SCORING_BATCH = 64
+NOTED_STEPS = 10
+"""Steps whose mean loss is shown."""
 log = logging.getLogger(__name__)
 
 
@@ -106,7 +108,7 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
     sampler = LengthGroupedBatches(
         [len(item.encoding.input_ids) for item in setup.items], config.batch_size, config.seed
     )
-    steps = len(sampler)
+    steps, losses, note = len(sampler), list[Any](), ""
 
     class Batches(DataLoader):  # type: ignore[type-arg]
         """Passes the epoch on to the sampler."""
@@ -128,13 +130,19 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
             wanted = {name: inputs[name] for name in setup.inputs}
             outputs = model(**wanted, output_hidden_states=setup.hidden_states, return_dict=True)
             loss = setup.loss(outputs, inputs)
+            losses.append(loss.detach())
             return (loss, outputs) if return_outputs else loss
 
     class Listener(TrainerCallback):  # type: ignore[misc]
         """Progress, the validation score, the best weights, early stopping, and the mark of a whole epoch state."""
 
         def on_step_end(self, args: Any, run: Any, control: Any, **_: Any) -> None:
-            note = f"validation {history[-1]:.{setup.metric.digits}f}" if history else ""
+            nonlocal note
+            if len(losses) >= NOTED_STEPS:  # a GPU is not asked for each one
+                parts = [f"epoch {len(history) + 1} of {config.epochs}", f"loss {float(sum(losses)) / len(losses):.4g}"]
+                parts += [f"validation {history[-1]:.{setup.metric.digits}f}"] if history else []
+                note = ", ".join(parts)
+                losses.clear()
             progress.advance(note=note)
 
         def on_epoch_end(self, args: Any, run: Any, control: Any, **_: Any) -> None:

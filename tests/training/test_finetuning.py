@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -473,3 +474,30 @@ def test_texts_of_no_class_do_not_train(
     checkpoint = finetune(tiny_base("bert"), "tiny", data, task, QUICK, tmp_path / "out")
     assert checkpoint.info.head.options["out_of_scope_label"] == "oos"
     assert load_model(checkpoint).config.num_labels == 4
+
+
+class Noting(Silent):
+    """Keeps the notes of the training's steps."""
+
+    def __init__(self) -> None:
+        self.title, self.notes = "", list[str]()
+
+    def start(self, title: str, total: int, done: int = 0) -> None:
+        self.title = title
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        if self.title == "Fine-tune":
+            self.notes.append(note)
+
+
+def test_a_step_notes_epoch_loss_and_validation(train: Callable[..., Checkpoint], tmp_path: Path) -> None:
+    seen = Noting()
+    found = train(tmp_path / "out", progress=seen)
+    assert len(seen.notes) == 3 * STEPS == 12
+    assert set(seen.notes[:9]) == {""}  # the mean loss of ten steps is shown
+    facts = found.info.facts
+    assert facts is not None
+    noted = re.fullmatch(r"epoch 3 of 3, loss (\d+\.?\d*), validation (\d+\.\d+)", seen.notes[9])
+    assert noted
+    assert 0 < float(noted[1]) < 10
+    assert float(noted[2]) == facts.validation[1]
