@@ -1,7 +1,7 @@
 # make demo           the main job on built-in data, from nothing
 # make test           the whole test suite, the C++ runner's included
 # make check          style, types, import layers
-# make runner         the C++ runner: build/runner-release
+# make runner         the C++ runner: build/runner-release; it needs no Python environment
 # make runner-test    the runner's tests: as released, and under the address, undefined-behaviour and thread sanitizers
 # make runner-check   style and static analysis of the runner (clang-format, clang-tidy)
 # make runner-fuzz    libFuzzer on the package reader and the tokenizer (clang)
@@ -10,7 +10,8 @@
 # make wheel-test     the wheel alone in an empty environment
 # make clean          remove environments and results
 #
-# PYTHON        the interpreter that the environment is made with (3.11 or newer for the tested set of versions)
+# PYTHON        the interpreter that the environment is made with (3.11 or newer for the tested set of versions), and that
+#               fetches what the runner is built with
 # INDEX         index of the PyTorch builds you want, for example one with CUDA builds; empty: your pip's own
 # FUZZ_SECONDS  how long each fuzz target runs
 PYTHON ?= python3
@@ -34,7 +35,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(if $(INDEX),--index-url $(INDEX)) torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo,dev,docs]"
+	PYTHONWARNINGS="ignore:Editable installation" $(BIN)/python -m pip install --quiet --constraint constraints.txt \
+	  --editable ".[demo,dev,docs]"
 	touch $@
 
 demo: install
@@ -54,8 +56,8 @@ check: install
 
 # What the runner is built with lies in build/deps-<processor>; a system or release archive of ONNX Runtime does as well:
 # cmake -S cpp_runner -B build/runner-release -DONNXRUNTIME_ROOT=<an unpacked release archive>
-build/deps-%: $(INSTALLED) $(RUNNER)/scripts/get-dependencies
-	PYTHON=$(CURDIR)/$(BIN)/python $(RUNNER)/scripts/get-dependencies $* $@
+build/deps-%: $(RUNNER)/scripts/get-dependencies constraints.txt
+	PYTHON=$(PYTHON) $(RUNNER)/scripts/get-dependencies $* $@
 	touch $@
 
 runner: build/deps-$(shell uname -m)
