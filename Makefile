@@ -1,4 +1,4 @@
-# make demo           the main job on built-in data, from nothing
+# make demo           the main job on built-in data, from nothing; it says after some seconds how long it takes
 # make test           the whole test suite, the C++ runner's included
 # make check          style, types, import layers
 # make runner         the C++ runner: build/runner-release; it needs no Python environment
@@ -41,7 +41,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/edge-ptf compress --profile host --model minilm-l6 --data demo --task text-classification \
-	  --out-of-scope-label out_of_scope --set prune.num_layers=4 --set distill.epochs=5 \
+	  --out-of-scope-label out_of_scope --set prune.num_layers=4 --set finetune.epochs=8 --set distill.epochs=6 \
 	  --max-drop in_scope_accuracy=2 --out build/demo
 
 test: install runner runner-fixtures

@@ -2,7 +2,7 @@
 
 python benchmarks/real_data.py clinc150 --out build/clinc150
 python benchmarks/real_data.py semeval2010_task8
-python benchmarks/real_data.py demo
+python benchmarks/real_data.py demo-large
 python benchmarks/real_data.py wnut17 --seeds 0 1 2
 
 With several seeds, the job runs once with each, in separate folders, and the table ends with the means. This is for
@@ -28,7 +28,7 @@ JOBS = {
     "clinc150": ["--task", "text-classification", "--out-of-scope-label", "oos"],
     "wnut17": ["--task", "token-classification"],
     "semeval2010_task8": ["--task", "text-classification"],
-    "demo": ["--task", "text-classification", "--out-of-scope-label", "out_of_scope"],
+    "demo-large": ["--task", "text-classification", "--out-of-scope-label", "out_of_scope"],
 }
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     given.results = given.results or f"{given.name}-{given.profile}"
     out = given.out or Path("build") / f"{given.name}-{given.profile}"
     command = [sys.executable, "-m", "edge_ptf", "compress", "--profile", given.profile, "--model", "minilm-l6"]
-    data = given.data / given.name if given.name != "demo" else "demo"
+    data = given.name if given.name == "demo-large" else given.data / given.name
     if given.name == "semeval2010_task8":
         data = _relations(data, out / "data")
     command += ["--data", str(data), *JOBS[given.name], *more]

@@ -28,7 +28,7 @@ SOURCE = "source"
 data_option = click.option(
     "--data",
     shell_complete=complete_data,
-    help="Labelled text: file, directory, `datasets` directory, hub id, or the built-in 'demo' / 'demo:ner'.",
+    help="Labelled text: file, directory, `datasets` directory, hub id, or the built-in demo, demo:ner, demo-large.",
 )
 task_option = click.option("--task", type=Choice(tasks.names()), help="What the labels mean.")
 model_option = click.option(

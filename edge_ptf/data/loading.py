@@ -25,7 +25,12 @@ from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import RowError, Task
 
 DEFAULTS = DataConfig()
-DEMO_COLUMNS = {"demo": ("text", "label", "tokens", "tags"), "demo:ner": ("tokens", "tags")}
+DEMO_COLUMNS = {
+    "demo": ("text", "label", "tokens", "tags"),
+    "demo:ner": ("tokens", "tags"),
+    "demo-large": ("text", "label", "tokens", "tags"),
+    "demo-large:ner": ("tokens", "tags"),
+}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 SHOWN_NAMES = 10
 
@@ -40,7 +45,7 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
     of test is removed from train and validation, and a text of validation is removed from train.
 
     Args:
-        source: "demo" or "demo:ner" (the built-in corpus); a .csv, .tsv, .jsonl, .json, .parquet, .conll or CoNLL
+        source: a name of `DEMO_COLUMNS` (the built-in corpus); a .csv, .tsv, .jsonl, .json, .parquet, .conll or CoNLL
             .txt file; a directory of such files named train, validation (valid, dev, val) and test; a directory that
             `save_to_disk` of `datasets` wrote; or the id of a data set on the hub.
         task: defines the columns, and how a row becomes an example.
@@ -282,7 +287,7 @@ def _all(rows: Mapping[str, Sequence[Located]]) -> Iterator[Located]:
 
 
 def _demo_rows(source: str, task: type[Task]) -> dict[str, Iterator[Row]]:
-    from edge_ptf.data.demo import generate
+    from edge_ptf.data.demo import generate, generate_small
 
     offered = DEMO_COLUMNS[source]
     if missing := [column for column in task.columns if column not in offered]:
@@ -297,7 +302,7 @@ def _demo_rows(source: str, task: type[Task]) -> dict[str, Iterator[Row]]:
             values = {"text": row.text, "label": row.intent, "tokens": row.text.split(), "tags": row.tags}
             yield Row(f"{source}/{split}", (index,), {name: values[name] for name in offered})
 
-    corpus = generate(seed=0)
+    corpus = (generate if source.startswith("demo-large") else generate_small)(seed=0)
     return {split: rows(split) for split in SPLITS}
 
 

@@ -9,10 +9,13 @@ from collections import Counter
 
 import pytest
 
-from edge_ptf.data.demo import OUT_OF_SCOPE_LABEL, DemoRow, generate, generate_drafts, noise
+from edge_ptf import tasks
+from edge_ptf.data import load
+from edge_ptf.data.demo import OUT_OF_SCOPE_LABEL, DemoRow, generate, generate_drafts, generate_small, noise
 from edge_ptf.data.demo.grammar import INTENTS
 from edge_ptf.data.demo.out_of_scope import OUT_OF_SCOPE, OUT_OF_SCOPE_FILLERS
 from edge_ptf.data.demo.slots import SLOTS
+from edge_ptf.provable import provable
 
 SEED_0_SHA256 = "7d6cf1d27a2ff74dc5c03477e87119e6dcab3f18d1dd591de0313617611b1539"
 
@@ -37,6 +40,26 @@ def test_it_has_the_promised_size() -> None:
     assert len(_rows()) >= 9000
     out_of_scope = {split: sum(row.intent == OUT_OF_SCOPE_LABEL for row in rows) for split, rows in corpus.items()}
     assert out_of_scope == {"train": 450, "validation": 120, "test": 600}
+
+
+def test_the_small_corpus_has_fewer_training_rows_and_the_same_test() -> None:
+    large, small = generate(), generate_small()
+    assert small["validation"] == large["validation"]
+    assert small["test"] == large["test"]
+    counts = Counter(row.intent for row in small["train"])
+    assert counts == {OUT_OF_SCOPE_LABEL: 180, **dict.fromkeys(INTENTS, 64)}
+    assert set(small["train"]) < set(large["train"])
+    assert list(small["train"]) == [row for row in large["train"] if row in set(small["train"])]  # in the same order
+    assert generate_small(1) != small
+
+
+def test_the_test_split_of_the_demo_proves_a_drop_of_two_points() -> None:
+    task = tasks.get("text-classification")
+    data = load("demo", task)
+    made = tasks.create(task.spec_for(data.labels, OUT_OF_SCOPE_LABEL))
+    found = provable(made, [example.label for example in data.test], {"in_scope_accuracy": 2.0}, 0.95)
+    assert [each.possible for each in found] == [True]
+    assert found[0].bound is not None and found[0].bound < 0.5  # so most of the two points is left for the student
 
 
 def test_no_text_occurs_twice_within_or_across_splits() -> None:

@@ -359,13 +359,18 @@ def test_a_misspelt_folder_is_suggested_when_the_hub_cannot_be_reached(
 
 @pytest.mark.parametrize("task", [TextClassification, TokenClassification])
 def test_the_demo_serves_both_tasks(task: type) -> None:
-    data = load("demo", task)
-    assert data.report.duplicates_removed == {"train": 0, "validation": 0}
-    assert len(data.train) > len(data.test) > 0
+    small, large = load("demo", task), load("demo-large", task)
+    for data in (small, large):
+        assert data.report.duplicates_removed == {"train": 0, "validation": 0}
+    assert 0 < len(small.train) < len(large.train) / 2
+    assert (small.validation, small.test) == (large.validation, large.test)
+    assert small.labels == large.labels
 
 
 def test_the_demo_of_entities_serves_only_words() -> None:
-    assert load("demo:ner", TokenClassification).fingerprint == load("demo", TokenClassification).fingerprint
+    for name in ("demo", "demo-large"):
+        words = load(f"{name}:ner", TokenClassification)
+        assert words.fingerprint == load(name, TokenClassification).fingerprint
     with pytest.raises(BadInputError, match="has no text and no label") as caught:
         load("demo:ner", TextClassification)
     assert "\n" not in str(caught.value)

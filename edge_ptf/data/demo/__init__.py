@@ -6,6 +6,9 @@ politeness, hesitation, recognition errors and typos (`noise`) make it less tidy
 The corpus has 28 intents, one out-of-scope label, and a BIO slot tag for every word, so text classification and token
 classification both have a demo. Some phrasings, slot values and out-of-scope domains occur in test only. Figures on
 this corpus show how the toolkit works, not how good a product is.
+
+`generate` gives the whole corpus, `--data demo-large`. `generate_small` gives `--data demo`: the same validation and
+test with fewer training texts, so that a first run is short and its test still proves small drops.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import functools
 import random
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +33,9 @@ _UNSEEN_ROWS_OF_AN_INTENT = 14
 _OUT_OF_SCOPE_ROWS = {"train": 450, "validation": 120, "test": 380}
 _UNSEEN_OUT_OF_SCOPE_ROWS = 220
 _TRIES = 2000
+_SMALL_TRAIN = {OUT_OF_SCOPE_LABEL: 180}
+_SMALL_TRAIN_OF_AN_INTENT = 64
+"""Training rows of the small corpus, for each label."""
 
 _CHOICE = re.compile(r"\(([^()]*)\)")
 
@@ -55,6 +62,17 @@ class Draft:
 def generate(seed: int = 0) -> dict[str, tuple[DemoRow, ...]]:
     """The corpus as train, validation and test. The same seed gives the same rows on every machine."""
     return {split: tuple(draft.row for draft in drafts) for split, drafts in generate_drafts(seed).items()}
+
+
+@functools.cache
+def generate_small(seed: int = 0) -> dict[str, tuple[DemoRow, ...]]:
+    """The corpus of `generate` with only the first training rows of each label."""
+    corpus, counts, kept = generate(seed), Counter[str](), list[DemoRow]()
+    for row in corpus["train"]:
+        counts[row.intent] += 1
+        if counts[row.intent] <= _SMALL_TRAIN.get(row.intent, _SMALL_TRAIN_OF_AN_INTENT):
+            kept.append(row)
+    return {**corpus, "train": tuple(kept)}
 
 
 def generate_drafts(seed: int = 0) -> dict[str, tuple[Draft, ...]]:
