@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import MutableMapping
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,10 @@ ISA_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "neon", "
 APPLE_ISA = ("neon", "asimddp")
 """Every Apple M-series core has both."""
 ARCHITECTURES = {"AMD64": "x86_64", "arm64": "aarch64"}
+
+
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+"""Environment variables that say what an OpenMP thread does while it waits for the others."""
 
 
 class Machine(StrictModel):
@@ -62,6 +67,16 @@ def this_machine() -> Machine:
         emulated=_emulated(),
         gpu=_gpu(),
     )
+
+
+def let_waiting_threads_sleep(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Lets a thread of OpenMP that waits for the others give its core away, unless the environment sets this itself.
+
+    By default it spins. Where another program has the core of the last thread, all others then spin until that one is
+    done (`benchmarks/busy_machine.py`). Call this before torch is loaded: OpenMP reads it once. Results do not change.
+    """
+    if not any(name in environ for name in WAITING):
+        environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def instruction_sets(cpuinfo: str) -> tuple[str, ...]:

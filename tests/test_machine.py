@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge_ptf import machine
-from edge_ptf.machine import ISA_FLAGS, Machine, this_machine
+from edge_ptf.machine import ISA_FLAGS, WAITING, Machine, let_waiting_threads_sleep, this_machine
 
 LAPTOP = """\
 processor\t: 0
@@ -148,3 +150,33 @@ def test_signed_activations_saturate_as_well_because_onnxruntime_makes_them_unsi
 def test_vnni_and_arm_are_exact(able: Machine, activation: str, weight: str) -> None:
     assert able.executes_exactly(activation, weight, reduce_range=False)
     assert able.executes_exactly(activation, weight, reduce_range=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [
+        ({}, "PASSIVE"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"),
+        ({"GOMP_SPINCOUNT": "9"}, None),
+        ({"KMP_BLOCKTIME": "1"}, None),
+    ],
+)
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(given: dict[str, str], policy: str | None) -> None:
+    environ = dict(given)
+    let_waiting_threads_sleep(environ)
+    assert environ.get("OMP_WAIT_POLICY") == policy
+
+
+def test_the_command_sets_it_before_torch_is_loaded() -> None:
+    script = """
+import os, sys
+os.environ.pop("OMP_WAIT_POLICY", None)
+from edge_ptf.cli import main as entry
+def command(**_):
+    print(os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules)
+entry.main = command
+entry.run()
+"""
+    env = {name: value for name, value in os.environ.items() if name not in WAITING}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.split() == ["PASSIVE", "False"]

@@ -26,7 +26,7 @@ from edge_ptf.cli.arguments import (
 from edge_ptf.cli.choices import complete_max_drop
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.console import PROGRESS_LOG, Bars, make_console, say_json
-from edge_ptf.cli.running import outcome_line
+from edge_ptf.cli.running import outcome_line, say_if_busy
 from edge_ptf.config import Source
 from edge_ptf.credentials import masked_values
 from edge_ptf.errors import BadInputError, ExitCode
@@ -230,6 +230,7 @@ def _run(job: Job, console: Console) -> Result:
     from edge_ptf.pipeline import compress
 
     console.print(terminal.headline("edge-ptf compress", asked(job)))
+    say_if_busy(console)
     whole = ExpectedWork()
 
     def on_data(report: DataReport) -> None:

@@ -29,11 +29,11 @@ INT8 = 1 / 3
 class Part:
     """Work with one title.
 
-    `units` is in training steps of the teacher with one text; `seconds` is for work that takes a fixed time.
+    `effort` counts training steps of the teacher with one text; `seconds` is for work that takes a fixed time.
     """
 
     title: str
-    units: float = 0.0
+    effort: float = 0.0
     seconds: float = 0.0
 
 
@@ -42,7 +42,7 @@ class ExpectedWork:
 
     def __init__(self) -> None:
         self.parts: list[Part] | None = None
-        self.seconds_per_unit: float | None = None
+        self.seconds_per_effort: float | None = None
         self.current: Part | None = None
 
     def expect(self, parts: list[Part] | None) -> None:
@@ -60,12 +60,12 @@ class ExpectedWork:
         """Seconds of all that comes after work of this title, which takes `seconds` in all; None: unknown."""
         if self.parts is None:
             return None
-        if self.current and self.current.title == title and self.current.units:
-            self.seconds_per_unit = seconds / self.current.units
-        units = sum(part.units for part in self.parts)
-        if units and self.seconds_per_unit is None:
+        if self.current and self.current.title == title and self.current.effort:
+            self.seconds_per_effort = seconds / self.current.effort
+        effort = sum(part.effort for part in self.parts)
+        if effort and self.seconds_per_effort is None:
             return None
-        return units * (self.seconds_per_unit or 0.0) + sum(part.seconds for part in self.parts)
+        return effort * (self.seconds_per_effort or 0.0) + sum(part.seconds for part in self.parts)
 
 
 def parts_of(job: Job, report: DataReport) -> list[Part] | None:

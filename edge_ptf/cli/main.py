@@ -133,9 +133,12 @@ def main(verbose: bool) -> None:
 
 def run() -> None:
     """Entry point: exit codes as documented, no traceback except for an internal error."""
+    from edge_ptf.machine import let_waiting_threads_sleep
+
     for name in ("TOKENIZERS_PARALLELISM", "HF_HUB_DISABLE_PROGRESS_BARS", "TRANSFORMERS_NO_ADVISORY_WARNINGS"):
         os.environ.setdefault(name, "false" if name.startswith("TOKEN") else "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    let_waiting_threads_sleep()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no "→" is no reason to lose the answer
     interrupts = _note_interrupts()

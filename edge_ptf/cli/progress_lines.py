@@ -31,17 +31,6 @@ class WholeJob(Protocol):
         """Seconds of all work that comes after work of this title, which takes `seconds` in all; None: unknown."""
 
 
-class NoJob:
-    """Nothing is known beyond the work itself, as in the command of one stage."""
-
-    def begin(self, title: str) -> None:
-        """See WholeJob."""
-
-    def seconds_after(self, title: str, seconds: float) -> float | None:
-        """See WholeJob."""
-        return None
-
-
 @dataclass(slots=True)
 class _Work:
     title: str
@@ -87,11 +76,11 @@ class ProgressLines:
     ) -> None:
         """Args:
         write: takes each line, and whether it is said once rather than every half minute.
-        whole: what is expected of the whole job.
+        whole: what is expected of the whole job; None: the work is no part of one.
         clock: seconds since a fixed moment.
         why_slow: what may slow this machine now; empty if nothing is known.
         """
-        self.write, self.whole, self.clock, self.why_slow = write, whole or NoJob(), clock, why_slow
+        self.write, self.whole, self.clock, self.why_slow = write, whole, clock, why_slow
         self.working: list[_Work] = []
         self.lock = threading.RLock()
 
@@ -100,7 +89,8 @@ class ProgressLines:
         with self.lock:
             now = self.clock()
             self.working.append(_Work(title, total, done, now, now))
-            self.whole.begin(title)
+            if self.whole:
+                self.whole.begin(title)
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """See Progress."""
@@ -135,13 +125,13 @@ class ProgressLines:
         left = self._left(work, now)
         if left is not None and not work.announced and now - work.begun + left >= LONG_S:
             work.announced, work.said = True, now
-            self.write(f"{work.title}: {duration(left)} for this stage; {self._whole(work, left, now)}", True)
+            self.write(f"{work.title}: {duration(left)} for this stage{self._whole(work, left, now)}", True)
 
     def _line(self, work: _Work, now: float) -> None:
         work.said, left = now, self._left(work, now)
         parts = [f"{100 * (work.before + work.done) / max(work.total, 1):.0f} %", *([work.note] if work.note else [])]
         stage = f"{duration(left)} left" if left is not None else "time left unknown"
-        self.write(f"{work.title}: {', '.join(parts)}; {stage}; {self._whole(work, left, now)}", False)
+        self.write(f"{work.title}: {', '.join(parts)}; {stage}{self._whole(work, left, now)}", False)
 
     def _left(self, work: _Work, now: float) -> float | None:
         """Seconds until this work ends; None: unknown."""
@@ -149,13 +139,15 @@ class ProgressLines:
         return (work.total - work.before - work.done) / speed if speed else None
 
     def _whole(self, work: _Work, left: float | None, now: float) -> str:
+        if self.whole is None:
+            return ""
         seconds = None
         if left is not None and work.done:
             seconds = (now - work.begun + left) * work.total / max(work.total - work.before, 1)
         after = self.whole.seconds_after(work.title, seconds) if seconds is not None else None
         if after is None or left is None:
-            return "time of the whole unknown"
-        return f"{duration(left + after)} for the whole"
+            return "; time of the whole unknown"
+        return f"; {duration(left + after)} for the whole"
 
     def _say_if_slow(self, work: _Work, speed: float | None) -> None:
         if speed and work.first and not work.slow and speed < SLOW * work.first:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 
 from edge_ptf import profiles, tasks
 from edge_ptf.cache import Outcome, Place
@@ -15,8 +16,10 @@ from edge_ptf.cli.arguments import COMMAND_LINE, Settings
 from edge_ptf.cli.console import Bars, make_console
 from edge_ptf.config import Source, StageConfig
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.environment import load_of_others
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.heads import HeadSpec
+from edge_ptf.machine import this_machine
 from edge_ptf.profiles import Profile
 from edge_ptf.progress import Progress, say
 from edge_ptf.recipe import Recipe, resolve_recipe
@@ -70,8 +73,19 @@ def load_data(chosen: Settings, task: HeadSpec | type[Task], progress: Progress)
 def working(out: Any, overwrite: bool) -> Iterator[Place]:
     """The place of one stage's result, with a progress bar while it is made."""
     console = make_console()
+    say_if_busy(console)
     with Bars(console) as bars:
         yield Place(Path(out), bars, overwrite)
+
+
+def say_if_busy(console: Console) -> None:
+    """Says once, before long work, that other programs use this machine, and what can be done."""
+    if not (load := load_of_others()):
+        return
+    line = f"{load[:1].upper()}{load[1:]}: work takes longer."
+    if "OMP_NUM_THREADS" not in os.environ and this_machine().cores > 1:
+        line += " OMP_NUM_THREADS=1 trains on one core; stages made with more threads are then made again."
+    console.print(f"  {line}\n", soft_wrap=True)
 
 
 def outcome_line(outcome: Outcome[Any], subject: str = "") -> RenderableType:

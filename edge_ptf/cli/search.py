@@ -13,7 +13,7 @@ import yaml
 from edge_ptf.cli.arguments import JOB_FIELDS, SOURCE, Settings
 from edge_ptf.cli.compress import asked, make_job, short_flags, whole_job_options
 from edge_ptf.cli.console import PROGRESS_LOG, Bars, make_console
-from edge_ptf.cli.running import outcome_line
+from edge_ptf.cli.running import outcome_line, say_if_busy
 from edge_ptf.compression import Trial
 from edge_ptf.config import Source, merge
 from edge_ptf.errors import ExitCode
@@ -65,6 +65,7 @@ def search_command(
     job, sources = make_job(chosen, dict(merge(own, given)))
     console = make_console()
     console.print(terminal.headline("edge-ptf search", asked(job)))
+    say_if_busy(console)
 
     def on_stage(outcome: Any, subject: str) -> None:
         if not outcome.reused:

@@ -30,7 +30,7 @@ STATE = ".training"
 Watch = Callable[[Sequence[float]], str | None]
 """Takes the validation scores so far, in the metric's unit; what it returns is why training is to stop."""
 SCORING_BATCH = 64
-NOTED_STEPS = 10
+LOSS_STEPS = 10
 """Steps whose mean loss is shown."""
 log = logging.getLogger(__name__)
 
@@ -138,7 +138,7 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
 
         def on_step_end(self, args: Any, run: Any, control: Any, **_: Any) -> None:
             nonlocal note
-            if len(losses) >= NOTED_STEPS:  # a GPU is not asked for each one
+            if len(losses) >= LOSS_STEPS:  # a GPU is not asked for each one
                 parts = [f"epoch {len(history) + 1} of {config.epochs}", f"loss {float(sum(losses)) / len(losses):.4g}"]
                 parts += [f"validation {history[-1]:.{setup.metric.digits}f}"] if history else []
                 note = ", ".join(parts)

@@ -56,8 +56,8 @@ def test_a_line_comes_every_half_minute_with_note_and_time_left() -> None:
     work.steps(1, 1.0, "epoch 1 of 8, loss 0.4")
     work.steps(30, 1.0)  # the last note stays
     assert work.said == [
-        "Distill: 4 %, epoch 1 of 8, loss 0.4; about 16 min left; time of the whole unknown",
-        "Distill: 6 %, epoch 1 of 8, loss 0.4; about 16 min left; time of the whole unknown",
+        "Distill: 4 %, epoch 1 of 8, loss 0.4; about 16 min left",
+        "Distill: 6 %, epoch 1 of 8, loss 0.4; about 16 min left",
     ]
 
 
@@ -67,7 +67,7 @@ def test_long_work_is_announced_as_soon_as_its_time_is_known_and_short_work_is_n
     work.steps(4, 1.0)
     assert work.once == []
     work.steps(1, 1.0)
-    assert work.once == ["Fine-tune: about 10 min for this stage; time of the whole unknown"]
+    assert work.once == ["Fine-tune: about 10 min for this stage"]
     work.steps(100, 1.0)
     assert len(work.once) == 1
     work.lines.finish()
@@ -81,7 +81,7 @@ def test_a_line_comes_also_while_one_step_takes_long() -> None:
     work.lines.start("Bench", 10)
     work.clock.now += 31
     work.lines.tick()
-    assert work.said == ["Bench: 0 %; time left unknown; time of the whole unknown"]
+    assert work.said == ["Bench: 0 %; time left unknown"]
     work.lines.tick()
     assert len(work.said) == 1
     work.clock.now += 30
@@ -110,9 +110,9 @@ def test_work_that_goes_on_where_it_was_counts_only_what_is_left() -> None:
     work = Work()
     work.lines.start("Fine-tune", 1000, 900)
     work.steps(5, 1.0)
-    assert work.once == [f"Fine-tune: {duration(95)} for this stage; time of the whole unknown"]
+    assert work.once == [f"Fine-tune: {duration(95)} for this stage"]
     work.steps(30, 1.0)
-    assert work.said == ["Fine-tune: 94 %; about 65 s left; time of the whole unknown"]
+    assert work.said == ["Fine-tune: 94 %; about 65 s left"]
 
 
 def test_the_whole_is_what_is_left_of_the_stage_and_what_comes_after() -> None:
@@ -120,7 +120,7 @@ def test_the_whole_is_what_is_left_of_the_stage_and_what_comes_after() -> None:
     whole.expect([Part("Fine-tune", 600), Part("Distill", 1200), Part("Evaluate", 300), Part("Bench", seconds=120)])
     work = Work(whole)
     work.lines.start("Fine-tune", 100)
-    work.steps(5, 6.0)  # 10 minutes for 600 units: a second for each
+    work.steps(5, 6.0)  # 10 minutes for an effort of 600: a second for each
     assert work.once == [f"Fine-tune: about 10 min for this stage; {duration(570 + 1200 + 300 + 120)} for the whole"]
     work.lines.finish()
     work.lines.start("Distill", 100)
@@ -139,6 +139,10 @@ def test_of_a_job_with_unknown_work_no_time_is_invented() -> None:
     assert whole.seconds_after("Reading data", 60.0) is None  # its speed says nothing about training
     whole.expect([Part("Bench", seconds=20)])
     assert whole.seconds_after("Export", 60.0) == 20
+    work = Work(ExpectedWork())
+    work.lines.start("Fine-tune", 600)
+    work.steps(5, 1.0)
+    assert work.once == ["Fine-tune: about 10 min for this stage; time of the whole unknown"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +169,7 @@ def test_lines_go_to_the_terminal_without_one_and_always_to_the_log_file(
         written = log.read_text(encoding="utf-8").splitlines()
         assert [line[20:] for line in written] == [
             "Distill …",
-            "Distill: 0 %; time left unknown; time of the whole unknown",
+            "Distill: 0 %; time left unknown",
             r"a\x1b[2J line",
         ]
         assert ("time left unknown" in stream.getvalue()) is not terminal
@@ -194,7 +198,7 @@ def test_the_work_of_a_job_follows_from_its_recipe_and_rows(
     longer = parts(distill={"epochs": 16}, ensemble={"teachers": 3})
     assert longer is not None
     assert [part.title for part in longer].count("Fine-tune") == 3
-    distill = [next(part.units for part in each if part.title == "Distill") for each in (plain, longer)]
+    distill = [next(part.effort for part in each if part.title == "Distill") for each in (plain, longer)]
     assert distill[1] == pytest.approx(2 * distill[0])
     assert distill[0] < 8 * 96 * 3  # fewer layers are less work
     scope = parts(data={"out_of_scope_label": "music"})
