@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from edge_ptf import profiles, statistics, tasks
-from edge_ptf.metrics import Direction, Metric, gated
+from edge_ptf.accuracy_gate import AccuracyJudge
+from edge_ptf.metrics import Direction
 from edge_ptf.package.evidence import (
     AccuracyEvidence,
     Evidence,
@@ -25,8 +26,6 @@ from edge_ptf.package.evidence import (
 from edge_ptf.package.payload import Payload
 from edge_ptf.profiles import Profile, Targets
 
-DIGITS = 9
-"""Decimal places of a difference of two shares, so that a drop of exactly 7 points is not larger than 7."""
 Kind = TypeVar("Kind", LatencyEvidence, MemoryEvidence)
 
 
@@ -45,23 +44,27 @@ def gate(
         targets: the targets to judge. A limit on a metric that the task does not gate is ignored.
     """
     own = [record for record in evidence if record.payload == payload.digest]
-    judge = _Judge(payload, own, baseline, profile)
+    judge = _Judge(payload, own, profile)
+    accuracies = [record for record in own if isinstance(record, AccuracyEvidence)]
+    accuracy = AccuracyJudge(tasks.create(payload.manifest.head), accuracies, baseline, profile.confidence)
     target_verdicts = [
-        *judge.drops(targets),
+        *accuracy.scores(targets),
+        *accuracy.drops(targets),
         *judge.latency(targets),
         *judge.speedup(targets),
         *judge.size(targets),
         *judge.memory(targets),
     ]
-    warnings = [*judge.teacher()]
-    warnings += [warning for record in own if isinstance(record, LatencyEvidence) for warning in record.warnings]
+    warnings = [*accuracy.teacher(targets)]
+    if target_verdicts:
+        warnings += [warning for record in own if isinstance(record, LatencyEvidence) for warning in record.warnings]
     return Verdict(
         payload=payload.digest,
         profile=profile.name,
         confidence=profile.confidence,
         status=_overall(target_verdicts),
         target_verdicts=tuple(target_verdicts),
-        warnings=tuple(dict.fromkeys(warnings)) if target_verdicts else (),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -75,97 +78,13 @@ class _Judge:
         self,
         payload: Payload,
         evidence: Sequence[Evidence],
-        baseline: Sequence[AccuracyEvidence],
         profile: Profile,
     ) -> None:
         self.payload = payload
         self.profile = profile
         self.confidence = profile.confidence
-        self.accuracies = [record for record in evidence if isinstance(record, AccuracyEvidence)]
         self.latencies = [record for record in evidence if isinstance(record, LatencyEvidence)]
         self.memories = [record for record in evidence if isinstance(record, MemoryEvidence)]
-        self.baseline = baseline
-
-    # Accuracy
-
-    def drops(self, targets: Targets) -> Iterator[TargetVerdict]:
-        """One target verdict for each gated metric that has a limit."""
-        for metric in gated(tasks.create(self.payload.manifest.head).metrics):
-            if metric.name in targets.max_drop:
-                yield self._drop(metric, targets.max_drop[metric.name])
-
-    def _drop(self, metric: Metric, limit: float) -> TargetVerdict:
-        found = TargetVerdict(
-            target=f"max_drop.{metric.name}",
-            title=f"{metric.title}, drop",
-            unit=metric.unit,
-            limit=limit,
-            status=Status.UNPROVEN,
-        )
-        pair = self._pair()
-        if pair is None:
-            return found.replace(
-                reason="the package and its teacher have no evaluation on the same test split",
-                settle="edge-ptf evaluate for the package and for the teacher's package",
-            )
-        before, after = pair
-        if after.split != "test":
-            found = found.replace(title=f"{found.title} on {after.split}")
-        references = [row.reference for row in before.rows]
-        rows = [metric.per_example(references, metric.answers(record.rows)) for record in (before, after)]
-        counted = metric.counted(rows[0])
-        if not counted:
-            return found.replace(
-                reason=f"no {after.split} example counts for this metric",
-                settle=f"use a {after.split} split with such examples",
-            )
-        drop = metric.bound(rows[0], rows[1], self.confidence, limit)
-        found = found.measured(round(drop.value, DIGITS), drop.bound)
-        if not (after.exact and before.exact):
-            return found.replace(
-                reason="this machine does not execute the INT8 scheme exactly",
-                settle="edge-ptf evaluate on a machine that executes it exactly",
-            )
-        if found.decided is not Status.UNPROVEN:
-            return found.replace(status=found.decided)
-        more = drop.needed - drop.examples if drop.needed else None
-        return found.replace(
-            reason=f"{counted:,} examples are too few to prove it",
-            settle=f"about {rounded_up(more)} more {after.split} examples that count for {metric.title}"
-            if more and more > 0
-            else "a smaller drop",
-        )
-
-    def teacher(self) -> Iterator[str]:
-        """A warning if the teacher is no better than a model that knows only the most frequent class.
-
-        The task's first metric decides. A split with one class says nothing about it.
-        """
-        pair = self._pair()
-        if pair is None:
-            return
-        before, task = pair[0], tasks.create(self.payload.manifest.head)
-        references = [row.reference for row in before.rows]
-        metric = task.metrics[0]
-        if len(set(references)) < 2 or metric.reads != "label":
-            return
-        answers = metric.answers(before.rows), task.majority_answers(references)
-        own, simple = (metric.score(metric.per_example(references, each)) for each in answers)
-        if metric.direction.lead(own, simple) <= 0:
-            unit = "%" if metric.unit == "points" else metric.unit
-            yield (
-                f"the teacher is no better than the most frequent class alone: {metric.title} "
-                f"{f'{own:.2f} {unit}'.strip()}, against {f'{simple:.2f} {unit}'.strip()}. A small drop then proves "
-                "nothing; check labels, data and fine-tuning"
-            )
-
-    def _pair(self) -> tuple[AccuracyEvidence, AccuracyEvidence] | None:
-        for after in sorted(self.accuracies, key=lambda record: (record.split != "test", not record.exact)):
-            for before in self.baseline:
-                same = before.data == after.data and before.split == after.split
-                if same and len(before.rows) == len(after.rows):
-                    return before, after
-        return None
 
     # Latency
 
@@ -295,9 +214,3 @@ def _judged(found: TargetVerdict, value: float, bound: float | None, settle: str
 def _more_launches(option: str, count: int | None, otherwise: str, beside: str = "") -> str:
     """The command with enough launches. If no number of launches is predicted to be enough, `otherwise`."""
     return f"edge-ptf bench --{option} {count}{beside}" if count else otherwise
-
-
-def rounded_up(count: int) -> str:
-    """Rounds up to two digits, because a forecast is not more precise."""
-    step = 10 ** max(len(str(count)) - 2, 0)
-    return f"{-(-count // step) * step:,}"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_ptf import stages
+from edge_ptf.accuracy_gate import teacher_warnings
 from edge_ptf.cache import Outcome, Place, environment_fault
 from edge_ptf.compression import LatencyTable, Predictor, PruneConfig, Search, Trial
 from edge_ptf.credentials import masked_values
@@ -25,6 +26,7 @@ from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
 from edge_ptf.models.checkpoint import Checkpoint
+from edge_ptf.models.lineage import FinetuneFacts
 from edge_ptf.package import AssembleConfig, Payload, seal
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
 from edge_ptf.preparation import Job, prepare
@@ -32,6 +34,7 @@ from edge_ptf.progress import SILENT, Progress
 from edge_ptf.recipe import Recipe
 from edge_ptf.search import WHOLE, Predictors, TrialRunner, apply_overrides, heuristic_search
 from edge_ptf.student_pipeline import int8_graph, taught_student
+from edge_ptf.tasks.base import Task
 
 Artifact = TypeVar("Artifact")
 Listener = Callable[[Outcome[Any], str], None]
@@ -92,7 +95,7 @@ def begin(
     """Checks the job, reads the data, fine-tunes the teacher and packs it.
 
     Args:
-        on_warning: called with each target that the test split cannot prove.
+        on_warning: called with each target that the test split cannot prove, and with what is wrong with the teacher.
         searching: other processes may search the same space, so that each waits for what another is making; and a
             model that cannot be pruned is refused, whatever the recipe allows.
     """
@@ -111,6 +114,9 @@ def begin(
         return stages.finetune(place, base, data, config, task)
 
     teacher = finished(finetuned(0))
+    references = [example.label for example in data.validation]
+    for warning in teacher_warnings(task, references, _scores(teacher, task), recipe.targets, "validation"):
+        on_warning(warning)
     graph = finished(stages.export(place, teacher, data, recipe.export))
     naming = _named(recipe.assemble, f"{job.name}-baseline")
     baseline = finished(stages.assemble(place, graph, data, naming, profile=job.profile))
@@ -119,6 +125,12 @@ def begin(
         return (finetuned(number) for number in range(1, count + 1))
 
     return Start(found.prunable, data, teacher, baseline, place, extra_teachers, on_stage)
+
+
+def _scores(teacher: Checkpoint, task: Task) -> dict[str, float]:
+    """The teacher's score on validation by the first metric, as its training found it."""
+    facts = teacher.info.facts
+    return {task.metrics[0].name: facts.validation[facts.kept_epoch - 1]} if isinstance(facts, FinetuneFacts) else {}
 
 
 def compress(
@@ -138,7 +150,8 @@ def compress(
     Args:
         progress: shows how far the current stage is.
         on_data: called with what reading found.
-        on_warning: called after it with each target that the test split cannot prove.
+        on_warning: called after it with each target that the test split cannot prove, and with what is wrong with the
+            teacher.
         on_stage: called with each finished stage, reused or not, and its subject: teacher, student or package.
         on_trial: called with each candidate that was tried.
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_ptf import tasks
+from edge_ptf.accuracy_gate import score_unit
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.errors import BadInputError, CheckpointError, near_matches
 from edge_ptf.metrics import gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import Base, open_base
-from edge_ptf.profiles import Profile
+from edge_ptf.profiles import Profile, Targets
 from edge_ptf.progress import Progress
 from edge_ptf.provable import Provable, provable, unprovable
 from edge_ptf.recipe import Recipe
@@ -33,7 +34,7 @@ class Job:
     recipe: Recipe
     name: str = "package"
     limited: frozenset[str] = frozenset()
-    """Metrics whose drop the user himself set a limit for."""
+    """Accuracy targets that the user himself set, such as `max_drop.accuracy`."""
     redact: bool = False
     """The report's page holds no text of the data."""
 
@@ -76,9 +77,10 @@ def prepare(
     data = load_data(job.data, job.task, recipe.data, progress)
     on_data(data.report)
     task = tasks.create(job.task.spec_for(data.labels, recipe.data.out_of_scope_label))
-    check_targets(task, job.limited)
+    check_targets(task, job.limited, recipe.targets)
     references = [example.label for example in data.test]
-    found = provable(task, references, recipe.targets.max_drop, job.profile.confidence)
+    targets = recipe.targets
+    found = provable(task, references, targets.max_drop, job.profile.confidence, targets.min_score)
     for each in unprovable(found):
         on_warning(each.sentence)
     return Prepared(base, prunable, data, task, found)
@@ -110,16 +112,28 @@ def _check_family(base: Path, allowed: bool, searching: bool) -> bool:
     return family in FAMILIES
 
 
-def check_targets(task: Task, limited: Collection[str]) -> None:
+def check_targets(task: Task, limited: Collection[str], targets: Targets) -> None:
     """A limit that the user set himself must be one that this task is judged by with these labels.
 
+    Args:
+        limited: accuracy targets that the user set, such as `max_drop.accuracy`.
+
     Raises:
-        BadInputError: it is not.
+        BadInputError: it is not, or a score in percent is not from 1 to 100.
     """
-    known = [metric.name for metric in gated(task.metrics)]
-    for name in sorted(set(limited) - set(known)):
-        scope = task.out_of_scope_label
-        how = f" with the out-of-scope label '{scope}'" if scope else ""
-        raise BadInputError(
-            f"max_drop: the task {task.name}{how} is not judged by '{name}'", hint=near_matches(name, known)
-        )
+    metrics = {metric.name: metric for metric in gated(task.metrics)}
+    for target in sorted(limited):
+        kind, _, name = target.partition(".")
+        if name not in metrics:
+            scope = task.out_of_scope_label
+            how = f" with the out-of-scope label '{scope}'" if scope else ""
+            raise BadInputError(
+                f"{kind}: the task {task.name}{how} is not judged by '{name}'", hint=near_matches(name, metrics)
+            )
+    for name, metric in metrics.items():
+        score = targets.min_score.get(name)
+        if score is not None and score_unit(metric) == "%" and not 1 <= score <= 100:
+            shown = f", such as {100 * score:g} for {score:g}" if 0 < score < 1 else ""
+            raise BadInputError(
+                f"min_score: {name}={score:g} is not a score in percent", hint=f"It is from 1 to 100{shown}"
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -17,6 +17,8 @@ from edge_ptf.quantization import Int8Scheme
 
 HOST = "host"
 HOST_CANDIDATES = ("jetson", "jetson-agx-orin", "jetson-xavier-nx", "raspberry-pi-5", "raspberry-pi-4", "x86-vnni")
+ACCURACY_TARGETS = ("max_drop", "min_score")
+"""Targets that have a limit for each metric."""
 LAST_RESORTS = ("x86-avx2", "x86-generic", "arm64-generic")
 
 
@@ -70,6 +72,11 @@ class Targets(StrictModel):
 
     max_drop: dict[str, float] = Field(
         default_factory=dict, description="Points a gated metric may lose against the teacher, by metric."
+    )
+    min_score: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        default_factory=dict,
+        description="Worst score that a gated metric may have, by metric: the least one in percent, or the largest one "
+        "if a lower score is better.",
     )
     latency_ms: LatencyLimit = Field(default_factory=LatencyLimit, description="Only for named boards.")
     min_speedup: float | None = Field(None, gt=0, description="Engine time of the FP32 teacher ÷ that of the package.")

@@ -446,6 +446,21 @@ def test_a_teacher_that_is_no_better_than_the_most_frequent_class_is_told(answer
         assert "against 60.00 %" in verdict.warnings[0]
 
 
+def test_a_useless_teacher_is_told_without_a_target() -> None:
+    verdict = judged([classes("aaaaaaaaaa", who="p")], [classes("aaaaaaaaaa")])
+    assert verdict.status is None
+    assert verdict.warnings[0].startswith("the teacher is no better")
+
+
+def test_a_score_is_a_target_before_the_drop() -> None:
+    verdict = judged(
+        [accuracy(89, 100)], [accuracy(89, 100, who="t")], min_score={"accuracy": 90}, max_drop={"accuracy": 50}
+    )
+    assert [item.target for item in verdict.target_verdicts] == ["min_score.accuracy", "max_drop.accuracy"]
+    assert verdict.status is Status.FAIL
+    assert any("misses a target" in warning for warning in verdict.warnings)
+
+
 def test_the_out_of_scope_label_is_no_class_that_a_teacher_is_compared_with() -> None:
     def warnings(answers: str) -> tuple[str, ...]:
         evidence, teacher = (classes(answers, "ooooooaaab", who=who) for who in ("p", "t"))

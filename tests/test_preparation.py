@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ def data(tmp_path: Path) -> Path:
 def job(model: Path, data: Path, **targets: Any) -> Job:
     profile = profiles.load("x86-generic")
     recipe = resolve_recipe(profile, TASK, [Source("test", {"targets": targets})])
-    limited = frozenset(targets.get("max_drop", ()))
+    limited = frozenset(f"{kind}.{name}" for kind in ("max_drop", "min_score") for name in targets.get(kind, ()))
     return Job(profile, str(model), str(data), TASK, data.parent / "out", recipe, limited=limited)
 
 
@@ -66,6 +68,33 @@ def test_model_and_limits_are_checked(tiny_base: Callable[[str], Path], data: Pa
         prepare(job(tiny_base("bert"), data, max_drop={"entity_f1": 1.0}), SILENT)
 
 
+def test_a_score_that_the_test_split_cannot_prove_is_told(tiny_base: Callable[[str], Path], data: Path) -> None:
+    reported: list[str] = []
+    base = tiny_base("bert")
+    prepare(job(base, data, max_drop={"accuracy": 6}, min_score={"accuracy": 97}), SILENT, on_warning=reported.append)
+    assert reported == [
+        "accuracy: 60 test rows can prove a score of at least 95.13 % at best; for 97 % you need about 99"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        ({"entity_f1": 90.0}, "min_score: the task text-classification is not judged by 'entity_f1'"),
+        (
+            {"accuracy": 0.9},
+            "min_score: accuracy=0.9 is not a score in percent. It is from 1 to 100, such as 90 for",
+        ),
+        ({"accuracy": 101.0}, "min_score: accuracy=101 is not a score in percent"),
+    ],
+)
+def test_a_worst_score_is_one_of_a_gated_metric_in_percent(
+    tiny_base: Callable[[str], Path], data: Path, score: dict[str, float], said: str
+) -> None:
+    with pytest.raises(BadInputError, match=re.escape(said)):
+        prepare(job(tiny_base("bert"), data, min_score=score), SILENT)
+
+
 @pytest.mark.parametrize("command", ["compress", "search"])
 def test_it_is_printed_before_anything_is_trained(
     command: str,
@@ -86,3 +115,17 @@ def test_it_is_printed_before_anything_is_trained(
     said = " ".join(capsys.readouterr().out.split())
     assert "Warning: accuracy: 60 test rows can prove a drop of at most 5.79 points at best" in said
     assert said.index("Data: ") < said.index("Warning: ")
+
+
+@pytest.mark.slow
+def test_a_useless_teacher_is_told_when_it_is_trained(tiny_base: Callable[[str], Path], data: Path) -> None:
+    """It is one that has learned nothing: its learning rate is too small."""
+    asked = job(tiny_base("bert"), data, max_drop={"accuracy": 50}, min_score={"accuracy": 80})
+    lazy = asked.recipe.finetune.replace(epochs=1, learning_rate=1e-9)
+    reported: list[str] = []
+    made = replace(asked, recipe=asked.recipe.replace(finetune=lazy))
+    pipeline.begin(made, SILENT, lambda _: None, lambda *_: None, on_warning=reported.append)
+    useless, missing = reported
+    assert useless.startswith("the teacher is no better than the most frequent class alone on validation: accuracy ")
+    assert missing.startswith("the teacher itself misses a target on validation: accuracy ")
+    assert "the limit is 80.00 %" in missing

@@ -65,3 +65,40 @@ def test_a_limit_of_zero_has_no_number_of_rows() -> None:
     (found,) = provable(TEXT, ["a"] * 50, {"accuracy": 0.0}, 0.95)
     assert found.needed is None
     assert "no number of rows is known" in found.sentence
+
+
+def test_a_score_is_provable_by_right_answers_alone() -> None:
+    found, drop = provable(TEXT, ["a", "b"] * 30, {"accuracy": 1.0}, 0.95, {"accuracy": 97})
+    assert (found.target, found.unit, found.direction, drop.target) == ("min_score", "%", "higher", "max_drop")
+    assert found.bound == pytest.approx(100 * 0.05 ** (1 / 60))
+    assert (found.examples, found.needed, found.possible) == (60, 99, False)  # 0.97 ** 99 < 0.05 < 0.97 ** 98
+    assert found.sentence == (
+        "accuracy: 60 test rows can prove a score of at least 95.13 % at best; for 97 % you need about 99"
+    )
+    (enough,) = provable(TEXT, ["a"] * 99, {}, 0.95, {"accuracy": 97})
+    assert enough.possible
+    (perfect,) = provable(TEXT, ["a"] * 99, {}, 0.95, {"accuracy": 100})
+    assert (perfect.possible, perfect.needed) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("task", "references"),
+    [
+        (SCOPED, ["a", "b", "oos"] * 20),
+        (TAGGER, [("B-who", "I-who", "O"), ("O", "O"), ("B-who", "B-who")] * 20),
+        (LABELS, [("a",), (), ("a", "b")] * 20),
+    ],
+)
+def test_the_bound_of_a_score_is_the_gates_own_for_right_answers(task: tasks.Task, references: list[object]) -> None:
+    found = provable(task, references, {}, 0.9, {metric.name: 99.5 for metric in gated(task.metrics)})
+    for metric, each in zip(gated(task.metrics), found, strict=True):
+        rows = metric.per_example(references, references)
+        assert each.bound == metric.score_bound(rows, 0.9).bound < 100
+        assert each.examples == metric.counted(rows)
+        assert each.needed is not None and each.needed > each.examples
+
+
+def test_a_score_that_no_row_is_about_is_not_provable() -> None:
+    (outside,) = provable(SCOPED, ["a"] * 500, {}, 0.95, {"out_of_scope_recall": 50})
+    assert (outside.examples, outside.bound, outside.possible) == (0, None, False)
+    assert "so no score can be proven" in outside.sentence

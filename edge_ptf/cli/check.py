@@ -18,7 +18,7 @@ from edge_ptf.cli.arguments import (
     set_option,
     task_option,
 )
-from edge_ptf.cli.compress import limited_metrics, max_drop_option, short_flags
+from edge_ptf.cli.compress import limited_metrics, max_drop_option, min_score_option, short_flags
 from edge_ptf.cli.console import Bars, make_console, say_json
 from edge_ptf.cli.running import chosen_profile
 from edge_ptf.config import Source
@@ -39,11 +39,17 @@ if TYPE_CHECKING:
 @model_option
 @out_of_scope_option
 @max_drop_option
+@min_score_option
 @set_option
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 def check_command(
-    max_drop: tuple[str, ...], settings: tuple[str, ...], project_file: Path | None, as_json: bool, **flags: Any
+    max_drop: tuple[str, ...],
+    min_score: tuple[str, ...],
+    settings: tuple[str, ...],
+    project_file: Path | None,
+    as_json: bool,
+    **flags: Any,
 ) -> int:
     """Read DATA as compress does, and show what it is, what is wrong with it, and what it can prove.
 
@@ -51,19 +57,20 @@ def check_command(
     edge-ptf check my-texts/ --task text-classification
     edge-ptf check my-texts/ --task text-classification --profile x86-vnni --model minilm-l6 --json
 
-    With --profile or --max-drop the limits are known; with --model the lengths in tokens are counted. Nothing is
-    trained or written. Exit code: 0 if the data can be used, warnings or not; 2 if they cannot.
+    With --profile, --max-drop or --min-score the limits are known; with --model the lengths in tokens are counted.
+    Nothing is trained or written. Exit code: 0 if the data can be used, warnings or not; 2 if they cannot.
     """
+    limits = short_flags(max_drop, None, None, None, min_score)
     if not as_json:
         from edge_ptf.report.check import check_view
 
         console = make_console()
         with Bars(console) as bars:
-            found = _checked(Settings(project_file, settings, flags), max_drop, bars)
+            found = _checked(Settings(project_file, settings, flags), limits, bars)
         console.print(check_view(found))
         return ExitCode.OK
     try:
-        found = _checked(Settings(project_file, settings, flags), max_drop, SILENT)
+        found = _checked(Settings(project_file, settings, flags), limits, SILENT)
     except BadInputError as error:
         say_json(
             {"usable": False, "error": error.message, "hint": error.hint, "problems": list(error.problems)}, indent=2
@@ -73,7 +80,7 @@ def check_command(
     return ExitCode.OK
 
 
-def _checked(chosen: Settings, max_drop: tuple[str, ...], progress: Progress) -> DataCheck:
+def _checked(chosen: Settings, limits: dict[str, Any], progress: Progress) -> DataCheck:
     from edge_ptf.data import load
     from edge_ptf.data_check import check_data, token_lengths
     from edge_ptf.models.base_models import open_base
@@ -81,14 +88,15 @@ def _checked(chosen: Settings, max_drop: tuple[str, ...], progress: Progress) ->
     from edge_ptf.provable import provable
 
     kind, profile = tasks.get(chosen.need("task")), chosen_profile(chosen)
-    sources = [*chosen.sources, Source(COMMAND_LINE, short_flags(max_drop, None, None, None))]
+    sources = [*chosen.sources, Source(COMMAND_LINE, limits)]
     recipe = resolve_recipe(profile, kind, sources)
     base = open_base(chosen.get("model")) if chosen.get("model") else None
     data = load(chosen.need("data"), kind, recipe.data, progress)
     task = tasks.create(kind.spec_for(data.labels, recipe.data.out_of_scope_label))
-    check_targets(task, limited_metrics(sources))
+    targets = recipe.targets
+    check_targets(task, limited_metrics(sources), targets)
     confidence: float = profile.confidence if profile else Profile.model_fields["confidence"].default
-    limits = {metric.name: recipe.targets.max_drop.get(metric.name) for metric in gated(task.metrics)}
-    found = provable(task, [example.label for example in data.test], limits, confidence)
+    drops = {metric.name: targets.max_drop.get(metric.name) for metric in gated(task.metrics)}
+    found = provable(task, [example.label for example in data.test], drops, confidence, targets.min_score)
     lengths = token_lengths(data, base.path, recipe.finetune.max_length) if base else None
     return check_data(data, task, recipe.data, found, confidence, lengths)

@@ -55,7 +55,7 @@ def complete_data(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return _matching(DEMO_COLUMNS, incomplete, files="file")
 
 
-def complete_max_drop(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_metric(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`METRIC=` for each metric of the task on the line, or of all tasks."""
     task, label = ctx.params.get("task"), ctx.params.get("out_of_scope_label")
     found = list[str]()

@@ -23,7 +23,7 @@ from edge_ptf.cli.arguments import (
     set_option,
     task_option,
 )
-from edge_ptf.cli.choices import complete_max_drop
+from edge_ptf.cli.choices import complete_metric
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.console import PROGRESS_LOG, Bars, make_console, say_json
 from edge_ptf.cli.running import outcome_line, say_if_busy
@@ -32,6 +32,7 @@ from edge_ptf.credentials import masked_values
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.metrics import gated
 from edge_ptf.package.evidence import Status, Verdict
+from edge_ptf.profiles import ACCURACY_TARGETS
 from edge_ptf.recipe import Recipe, resolve_recipe, sources_below
 from edge_ptf.report import markdown, terminal, trials
 from edge_ptf.report.junit import junit
@@ -55,10 +56,14 @@ def _judged_by() -> str:
 
 
 MAX_DROP = f"Limit on an accuracy drop. METRIC is one of {_judged_by()}."
+MIN_SCORE = "Worst score that a metric may have, such as accuracy=90. METRIC as for --max-drop."
 
 
 max_drop_option = click.option(
-    "--max-drop", multiple=True, metavar="METRIC=POINTS", shell_complete=complete_max_drop, help=MAX_DROP
+    "--max-drop", multiple=True, metavar="METRIC=POINTS", shell_complete=complete_metric, help=MAX_DROP
+)
+min_score_option = click.option(
+    "--min-score", multiple=True, metavar="METRIC=PERCENT", shell_complete=complete_metric, help=MIN_SCORE
 )
 
 
@@ -71,6 +76,7 @@ def whole_job_options(command: Command) -> Command:
         click.option("--package-mb", type=float, help="Limit on the package's size, 10^6 bytes."),
         click.option("--min-speedup", type=float, help="Limit on the speed-up over the FP32 teacher."),
         max_drop_option,
+        min_score_option,
         out_of_scope_option,
         out_option,
         task_option,
@@ -91,6 +97,7 @@ def whole_job_options(command: Command) -> Command:
 @click.option("--dry-run", is_flag=True, help="Print the settings and where each comes from; check model and data.")
 def compress_command(
     max_drop: tuple[str, ...],
+    min_score: tuple[str, ...],
     min_speedup: float | None,
     package_mb: float | None,
     seed: int | None,
@@ -118,7 +125,7 @@ def compress_command(
     that answers otherwise than its model, or INT8 that is slower here than FP32, was refused.
     """
     chosen = Settings(project_file, settings, flags)
-    job, sources = make_job(chosen, short_flags(max_drop, min_speedup, package_mb, seed))
+    job, sources = make_job(chosen, short_flags(max_drop, min_speedup, package_mb, seed, min_score))
     console = make_console(stderr=as_json)
     if dry_run:
         said = {name: f"{value} (set by {chosen.origin(name)})" for name, value in asked(job).items()}
@@ -163,9 +170,14 @@ def make_job(chosen: Settings, own: dict[str, Any]) -> tuple[Job, list[Source]]:
 
 
 def limited_metrics(sources: Sequence[Source]) -> frozenset[str]:
-    """The metrics whose drop these sources limit."""
-    limits = [(source.values.get("targets") or {}).get("max_drop") or {} for source in sources]
-    return frozenset(name for each in limits for name, points in each.items() if points is not None)
+    """The accuracy targets that these sources set, such as `max_drop.accuracy`."""
+    return frozenset(
+        f"{kind}.{name}"
+        for kind in ACCURACY_TARGETS
+        for source in sources
+        for name, limit in ((source.values.get("targets") or {}).get(kind) or {}).items()
+        if limit is not None
+    )
 
 
 def _file_name(name: str) -> str:
@@ -290,9 +302,9 @@ def _next_steps(result: Result) -> list[str]:
     steps = [f'edge-ptf predict {result.package} "your text"', f"edge-ptf inspect {result.package}"]
     open_ones = [item for item in result.verdict.target_verdicts if item.status is Status.UNPROVEN and item.settle]
     lost = [item for item in result.verdict.target_verdicts if item.status is Status.FAIL]
-    if any(item.target.startswith("max_drop") for item in lost):
+    if any(item.target.startswith(ACCURACY_TARGETS) for item in lost):
         steps.append(
-            "Accuracy fell too far: keep more with --set prune.num_layers=…, --set prune.intermediate_size=…, "
+            "Accuracy is too low: keep more with --set prune.num_layers=…, --set prune.intermediate_size=…, "
             "or train longer with "
             "--set distill.epochs=…"
         )
@@ -304,16 +316,22 @@ def _next_steps(result: Result) -> list[str]:
 
 
 def short_flags(
-    max_drop: tuple[str, ...], min_speedup: float | None, package_mb: float | None, seed: int | None
+    max_drop: tuple[str, ...],
+    min_speedup: float | None,
+    package_mb: float | None,
+    seed: int | None,
+    min_score: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Targets and seed as the recipe knows them."""
     targets: dict[str, Any] = {"min_speedup": min_speedup, "package_mb": package_mb}
     targets = {name: value for name, value in targets.items() if value is not None}
-    for item in max_drop:
-        metric, equals, points = item.partition("=")
-        if not equals or not _is_number(points):
-            raise BadInputError(f"--max-drop {item}: not METRIC=POINTS", hint="For example --max-drop accuracy=1.0")
-        targets.setdefault("max_drop", {})[metric.strip()] = float(points)
+    for name, items, form in (("max_drop", max_drop, "POINTS"), ("min_score", min_score, "PERCENT")):
+        for item in items:
+            metric, equals, number = item.partition("=")
+            if not equals or not _is_number(number):
+                flag, example = f"--{name.replace('_', '-')}", {"POINTS": "1.0", "PERCENT": "90"}[form]
+                raise BadInputError(f"{flag} {item}: not METRIC={form}", hint=f"For example {flag} accuracy={example}")
+            targets.setdefault(name, {})[metric.strip()] = float(number)
     values: dict[str, Any] = {"targets": targets} if targets else {}
     if seed is not None:
         values |= {section: {"seed": seed} for section in _sections_with_seed()}

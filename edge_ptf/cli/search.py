@@ -35,6 +35,7 @@ RECIPE_FILE = "recipe.yaml"
 )
 def search_command(
     max_drop: tuple[str, ...],
+    min_score: tuple[str, ...],
     min_speedup: float | None,
     package_mb: float | None,
     seed: int | None,
@@ -60,7 +61,7 @@ def search_command(
 
     chosen = Settings(project_file, settings, flags)
     wanted = {"trials": trials, "storage": storage, "all_trials": all_trials}
-    own = short_flags(max_drop, min_speedup, package_mb, seed)
+    own = short_flags(max_drop, min_speedup, package_mb, seed, min_score)
     given = {"search": {name: value for name, value in wanted.items() if value is not None}}
     job, sources = make_job(chosen, dict(merge(own, given)))
     console = make_console()

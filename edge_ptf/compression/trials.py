@@ -14,6 +14,7 @@ from pydantic import Field
 from edge_ptf.compression.prediction import Prediction
 from edge_ptf.config import StrictModel
 from edge_ptf.package.evidence import Status, TargetVerdict
+from edge_ptf.profiles import ACCURACY_TARGETS
 
 RECORD = "search.json"
 LIKELY = 0.8
@@ -119,8 +120,8 @@ def conclude(trials: Sequence[Trial], why_stopped: str) -> str:
 def shortfall(target_verdict: TargetVerdict, larger: float, confidence: float = 0.95) -> float:
     """The missing part of a target, as a share of its limit; 0 if it is met or cannot be judged here.
 
-    An accuracy counts as met if `test` is expected to prove it in `LIKELY` of all cases. The drop on `test` differs
-    from the drop on `validation` by the noise of both splits, and its bound lies above it by the noise of `test`.
+    An accuracy counts as met if `test` is expected to prove it in `LIKELY` of all cases. A drop (or score) on `test`
+    differs from that on `validation` by the noise of both splits, and its bound lies above it by the noise of `test`.
 
     Args:
         larger: how many times as far from the value an accuracy's bound lies on `test` as on `validation`.
@@ -129,7 +130,7 @@ def shortfall(target_verdict: TargetVerdict, larger: float, confidence: float = 
     value, bound, limit = target_verdict.value, target_verdict.bound, target_verdict.limit
     if value is None:
         return 0.0
-    if target_verdict.target.startswith("max_drop") and bound is not None:
+    if target_verdict.target.startswith(ACCURACY_TARGETS) and bound is not None:
         likely = NormalDist().inv_cdf(LIKELY) / NormalDist().inv_cdf(confidence)
         reached = value + (larger + likely * math.hypot(1.0, larger)) * (bound - value)
     elif target_verdict.status is Status.PASS:

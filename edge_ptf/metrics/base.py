@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from edge_ptf.statistics import Drop
+    from edge_ptf.statistics import Drop, Score
 
 Rows = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ class Metric(ABC):
     name: str
     title: str
     gated: bool = False
-    """Whether the drop from the teacher to the package is judged."""
+    """Whether the score of the package, and its drop from the teacher's, are judged."""
     unit: ClassVar[str] = ""
     """Unit of a score and of a drop: points (a score in points is shown in percent), ms, or empty."""
     direction: ClassVar[Direction] = Direction.HIGHER
@@ -94,6 +94,18 @@ class Metric(ABC):
 
         return bootstrap_score_drop(loss, before, after, confidence=confidence, limit=limit)
 
+    def score_bound(self, rows: Rows, confidence: float, limit: float | None = None) -> Score:
+        """The score of one model with a one-sided bound on its worse side, in the metric's unit.
+
+        Args:
+            rows: what `per_example` returns for the model's answers.
+            limit: a score. The result has the number of examples that would prove it.
+        """
+        from edge_ptf.statistics import bootstrap_score
+
+        higher = self.direction is Direction.HIGHER
+        return bootstrap_score(self.score, rows, higher=higher, confidence=confidence, limit=limit)
+
     def as_good(self, score: float, best: float, count: int) -> bool:
         """Whether a score is at most one standard error of the best score worse than the best score."""
         return self.direction.lead(best, score) <= self.noise(best, count)
@@ -122,7 +134,7 @@ class Percentage(Metric):
 
 
 def gated(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
-    """The metrics whose drop is judged."""
+    """The metrics whose score and drop are judged."""
     return tuple(metric for metric in metrics if metric.gated)
 
 

@@ -14,7 +14,7 @@ from edge_ptf.metrics.base import Rows
 from edge_ptf.metrics.share import Counts
 
 if TYPE_CHECKING:
-    from edge_ptf.statistics import Drop
+    from edge_ptf.statistics import Drop, Score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,10 @@ class Precision(F1):
         """The bound for a share."""
         return super().bound(before[:, :2], after[:, :2], confidence, limit)
 
+    def score_bound(self, rows: Rows, confidence: float, limit: float | None = None) -> Score:
+        """The bound for a share."""
+        return super().score_bound(rows[:, :2], confidence, limit)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recall(F1):
@@ -56,6 +60,10 @@ class Recall(F1):
     def bound(self, before: Rows, after: Rows, confidence: float, limit: float | None = None) -> Drop:
         """The bound for a share."""
         return super().bound(before[:, ::2], after[:, ::2], confidence, limit)
+
+    def score_bound(self, rows: Rows, confidence: float, limit: float | None = None) -> Score:
+        """The bound for a share."""
+        return super().score_bound(rows[:, ::2], confidence, limit)
 
 
 def _ratio(part: float, whole: float) -> float:

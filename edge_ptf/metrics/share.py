@@ -11,7 +11,7 @@ import numpy as np
 from edge_ptf.metrics.base import Percentage, Rows
 
 if TYPE_CHECKING:
-    from edge_ptf.statistics import Drop
+    from edge_ptf.statistics import Drop, Score
 
 Count = Callable[[Any, Any], tuple[float, ...]]
 """The counts of one example, from its reference and its answer."""
@@ -19,7 +19,7 @@ Count = Callable[[Any, Any], tuple[float, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Counts(Percentage):
-    """A percentage of sums over examples. `paired_drop` bounds its drop."""
+    """A percentage of sums over examples. `paired_drop` bounds its drop, and `share_score` its score."""
 
     count: Count
 
@@ -42,6 +42,13 @@ class Counts(Percentage):
 
         drop = paired_drop(before, after, confidence=confidence, limit=None if limit is None else limit / 100)
         return replace(drop, value=100 * drop.value, bound=100 * drop.bound)
+
+    def score_bound(self, rows: Rows, confidence: float, limit: float | None = None) -> Score:
+        """See `share_score`; in percent."""
+        from edge_ptf.statistics import share_score
+
+        found = share_score(rows, confidence=confidence, limit=None if limit is None else limit / 100)
+        return replace(found, value=100 * found.value, bound=100 * found.bound)
 
 
 @dataclass(frozen=True, kw_only=True)

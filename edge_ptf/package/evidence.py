@@ -150,7 +150,7 @@ class TargetVerdict(StrictModel):
 
     target: str = Field(description="Name as in the profile, e.g. max_drop.accuracy or latency_ms.p50.")
     title: str
-    unit: str = Field(description="points, ms, ×, MB")
+    unit: str = Field(description="points, %, ms, ×, MB")
     direction: Direction = Field(Direction.LOWER, description="Values on this side of the limit are inside.")
     limit: float
     value: float | None = Field(None, description="None when nothing was measured.")

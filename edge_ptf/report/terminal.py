@@ -72,8 +72,10 @@ def verdict_table(verdict: Verdict, shown: Collection[str] = ()) -> RenderableTy
     Args:
         shown: warnings that a table above shows, such as those about latency.
     """
+    warnings = [_indented(f"Warning: {warning}.", "yellow") for warning in verdict.warnings if warning not in shown]
     if verdict.status is None:
-        return Text("Nothing judged: neither the profile nor the command line sets a target.", style="bold")
+        nothing = Text("Nothing judged: neither the profile nor the command line sets a target.", style="bold")
+        return Group(nothing, *warnings)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("target", overflow="fold")
     for name in ("value", f"{100 * verdict.confidence:g} % bound", "limit"):
@@ -87,11 +89,9 @@ def verdict_table(verdict: Verdict, shown: Collection[str] = ()) -> RenderableTy
             limit_text(item),
             Text(item.status.value, style=f"bold {COLOURS[item.status]}"),
         )
-    lines = list(_reasons(verdict))
-    lines += [_indented(f"Warning: {warning}.", "yellow") for warning in verdict.warnings if warning not in shown]
     overall = Text("\nOverall: ")
     overall.append(verdict.status.value, style=f"bold {COLOURS[verdict.status]}")
-    return Group(Text(f"Verdict for profile {verdict.profile}", style="bold"), table, *lines, overall)
+    return Group(Text(f"Verdict for profile {verdict.profile}", style="bold"), table, *_reasons(verdict), *warnings, overall)
 
 
 def _reasons(verdict: Verdict) -> Iterator[RenderableType]:

@@ -86,7 +86,7 @@ def _missed(trial: Trial) -> list[str]:
     """Each target that the trial misses; where the value alone is within the limit, what is not."""
     judged, said = {item.target: item for item in trial.target_verdicts}, list[str]()
     for name in trial.short:
-        words, item = metric_words(name.removeprefix("max_drop.")), judged.get(name)
+        words, item = metric_words(name.removeprefix("max_drop.").removeprefix("min_score.")), judged.get(name)
         if item is None or item.value is None or item.beyond(item.value) > 0:
             said.append(words)
         elif item.bound is not None and item.beyond(item.bound) > 0:

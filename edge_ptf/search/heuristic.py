@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_ptf.compression import Limits, Predictor, Search, Trial, best, conclude
 from edge_ptf.models import LayerShape
-from edge_ptf.profiles import Targets
+from edge_ptf.profiles import ACCURACY_TARGETS, Targets
 from edge_ptf.recipe import Recipe
 from edge_ptf.search.trial_runner import NONE_PROVABLE, WHOLE, Overrides, Predictors, TrialRunner, too_few_rows
 
@@ -231,7 +231,7 @@ def _next(
     schedules = _schedules(trial_runner.recipe, predictor, layers)
     taught: Overrides = {name: options for name, options in last.overrides.items() if name not in {*form, "prune"}}
     given = [schedule.overrides for schedule in schedules].index(taught)
-    better = last.misses("max_drop") and given + 1 < len(schedules)
+    better = last.misses(*ACCURACY_TARGETS) and given + 1 < len(schedules)
     if not better and not smaller:
         return None
     why = ["a smaller structure: the last one was measured to be too slow or too large"] if smaller else []

@@ -22,7 +22,7 @@ from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.models.lineage import DistillFacts
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
-from edge_ptf.profiles import Profile, mismatches
+from edge_ptf.profiles import ACCURACY_TARGETS, Profile, mismatches
 from edge_ptf.provable import Provable, provable, unprovable
 from edge_ptf.recipe import Recipe
 from edge_ptf.student_pipeline import int8_graph, taught_student
@@ -61,11 +61,12 @@ def larger_on_test(task: Task, data: LabelledData) -> dict[str, float]:
     That is the root of the ratio of how many texts the metric is about; for out-of-scope recall that can be far from
     the ratio of all texts. Labels of `test` are counted, and nothing else is done with them.
     """
-    found = {}
+    found = dict[str, float]()
     for metric in gated(task.metrics):
         labels = ([example.label for example in split] for split in (data.validation, data.test))
         here, there = (metric.counted(metric.per_example(each, each)) for each in labels)
-        found[f"max_drop.{metric.name}"] = (here / there) ** 0.5 if there else 1.0
+        ratio = (here / there) ** 0.5 if there else 1.0
+        found |= {f"{kind}.{metric.name}": ratio for kind in ACCURACY_TARGETS}
     return found
 
 
@@ -86,7 +87,7 @@ class TrialRunner:
     expected: AccuracyEvidence = field(init=False)
     larger: dict[str, float] = field(init=False)
     unprovable: tuple[Provable, ...] = field(init=False)
-    """Drops that the test split cannot prove to be within their limits."""
+    """Accuracy targets that the test split cannot prove to be met."""
     work: dict[str, float] = field(init=False, default_factory=dict)
     """Of each stage that trials needed, by its key, the seconds that making it took, in whichever run."""
     refusal: RefusedError | ParityError | None = field(init=False, default=None)
@@ -95,8 +96,10 @@ class TrialRunner:
     def __post_init__(self) -> None:
         self.tried = self.data.tried_on_validation()
         self.larger = larger_on_test(self.task, self.data)
-        references, limits = [example.label for example in self.data.test], self.recipe.targets.max_drop
-        self.unprovable = unprovable(provable(self.task, references, limits, self.profile.confidence))
+        references, targets = [example.label for example in self.data.test], self.recipe.targets
+        confidence = self.profile.confidence
+        found = provable(self.task, references, targets.max_drop, confidence, targets.min_score)
+        self.unprovable = unprovable(found)
         self.expected = self._finished(
             "teacher", stages.evaluate(self.place, self.baseline, self.tried, self.recipe.evaluate)
         )

@@ -8,7 +8,8 @@ wrong.
 - `launches`: latencies of several process launches.
 - `drift`: trends in latencies.
 - `drops`: metrics of two models on the same examples.
-- `provable`: what a number of examples can prove about a drop.
+- `scores`: the score of one model.
+- `provable`: what a number of examples can prove.
 """
 
 from __future__ import annotations
@@ -53,6 +54,13 @@ from edge_ptf.statistics.percentiles import (
     percentile_upper_bound,
 )
 from edge_ptf.statistics.provable import BestCase, best_case
+from edge_ptf.statistics.scores import (
+    Score,
+    binary_examples_for_score,
+    binary_score_bound,
+    bootstrap_score,
+    share_score,
+)
 
 __all__ = [
     "DEPENDENCE_LIMIT",
@@ -62,11 +70,15 @@ __all__ = [
     "Drift",
     "Drop",
     "Estimate",
+    "Score",
     "best_case",
     "binary_drop_bound",
+    "binary_examples_for_score",
     "binary_examples_needed",
+    "binary_score_bound",
     "block_interval",
     "bootstrap_drop_bound",
+    "bootstrap_score",
     "bootstrap_score_drop",
     "dependence",
     "drift",
@@ -89,6 +101,7 @@ __all__ = [
     "rank_autocorrelation",
     "ratio_interval",
     "share_of",
+    "share_score",
     "speedup",
     "values_to_predict",
 ]

@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 RESAMPLES = 5_000
 SCORE_RESAMPLES = 2_000
 ADDED_LOSS = 0.75
+MOST_TIMES = 100.0
+"""No more than so many times the examples are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +152,9 @@ def binary_examples_needed(
 
     if excess(1.0) <= 0:
         return count
-    if (lost - gained) / count >= limit or excess(_MOST_TIMES) > 0:
+    if (lost - gained) / count >= limit or excess(MOST_TIMES) > 0:
         return None
-    return ceil(count * float(optimize.brentq(excess, 1.0, _MOST_TIMES, xtol=1e-3)))
+    return ceil(count * float(optimize.brentq(excess, 1.0, MOST_TIMES, xtol=1e-3)))
 
 
 def examples_needed(value: float, bound: float, count: int, limit: float) -> int | None:
@@ -163,10 +165,7 @@ def examples_needed(value: float, bound: float, count: int, limit: float) -> int
     if bound <= limit:
         return count
     times = ((bound - value) / (limit - value)) ** 2 if value < limit else inf
-    return ceil(count * times) if times <= _MOST_TIMES else None
-
-
-_MOST_TIMES = 100.0
+    return ceil(count * times) if times <= MOST_TIMES else None
 
 
 def bootstrap_drop_bound(

@@ -65,3 +65,17 @@ def test_without_a_limit_it_says_what_can_be_proven(run: Callable, csv_data: Pat
     assert done.returncode == 0, done.stderr
     assert "no limit is set" in " ".join(done.stdout.split())
     assert "Warning" not in done.stdout
+
+
+def test_a_worst_score_is_checked_against_the_test_split(run: Callable, csv_data: Path) -> None:
+    done = run("check", csv_data, *TASK, "--min-score", "accuracy=97", "--json")
+    assert done.returncode == 0, done.stderr
+    score, drop = json.loads(done.stdout)["provable"]
+    assert (score["target"], score["limit"], score["needed"]) == ("min_score", 97.0, 99)
+    assert (drop["target"], drop["limit"]) == ("max_drop", None)
+    share = run("check", csv_data, *TASK, "--min-score", "accuracy=0.9")
+    assert share.returncode == 2
+    assert "such as 90 for 0.9" in share.stderr
+    form = run("check", csv_data, *TASK, "--min-score", "accuracy")
+    assert form.returncode == 2
+    assert "--min-score accuracy: not METRIC=PERCENT" in form.stderr

@@ -140,3 +140,15 @@ def test_the_kept_epoch_follows_the_metrics_direction_and_noise(
     metric: Metric, history: list[float], kept: int
 ) -> None:
     assert kept_epoch(history, metric, 101) == kept
+
+
+def test_the_bound_of_a_score_is_on_its_worse_side_and_in_its_unit() -> None:
+    draw = np.random.default_rng(0)
+    truth = draw.normal(size=200)
+    rows = CORRELATION.per_example(truth, truth + 0.3 * draw.normal(size=200))
+    found = CORRELATION.score_bound(rows, 0.95, limit=0.99)
+    assert 0.9 < found.bound < found.value < 0.99
+    assert found.needed is None  # the score itself misses it
+    late = DISTANCE.score_bound(DISTANCE.per_example(truth, truth + draw.normal(size=200)), 0.95, limit=1.0)
+    assert late.value < late.bound < 1.0
+    assert late.needed == 200
