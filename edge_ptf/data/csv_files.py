@@ -59,7 +59,7 @@ def _table(path: Path, columns: Columns, findings: Findings, encoding: str, deli
             if not cells or (header is None and cells == ["sep=", ""]):
                 continue
             if header is None:
-                header = _header(path, cells)
+                header = header_names(path, cells)
                 columns = columns.resolve(str(path), header, findings, NO_HEADER)
             elif len(cells) != len(header):
                 findings.problem(f"{path}:{line}", f"the row has {len(cells)} fields, but the header has {len(header)}")
@@ -92,7 +92,12 @@ def _guessed_delimiter(path: Path, columns: Columns, findings: Findings, encodin
     return fitting[0]
 
 
-def _header(path: Path, cells: Sequence[str]) -> list[str]:
+def header_names(path: Path, cells: Sequence[str]) -> list[str]:
+    """The names of the columns, without white space around them.
+
+    Raises:
+        DataError: a name occurs twice.
+    """
     names = [cell.strip() for cell in cells]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

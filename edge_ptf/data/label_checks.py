@@ -11,8 +11,9 @@ from edge_ptf.data.rows import Findings
 from edge_ptf.examples import Example
 from edge_ptf.tasks.base import Task
 
-NO_LABEL = "-1"
-"""The class id of rows without a label in many data sets."""
+_NO_LABEL = re.compile(r"-1(\.0+)?")
+"""The class id of rows without a label in many data sets. pandas writes it as -1.0 if a label is missing."""
+SEPARATOR = "|"
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _LINE_BREAKERS = ("Cc", "Zl", "Zp")
 """Unicode categories: control characters, line separators and paragraph separators."""
@@ -43,13 +44,34 @@ def check_numbers(
             for name in task.label_names(example)[:1]:
                 findings.problem(place, f"the label {name} is a decimal number, and no class")
         return
-    others = names - {NO_LABEL}
-    ids = all(re.fullmatch(r"[0-9]+", name) for name in others)
-    if NO_LABEL not in names or out_of_scope_label == NO_LABEL or not ids or not any(int(name) > 1 for name in others):
+    absent = {name for name in names if _NO_LABEL.fullmatch(name)} - {out_of_scope_label}
+    others = names - absent
+    ids = all(re.fullmatch(r"[0-9]+(\.0+)?", name) for name in others)
+    if not absent or not ids or not any(float(name) > 1 for name in others):
         return
     for example, place in located:
-        if NO_LABEL in task.label_names(example):
-            findings.problem(place, "the label -1 stands for 'no label', because all other labels are class ids from 0")
+        for name in absent.intersection(task.label_names(example)):
+            findings.problem(
+                place, f"the label {name} stands for 'no label', because all other labels are class ids from 0"
+            )
+
+
+def several_labels_notes(examples: Iterable[Example], task: type[Task]) -> Iterator[str]:
+    """A note if labels look like several labels in one: they contain `|`, and a part of one occurs in another label."""
+    if task.columns != ("text", "label"):
+        return
+    labels = {str(example.label) for example in examples}
+    parts = {label: {part.strip() for part in label.split(SEPARATOR)} for label in labels}
+    joined = sorted(
+        label
+        for label in labels
+        if SEPARATOR in label and any(parts[label] & parts[other] for other in labels - {label})
+    )
+    if joined:
+        yield (
+            f"Labels such as '{joined[0]}' look like several labels of one text. To read them so, take --task "
+            "multi-label-classification."
+        )
 
 
 def twin_notes(names: Iterable[str]) -> Iterator[str]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edge_ptf.data import hub
+from edge_ptf.data.class_folders import class_folders, read_class_folders
 from edge_ptf.data.columns import Columns
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, SplitReport
-from edge_ptf.data.label_checks import check_numbers, label_fault, twin_hint, twin_notes
+from edge_ptf.data.label_checks import check_numbers, label_fault, several_labels_notes, twin_hint, twin_notes
 from edge_ptf.data.lines import FileFormat
 from edge_ptf.data.readers import ADVICE, READERS, read_file, refusal
 from edge_ptf.data.rows import Findings, Row, check_text
@@ -45,8 +46,9 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
     of test is removed from train and validation, and a text of validation is removed from train.
 
     Args:
-        source: a name of `DEMO_COLUMNS` (the built-in corpus); a .csv, .tsv, .jsonl, .json, .parquet, .conll or CoNLL
-            .txt file; a directory of such files named train, validation (valid, dev, val) and test; a directory that
+        source: a name of `DEMO_COLUMNS` (the built-in corpus); a .csv, .tsv, .jsonl, .json, .parquet, .xlsx, .conll or
+            CoNLL .txt file; a directory of such files named train, validation (valid, dev, val) and test, or of such
+            folders with a folder of .txt files for each class; one folder of such folders; a directory that
             `save_to_disk` of `datasets` wrote; or the id of a data set on the hub.
         task: defines the columns, and how a row becomes an example.
 
@@ -79,6 +81,7 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         duplicates_removed=removed,
         notes=(
             *_notes(findings, given, removed, conflicts(splits[TRAIN])),
+            *several_labels_notes(splits[TRAIN], task),
             *twin_notes({name for example in splits[TRAIN] for name in task.class_names(example)}),
             *_repeated(splits[TEST]),
             *(note for note in further_notes if note not in findings.notes),
@@ -107,7 +110,8 @@ def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findin
         return hub.saved_rows(path, columns, findings)
     if path.is_dir():
         return {
-            name: read_file(file, columns, findings, form) for name, file in _split_files(path, task.columns).items()
+            name: (read_class_folders if part.is_dir() else read_file)(part, columns, findings, form)
+            for name, part in _split_parts(path, task.columns).items()
         }
     if path.exists():
         return {TRAIN: read_file(path, columns, findings, form)}
@@ -306,12 +310,15 @@ def _demo_rows(source: str, task: type[Task]) -> dict[str, Iterator[Row]]:
     return {split: rows(split) for split in SPLITS}
 
 
-def _split_files(folder: Path, needed: Sequence[str]) -> dict[str, Path]:
-    """The file of each split in a folder. Other files are ignored. `needed` are the columns that a message names."""
+def _split_parts(folder: Path, needed: Sequence[str]) -> dict[str, Path]:
+    """The file of each split in a folder, or its folder of class folders. Others are ignored.
+
+    A folder of class folders without splits is train. `needed` are the columns that a message names.
+    """
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         split = hub.SPLIT_NAMES.get(path.stem.lower())
-        if split is None or path.suffix.lower() not in READERS or not path.is_file():
+        if split is None or not _is_part(path):
             continue
         if split in found:
             raise DataError(f"{folder}: two files for {split}: {found[split].name} and {path.name}", hint="Keep one")
@@ -322,14 +329,21 @@ def _split_files(folder: Path, needed: Sequence[str]) -> dict[str, Path]:
             raise refusal(unread[0])
         if nested := [path for path in others if path.is_dir()]:
             raise DataError(
-                f"{folder}: '{nested[0].name}' is a folder, and edge-ptf does not read one file for each text",
-                hint=f"Write all texts into one file, such as train.csv, with the columns {', '.join(needed)}",
+                f"{folder}: '{nested[0].name}' is a folder without a folder of .txt files for each class",
+                hint=f"Write one file, such as train.csv, with the columns {', '.join(needed)}",
             )
+        if not found and len(class_folders(folder)) > 1:
+            return {TRAIN: folder}
         raise DataError(
             f"{folder}: no train file (found: {_listed(path.name for path in folder.iterdir())})",
             hint=f"Name the file train with one of the suffixes {', '.join(READERS)}",
         )
     return {name: found[name] for name in SPLITS if name in found}
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a file or folder with the name of a split can be read as one."""
+    return bool(class_folders(path)) if path.is_dir() else path.suffix.lower() in READERS and path.is_file()
 
 
 def _is_path(source: str, path: Path) -> bool:

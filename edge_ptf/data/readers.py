@@ -1,4 +1,4 @@
-"""Reads files of labelled text row by row: CSV, TSV, JSON, JSON Lines, CoNLL, Parquet.
+"""Reads files of labelled text row by row: CSV, TSV, JSON, JSON Lines, CoNLL, Parquet, Excel.
 
 Each row has the line number in its file, so that error messages show file and line. Text files are UTF-8, with or
 without a byte order mark, unless the user names another encoding.
@@ -16,6 +16,7 @@ from edge_ptf.data.hub import read_parquet
 from edge_ptf.data.json_files import read_json, read_jsonl
 from edge_ptf.data.lines import PLAIN, FileFormat
 from edge_ptf.data.rows import Findings, Row
+from edge_ptf.data.spreadsheets import read_xlsx
 from edge_ptf.errors import DataError
 
 __all__ = ["READERS", "Columns", "FileFormat", "Findings", "Reader", "Row", "read_file", "refusal"]
@@ -28,17 +29,18 @@ READERS: dict[str, Reader] = {
     ".jsonl": read_jsonl,
     ".json": read_json,
     ".parquet": read_parquet,
+    ".xlsx": read_xlsx,
     ".conll": read_conll,
     ".txt": read_conll,
 }
 
-_SHEET = "Save the sheet as CSV with the column names in the first line (in Excel: Save As, CSV UTF-8)"
+_SHEET = "Save the sheet as .xlsx, or as CSV with the column names in the first line (in Excel: Save As, CSV UTF-8)"
 _TO_ROWS = "Write a .csv or .jsonl file with one row for each text and its label"
 _ARROW = "Write it as Parquet: datasets.Dataset.from_file(NAME).to_parquet('train.parquet')"
 _UNPACK = "Unpack it, and give the folder or file that was in it"
 
 ADVICE: dict[str, str] = {
-    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), _SHEET),
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), _SHEET),
     **dict.fromkeys((".yml", ".yaml", ".xml", ".md", ".html", ".docx", ".pdf", ".toml"), _TO_ROWS),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), _TO_ROWS),
     **dict.fromkeys((".arrow", ".feather"), _ARROW),

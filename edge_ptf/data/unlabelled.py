@@ -15,7 +15,7 @@ from edge_ptf.errors import DataError
 from edge_ptf.examples import Example
 from edge_ptf.tasks.base import RowError, Task
 
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
 
 
 def read_unlabelled(

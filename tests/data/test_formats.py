@@ -198,14 +198,14 @@ def test_kinds_that_are_not_read_say_what_to_do(tmp_path: Path, suffix: str) -> 
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_with_a_spreadsheet_or_with_a_folder_for_each_label_says_what_to_do(tmp_path: Path) -> None:
+def test_a_folder_with_an_old_spreadsheet_or_with_nested_files_says_what_to_do(tmp_path: Path) -> None:
     sheets, texts = tmp_path / "a", tmp_path / "b"
     sheets.mkdir()
-    (sheets / "train.xlsx").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"train\.xlsx: \.xlsx files are not read\. Save the sheet as CSV"):
+    (sheets / "train.xls").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"train\.xls: \.xls files are not read\. Save the sheet as \.xlsx, or as CSV"):
         load(str(sheets), TextClassification)
-    (texts / "train" / "positive").mkdir(parents=True)
-    (texts / "train" / "positive" / "1.txt").write_text("good")
+    (texts / "train").mkdir(parents=True)
+    (texts / "train" / "1.txt").write_text("good")
     with pytest.raises(DataError, match=r"'train' is a folder.*train\.csv, with the columns text, label"):
         load(str(texts), TextClassification)
 

@@ -179,3 +179,16 @@ def test_null_tokens_of_a_saved_data_set_are_problems(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load(str(tmp_path / "set"), TokenClassification)
     assert caught.value.problems == (f"{tmp_path}/set/train:0: item 2 of 'tokens' is null; every item must be text",)
+
+
+def test_minus_one_as_pandas_writes_it_stands_for_no_label_too(tmp_path: Path) -> None:
+    assert problems(tmp_path, texts("0.0", "-1.0", "1.0", "2.0")) == [
+        "2: the label -1.0 stands for 'no label', because all other labels are class ids from 0"
+    ]
+
+
+def test_labels_that_share_a_part_are_noted_as_several_labels(tmp_path: Path) -> None:
+    joined = loaded(tmp_path, texts(*["film", "film|good", "good"] * 20)).report.notes
+    assert any(note.startswith("Labels such as 'film|good' look like several labels of one text") for note in joined)
+    apart = loaded(tmp_path, texts(*["film", "yes|no", "good"] * 20)).report.notes
+    assert not any("several labels" in note for note in apart)
