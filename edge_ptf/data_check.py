@@ -19,6 +19,8 @@ from edge_ptf.tasks.base import Task
 RARE = 10
 """A class with fewer training rows (or entities) than this is called rare."""
 SHOWN_CLASSES = 8
+FACTOR = 2.0
+"""Between a predicted and a real duration. It is assumed: other load, the search, and other texts change a run."""
 
 
 class Lengths(StrictModel):
@@ -28,6 +30,34 @@ class Lengths(StrictModel):
     p95: int
     longest: int
     truncated: int = Field(description="Texts that are longer than `max_length`.")
+
+
+class Duration(StrictModel):
+    """The predicted time of a whole run on this machine."""
+
+    step_seconds: float = Field(description="Measured time of one training step of the unpruned model.")
+    steps: dict[str, float] = Field(description="Work of the long stages, in such steps.")
+    minutes: float = Field(description="Predicted minutes of the run; the search makes one trial.")
+    most_minutes: float = Field(description="The same if the search makes all its trials.")
+    trials: int = Field(description="Most trials of the search; 1: there is no search.")
+    factor: float = Field(FACTOR, description="The run may take so many times as long, or as short.")
+
+    @property
+    def sentence(self) -> str:
+        """The prediction in words."""
+        low, high = (rounded_minutes(self.minutes * times) for times in (1 / self.factor, self.factor))
+        said = f"a run takes about {rounded_minutes(self.minutes)} on this machine, within a factor of {self.factor:g} "
+        said += f"({low} to {high}); measured: {self.step_seconds:.2g} s for a training step"
+        if self.trials > 1:
+            said += f". If the search makes all {self.trials} trials: about {rounded_minutes(self.most_minutes)}"
+        return said
+
+
+def rounded_minutes(minutes: float) -> str:
+    """A predicted duration in words: whole minutes up to ten, then two digits."""
+    count = max(round(minutes), 1)
+    count = count if count <= 10 else int(float(f"{count:.2g}"))
+    return f"{count:,} minute{'s' if count > 1 else ''}"
 
 
 class DataCheck(StrictModel):
@@ -45,6 +75,7 @@ class DataCheck(StrictModel):
     absent: dict[str, tuple[str, ...]] = Field(description="Classes of train that validation or test lacks.")
     max_length: int | None = Field(None, description="Longest text in tokens that the model reads; None: no model.")
     lengths: dict[str, Lengths] = Field(default_factory=dict, description="Lengths in tokens, by split.")
+    duration: Duration | None = Field(None, description="Predicted time of a run with the default recipe.")
     confidence: float = Field(description="Confidence of what is provable.")
     provable: tuple[Provable, ...]
 
@@ -76,6 +107,7 @@ def check_data(
     found: Sequence[Provable],
     confidence: float,
     lengths: tuple[int, dict[str, Lengths]] | None = None,
+    duration: Duration | None = None,
 ) -> DataCheck:
     """Puts together what is known about data that were read.
 
@@ -83,6 +115,7 @@ def check_data(
         config: how the data were read.
         found: what the test split can prove, at this confidence.
         lengths: what `token_lengths` returns; None if there is no model.
+        duration: the predicted time of a run; None if there is no model.
     """
     splits = dict(zip(SPLITS, (data.train, data.validation, data.test), strict=True))
     classes = {name: report.classes for name, report in data.report.splits.items()}
@@ -99,6 +132,7 @@ def check_data(
         },
         max_length=lengths[0] if lengths else None,
         lengths=lengths[1] if lengths else {},
+        duration=duration,
         confidence=confidence,
         provable=tuple(found),
     )

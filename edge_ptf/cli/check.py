@@ -57,8 +57,9 @@ def check_command(
     edge-ptf check my-texts/ --task text-classification
     edge-ptf check my-texts/ --task text-classification --profile x86-vnni --model minilm-l6 --json
 
-    With --profile, --max-drop or --min-score the limits are known; with --model the lengths in tokens are counted.
-    Nothing is trained or written. Exit code: 0 if the data can be used, warnings or not; 2 if they cannot.
+    With --profile, --max-drop or --min-score the limits are known. With --model the lengths in tokens are counted, and
+    a few training steps are timed to predict how long a run takes here. Nothing is kept or written.
+    Exit code: 0 if the data can be used, warnings or not; 2 if they cannot.
     """
     limits = short_flags(max_drop, None, None, None, min_score)
     if not as_json:
@@ -83,9 +84,11 @@ def check_command(
 def _checked(chosen: Settings, limits: dict[str, Any], progress: Progress) -> DataCheck:
     from edge_ptf.data import load
     from edge_ptf.data_check import check_data, token_lengths
+    from edge_ptf.duration import predict_duration
     from edge_ptf.models.base_models import open_base
     from edge_ptf.preparation import check_targets
     from edge_ptf.provable import provable
+    from edge_ptf.training.step_time import measure_step
 
     kind, profile = tasks.get(chosen.need("task")), chosen_profile(chosen)
     sources = [*chosen.sources, Source(COMMAND_LINE, limits)]
@@ -98,5 +101,8 @@ def _checked(chosen: Settings, limits: dict[str, Any], progress: Progress) -> Da
     confidence: float = profile.confidence if profile else Profile.model_fields["confidence"].default
     drops = {metric.name: targets.max_drop.get(metric.name) for metric in gated(task.metrics)}
     found = provable(task, [example.label for example in data.test], drops, confidence, targets.min_score)
-    lengths = token_lengths(data, base.path, recipe.finetune.max_length) if base else None
-    return check_data(data, task, recipe.data, found, confidence, lengths)
+    if not base:
+        return check_data(data, task, recipe.data, found, confidence)
+    lengths = token_lengths(data, base.path, recipe.finetune.max_length)
+    step = measure_step(base.path, task, data.train, recipe.finetune)
+    return check_data(data, task, recipe.data, found, confidence, lengths, predict_duration(step, data, recipe))

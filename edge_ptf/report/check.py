@@ -29,6 +29,9 @@ def check_view(found: DataCheck) -> RenderableType:
         for name, each in found.lengths.items():
             table.add_row(name, f"{each.median:,}", f"{each.p95:,}", f"{each.longest:,}", f"{each.truncated:,}")
         parts += [table, Text("")]
+    if found.duration:
+        sentence = found.duration.sentence
+        parts += [Text("Time", style="bold"), Text(f"  {sentence[:1].upper()}{sentence[1:]}."), Text("")]
     parts.append(Text(f"What test can prove at {100 * found.confidence:g} % confidence", style="bold"))
     parts += [Text(f"  {each.sentence}.") for each in found.provable]
     parts += [Text(""), *map(warning_line, found.warnings)]

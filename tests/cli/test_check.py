@@ -20,6 +20,7 @@ def test_usable_data_are_described_with_warnings(
     assert "accuracy: 48 test rows can prove a drop of at most 7.16 points at best; for 1 point" in said
     assert "Warning: accuracy" in said
     assert "The data can be used, with 1 warning." in said
+    assert "A run takes about " in said and "within a factor of 2" in said
     assert not list(tmp_path.iterdir())
 
 
@@ -34,6 +35,7 @@ def test_json_holds_the_same(run: Callable, csv_data: Path) -> None:
     (accuracy,) = found["provable"]
     assert (accuracy["examples"], accuracy["limit"], accuracy["needed"]) == (48, 8.0, 48)
     assert found["max_length"] is None
+    assert found["duration"] is None
 
 
 def test_data_that_cannot_be_used_give_code_2_and_every_problem(run: Callable, tmp_path: Path) -> None:
@@ -79,3 +81,12 @@ def test_a_worst_score_is_checked_against_the_test_split(run: Callable, csv_data
     form = run("check", csv_data, *TASK, "--min-score", "accuracy")
     assert form.returncode == 2
     assert "--min-score accuracy: not METRIC=PERCENT" in form.stderr
+
+
+def test_json_has_the_predicted_minutes(run: Callable, tiny_base: Callable[[str], Path], csv_data: Path) -> None:
+    done = run("check", csv_data, *TASK, "--profile", "x86-vnni", "--model", tiny_base("bert"), "--json")
+    assert done.returncode == 0, done.stderr
+    duration = json.loads(done.stdout)["duration"]
+    assert duration["step_seconds"] > 0
+    assert 0 < duration["minutes"] < duration["most_minutes"]
+    assert (duration["factor"], duration["trials"]) == (2.0, 3)
