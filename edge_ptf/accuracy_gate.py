@@ -98,17 +98,29 @@ class AccuracyJudge:
         }
         yield from teacher_warnings(self.task, references, scores, targets)
 
+    def cross_validation(self) -> Iterator[str]:
+        """What a cross-validated accuracy is about, if it is one."""
+        record = next(iter(self._accuracies()), None)
+        if record is not None and record.folds:
+            yield (
+                f"accuracy is cross-validated over {record.folds} folds: it judges the recipe by {len(record.rows):,} "
+                "texts, each answered once, by a teacher and a package that were not trained on it. The shipped "
+                "package is trained on all of these texts and answered none of them"
+            )
+
     def _pair(self) -> tuple[AccuracyEvidence, AccuracyEvidence] | None:
         for after in self._accuracies():
             for before in self.baseline:
-                same = before.data == after.data and before.split == after.split
+                same = (before.data, before.split, before.folds) == (after.data, after.split, after.folds)
                 if same and len(before.rows) == len(after.rows):
                     return before, after
         return None
 
     def _accuracies(self) -> list[AccuracyEvidence]:
         """The evaluations of this payload, the one that counts most first."""
-        return sorted(self.accuracies, key=lambda record: (record.split != "test", not record.exact))
+        return sorted(
+            self.accuracies, key=lambda record: (record.split != "test", record.folds is not None, not record.exact)
+        )
 
 
 def teacher_warnings(
@@ -152,6 +164,8 @@ def score_unit(metric: Metric) -> str:
 
 
 def _named_by_split(found: TargetVerdict, record: AccuracyEvidence) -> TargetVerdict:
+    if record.folds:
+        return found.replace(title=f"{found.title}, cross-validated")
     return found if record.split == "test" else found.replace(title=f"{found.title} on {record.split}")
 
 
@@ -186,10 +200,11 @@ def _settled(
         )
     if found.decided is not Status.UNPROVEN:
         return found.replace(status=found.decided)
+    kind = "labelled" if record.folds else record.split
     more = estimate.needed - estimate.examples if estimate.needed else None
     return found.replace(
         reason=f"{counted:,} examples are too few to prove it",
-        settle=f"about {rounded_up(more)} more {record.split} examples that count for {metric.title}"
+        settle=f"about {rounded_up(more)} more {kind} examples that count for {metric.title}"
         if more and more > 0
         else otherwise,
     )

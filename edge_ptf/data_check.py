@@ -11,7 +11,7 @@ from pydantic import Field
 
 from edge_ptf.config import StrictModel
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData
-from edge_ptf.data.splits import SPLITS, TRAIN, conflicts, content
+from edge_ptf.data.splits import SPLITS, TEST, TRAIN, conflicts, content
 from edge_ptf.examples import Example
 from edge_ptf.provable import Provable, unprovable
 from edge_ptf.tasks.base import Task
@@ -75,6 +75,7 @@ class DataCheck(StrictModel):
     absent: dict[str, tuple[str, ...]] = Field(description="Classes of train that validation or test lacks.")
     max_length: int | None = Field(None, description="Longest text in tokens that the model reads; None: no model.")
     lengths: dict[str, Lengths] = Field(default_factory=dict, description="Lengths in tokens, by split.")
+    folds: int | None = Field(None, description="Folds of the cross-validation. None: test alone is judged.")
     duration: Duration | None = Field(None, description="Predicted time of a run with the default recipe.")
     confidence: float = Field(description="Confidence of what is provable.")
     provable: tuple[Provable, ...]
@@ -96,8 +97,12 @@ class DataCheck(StrictModel):
                 rows = self.data.splits[split].rows
                 limit = f"{self.max_length} tokens, which are truncated"
                 yield f"texts of {split} that are longer than {limit}: {lengths.truncated:,} of {rows:,}"
-        for each in unprovable(self.provable):
+        lacking = unprovable(self.provable)
+        for each in lacking:
             yield each.sentence
+        if lacking and self.folds is None:
+            rows = sum(self.data.splits[name].rows for name in (TRAIN, TEST))
+            yield f"{TEST} is small for these limits; compress --folds 5 judges all {rows:,} texts of train and test"
 
 
 def check_data(
@@ -108,6 +113,7 @@ def check_data(
     confidence: float,
     lengths: tuple[int, dict[str, Lengths]] | None = None,
     duration: Duration | None = None,
+    folds: int | None = None,
 ) -> DataCheck:
     """Puts together what is known about data that were read.
 
@@ -116,6 +122,7 @@ def check_data(
         found: what the test split can prove, at this confidence.
         lengths: what `token_lengths` returns; None if there is no model.
         duration: the predicted time of a run; None if there is no model.
+        folds: of the cross-validation, if the data are pooled for one.
     """
     splits = dict(zip(SPLITS, (data.train, data.validation, data.test), strict=True))
     classes = {name: report.classes for name, report in data.report.splits.items()}
@@ -132,6 +139,7 @@ def check_data(
         },
         max_length=lengths[0] if lengths else None,
         lengths=lengths[1] if lengths else {},
+        folds=folds,
         duration=duration,
         confidence=confidence,
         provable=tuple(found),

@@ -30,26 +30,37 @@ def predict_duration(step: StepTime, data: LabelledData, recipe: Recipe) -> Dura
     and the texts made from them, each with the student's share of the teacher's work, after the teacher has answered
     each of them once. Validation and test are answered besides, and the package is measured.
     """
-    finetune = _finetune_steps(data, recipe)
+    finetune = _finetune_steps(len(data.train), data, recipe)
     teachers, epochs, trials = recipe.ensemble.teachers, recipe.distill.epochs, recipe.search.heuristic_trials
     share = student_share(step, recipe)
     answers = 2 * _alone(len(data.test), recipe)
-    first = teachers * finetune + _distill_steps(data, recipe, teachers, epochs, share)
-    steps = {"finetune": teachers * finetune, "distill": first - teachers * finetune, "evaluate": answers}
-    most = first
+    distill = _distill_steps(len(data.train), data, recipe, teachers, epochs, share)
+    steps = {"finetune": teachers * finetune, "distill": distill, "evaluate": answers}
+    most = teachers * finetune + distill
+    count = recipe.cross_validation.folds or 0
+    folds = 0.0
+    if count:
+        kept = len(data.train) * (count - 1) / count
+        taught = _distill_steps(kept, data, recipe, teachers, epochs, share)
+        folds = count * (teachers * _finetune_steps(kept, data, recipe) + taught)
+        steps["folds"] = folds
     if recipe.search.automatic:
         several = max(TEACHERS, teachers)
         if trials > 1:
-            most += (several - teachers) * finetune + _distill_steps(data, recipe, several, epochs, share)
-        most += max(trials - 2, 0) * _distill_steps(data, recipe, several, LONGER * epochs, share)
+            most += (several - teachers) * finetune + _distill_steps(
+                len(data.train), data, recipe, several, epochs, share
+            )
+        most += max(trials - 2, 0) * _distill_steps(len(data.train), data, recipe, several, LONGER * epochs, share)
         answers += (trials + 1) * _alone(len(data.validation), recipe)
-    fixed = FIXED_S + _bench_seconds(recipe)
+    tried = trials if recipe.search.automatic else 1
+    fixed = (1 + count) * FIXED_S + _bench_seconds(recipe)
     return Duration(
         step_seconds=step.seconds,
         steps={name: round(count, 1) for name, count in steps.items()},
         minutes=(step.seconds * sum(steps.values()) + fixed) / 60,
-        most_minutes=(step.seconds * (most + answers) + fixed * (trials if recipe.search.automatic else 1)) / 60,
-        trials=trials if recipe.search.automatic else 1,
+        most_minutes=(step.seconds * (most + answers + folds) + fixed * (trials if recipe.search.automatic else 1))
+        / 60,
+        trials=tried,
     )
 
 
@@ -75,16 +86,16 @@ def _work(shape: LayerShape, step: StepTime) -> float:
     return 4 * shape.num_heads * step.head_size + 2 * shape.intermediate_size
 
 
-def _finetune_steps(data: LabelledData, recipe: Recipe) -> float:
+def _finetune_steps(rows: float, data: LabelledData, recipe: Recipe) -> float:
     config = recipe.finetune
     scored = FORWARD * len(data.validation) / config.batch_size
-    return config.epochs * (ceil(len(data.train) / config.batch_size) + scored)
+    return config.epochs * (ceil(rows / config.batch_size) + scored)
 
 
-def _distill_steps(data: LabelledData, recipe: Recipe, teachers: int, epochs: int, share: float) -> float:
-    """In steps of the teacher."""
+def _distill_steps(rows: float, data: LabelledData, recipe: Recipe, teachers: int, epochs: int, share: float) -> float:
+    """In steps of the teacher, for `rows` training texts."""
     config, size = recipe.distill, recipe.finetune.batch_size
-    texts = len(data.train) * (1 + config.spliced_texts + config.substituted_texts) + len(data.unlabelled)
+    texts = rows * (1 + config.spliced_texts + config.substituted_texts) + len(data.unlabelled)
     scored = FORWARD * len(data.validation) / size
     return teachers * FORWARD * texts / size + epochs * share * (texts / size + scored)
 

@@ -55,7 +55,7 @@ def gate(
         *judge.size(targets),
         *judge.memory(targets),
     ]
-    warnings = [*accuracy.teacher(targets)]
+    warnings = [*accuracy.cross_validation(), *accuracy.teacher(targets)]
     if target_verdicts:
         warnings += [warning for record in own if isinstance(record, LatencyEvidence) for warning in record.warnings]
     return Verdict(

@@ -17,14 +17,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_ptf import stages
+from edge_ptf import stages, tasks
 from edge_ptf.accuracy_gate import teacher_warnings
 from edge_ptf.cache import Outcome, Place, environment_fault
 from edge_ptf.compression import LatencyTable, Predictor, PruneConfig, Search, Trial
 from edge_ptf.credentials import masked_values
+from edge_ptf.cross_validation import cross_validated
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.gate import gate
 from edge_ptf.machine import this_machine
+from edge_ptf.models.base_models import Base
 from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.models.lineage import FinetuneFacts
 from edge_ptf.package import AssembleConfig, Payload, seal
@@ -73,6 +75,7 @@ class Result:
 class Start:
     """What every student of a job begins with: the data, the teacher and its package."""
 
+    base: Base
     prunable: bool
     data: LabelledData
     teacher: Checkpoint
@@ -124,7 +127,7 @@ def begin(
     def extra_teachers(count: int) -> Iterator[Outcome[Checkpoint]]:
         return (finetuned(number) for number in range(1, count + 1))
 
-    return Start(found.prunable, data, teacher, baseline, place, extra_teachers, on_stage)
+    return Start(base, found.prunable, data, teacher, baseline, place, extra_teachers, on_stage)
 
 
 def _scores(teacher: Checkpoint, task: Task) -> dict[str, float]:
@@ -143,6 +146,9 @@ def compress(
     on_trial: Callable[[Trial], None] = lambda _: None,
 ) -> Result:
     """Fine-tune, prune, distil, export, quantize, assemble, measure, judge and seal.
+
+    With folds the accuracy is cross-validated: teacher and student are made again in each fold, by the recipe of the
+    package that ships, which is trained on all folds.
 
     Where the recipe is to be found by the targets, students are first made and judged on validation until one meets
     them; that one is what ships.
@@ -183,8 +189,14 @@ def compress(
     graph = int8_graph(student, data, recipe, job.profile, place, record)
     payload = finished("package", stages.assemble(place, graph, data, recipe.assemble, baseline, job.profile))
 
-    baseline_accuracy = finished("teacher", stages.evaluate(place, baseline, data, recipe.evaluate))
-    accuracy = finished("package", stages.evaluate(place, payload, data, recipe.evaluate))
+    if folds := recipe.cross_validation.folds:
+        task, both = tasks.create(teacher.info.head), (baseline, payload)
+        baseline_accuracy, accuracy = cross_validated(
+            start.base, task, data, both, recipe, job.profile, folds, place, record, latencies
+        )
+    else:
+        baseline_accuracy = finished("teacher", stages.evaluate(place, baseline, data, recipe.evaluate))
+        accuracy = finished("package", stages.evaluate(place, payload, data, recipe.evaluate))
     latency, memory = finished("package", stages.bench(place, payload, data, recipe.bench, baseline))
 
     verdict = gate(payload, [accuracy, latency, memory], [baseline_accuracy], job.profile, recipe.targets)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_ptf import tasks
 from edge_ptf.accuracy_gate import score_unit
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
+from edge_ptf.data.folds import folds, pooled, rare_classes
 from edge_ptf.errors import BadInputError, CheckpointError, near_matches
 from edge_ptf.metrics import gated
 from edge_ptf.models import FAMILIES
@@ -20,6 +21,8 @@ from edge_ptf.progress import Progress
 from edge_ptf.provable import Provable, provable, unprovable
 from edge_ptf.recipe import Recipe
 from edge_ptf.tasks.base import Task
+
+SHOWN_CLASSES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def prepare(
     recipe = job.recipe
     base = open_base(job.model)
     prunable = _check_family(base.path, recipe.prune.skip_unsupported, searching)
-    data = load_data(job.data, job.task, recipe.data, progress)
+    data = for_judging(load_data(job.data, job.task, recipe.data, progress), job.task, recipe)
     on_data(data.report)
     task = tasks.create(job.task.spec_for(data.labels, recipe.data.out_of_scope_label))
     check_targets(task, job.limited, recipe.targets)
@@ -97,6 +100,24 @@ def check_model(job: Job, found: Prepared) -> None:
 
     tokenizer, _, info = open_trainable(found.base.path, found.base.name, found.task, job.recipe.finetune)
     found.task.encode(tokenizer, found.data.validation, info.max_length)
+
+
+def for_judging(data: LabelledData, kind: type[Task], recipe: Recipe) -> LabelledData:
+    """The data as the recipe judges by them: with train and test pooled where it asks for folds.
+
+    Raises:
+        DataError: the data have too few texts for so many folds.
+    """
+    count = recipe.cross_validation.folds
+    if count is None:
+        return data
+    data = pooled(data, kind)
+    folds(data, kind, count)
+    if rare := rare_classes(data, kind, count):
+        shown = f"{', '.join(rare[:SHOWN_CLASSES])}{' …' if len(rare) > SHOWN_CLASSES else ''}"
+        note = f"Classes with fewer texts than folds, which some fold cannot learn: {shown}."
+        data = replace(data, report=data.report.replace(notes=(*data.report.notes, note)))
+    return data
 
 
 def _check_family(base: Path, allowed: bool, searching: bool) -> bool:

@@ -12,6 +12,7 @@ from edge_ptf.compression import GradualConfig, LatencyTableConfig, PruneConfig
 from edge_ptf.compression.pruning import SIZES
 from edge_ptf.config import Source, StageConfig, StrictModel, merge, resolve
 from edge_ptf.data.dataset import DataConfig
+from edge_ptf.data.folds import CrossValidationConfig
 from edge_ptf.graph import CalibrateConfig, ExportConfig, QuantizeConfig, SensitivityConfig, SpeedCheckConfig
 from edge_ptf.package import AssembleConfig
 from edge_ptf.profiles import Profile, Targets
@@ -64,6 +65,9 @@ class Recipe(StrictModel):
     evaluate: EvaluateConfig = Field(EvaluateConfig(), description="Accuracy of what ships.")
     bench: BenchConfig = Field(BenchConfig(), description="Latency and memory of what ships.")
     search: SearchConfig = Field(SearchConfig(), description="Finding a recipe by the targets.")
+    cross_validation: CrossValidationConfig = Field(
+        CrossValidationConfig(), description="Accuracy evidence for small data."
+    )
     targets: Targets = Field(Targets(), description="Limits of the gate.")
 
     @model_validator(mode="after")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -52,8 +53,12 @@ def evaluate(
             answers += worker.answers("payload", [(example.text, example.text_pair) for example in block])
             progress.advance(len(block))
     progress.finish()
-    task = tasks.create(payload.manifest.head)
-    references, labels = [example.label for example in examples], [answer.label for answer in answers]
+    rows = [
+        PredictionRow(
+            row=row, reference=example.label, label=answer.label, score=round(answer.score, 6), ranking=answer.ranking
+        )
+        for row, (example, answer) in enumerate(zip(examples, answers, strict=True))
+    ]
     evidence = AccuracyEvidence(
         payload=payload.digest,
         data=data.fingerprint,
@@ -61,18 +66,53 @@ def evaluate(
         machine=this_machine(),
         runtime=RuntimeInfo(**runtime),
         exact=exact_here(payload.manifest),
-        metrics=metrics.scores(task.metrics, references, answers),
-        class_report=tuple(task.class_report(references, labels)),
-        rows=tuple(
-            PredictionRow(
-                row=row, reference=reference, label=answer.label, score=round(answer.score, 6), ranking=answer.ranking
-            )
-            for row, (reference, answer) in enumerate(zip(references, answers, strict=True))
-        ),
+        **_figures(payload, rows),
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_bytes(canonical_json(evidence.model_dump(mode="json")))
     return evidence
+
+
+def joined(
+    payload: Payload, data: LabelledData, parts: Sequence[tuple[Sequence[int], AccuracyEvidence]]
+) -> AccuracyEvidence:
+    """Cross-validated evidence about the recipe of a payload: the answers of all folds, in the order of `data.test`.
+
+    Args:
+        payload: made by the same recipe from all folds. It answered none of these texts.
+        parts: for each fold, the places of its texts in `data.test`, and what the fold's own package answered.
+
+    Raises:
+        ValueError: a text was not judged exactly once.
+    """
+    found: dict[int, PredictionRow] = {}
+    for places, evidence in parts:
+        for place, row in zip(places, evidence.rows, strict=True):
+            if place in found:
+                raise ValueError(f"text {place} was judged twice")
+            found[place] = row.replace(row=place)
+    if sorted(found) != list(range(len(data.test))):
+        raise ValueError(f"{len(found)} of {len(data.test)} texts were judged")
+    first = parts[0][1]
+    return first.replace(
+        payload=payload.digest,
+        data=data.fingerprint,
+        exact=all(evidence.exact for _, evidence in parts),
+        folds=len(parts),
+        fold_payloads=tuple(evidence.payload for _, evidence in parts),
+        **_figures(payload, [found[place] for place in range(len(found))]),
+    )
+
+
+def _figures(payload: Payload, rows: Sequence[PredictionRow]) -> dict[str, Any]:
+    """Rows, metrics and the report of classes, as the evidence has them."""
+    task = tasks.create(payload.manifest.head)
+    references, labels = [row.reference for row in rows], [row.label for row in rows]
+    return {
+        "rows": tuple(rows),
+        "metrics": metrics.scores(task.metrics, references, rows),
+        "class_report": tuple(task.class_report(references, labels)),
+    }
 
 
 def runner_for(payload: Payload, config: EvaluateConfig) -> Path | None:

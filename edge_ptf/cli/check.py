@@ -86,7 +86,7 @@ def _checked(chosen: Settings, limits: dict[str, Any], progress: Progress) -> Da
     from edge_ptf.data_check import check_data, token_lengths
     from edge_ptf.duration import predict_duration
     from edge_ptf.models.base_models import open_base
-    from edge_ptf.preparation import check_targets
+    from edge_ptf.preparation import check_targets, for_judging
     from edge_ptf.provable import provable
     from edge_ptf.training.step_time import measure_step
 
@@ -94,15 +94,17 @@ def _checked(chosen: Settings, limits: dict[str, Any], progress: Progress) -> Da
     sources = [*chosen.sources, Source(COMMAND_LINE, limits)]
     recipe = resolve_recipe(profile, kind, sources)
     base = open_base(chosen.get("model")) if chosen.get("model") else None
-    data = load(chosen.need("data"), kind, recipe.data, progress)
+    data = for_judging(load(chosen.need("data"), kind, recipe.data, progress), kind, recipe)
     task = tasks.create(kind.spec_for(data.labels, recipe.data.out_of_scope_label))
     targets = recipe.targets
     check_targets(task, limited_metrics(sources), targets)
     confidence: float = profile.confidence if profile else Profile.model_fields["confidence"].default
     drops = {metric.name: targets.max_drop.get(metric.name) for metric in gated(task.metrics)}
     found = provable(task, [example.label for example in data.test], drops, confidence, targets.min_score)
+    count = recipe.cross_validation.folds
     if not base:
-        return check_data(data, task, recipe.data, found, confidence)
+        return check_data(data, task, recipe.data, found, confidence, folds=count)
     lengths = token_lengths(data, base.path, recipe.finetune.max_length)
     step = measure_step(base.path, task, data.train, recipe.finetune)
-    return check_data(data, task, recipe.data, found, confidence, lengths, predict_duration(step, data, recipe))
+    duration = predict_duration(step, data, recipe)
+    return check_data(data, task, recipe.data, found, confidence, lengths, duration, count)

@@ -91,6 +91,7 @@ def whole_job_options(command: Command) -> Command:
 @click.command("compress")
 @whole_job_options
 @click.option("--name", help="Name of the package file. [default: package]")
+@click.option("--folds", type=int, help="Judge accuracy by cross-validation over so many folds of train and test.")
 @ci_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object; all else to stderr.")
 @click.option("--redact", is_flag=True, help="Leave the texts of the data out of the report's page.")
@@ -101,6 +102,7 @@ def compress_command(
     min_speedup: float | None,
     package_mb: float | None,
     seed: int | None,
+    folds: int | None,
     settings: tuple[str, ...],
     project_file: Path | None,
     junit_file: Path | None,
@@ -125,7 +127,9 @@ def compress_command(
     that answers otherwise than its model, or INT8 that is slower here than FP32, was refused.
     """
     chosen = Settings(project_file, settings, flags)
-    job, sources = make_job(chosen, short_flags(max_drop, min_speedup, package_mb, seed, min_score))
+    own = short_flags(max_drop, min_speedup, package_mb, seed, min_score)
+    own |= {} if folds is None else {"cross_validation": {"folds": folds}}
+    job, sources = make_job(chosen, own)
     console = make_console(stderr=as_json)
     if dry_run:
         said = {name: f"{value} (set by {chosen.origin(name)})" for name, value in asked(job).items()}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from edge_ptf.config import StageConfig, StrictModel
+from edge_ptf.digests import value_digest
 from edge_ptf.examples import Example
+from edge_ptf.tasks.base import Task
 
 DELIMITER_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 """Names of delimiters that are hard to write on a command line."""
@@ -95,6 +99,24 @@ class DataReport(StrictModel):
         default_factory=dict,
         description="Name in the data of each column of the task that was read; empty for data without named columns.",
     )
+
+
+def split_report(examples: Sequence[Example], task: type[Task]) -> SplitReport:
+    """Rows, classes and words of the examples of one split."""
+    words = [len(f"{example.text} {example.text_pair or ''}".split()) for example in examples]
+    classes = Counter(name for example in examples for name in task.class_names(example))
+    return SplitReport(
+        rows=len(examples),
+        classes=dict(sorted(classes.items())),
+        mean_words=round(sum(words) / len(words), 2),
+        longest_words=max(words),
+    )
+
+
+def fingerprint(splits: Mapping[str, Sequence[Example]], labels: Sequence[str]) -> str:
+    """The sha256 of the examples of each split, and of the labels."""
+    rows = {name: [[item.text, item.text_pair, item.label] for item in examples] for name, examples in splits.items()}
+    return value_digest({"splits": rows, "labels": labels})
 
 
 @dataclass(frozen=True, slots=True)

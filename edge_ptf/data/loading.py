@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,14 +11,13 @@ from typing import TypeAlias
 from edge_ptf.data import hub
 from edge_ptf.data.class_folders import class_folders, read_class_folders
 from edge_ptf.data.columns import Columns
-from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, SplitReport
+from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, fingerprint, split_report
 from edge_ptf.data.label_checks import check_numbers, label_fault, several_labels_notes, twin_hint, twin_notes
 from edge_ptf.data.lines import FileFormat
 from edge_ptf.data.readers import ADVICE, READERS, read_file, refusal
 from edge_ptf.data.rows import Findings, Row, check_text
 from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, content, crossing
 from edge_ptf.data.unlabelled import read_unlabelled
-from edge_ptf.digests import value_digest
 from edge_ptf.errors import BadInputError, DataError
 from edge_ptf.examples import Example
 from edge_ptf.progress import SILENT, Progress
@@ -76,7 +74,7 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         )
     report = DataReport(
         source=source,
-        splits={name: _split_report(splits[name], task) for name in SPLITS},
+        splits={name: split_report(splits[name], task) for name in SPLITS},
         split_by=split_by,
         duplicates_removed=removed,
         notes=(
@@ -89,8 +87,9 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         ),
         columns=findings.columns,
     )
-    fingerprint = _fingerprint(splits, labels)
-    return LabelledData(splits[TRAIN], splits[VALIDATION], splits[TEST], labels, report, fingerprint, unlabelled)
+    return LabelledData(
+        splits[TRAIN], splits[VALIDATION], splits[TEST], labels, report, fingerprint(splits, labels), unlabelled
+    )
 
 
 def is_at_hand(source: str) -> bool:
@@ -233,17 +232,6 @@ def _check_labels(
     return labels
 
 
-def _split_report(examples: Sequence[Example], task: type[Task]) -> SplitReport:
-    words = [len(f"{example.text} {example.text_pair or ''}".split()) for example in examples]
-    classes = Counter(name for example in examples for name in task.class_names(example))
-    return SplitReport(
-        rows=len(examples),
-        classes=dict(sorted(classes.items())),
-        mean_words=round(sum(words) / len(words), 2),
-        longest_words=max(words),
-    )
-
-
 def _notes(findings: Findings, given: Sequence[str], removed: Mapping[str, int], conflicting: int) -> Iterable[str]:
     yield from findings.notes
     for name in SPLITS:
@@ -278,11 +266,6 @@ def _further(kept: int, counts: Mapping[str, int]) -> Iterable[str]:
         yield f"Unlabelled texts that occur more than once in the file: {counts['twice']}."
     if counts.get("judging"):
         yield f"Unlabelled texts removed because validation or test contains them: {counts['judging']}."
-
-
-def _fingerprint(splits: Mapping[str, Sequence[Example]], labels: Sequence[str]) -> str:
-    rows = {name: [[item.text, item.text_pair, item.label] for item in examples] for name, examples in splits.items()}
-    return value_digest({"splits": rows, "labels": labels})
 
 
 def _all(rows: Mapping[str, Sequence[Located]]) -> Iterator[Located]:

@@ -51,6 +51,15 @@ class AccuracyEvidence(StrictModel):
     metrics: dict[str, float]
     class_report: tuple[dict[str, Any], ...] = ()
     rows: tuple[PredictionRow, ...]
+    folds: int | None = Field(
+        None,
+        description="Number of folds, if the evidence is cross-validated: packages of the same recipe answered, each "
+        "the texts of its own fold. None: this payload answered.",
+        exclude_if=lambda count: count is None,
+    )
+    fold_payloads: tuple[str, ...] = Field(
+        (), description="Digests of the payloads that answered, by fold.", exclude_if=lambda digests: not digests
+    )
 
 
 class Launch(StrictModel):

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.data.folds import pooled
 from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.examples import Example
 from edge_ptf.package import open_payload
@@ -60,6 +62,8 @@ class Study:
             return self
         if known.split == "validation":
             data = data.tried_on_validation()
+        if known.folds and data.fingerprint != known.data:
+            data = pooled(data, tasks.get(self.payload.manifest.head.task))
         if data.fingerprint != known.data or len(data.test) != len(known.rows):
             raise BadInputError(
                 f"--data {source}: the package was not evaluated on this data "
@@ -94,7 +98,7 @@ def read_study(payload: Payload, record: Record | None = None, teacher: Payload 
     answers = [item for item in evidence if isinstance(item, AccuracyEvidence)]
     own = sorted(
         (item for item in answers if item.payload == payload.digest),
-        key=lambda item: (item.split != "test", not item.exact),
+        key=lambda item: (item.split != "test", item.folds is not None, not item.exact),
     )
     accuracy = own[0] if own else None
     latencies = [item for item in evidence if isinstance(item, LatencyEvidence) and item.payload == payload.digest]
@@ -130,7 +134,8 @@ def _counting_first(records: Sequence[Measured], payload: Payload) -> tuple[Meas
 
 
 def _same_rows(left: AccuracyEvidence, right: AccuracyEvidence) -> bool:
-    return (left.data, left.split) == (right.data, right.split) and len(left.rows) == len(right.rows)
+    sides = [(each.data, each.split, each.folds) for each in (left, right)]
+    return sides[0] == sides[1] and len(left.rows) == len(right.rows)
 
 
 def _read_record(path: Path) -> Record:

@@ -91,7 +91,9 @@ def verdict_table(verdict: Verdict, shown: Collection[str] = ()) -> RenderableTy
         )
     overall = Text("\nOverall: ")
     overall.append(verdict.status.value, style=f"bold {COLOURS[verdict.status]}")
-    return Group(Text(f"Verdict for profile {verdict.profile}", style="bold"), table, *_reasons(verdict), *warnings, overall)
+    return Group(
+        Text(f"Verdict for profile {verdict.profile}", style="bold"), table, *_reasons(verdict), *warnings, overall
+    )
 
 
 def _reasons(verdict: Verdict) -> Iterator[RenderableType]:
