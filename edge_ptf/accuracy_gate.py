@@ -38,7 +38,7 @@ class AccuracyJudge:
         found = TargetVerdict(
             target=f"min_score.{metric.name}",
             title=metric.title,
-            unit=score_unit(metric),
+            unit=metric.score_unit,
             direction=metric.direction,
             limit=limit,
             status=Status.UNPROVEN,
@@ -155,12 +155,7 @@ def teacher_warnings(
 
 
 def _score_text(score: float, metric: Metric) -> str:
-    return f"{score:.2f} {score_unit(metric)}".strip()
-
-
-def score_unit(metric: Metric) -> str:
-    """The unit of a metric's score: percent, if its drop is in points."""
-    return "%" if metric.unit == "points" else metric.unit
+    return f"{score:.{metric.digits}f} {metric.score_unit}".strip()
 
 
 def _named_by_split(found: TargetVerdict, record: AccuracyEvidence) -> TargetVerdict:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_ptf import tasks
-from edge_ptf.accuracy_gate import score_unit
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.data.folds import folds, pooled, rare_classes
@@ -153,7 +152,7 @@ def check_targets(task: Task, limited: Collection[str], targets: Targets) -> Non
             )
     for name, metric in metrics.items():
         score = targets.min_score.get(name)
-        if score is not None and score_unit(metric) == "%" and not 1 <= score <= 100:
+        if score is not None and metric.score_unit == "%" and not 1 <= score <= 100:
             shown = f", such as {100 * score:g} for {score:g}" if 0 < score < 1 else ""
             raise BadInputError(
                 f"min_score: {name}={score:g} is not a score in percent", hint=f"It is from 1 to 100{shown}"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edge_ptf.accuracy_gate import rounded_up, score_unit
+from edge_ptf.accuracy_gate import rounded_up
 from edge_ptf.config import StrictModel
 from edge_ptf.metrics import Direction, Metric, gated
 from edge_ptf.metrics.base import Rows
@@ -124,7 +124,7 @@ def _provable_score(metric: Metric, references: Sequence[Any], limit: float, con
         target="min_score",
         metric=metric.name,
         title=metric.title,
-        unit=score_unit(metric),
+        unit=metric.score_unit,
         direction=metric.direction,
         limit=limit,
         examples=metric.counted(rows),

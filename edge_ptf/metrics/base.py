@@ -52,6 +52,11 @@ class Metric(ABC):
     reads: ClassVar[Literal["label", "ranking"]] = "label"
     """The field of a prediction that the metric reads."""
 
+    @property
+    def score_unit(self) -> str:
+        """The unit of a score on the screen: percent, if a drop is in points."""
+        return "%" if self.unit == "points" else self.unit
+
     def answers(self, predictions: Iterable[Any]) -> list[Any]:
         """The field that the metric reads, of predictions or evidence rows: the second argument of `per_example`."""
         return [getattr(prediction, self.reads) for prediction in predictions]

@@ -42,8 +42,7 @@ def score_number(name: str, value: float, sign: str = "") -> str:
 def score_unit(name: str) -> str:
     """The unit of a metric's score: % for a score in points. Empty for a metric that no task has."""
     metric = _metrics().get(name)
-    unit = metric.unit if metric else ""
-    return "%" if unit == "points" else unit
+    return metric.score_unit if metric else ""
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
