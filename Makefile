@@ -46,7 +46,7 @@ demo: install
 
 test: install runner runner-fixtures
 	ctest --test-dir build/runner-release --output-on-failure
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: install
 	$(BIN)/ruff check .

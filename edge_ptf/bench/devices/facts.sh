@@ -1,7 +1,8 @@
 # What the device is: sections "@name", each followed by what a file or a tool says.
 section() { echo "@$1"; shift; "$@" 2>/dev/null; echo; }
 known() { command -v "$1" > /dev/null 2>&1; }
-cores() { nproc || getconf _NPROCESSORS_ONLN; }
+# nproc prints OMP_NUM_THREADS where it is set.
+cores() { (unset OMP_NUM_THREADS OMP_THREAD_LIMIT; nproc) || getconf _NPROCESSORS_ONLN; }
 libc() { getconf GNU_LIBC_VERSION || { [ ! -e /system/bin/linker ] || echo bionic; ls /lib/ld-musl-* /lib/libc.musl-*; }; }
 thermal() { for zone in /sys/class/thermal/thermal_zone*; do echo "$(cat "$zone/temp") $(cat "$zone/type")"; done; }
 property() { echo "$1=$(getprop "$1")"; }

@@ -206,7 +206,14 @@ def test_files_without_a_last_line_feed_do_not_run_together() -> None:
     assert found.machine.governor == "ondemand"
 
 
-def test_this_machine_by_its_shell_is_this_machine_by_python() -> None:
+@pytest.mark.parametrize("threads", [None, "1"])
+def test_this_machine_by_its_shell_is_this_machine_by_python(
+    threads: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`nproc` prints the number in OMP_NUM_THREADS where it is set; the processor has as many cores as before."""
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if threads:
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
     with open_device("local") as device:
         assert device.facts() == this_machine()
 

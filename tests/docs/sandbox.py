@@ -1,0 +1,164 @@
+"""A folder in which every command of the documents runs: small data, a small model, the files that examples name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+from edge_ptf.cli.main import run
+from edge_ptf.data.demo import generate
+from tests.conftest import wordpiece_tokenizer
+from tests.docs.pages import Shown
+
+Rows = dict[str, list[tuple[str, str]]]
+
+QUICK_BENCH = ("bench.launches=5", "bench.texts=100", "bench.seconds=0", "bench.memory_launches=2")
+QUICK = {
+    "bench": QUICK_BENCH,
+    "calibrate": (),
+    "distill": ("distill.epochs=1", "distill.spliced_texts=0.2"),
+    "finetune": ("finetune.epochs=1",),
+    "latency-table": ("latency_table.texts=8", "latency_table.rounds=1"),
+    "prune": ("prune.samples=16", "prune.refit_tokens=500"),
+    "sensitivity": ("sensitivity.texts=8", "sensitivity.timed_texts=8"),
+}
+TRAINING = tuple(setting for name in QUICK for setting in QUICK[name] if name != "sensitivity")
+LENIENT = ("--max-drop", "accuracy=100", "--min-speedup", "0.001")
+SCOPED = ("--max-drop", "in_scope_accuracy=100", "--max-drop", "out_of_scope_recall=100")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command printed, and its exit code."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def edge_ptf(*words: str) -> Done:
+    """Runs a command in this process and in the current directory."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    with mock.patch.object(sys, "argv", ["edge-ptf", *words]), redirect_stdout(stdout), redirect_stderr(stderr):
+        try:
+            run()
+        except SystemExit as error:
+            return Done(int(error.code or 0), stdout.getvalue(), stderr.getvalue())
+    raise AssertionError("the command did not end with an exit code")
+
+
+def make_base(folder: Path) -> None:
+    """A random model with the layers, heads and intermediate size of MiniLM-L6, and a small hidden size."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    tokenizer = wordpiece_tokenizer()
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=48,
+        intermediate_size=1536,
+        num_attention_heads=12,
+        num_hidden_layers=6,
+        max_position_embeddings=130,
+    )
+    BertModel(config).save_pretrained(folder)
+
+
+def make_data(root: Path) -> None:
+    """A tenth of the demo data under every name and in every form that the documents use."""
+    rows = {split: [(row.text, row.intent) for row in found[::10]] for split, found in generate().items()}
+    assert "out_of_scope" in {label for _, label in rows["test"]}
+    for name in ("demo", "voice"):
+        _write(root / name, rows)
+    other = {split: [(text, label.replace("out_of_scope", "other")) for text, label in rows[split]] for split in rows}
+    for name in ("my-texts", "data", "clinc150"):
+        _write(root / name, other)
+    _write(root / "columns", other, head=("utterance", "intent"))
+    _write(root / "semicolons", other, delimiter=";", encoding="cp1252")
+    (root / "logs.txt").write_text("".join(f"{text} please\n" for text, _ in rows["train"][:50]), encoding="utf-8")
+
+
+def _write(
+    folder: Path, rows: Rows, head: tuple[str, str] = ("text", "label"), delimiter: str = ",", encoding: str = "utf-8"
+) -> None:
+    folder.mkdir()
+    for split, found in rows.items():
+        with (folder / f"{split}.csv").open("w", encoding=encoding, newline="") as file:
+            csv.writer(file, delimiter=delimiter).writerows([head, *found])
+
+
+@dataclass
+class Sandbox:
+    """The folder, and what stands for the names in the documents."""
+
+    root: Path
+    base: Path
+    device: str
+    options: tuple[str, ...] = ()
+    """The options of the device: `--ssh-option`, each before its value."""
+
+    def words(self, shown: Shown) -> list[str]:
+        """The arguments of a shown command, on small things and with short measurements."""
+        replaced = {
+            "minilm-l6": str(self.base),
+            "demo": "demo/",
+            "my-texts/": self._texts(shown.line),
+            "ssh://pi@kitchen": self.device,
+            "adb": self.device,
+            "CHECKPOINT": "work/teacher",
+            "TEACHER": "work/teacher",
+            "STUDENT": "work/small",
+            "GRAPH": "work/onnx",
+            "PACKAGE": "package.eptf",
+        }
+        words = [replaced.get(word, word) for word in shown.words]
+        command = words[0]
+        if "NAME" in words:
+            words[words.index("NAME")] = "host" if command == "gate" else self.linear_op()
+        words = ["2" if before == "--trials" else word for before, word in zip(["", *words], words, strict=False)]
+        if command in ("compress", "search"):
+            scoped = "--out-of-scope-label" in words or "--config" in words
+            words += [part for setting in TRAINING for part in ("--set", setting)]
+            words += (SCOPED if scoped else LENIENT) if "--dry-run" not in words else ()
+        else:
+            words += [part for setting in QUICK.get(command, ()) for part in ("--set", setting)]
+        if command in ("bench", "devices") and self.device in words:
+            words += self.options
+        if command == "bench" and "--data" not in words:
+            words += ["--data", "demo/"]
+        if command == "bench" and "--out" not in words:
+            words += ["--out", f"work/bench-{abs(hash(shown.line))}"]
+        return words
+
+    def prepare(self) -> None:
+        """Puts the files there that an example expects from an earlier day."""
+        payload, teacher = self.root / "work/package/payload.eptf", self.root / "work/baseline/payload.eptf"
+        for name in ("package.eptf", "a.eptf", "new.eptf"):
+            if not (self.root / name).exists() and payload.exists():
+                shutil.copy(payload, self.root / name)
+        for name in ("teacher.eptf", "b.eptf", "old.eptf"):
+            if not (self.root / name).exists() and teacher.exists():
+                shutil.copy(teacher, self.root / name)
+        (self.root / "reports").mkdir(exist_ok=True)
+
+    def linear_op(self) -> str:
+        """The name of a linear op of the student's graph."""
+        import onnx
+
+        from edge_ptf.graph.linear_ops import linear_ops
+
+        (file,) = (self.root / "work/onnx").rglob("*.onnx")
+        return next(iter(linear_ops(onnx.load(file))))
+
+    def _texts(self, line: str) -> str:
+        if "data.text_column" in line:
+            return "columns/"
+        return "semicolons/" if "data.delimiter" in line else "my-texts/"
