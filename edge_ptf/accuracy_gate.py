@@ -117,9 +117,13 @@ class AccuracyJudge:
         return None
 
     def _accuracies(self) -> list[AccuracyEvidence]:
-        """The evaluations of this payload, the one that counts most first."""
+        """The evaluations of this payload, the one that counts most first.
+
+        Cross-validated ones go before a test split: such a package was trained on the test texts of its data, and
+        nothing shows whether the texts of another evaluation are new.
+        """
         return sorted(
-            self.accuracies, key=lambda record: (record.split != "test", record.folds is not None, not record.exact)
+            self.accuracies, key=lambda record: (record.folds is None, record.split != "test", not record.exact)
         )
 
 

@@ -55,7 +55,7 @@ def cross_validated(
     for fold in folds(data, type(task), count):
 
         def record(outcome: Outcome[Any], subject: str, number: int = fold.number) -> None:
-            on_stage(outcome, f"fold {number} of {count}, {subject}")
+            on_stage(outcome, f"fold {number}/{count} {subject}")
 
         teacher, package = _answers(base, task, fold.data, recipe, profile, place, record, latencies)
         teachers.append((fold, teacher))

@@ -21,6 +21,8 @@ MACHINE = Machine(arch="x86_64", cpu="test", isa=("avx512_vnni",), cores=2, memo
 
 
 def evidence(answers: str, who: str = "p", **more: Any) -> AccuracyEvidence:
+    if "folds" in more:
+        more["split"] = "cross-validated"
     rows = tuple(PredictionRow(row=row, reference="a", label=label, score=0.9) for row, label in enumerate(answers))
     runtime = RuntimeInfo(version="1.32.0", threads=1)
     fields = {"payload": who, "data": "d", "machine": MACHINE, "runtime": runtime, "exact": True, "metrics": {}}
@@ -42,6 +44,7 @@ def test_the_answers_of_the_folds_are_joined_in_the_order_of_the_texts(made: tup
     assert [row.label for row in found.rows] == ["ab"[place % 2] for place in range(count)]
     assert (found.payload, found.data, found.folds) == (payload.digest, data.fingerprint, 2)
     assert found.fold_payloads == ("odd", "even")
+    assert found.split == "cross-validated"
     assert found.metrics["accuracy"] == pytest.approx(50)
     assert not found.exact
 
@@ -69,13 +72,13 @@ def test_the_gate_says_that_the_recipe_is_judged() -> None:
     assert "The shipped package is trained on all of these texts" in note
 
 
-def test_answers_of_the_package_itself_go_before_those_of_folds() -> None:
+def test_folds_go_before_other_answers_whose_texts_may_be_learned() -> None:
     folded, direct = evidence("a" * 100, folds=5), evidence("a" * 50, data="new")
-    teachers = [evidence("a" * 100, "t", folds=5), evidence("a" * 50, "t", data="new")]
-    judge = AccuracyJudge(JUDGED, [folded, direct], teachers, 0.95)
-    assert list(judge.cross_validation()) == []
+    teachers = [evidence("a" * 50, "t", data="new"), evidence("a" * 100, "t", folds=5)]
+    judge = AccuracyJudge(JUDGED, [direct, folded], teachers, 0.95)
     (drop,) = judge.drops(Targets(max_drop={"accuracy": 10}))
-    assert drop.title == "accuracy, drop"
+    assert drop.title == "accuracy, drop, cross-validated"
+    assert len(list(judge.cross_validation())) == 1
     mixed = AccuracyJudge(JUDGED, [folded], [evidence("a" * 100, "t")], 0.95)
     (unpaired,) = mixed.drops(Targets(max_drop={"accuracy": 10}))
     assert (unpaired.status, unpaired.value) == (Status.UNPROVEN, None)

@@ -45,7 +45,8 @@ def test_columns_classes_and_problems_of_labels_are_named(folder: Path) -> None:
     assert found.conflicts == 1
     assert found.repeated == {"train": 2, "validation": 0, "test": 0}
     assert (found.max_length, found.lengths) == (None, {})
-    rare, absent, conflicting, few = found.warnings
+    rare, absent, conflicting, few, folds = found.warnings
+    assert folds.startswith("test is small for these limits; compress --folds 5 judges all ")
     assert "fewer than 10 examples in train: b" in rare
     assert "test lacks: b" in absent
     assert "different labels: 1" in conflicting

@@ -69,6 +69,20 @@ def test_a_search_has_a_most(data: LabelledData) -> None:
     assert predict_duration(STEP, data, single).trials == 1
 
 
+def test_each_fold_trains_on_the_other_folds(data: LabelledData) -> None:
+    """Of 640 rows, 4 folds train on 480 each: 15 steps an epoch."""
+    chosen = recipe(
+        finetune={"epochs": 3, "batch_size": 32},
+        distill={"epochs": 5, "spliced_texts": 2.0},
+        prune={"num_layers": 3, "intermediate_size": None},
+        cross_validation={"folds": 4},
+    )
+    found = predict_duration(STEP, data, chosen)
+    each = 3 * (15 + 2 / 3) + 15 + 5 * 0.5 * (45 + 2 / 3)
+    assert found.steps["folds"] == pytest.approx(4 * each, abs=0.1)
+    assert found.minutes > predict_duration(STEP, data, chosen.replace(cross_validation={})).minutes
+
+
 @pytest.mark.parametrize(
     ("prune", "share"),
     [

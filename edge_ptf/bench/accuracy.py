@@ -97,6 +97,7 @@ def joined(
     return first.replace(
         payload=payload.digest,
         data=data.fingerprint,
+        split="cross-validated",
         exact=all(evidence.exact for _, evidence in parts),
         folds=len(parts),
         fold_payloads=tuple(evidence.payload for _, evidence in parts),

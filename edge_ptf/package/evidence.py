@@ -44,7 +44,9 @@ class AccuracyEvidence(StrictModel):
     kind: Literal["accuracy"] = "accuracy"
     payload: str = Field(description="Payload digest.")
     data: str = Field(description="Data fingerprint.")
-    split: Literal["test", "validation"] = Field("test", description="Whose examples were answered.")
+    split: Literal["test", "validation", "cross-validated"] = Field(
+        "test", description="Whose examples were answered; cross-validated: those of train and test, in folds."
+    )
     machine: Machine
     runtime: RuntimeInfo
     exact: bool = Field(description="False when this machine does not execute the INT8 scheme exactly.")

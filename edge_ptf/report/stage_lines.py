@@ -33,7 +33,7 @@ def stage_line(stage: str, summary: str, seconds: float, reused: bool, subject: 
     line.add_column(width=max(10, len(stage) + 2))
     if subject:
         row.insert(1, Text(subject))
-        line.add_column(width=8)
+        line.add_column(width=max(8, len(subject)))
     line.add_column(width=8, justify="right", style="dim" if reused else "")
     line.add_column(overflow="fold")
     line.add_row(*row)

@@ -98,7 +98,7 @@ def read_study(payload: Payload, record: Record | None = None, teacher: Payload 
     answers = [item for item in evidence if isinstance(item, AccuracyEvidence)]
     own = sorted(
         (item for item in answers if item.payload == payload.digest),
-        key=lambda item: (item.split != "test", item.folds is not None, not item.exact),
+        key=lambda item: (item.folds is None, item.split != "test", not item.exact),
     )
     accuracy = own[0] if own else None
     latencies = [item for item in evidence if isinstance(item, LatencyEvidence) and item.payload == payload.digest]

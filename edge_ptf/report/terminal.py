@@ -117,7 +117,9 @@ def comparison_table(
     baseline: AccuracyEvidence, package: AccuracyEvidence, baseline_mb: float, package_mb: float
 ) -> RenderableType:
     """Every metric and the size, for the teacher and the package."""
-    table = titled_table("Test split, teacher and package")
+    table = titled_table(
+        "Cross-validated, teachers and packages" if package.folds else "Test split, teacher and package"
+    )
     table.add_column("")
     for name in ("teacher (FP32)", "package", "difference"):
         table.add_column(name, justify="right")

@@ -19,7 +19,8 @@ def test_usable_data_are_described_with_warnings(
     assert "Lengths in tokens" in said
     assert "accuracy: 48 test rows can prove a drop of at most 7.16 points at best; for 1 point" in said
     assert "Warning: accuracy" in said
-    assert "The data can be used, with 1 warning." in said
+    assert "The data can be used, with 2 warnings." in said
+    assert "compress --folds 5 judges all 144 texts of train and test" in said
     assert "A run takes about " in said and "within a factor of 2" in said
     assert not list(tmp_path.iterdir())
 
@@ -90,3 +91,11 @@ def test_json_has_the_predicted_minutes(run: Callable, tiny_base: Callable[[str]
     assert duration["step_seconds"] > 0
     assert 0 < duration["minutes"] < duration["most_minutes"]
     assert (duration["factor"], duration["trials"]) == (2.0, 3)
+
+
+def test_with_folds_every_text_of_train_and_test_counts(run: Callable, csv_data: Path) -> None:
+    done = run("check", csv_data, *TASK, "--max-drop", "accuracy=1", "--set", "cross_validation.folds=5", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["folds"], found["provable"][0]["examples"]) == (5, 144)
+    assert not any("--folds" in warning for warning in found["warnings"])

@@ -60,7 +60,7 @@ def test_a_whole_run(
     answered = [row for fold in folds for row in fold.test]
     assert len(answered) == len(whole.train)
     assert {content(row) for row in answered} == {content(row) for row in whole.train}
-    assert "fold 1 of 2, teacher" in subjects and "fold 2 of 2, student" in subjects
+    assert "fold 1/2 teacher" in subjects and "fold 2/2 student" in subjects
 
     assert [row.reference for row in result.accuracy.rows] == [row.label for row in result.data.test]
     assert result.accuracy.folds == result.baseline_accuracy.folds == 2
