@@ -95,7 +95,9 @@ def seal_command(
     with_samples: bool,
     **flags: Any,
 ) -> int:
-    """Judge PACKAGE and write a new file with evidence and verdict inside. The payload stays byte for byte.
+    """Judge PACKAGE and write a new file with the verdict inside. The payload stays byte for byte.
+
+    The evidence with every sample is written to NAME.samples.zip beside the file, which holds its digest.
 
     Exit code: 0 when the file is written, whatever the verdict; `gate` has the verdict as its exit code.
     """
