@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, TypeVar
 
 import click
@@ -24,8 +24,14 @@ class _NewFile(click.Path):
         """See click.Path; the directories above need not exist yet."""
         file = Path(str(super().convert(value, param, ctx)))
         nearest = next(folder for folder in file.absolute().parents if folder.exists())
-        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-            self.fail(f"{file} cannot be written: {nearest} is not a directory that takes new files", param, ctx)
+        if not nearest.is_dir():
+            self.fail(f"{file} cannot be written: {nearest} is not a directory", param, ctx)
+        try:  # permissions alone do not tell: a full or read-only disk and /proc refuse too
+            with file.open("ab") if file.exists() else TemporaryFile(dir=nearest):
+                pass
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            self.fail(f"{file} cannot be written: {nearest} takes no new file ({why})", param, ctx)
         return file
 
 

@@ -222,3 +222,12 @@ def test_code_that_comes_with_a_model_never_runs_whatever_is_answered(
     (line,) = done.stderr.splitlines()
     assert "asks for code that comes with the model" in line
     assert not (tmp_path / "proof").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a system without /proc")
+def test_a_folder_that_only_seems_to_take_files_is_refused_at_once(
+    refused: Callable, job: tuple[object, ...], csv_data: Path
+) -> None:
+    """Permissions allow root everything there, and the run would fail at its end."""
+    said = refused(*job, "--data", csv_data, "--junit", "/proc/reports/gate.xml")
+    assert "/proc takes no new file" in said
