@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from edge_ptf import tasks
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.data.folds import folds, pooled, rare_classes
-from edge_ptf.errors import BadInputError, CheckpointError, near_matches
+from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.metrics import gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import Base, open_base
@@ -147,8 +148,10 @@ def check_targets(task: Task, limited: Collection[str], targets: Targets) -> Non
         if name not in metrics:
             scope = task.out_of_scope_label
             how = f" with the out-of-scope label '{scope}'" if scope else ""
+            near = "".join(f"Did you mean {close}? " for close in get_close_matches(name, list(metrics), n=1))
             raise BadInputError(
-                f"{kind}: the task {task.name}{how} is not judged by '{name}'", hint=near_matches(name, metrics)
+                f"{kind}: the task {task.name}{how} is not judged by '{name}'",
+                hint=f"{near}It is by {' and '.join(metrics)}",
             )
     for name, metric in metrics.items():
         score = targets.min_score.get(name)

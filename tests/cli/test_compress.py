@@ -57,6 +57,8 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     }
     assert verify(out / "package-baseline.eptf").payload.digest == record["baseline"]
     assert not list(out.rglob("*.partial"))
+    logged = (out / "progress.log").read_text(encoding="utf-8").splitlines()
+    assert [line[20:] for line in logged if line.endswith("Fine-tune …")] == ["Fine-tune …"]
     assert "Content-Security-Policy" in (out / "report.html").read_text(encoding="utf-8")
     assert str(out / "report.html") in first.stdout.replace("\n", "")
 
