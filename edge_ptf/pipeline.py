@@ -32,7 +32,7 @@ from edge_ptf.models.lineage import FinetuneFacts
 from edge_ptf.package import AssembleConfig, Payload, seal
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
 from edge_ptf.preparation import Job, prepare
-from edge_ptf.progress import SILENT, Progress
+from edge_ptf.progress import SILENT, Progress, say
 from edge_ptf.recipe import Recipe
 from edge_ptf.search import WHOLE, Predictors, TrialRunner, apply_overrides, heuristic_search
 from edge_ptf.student_pipeline import int8_graph, taught_student
@@ -116,7 +116,9 @@ def begin(
         config = recipe.finetune.replace(seed=recipe.finetune.seed + number)
         return stages.finetune(place, base, data, config, task)
 
-    teacher = finished(finetuned(0))
+    if found.teacher:
+        say(progress, f"Teacher: {base.name}, which is fine-tuned already.")
+    teacher = found.teacher or finished(finetuned(0))
     references = [example.label for example in data.validation]
     for warning in teacher_warnings(task, references, _scores(teacher, task), recipe.targets, "validation"):
         on_warning(warning)

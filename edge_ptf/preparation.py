@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,9 +13,11 @@ from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.data.folds import folds, pooled, rare_classes
 from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.heads import HeadSpec
 from edge_ptf.metrics import gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import Base, open_base
+from edge_ptf.models.checkpoint import Checkpoint, open_checkpoint
 from edge_ptf.profiles import Profile, Targets
 from edge_ptf.progress import Progress
 from edge_ptf.provable import Provable, provable, unprovable
@@ -23,6 +25,8 @@ from edge_ptf.recipe import Recipe
 from edge_ptf.tasks.base import Task
 
 SHOWN_CLASSES = 8
+SHOWN_LABELS = 5
+"""Labels in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Job:
     """Accuracy targets that the user himself set, such as `max_drop.accuracy`."""
     redact: bool = False
     """The report's page holds no text of the data."""
+    skip_finetune: bool = False
+    """The model is fine-tuned already: it is the teacher as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Prepared:
     task: Task
     provable: tuple[Provable, ...]
     """What the test split can prove about each gated metric with a limit."""
+    teacher: Checkpoint | None = None
+    """The model itself, if it is not to be fine-tuned."""
 
 
 def prepare(
@@ -74,23 +82,77 @@ def prepare(
         DataError: the data cannot be used.
         BadInputError: a limit on a metric by which the task is not judged.
     """
-    recipe = job.recipe
+    recipe, teacher = job.recipe, None
     base = open_base(job.model)
     prunable = _check_family(base.path, recipe.prune.skip_unsupported, searching)
+    if job.skip_finetune:
+        teacher = _finished_teacher(job, base)
     data = for_judging(load_data(job.data, job.task, recipe.data, progress), job.task, recipe)
     on_data(data.report)
     task = tasks.create(job.task.spec_for(data.labels, recipe.data.out_of_scope_label))
+    if teacher:
+        check_labels(data, teacher.info.head)
+        task = tasks.create(teacher.info.head)
     check_targets(task, job.limited, recipe.targets)
     references = [example.label for example in data.test]
     targets = recipe.targets
     found = provable(task, references, targets.max_drop, job.profile.confidence, targets.min_score)
     for each in unprovable(found):
         on_warning(each.sentence)
-    return Prepared(base, prunable, data, task, found)
+    return Prepared(base, prunable, data, task, found, teacher)
+
+
+def _finished_teacher(job: Job, base: Base) -> Checkpoint:
+    """The model as the teacher; see `Job.skip_finetune`."""
+    if job.recipe.ensemble.teachers > 1:
+        raise BadInputError(
+            f"ensemble.teachers is {job.recipe.ensemble.teachers}, and with --skip-finetune there is one teacher",
+            hint="Leave out one of the two",
+        )
+    if job.recipe.cross_validation.folds:
+        raise BadInputError(
+            "--folds fine-tunes a teacher in each fold, and with --skip-finetune none is fine-tuned",
+            hint="Leave out one of the two",
+        )
+    scope = job.recipe.data.out_of_scope_label
+    teacher = open_checkpoint(base.path, job.task.name, scope, base.name)
+    made_with = tasks.create(teacher.info.head).out_of_scope_label
+    if (teacher.info.head.task, made_with) != (job.task.name, scope):
+        raise BadInputError(
+            f"{job.model}: fine-tuned for {teacher.info.head.task} with the out-of-scope label {made_with or 'none'}, "
+            f"not for {job.task.name} with {scope or 'none'}",
+            hint="Give that task and that label, or leave out --skip-finetune",
+        )
+    return teacher
+
+
+def check_labels(data: LabelledData, head: HeadSpec) -> None:
+    """Compares the labels of data and model, in any order. The model may lack a tag that no word has.
+
+    Raises:
+        BadInputError: it says which labels only one of them has.
+    """
+    task = tasks.create(head)
+    used = {name for example in data.train for name in task.label_names(example)} - {task.out_of_scope_label}
+    theirs, ours = sorted(used - set(head.labels)), sorted(set(head.labels) - {*data.labels, task.out_of_scope_label})
+    parts = [
+        f"only in {place}: {_listed(names)}" for place, names in (("--data", theirs), ("the model", ours)) if names
+    ]
+    if parts:
+        raise BadInputError(
+            f"--data has other labels than the model ({'; '.join(parts)})",
+            hint="Give the data the model was fine-tuned on, or data with the same labels",
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN_LABELS]) + (f" and {len(names) - SHOWN_LABELS} more" if names[SHOWN_LABELS:] else "")
 
 
 def check_model(job: Job, found: Prepared) -> None:
     """Loads tokenizer and model as the fine-tuning does, and tokenizes the texts. It takes seconds.
+
+    A teacher that is fine-tuned already was loaded by `prepare`.
 
     Raises:
         BadInputError: options that do not fit the model.
@@ -98,6 +160,8 @@ def check_model(job: Job, found: Prepared) -> None:
     """
     from edge_ptf.training.finetuning import open_trainable
 
+    if found.teacher:
+        return
     tokenizer, _, info = open_trainable(found.base.path, found.base.name, found.task, job.recipe.finetune)
     found.task.encode(tokenizer, found.data.validation, info.max_length)
 

@@ -15,9 +15,11 @@ CACHED_REPOSITORY = ("models--", "datasets--")
 def root_of(folder: Path) -> Path:
     """The real path that the files of `folder` must lie below: the folder, or its repository in the hub's cache."""
     path = folder.absolute()
-    repository = path.parent.parent
-    cached = path.parent.name == "snapshots" and repository.name.startswith(CACHED_REPOSITORY)
-    return (repository if cached else path).resolve()
+    for inner in (path, path.parent):  # a model may lie in a folder of its own in a snapshot
+        repository = inner.parent.parent
+        if inner.parent.name == "snapshots" and repository.name.startswith(CACHED_REPOSITORY):
+            return repository.resolve()
+    return path.resolve()
 
 
 def check_links(folder: Path) -> None:

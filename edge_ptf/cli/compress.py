@@ -77,6 +77,9 @@ def whole_job_options(command: Command) -> Command:
         click.option("--min-speedup", type=float, help="Limit on the speed-up over the FP32 teacher."),
         max_drop_option,
         min_score_option,
+        click.option(
+            "--skip-finetune", is_flag=True, default=None, help="--model is fine-tuned already: it is the teacher."
+        ),
         out_of_scope_option,
         out_option,
         task_option,
@@ -169,6 +172,7 @@ def make_job(chosen: Settings, own: dict[str, Any]) -> tuple[Job, list[Source]]:
         recipe=recipe,
         name=_file_name(chosen.get("name") or "package"),
         limited=limited_metrics(sources),
+        skip_finetune=bool(chosen.get("skip_finetune")),
     )
     return job, sources
 

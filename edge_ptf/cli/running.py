@@ -49,6 +49,7 @@ def new_task(task: type[Task], data: LabelledData, chosen: Settings) -> Task:
 def load_data(chosen: Settings, task: HeadSpec | type[Task], progress: Progress) -> LabelledData:
     """The labelled text that --data names; its labels must be those the checkpoint or package was made with."""
     from edge_ptf import data as data_package
+    from edge_ptf.preparation import check_labels
 
     known = tasks.create(task) if isinstance(task, HeadSpec) else None
     if known:
@@ -60,12 +61,8 @@ def load_data(chosen: Settings, task: HeadSpec | type[Task], progress: Progress)
     data = data_package.load(chosen.need("data"), tasks.get(name), config, progress)
     for note in data.report.notes:
         say(progress, note)
-    if known and data.labels != known.head.spec.labels:
-        differing = sorted(set(known.head.spec.labels) ^ set(data.labels))
-        raise BadInputError(
-            f"--data has other labels than the model ({len(differing)} differ, e.g. {', '.join(differing[:3])})",
-            hint="Give the data the model was fine-tuned on, or data with the same labels",
-        )
+    if known:
+        check_labels(data, known.head.spec)
     return data
 
 

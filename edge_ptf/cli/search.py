@@ -95,7 +95,8 @@ def search_command(
     content = {**asked_for, **sections}
     file.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     console.print(f"\nRecipe: {file}", soft_wrap=True)
-    console.print(f"  edge-ptf compress --config {file}", soft_wrap=True)
+    skip = " --skip-finetune" if job.skip_finetune else ""
+    console.print(f"  edge-ptf compress --config {file}{skip}", soft_wrap=True)
     return ExitCode.OK
 
 

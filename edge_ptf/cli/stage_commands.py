@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +22,7 @@ from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.graph import Graph, Ranges, load_ranges, open_graph
 from edge_ptf.heads import HeadSpec
-from edge_ptf.models.base_models import Base, open_base
+from edge_ptf.models.base_models import Base, from_hub, open_base
 from edge_ptf.models.checkpoint import Checkpoint, open_checkpoint
 from edge_ptf.package import Payload, open_payload
 from edge_ptf.profiles import Profile
@@ -49,7 +50,9 @@ def input_options(stage: Stage[..., Any]) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for each in reversed(stage.inputs()):
-            kind = click.Path(path_type=Path, exists=True, file_okay=each.kind not in FOLDERS)
+            kind = (_ModelPath if each.kind is Checkpoint else click.Path)(
+                path_type=Path, exists=True, file_okay=each.kind not in FOLDERS
+            )
             if each.kind is Base:
                 command = model_option(command)
             elif each.option is ARGUMENT:
@@ -93,8 +96,9 @@ def stage_command(
     @input_options(stage)
     @work_options(stage)
     def run(settings: tuple[str, ...], project_file: Path | None, overwrite: bool, **flags: Any) -> int:
-        given = {each.name: _opened(each, flags.pop(each.name)) for each in stage.inputs() if each.option}
+        paths = {each.name: flags.pop(each.name) for each in stage.inputs() if each.option}
         chosen = Settings(project_file, settings, flags)
+        given = {each.name: _opened(each, paths[each.name], chosen) for each in stage.inputs() if each.option}
         task = next(map(_head_of, given.values()), None) or tasks.get(chosen.need("task"))
         for each in stage.inputs():
             if issubclass(each.kind, StageConfig):
@@ -117,11 +121,21 @@ def stage_command(
     return run
 
 
-def _opened(wanted: Input, path: Any) -> Any:
+class _ModelPath(click.Path):
+    """A directory, or the hub id of a fine-tuned model."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return from_hub(str(value)) or super().convert(value, param, ctx)
+
+
+def _opened(wanted: Input, path: Any, chosen: Settings) -> Any:
     """The artifact at a path, or those at several."""
+    opener = OPENERS[wanted.kind]
+    if wanted.kind is Checkpoint:
+        opener = partial(open_checkpoint, task=chosen.get("task"), out_of_scope_label=chosen.get("out_of_scope_label"))
     if wanted.many:
-        return [OPENERS[wanted.kind](one) for one in path]
-    return None if path is None else OPENERS[wanted.kind](path)
+        return [opener(one) for one in path]
+    return None if path is None else opener(path)
 
 
 def _head_of(artifact: Checkpoint | Graph | Payload) -> HeadSpec:

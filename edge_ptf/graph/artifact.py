@@ -97,6 +97,13 @@ def save_graph(model: Any, info: GraphInfo, companions: Path, out: Path) -> Grap
     return open_graph(out)
 
 
+def save_info(graph: Graph, info: GraphInfo) -> Graph:
+    """Writes another info into a graph directory; the counts of nodes stay."""
+    text = json.dumps(info.replace(nodes=graph.info.nodes).model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (graph.path / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    return open_graph(graph.path)
+
+
 def open_graph(path: Path) -> Graph:
     """Reads a graph directory without loading the model.
 

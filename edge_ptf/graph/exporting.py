@@ -19,9 +19,9 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines import Opset, running
 from edge_ptf.errors import CheckpointError, ParityError
 from edge_ptf.examples import Encoding
-from edge_ptf.graph.artifact import FORMAT, MODEL_FILE, Graph, GraphInfo, save_graph
+from edge_ptf.graph.artifact import FORMAT, MODEL_FILE, Graph, GraphInfo, save_graph, save_info
 from edge_ptf.heads import HeadSpec
-from edge_ptf.models.checkpoint import INPUTS, Checkpoint, load_model, load_tokenizer, model_inputs
+from edge_ptf.models.checkpoint import INPUTS, Checkpoint, companions, load_model, load_tokenizer, model_inputs
 from edge_ptf.models.lineage import ExportFacts
 from edge_ptf.progress import SILENT, Progress
 
@@ -71,7 +71,8 @@ def export(
         parity_max_difference=0.0,
         lineage=checkpoint.info.lineage,
     )
-    graph = save_graph(traced, info, checkpoint.path, out)
+    with companions(checkpoint, model, tokenizer) as beside:
+        graph = save_graph(traced, info, beside, out)
     progress.advance()
     examples = spread(data.validation, config.parity_texts)
     encodings = task.encode(tokenizer, examples, info.max_length)
@@ -86,7 +87,7 @@ def export(
     info = info.replace(parity_max_difference=facts.parity_max_difference).made_by(facts, config)
     progress.advance()
     progress.finish()
-    return save_graph(traced, info, checkpoint.path, out)
+    return save_info(graph, info)
 
 
 def check_exportable(path: Path, model: Any, inputs: tuple[str, ...], head: HeadSpec, max_length: int) -> None:

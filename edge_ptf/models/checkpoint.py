@@ -3,25 +3,29 @@
 That is the task, the longest sequence, where the checkpoint comes from, and the shape of each layer where pruning made
 layers differ. A checkpoint whose layers keep all their heads and are of one width, and whose hidden states are as wide
 as they were, loads with plain `transformers`.
+
+The other way round, a fine-tuned model without `edge_ptf.json` opens as a checkpoint too: see `finetuned`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from pydantic import Field
 
 from edge_ptf import models, tasks
 from edge_ptf.config import StageConfig, StrictModel, parse
-from edge_ptf.digests import tree_digest
+from edge_ptf.digests import file_digest, tree_digest, value_digest
 from edge_ptf.errors import CheckpointError, ConfigError
 from edge_ptf.heads import HeadSpec
-from edge_ptf.models import LayerShape, loading, usable
+from edge_ptf.models import LayerShape, finetuned, loading, usable
+from edge_ptf.models.base_models import check_directory, model_name
 from edge_ptf.models.lineage import CheckpointFacts, DistillFacts, FinetuneFacts, LineageStep, Origin, PruneFacts
 from edge_ptf.tasks.base import Task
 
@@ -31,6 +35,8 @@ UNLIMITED = 1 << 30
 """Tokens of a model without position embeddings."""
 PLAIN_OUTPUTS = {"return_dict": True, "output_attentions": False, "output_hidden_states": False}
 """Fields of a configuration that change the form of the outputs. edge-ptf reads outputs by name."""
+READ_OF_PLAIN = (".safetensors", ".json", ".txt", ".model")
+"""Ends of the names of the files that count in a model directory without `edge_ptf.json`."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -57,11 +63,15 @@ class CheckpointInfo(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint on disk with its info and its digest (sha256 over all files)."""
+    """A checkpoint on disk with its info and its digest (sha256 over all files).
+
+    `plain`: a fine-tuned model as transformers saves it, without `edge_ptf.json`. Its info was read from its files.
+    """
 
     path: Path
     info: CheckpointInfo
     digest: str
+    plain: bool = False
 
     @property
     def origin(self) -> Origin:
@@ -100,16 +110,22 @@ def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> 
     """
     with _quiet():
         config = _config(path, **task.head.model_config())
-        if dropout is not None:
-            for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
-                if hasattr(config, name):
-                    setattr(config, name, dropout)
+    if dropout is not None:
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
+            if hasattr(config, name):
+                setattr(config, name, dropout)
+    return _pretrained(path, task, config)[0]
+
+
+def _pretrained(path: Path, task: Task, config: Any) -> tuple[Any, Mapping[str, Any]]:
+    """A model with the head of the task, FP32, and what transformers says about loading."""
+    with _quiet():
         usable.check_size(path, _loaded(path, lambda: loading.sketch(task.head.auto_model(), config)))
         _loaded(path, lambda: usable.check_types(path))
         model, found = _loaded(path, lambda: loading.auto_model(task.head.auto_model(), path, config))
     _encoder_only(path, model)
     usable.check_weights(path, model, found)
-    return model
+    return model, found
 
 
 def fresh_info(model: Any, task: Task, base_name: str, max_length: int) -> CheckpointInfo:
@@ -144,6 +160,17 @@ def save_checkpoint(model: Any, tokenizer: Any, info: CheckpointInfo, out: Path)
     from safetensors.torch import save
 
     out.mkdir(parents=True, exist_ok=True)
+    _save_companions(model, tokenizer, out)
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    kept = {name: value for name, value in state.items() if not name.endswith("position_ids")}
+    (out / WEIGHTS_FILE).write_bytes(save(kept, metadata={"format": "pt"}))
+    text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    (out / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    return open_checkpoint(out)
+
+
+def _save_companions(model: Any, tokenizer: Any, out: Path) -> None:
+    """Writes the configuration and the tokenizer; equal models give equal bytes."""
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
     with _quiet():
@@ -157,28 +184,49 @@ def save_checkpoint(model: Any, tokenizer: Any, info: CheckpointInfo, out: Path)
         **_common_width(model),
     )
     _rewrite_json(out / "tokenizer_config.json", name_or_path=None)
-    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    kept = {name: value for name, value in state.items() if not name.endswith("position_ids")}
-    (out / WEIGHTS_FILE).write_bytes(save(kept, metadata={"format": "pt"}))
-    text = json.dumps(info.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    (out / INFO_FILE).write_text(text + "\n", encoding="utf-8")
-    return open_checkpoint(out)
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+@contextmanager
+def companions(checkpoint: Checkpoint, model: Any, tokenizer: Any) -> Iterator[Path]:
+    """A directory with the configuration and the tokenizer of a checkpoint, as `save_checkpoint` writes them.
+
+    Args:
+        model, tokenizer: those of the checkpoint.
+    """
+    if not checkpoint.plain:
+        yield checkpoint.path
+        return
+    with TemporaryDirectory() as name:
+        _save_companions(model, tokenizer, Path(name))
+        yield Path(name)
+
+
+def open_checkpoint(
+    path: Path, task: str | None = None, out_of_scope_label: str | None = None, name: str | None = None
+) -> Checkpoint:
     """Reads and checks a checkpoint directory without loading its weights.
+
+    A directory without `edge_ptf.json` is read as a fine-tuned model of transformers. Only for such a model:
+
+    Args:
+        task: its task; None: its configuration says it.
+        out_of_scope_label: the label of texts that belong to no class.
+        name: what the lineage calls it; None: the name of its directory or its hub id.
 
     Raises:
         CheckpointError: it is none, a file is missing or damaged, or loading it could run code.
     """
     if not path.is_dir():
         raise CheckpointError(
-            f"{path}: no such directory", hint="Give a directory that finetune, prune or distill wrote"
+            f"{path}: no such directory",
+            hint="Give a directory that finetune, prune or distill wrote, or a fine-tuned model of transformers",
         )
-    for name in (INFO_FILE, "config.json", WEIGHTS_FILE, "tokenizer.json"):
-        if not (path / name).is_file():
+    if not (path / INFO_FILE).is_file():
+        return _open_plain(path, task, out_of_scope_label, name or model_name(path))
+    for file in (INFO_FILE, "config.json", WEIGHTS_FILE, "tokenizer.json"):
+        if not (path / file).is_file():
             raise CheckpointError(
-                f"{path}: no {name}, so this is no edge-ptf checkpoint",
+                f"{path}: no {file}, so this is no edge-ptf checkpoint",
                 hint="Give a directory that finetune, prune or distill wrote",
             )
     loading.check_model(path)
@@ -191,15 +239,33 @@ def open_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, info, tree_digest(path))
 
 
+def _open_plain(path: Path, task: str | None, out_of_scope_label: str | None, name: str) -> Checkpoint:
+    """A fine-tuned model of transformers as a checkpoint; its weights are not loaded."""
+    check_directory(path)
+    answering = tasks.create(finetuned.read_head(path, task, out_of_scope_label))
+    with _quiet():
+        config = _config(path, **answering.head.model_config())
+        model = _loaded(path, lambda: loading.sketch(answering.head.auto_model(), config))
+    _encoder_only(path, model)
+    usable.check_size(path, model)
+    info = fresh_info(model, answering, name, finetuned.max_length_of(load_tokenizer(path)))
+    files = sorted(file for file in path.iterdir() if file.is_file() and file.suffix in READ_OF_PLAIN)
+    digest = value_digest([info.model_dump(mode="json"), [[file.name, file_digest(file)] for file in files]])
+    return Checkpoint(path, info, digest, plain=True)
+
+
 def load_model(checkpoint: Checkpoint) -> Any:
     """The model of a checkpoint in FP32 and evaluation mode, its layers in the shapes they were saved with.
 
     Raises:
-        CheckpointError: the weights are damaged or do not fit the configuration.
+        CheckpointError: the weights are damaged or do not fit the configuration, or the head was not trained.
     """
     from safetensors.torch import load_file
 
-    head = tasks.create(checkpoint.info.head).head
+    task = tasks.create(checkpoint.info.head)
+    if checkpoint.plain:
+        return _load_plain(checkpoint.path, task)
+    head = task.head
     with _quiet():
         config = _config(checkpoint.path)
         model = _loaded(checkpoint.path, lambda: loading.empty_model(head.auto_model(), config))
@@ -213,6 +279,15 @@ def load_model(checkpoint: Checkpoint) -> Any:
     wrong = [name for name in (*missing, *unexpected) if not name.endswith("position_ids")]
     if wrong:
         raise CheckpointError(f"{checkpoint.path}: the weights do not fit the configuration (first: {wrong[0]})")
+    return model.float().eval()
+
+
+def _load_plain(path: Path, task: Task) -> Any:
+    with _quiet():
+        config = _config(path, **task.head.model_config())
+    model, found = _pretrained(path, task, config)
+    finetuned.check_head(path, model, found)
+    usable.check_rows(path, load_tokenizer(path), model)
     return model.float().eval()
 
 

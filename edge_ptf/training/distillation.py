@@ -114,10 +114,7 @@ def distill(
         BadInputError: teachers and student do not belong together, or there is no such quantization.
         TrainingStopped: `watch` stopped it.
     """
-    if teacher.info.head.labels != student.info.head.labels:
-        raise BadInputError(
-            f"{student.path} has other labels than {teacher.path}", hint="Prune the student from that teacher"
-        )
+    _check_student(teacher, student)
     _check_alike(teacher, extra_teachers)
     from transformers import set_seed
 
@@ -221,6 +218,19 @@ def _near_words(teacher: Any, tokenizer: Any, examples: Sequence[Example]) -> di
     return near_words(tokenizer, embeddings, (word for example in examples for word in example.text.split()))
 
 
+def _check_student(teacher: Checkpoint, student: Checkpoint) -> None:
+    if teacher.info.head.labels != student.info.head.labels:
+        raise BadInputError(
+            f"{student.path} has other labels than {teacher.path}", hint="Prune the student from that teacher"
+        )
+    scopes = [tasks.create(each.info.head).out_of_scope_label for each in (student, teacher)]
+    if scopes[0] != scopes[1]:
+        raise BadInputError(
+            f"{student.path} has the out-of-scope label {scopes[0] or 'none'}, {teacher.path} {scopes[1] or 'none'}",
+            hint="Give the same --out-of-scope-label to every stage",
+        )
+
+
 def _check_alike(teacher: Checkpoint, extra_teachers: Sequence[Checkpoint]) -> None:
     for extra_teacher in extra_teachers:
         if extra_teacher.info.head.labels != teacher.info.head.labels:
@@ -228,7 +238,7 @@ def _check_alike(teacher: Checkpoint, extra_teachers: Sequence[Checkpoint]) -> N
                 f"{extra_teacher.path} has other labels than {teacher.path}",
                 hint="Fine-tune all teachers on the same data",
             )
-        ours, theirs = ((each.path / "tokenizer.json").read_bytes() for each in (teacher, extra_teacher))
+        ours, theirs = (load_tokenizer(each.path).backend_tokenizer.to_str() for each in (teacher, extra_teacher))
         if ours != theirs or extra_teacher.info.max_length != teacher.info.max_length:
             raise BadInputError(
                 f"{extra_teacher.path} cuts texts differently from {teacher.path}",

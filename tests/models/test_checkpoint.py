@@ -210,7 +210,12 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "finetune" in error.hint
 
 
-@pytest.mark.parametrize("name", [INFO_FILE, "config.json", WEIGHTS_FILE, "tokenizer.json"])
+def test_a_pruned_checkpoint_without_its_info_is_another_model(copied: Path) -> None:
+    (copied / INFO_FILE).unlink()
+    refused(lambda: load_model(open_checkpoint(copied)), "of another shape")
+
+
+@pytest.mark.parametrize("name", ["config.json", WEIGHTS_FILE, "tokenizer.json"])
 def test_a_missing_file_is_named(copied: Path, name: str) -> None:
     (copied / name).unlink()
     refused(lambda: open_checkpoint(copied), f"no {name}")
