@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -86,6 +87,13 @@ def build_base(family: str, folder: Path) -> Path:
     torch.manual_seed(0)
     config = AutoConfig.for_model(family, **sizes)
     AutoModel.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def set_truncation_side(folder: Path, side: str) -> Path:
+    """The model directory, whose tokenizer now removes that end of a long text."""
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "truncation_side": side}))
     return folder
 
 

@@ -62,12 +62,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const size_t max_length = 4 + data[1];
   const auto truncation = static_cast<edge_ptf::core::Truncation>(data[2] % 3);
+  const auto side = static_cast<edge_ptf::core::TruncationSide>(data[2] / 3 % 2);
   const std::string_view text(reinterpret_cast<const char*>(data) + 4, size - 4);
   const size_t split = text.empty() ? 0 : data[3] % text.size();
   try {
     if (data[0] < 200) {
       static const edge_ptf::core::WordPieceTables tables({sound.memory.data(), sound.size});
-      split_text(edge_ptf::core::WordPiece(tables, max_length, truncation), text, split, max_length, true);
+      split_text(edge_ptf::core::WordPiece(tables, max_length, truncation, side), text, split, max_length, true);
       return 0;
     }
     // Four bytes of the input name a place and a value to write there.
@@ -79,8 +80,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const size_t range = change % 2 == 0 ? 256 : sound.size;
       bytes[(change >> 9) % range] = static_cast<unsigned char>(change >> 1);
     }
-    split_text(edge_ptf::core::WordPiece(edge_ptf::core::WordPieceTables({bytes, sound.size}), max_length, truncation),
-               text, split, max_length, false);
+    split_text(
+        edge_ptf::core::WordPiece(edge_ptf::core::WordPieceTables({bytes, sound.size}), max_length, truncation, side),
+        text, split, max_length, false);
   } catch (const edge_ptf::core::Error&) {
     return 0;
   }

@@ -67,7 +67,7 @@ void compare_all(const std::string& name, const std::string& package) {
 }  // namespace
 
 TEST_CASE("a text gets the ids and the label that Python gives it") {
-  for (const char* name : {"intents", "entities", "pairs"}) {
+  for (const char* name : {"intents", "entities", "pairs", "entities-left", "pairs-left"}) {
     CAPTURE(name);
     compare_all(name, std::string(name) + ".eptf");
   }

@@ -32,8 +32,9 @@ TEST_CASE("ids and types are those of the Hugging Face tokenizer") {
     const edge_ptf::core::Bytes tables(copy.data(), content.size());
     edge_ptf::core::Encoding encoding;
     for (const auto& wanted : read_cases(std::string(name) + ".jsonl")) {
-      const edge_ptf::core::WordPiece tokenizer(edge_ptf::core::WordPieceTables(tables),
-                                                wanted["max_length"].get<size_t>(), strategy(wanted["strategy"]));
+      const edge_ptf::core::WordPiece tokenizer(
+          edge_ptf::core::WordPieceTables(tables), wanted["max_length"].get<size_t>(), strategy(wanted["strategy"]),
+          wanted["side"] == "left" ? edge_ptf::core::TruncationSide::kLeft : edge_ptf::core::TruncationSide::kRight);
       const std::string text = from_hex(wanted["text"]);
       CAPTURE(wanted.dump());
       const bool paired = wanted.contains("pair");
@@ -83,7 +84,8 @@ TEST_CASE("damaged tables are refused, or split texts somehow, without harm") {
     }
     try {
       const edge_ptf::core::WordPiece tokenizer(edge_ptf::core::WordPieceTables({bytes, content.size()}), 64,
-                                                edge_ptf::core::Truncation::kLongestFirst);
+                                                edge_ptf::core::Truncation::kLongestFirst,
+                                                edge_ptf::core::TruncationSide::kRight);
       tokenizer.encode(text, nullptr, encoding);
       tokenizer.encode(text, &pair, encoding);
       CHECK(encoding.ids.size() <= 64);

@@ -82,7 +82,9 @@ def rewritten(tokenizer: Any, kept: Sequence[int]) -> Any:
         _rewrite(folder / "tokenizer_config.json", lambda document: _pruned_config(document, numbers))
         for old in ("vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model"):
             (folder / old).unlink(missing_ok=True)  # tokenizer.json contains all of it
-        return load_tokenizer(folder)
+        found = load_tokenizer(folder)
+    found.truncation_side = tokenizer.truncation_side
+    return found
 
 
 def differences(before: Any, after: Any, texts: Sequence[str]) -> dict[str, float]:

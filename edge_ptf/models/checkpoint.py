@@ -183,7 +183,14 @@ def _save_companions(model: Any, tokenizer: Any, out: Path) -> None:
         transformers_version=None,
         **_common_width(model),
     )
-    _rewrite_json(out / "tokenizer_config.json", name_or_path=None)
+    changes: dict[str, Any] = {"name_or_path": None}
+    if tokenizer.truncation_side != "right":  # it may have stood in tokenizer.json, whose truncation was removed
+        changes["truncation_side"] = tokenizer.truncation_side
+    given = type(tokenizer).model_input_names
+    read = [name for name in given if name not in INPUTS or name in model_inputs(model, tokenizer)]
+    if read != list(given):  # transformers passes everything that the tokenizer gives to the model
+        changes["model_input_names"] = read
+    _rewrite_json(out / "tokenizer_config.json", **changes)
 
 
 @contextmanager

@@ -29,18 +29,13 @@ def check_tokenizer(path: Path, tokenizer: Any) -> None:
     """Refuses options of a tokenizer with which the package would read a text in another way than the training.
 
     Raises:
-        CheckpointError: it has no padding token, cuts long texts at their beginning, or splits special tokens.
+        CheckpointError: it has no padding token, or splits special tokens.
     """
     where = path / "tokenizer_config.json"
     if tokenizer.pad_token_id is None:
         raise CheckpointError(
             f"{where}: the tokenizer has no padding token, and training pads texts to one length",
             hint="Set pad_token to a token of the vocabulary, such as the one the model was trained with",
-        )
-    if tokenizer.truncation_side != "right":
-        raise CheckpointError(
-            f"{where}: truncation_side is '{tokenizer.truncation_side}', and a package cuts long texts at their end",
-            hint="Set truncation_side to right if the beginning of a long text may count; or give shorter texts",
         )
     if getattr(tokenizer, "split_special_tokens", False):
         raise CheckpointError(

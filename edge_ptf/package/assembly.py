@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,9 +83,10 @@ def assemble(
     out.mkdir(parents=True, exist_ok=True)
     model, info = graph.model.read_bytes(), graph.info
     document = plain_document((graph.path / "tokenizer.json").read_bytes())
-    tokenizer, task = PackageTokenizer(document, info.inputs), tasks.create(info.head)
+    reference, task = load_tokenizer(graph.path), tasks.create(info.head)
+    tokenizer = PackageTokenizer(document, info.inputs, side=reference.truncation_side)
     texts = spread(data.validation, config.parity_texts)
-    _compare_tokenizers(graph, task, tokenizer, texts)
+    _compare_tokenizers(reference, task, tokenizer, texts, info.max_length)
     tables, entry = _tables(document, tokenizer, info.max_length, texts)
 
     engine, steps = running(FORMAT)[0], info.lineage
@@ -208,10 +210,10 @@ def _shifted(model: bytes, output: str, shift: NDArray[np.float32]) -> bytes:
     return content
 
 
-def _compare_tokenizers(graph: Graph, task: Task, tokenizer: PackageTokenizer, texts: Sequence[Example]) -> None:
+def _compare_tokenizers(
+    reference: Any, task: Task, tokenizer: PackageTokenizer, texts: Sequence[Example], length: int
+) -> None:
     """What ships must cut texts exactly as training did."""
-    reference = load_tokenizer(graph.path)
-    length = graph.info.max_length
     for example in [*texts, *golden_examples(paired=False), *golden_examples(paired=True)]:
         wanted, found = (task.encode(each, [example], length)[0] for each in (reference, tokenizer))
         if not tokenizer.typed:
@@ -231,17 +233,19 @@ def _tables(
         kind = kind_of(document)
         content = kind.tables(document)
     except UnsupportedTokenizerError as error:
-        return b"", TokenizerEntry(max_length=max_length, unsupported=str(error))
+        return b"", TokenizerEntry(max_length=max_length, truncation_side=tokenizer.side, unsupported=str(error))
     proof = kind.prove(tokenizer.plain(), content, (example.text for example in texts))
     reader = kind.reference(content)
     for example in [*texts, *golden_examples(paired=False), *golden_examples(paired=True)]:
         pairs = None if example.text_pair is None else [example.text_pair]
         wanted = tokenizer([example.text], pairs, max_length=max_length)
-        ids, types = reader.encode(example.text, example.text_pair, max_length)
+        ids, types = reader.encode(example.text, example.text_pair, max_length, tokenizer.side)
         if wanted["input_ids"] != [ids] or wanted.get("token_type_ids") not in (None, [types]):
             raise ParityError(f"the runner's tables cut a text differently when it is shortened: {example.text[:60]!r}")
     counts = TablesProof(code_points=proof.code_points, texts=proof.texts + len(texts))
-    return content, TokenizerEntry(kind=kind.name, max_length=max_length, tables=TABLES_FILE, proof=counts)
+    return content, TokenizerEntry(
+        kind=kind.name, max_length=max_length, truncation_side=tokenizer.side, tables=TABLES_FILE, proof=counts
+    )
 
 
 def _graph_entry(graph: Graph, session: Session) -> GraphEntry:

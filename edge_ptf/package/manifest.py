@@ -109,6 +109,7 @@ class TokenizerEntry(Part):
     truncation: Literal["longest_first", "only_first", "only_second"] = Field(
         "longest_first", description="Which text of a pair is cut."
     )
+    truncation_side: Literal["right", "left"] = Field("right", description="Which end of a long text is removed.")
     kind: str | None = Field(None, description="The form of the tables, such as wordpiece; null without tables.")
     tables: str | None = Field(None, description="The runner's tables; null: callers tokenize with the form above.")
     unsupported: str = Field("", description="Why there are no tables: the part that the runner cannot execute.")

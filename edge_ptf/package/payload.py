@@ -95,7 +95,7 @@ class Payload:
     def tokenizer(self, inputs: Sequence[str]) -> PackageTokenizer:
         """Texts to the ids of a graph that takes these inputs."""
         entry = self.manifest.tokenizer
-        return PackageTokenizer(self.read(entry.huggingface), inputs, entry.truncation)
+        return PackageTokenizer(self.read(entry.huggingface), inputs, entry.truncation, entry.truncation_side)
 
     @property
     def shipped_bytes(self) -> int:

@@ -31,7 +31,7 @@ def check_tables(payload: Payload, cases: Sequence[GoldenCase]) -> None:
     for number, case in enumerate(cases, 1):
         try:
             whole = len(tables.encode(case.text, case.text_pair)[0])
-            found = tables.encode(case.text, case.text_pair, entry.max_length)
+            found = tables.encode(case.text, case.text_pair, entry.max_length, entry.truncation_side)
         except Exception as error:  # damaged tables lead anywhere
             raise PackageError(f"{place} is damaged ({type(error).__name__} at golden text {number})") from None
         if whole > entry.max_length and case.text_pair is not None and entry.truncation != "longest_first":

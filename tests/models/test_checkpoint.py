@@ -108,6 +108,23 @@ def test_a_tokenizer_that_was_used_is_saved_as_if_it_was_not(saved: Path, tmp_pa
     assert stored["truncation"] is stored["padding"] is None
 
 
+@pytest.mark.parametrize(
+    ("family", "given"),
+    [("distilbert", ("input_ids", "attention_mask")), ("bert", ("input_ids", "token_type_ids", "attention_mask"))],
+)
+def test_a_saved_tokenizer_gives_only_what_the_model_reads(
+    tiny_base: Callable[[str], Path], tmp_path: Path, family: str, given: tuple[str, ...]
+) -> None:
+    from transformers import pipeline
+
+    tokenizer = load_tokenizer(tiny_base(family))
+    assert "token_type_ids" in tokenizer.model_input_names
+    _, checkpoint = made(tiny_base(family), tmp_path / "out", cuts=[(range(4), range(64))] * 3)
+    assert set(load_tokenizer(checkpoint.path)("turn on")) == set(given)
+    found = pipeline("text-classification", str(checkpoint.path))("turn on the lights")
+    assert found[0]["label"] in TASK.head.spec.labels
+
+
 def test_no_path_of_this_machine_is_stored(saved: Path, tiny_base: Callable[[str], Path]) -> None:
     for name, content in contents(saved).items():
         for folder in (saved.parent, tiny_base("bert"), Path.home()):

@@ -134,6 +134,7 @@ def test_an_unclear_task_is_asked_for(save: Save) -> None:
         ({"id2label": None}, None, ("no names", "id2label")),
         ({"id2label": {"0": "a", "2": "b"}}, None, ("each number from 0 to 1",)),
         ({"id2label": {"0": "a", "1": "a"}}, None, ("'a' more than once",)),
+        ({"vocab_size": 545_000, "hidden_size": 1024}, None, ("2.1", "less than 2 GiB")),
         ({"quantization_config": {"load_in_8bit": True}}, None, ("quantized already",)),
     ],
 )

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForMaskedLM
 
+from edge_ptf.compression.vocabulary import rewritten
 from edge_ptf.errors import CheckpointError
 from edge_ptf.models.checkpoint import (
     fresh_info,
@@ -143,7 +144,6 @@ def test_a_token_without_an_embedding_row_is_named(copied: Path) -> None:
     ("field", "value", "said"),
     [
         ("pad_token", None, "no padding token"),
-        ("truncation_side", "left", "truncation_side is 'left'"),
         ("split_special_tokens", True, "split_special_tokens is true"),
     ],
 )
@@ -156,11 +156,23 @@ def test_options_of_a_tokenizer_that_a_package_has_not_are_refused(
     refused(lambda: load_tokenizer(copied), "tokenizer_config.json", said)
 
 
-def test_a_side_in_the_tokenizers_own_file_counts_too(copied: Path) -> None:
+@pytest.mark.parametrize("place", ["tokenizer_config.json", "tokenizer.json"])
+def test_a_tokenizer_that_removes_the_beginning_of_long_texts_stays_so(
+    copied: Path, tmp_path: Path, tiny_data: Callable[..., Any], place: str
+) -> None:
     changed(copied / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
     side = {"direction": "Left", "max_length": 16, "strategy": "LongestFirst", "stride": 0}
-    changed(copied / "tokenizer.json", truncation=side)
-    refused(lambda: load_tokenizer(copied), "truncation_side is 'left'")
+    changed(
+        copied / place, **({"truncation_side": "left"} if place == "tokenizer_config.json" else {"truncation": side})
+    )
+    model, tokenizer = load_base_model(copied, TASK), load_tokenizer(copied)
+    checkpoint = save_checkpoint(model, tokenizer, fresh_info(model, TASK, "tiny", 16), tmp_path / "checkpoint")
+    small = rewritten(tokenizer, range(len(tokenizer) - 1))
+    again = save_checkpoint(model, small, checkpoint.info, tmp_path / "again")
+    whole = tokenizer("turn on the lights in the kitchen please", add_special_tokens=False)["input_ids"]
+    for found in (tokenizer, load_tokenizer(checkpoint.path), small, load_tokenizer(again.path)):
+        ids = found("turn on the lights in the kitchen please", truncation=True, max_length=6)["input_ids"]
+        assert ids[1:-1] == whole[-4:]
 
 
 def test_weights_with_the_old_names_of_bert_have_their_place(copied: Path) -> None:

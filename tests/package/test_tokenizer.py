@@ -16,6 +16,7 @@ from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
 
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
+SIDES = ("right", "left")
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 WORDS = st.sampled_from(["turn", "Lights", "PLAYING", "[MASK]", "</s>", "<unk>", "'s", "日本", "é", "🙂", "\u200d"])
 TEXTS = st.text(max_size=40) | st.lists(WORDS | st.text(max_size=4), max_size=12).map(" ".join)
@@ -24,7 +25,7 @@ TEXTS = st.text(max_size=40) | st.lists(WORDS | st.text(max_size=4), max_size=12
 @pytest.fixture(scope="module")
 def tokenizers(
     tiny_base: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], tuple[PackageTokenizer, Any]]:
+) -> Callable[..., tuple[PackageTokenizer, Any]]:
     """The packaged tokenizer of a family and AutoTokenizer.
 
     `transformers` builds some tokenizers by class and passes over parts of `tokenizer.json`; what it saves then, as a
@@ -33,27 +34,28 @@ def tokenizers(
     from transformers import AutoTokenizer
 
     @cache
-    def both(family: str) -> tuple[PackageTokenizer, Any]:
-        reference = AutoTokenizer.from_pretrained(tiny_base(family))
+    def both(family: str, side: str = "right") -> tuple[PackageTokenizer, Any]:
+        reference = AutoTokenizer.from_pretrained(tiny_base(family), truncation_side=side)
         folder = tmp_path_factory.mktemp("saved")
         reference.save_pretrained(folder)
         document = plain_document((folder / "tokenizer.json").read_bytes())
-        return PackageTokenizer(document, INPUTS), reference
+        return PackageTokenizer(document, INPUTS, side=side), reference
 
     return both
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @settings(max_examples=80, deadline=None)
-@given(text=TEXTS, pair=st.none() | TEXTS, limit=st.none() | st.integers(5, 40))
+@given(text=TEXTS, pair=st.none() | TEXTS, limit=st.none() | st.integers(5, 40), side=st.sampled_from(SIDES))
 def test_any_text_is_cut_as_by_autotokenizer(
-    tokenizers: Callable[[str], tuple[PackageTokenizer, Any]],
+    tokenizers: Callable[..., tuple[PackageTokenizer, Any]],
     family: str,
     text: str,
     pair: str | None,
     limit: int | None,
+    side: str,
 ) -> None:
-    packaged, reference = tokenizers(family)
+    packaged, reference = tokenizers(family, side)
     pairs = None if pair is None else [pair]
     options = {"truncation": limit is not None, "max_length": limit, "return_offsets_mapping": True}
     found, wanted = packaged([text], pairs, **options), reference([text], pairs, **options)
@@ -68,8 +70,26 @@ def test_any_text_is_cut_as_by_autotokenizer(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_only_the_end_of_a_long_text_is_tokenized_where_its_beginning_is_removed(
+    tokenizers: Callable[..., tuple[PackageTokenizer, Any]], family: str
+) -> None:
+    packaged, reference = tokenizers(family, "left")
+    for words in (" turn on the lights", "PLAYING 日本\u3000", " \t" * 500 + "a "):
+        text = words * (2_000_000 // len(words))
+        options = {"truncation": True, "max_length": 20, "return_offsets_mapping": True}
+        found, wanted = packaged([text], **options), reference([text[-40_000:]], **options)
+        assert found["input_ids"] == wanted["input_ids"]
+        before = len(text) - 40_000
+        assert [tuple(pair) for pair in found["offset_mapping"][0]] == [
+            (begin + before, end + before) if end else (0, 0) for begin, end in wanted["offset_mapping"][0]
+        ]
+        assert len(packaged._usable(text)) < 300_000 < len(text)
+    assert packaged._usable("a" * 100_000) == "a" * 100_000
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_only_the_beginning_of_a_long_text_is_tokenized(
-    tokenizers: Callable[[str], tuple[PackageTokenizer, Any]], family: str
+    tokenizers: Callable[..., tuple[PackageTokenizer, Any]], family: str
 ) -> None:
     packaged, reference = tokenizers(family)
     for words in ("turn on the lights ", "PLAYING 日本\u3000", " \t" * 500 + "a "):
@@ -82,7 +102,7 @@ def test_only_the_beginning_of_a_long_text_is_tokenized(
     assert packaged._usable("a" * 100_000) == "a" * 100_000
 
 
-def test_a_text_that_is_too_long_is_refused(tokenizers: Callable[[str], tuple[PackageTokenizer, Any]]) -> None:
+def test_a_text_that_is_too_long_is_refused(tokenizers: Callable[..., tuple[PackageTokenizer, Any]]) -> None:
     packaged, _ = tokenizers("bert")
     long = "é" * (8 << 20)
     assert len(packaged([long], max_length=8)["input_ids"][0]) <= 8
@@ -92,7 +112,7 @@ def test_a_text_that_is_too_long_is_refused(tokenizers: Callable[[str], tuple[Pa
 
 
 def test_texts_of_one_call_do_not_touch_each_other(
-    tokenizers: Callable[[str], tuple[PackageTokenizer, Any]],
+    tokenizers: Callable[..., tuple[PackageTokenizer, Any]],
 ) -> None:
     packaged, _ = tokenizers("bert")
     texts = ["turn on the light " * 30, "", "lights"]

@@ -47,6 +47,7 @@ SENTENCES = (
 )
 NOT_UTF8 = (b"turn \xff on", b"\xe2\x82", b"a\xf0\x9f\x98b", b"\xc0\x80 \xed\xa0\x80 \xf5light", b"light\x80\x80")
 LENGTHS = (4, 5, 6, 7, 9, 16, 64)
+SIDES = ("right", "left")
 STRATEGIES = ("longest_first", "only_first", "only_second")
 
 
@@ -57,13 +58,15 @@ def main() -> None:
     out = parser.parse_args().folder
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        for name, family, task, paired in (
-            ("intents", "bert", "text-classification", False),
-            ("entities", "bert", "token-classification", False),
-            ("pairs", "bert", "text-classification", True),
-            ("ids-only", "roberta", "text-classification", False),
+        for name, family, task, paired, side in (
+            ("intents", "bert", "text-classification", False, "right"),
+            ("entities", "bert", "token-classification", False, "right"),
+            ("pairs", "bert", "text-classification", True, "right"),
+            ("ids-only", "roberta", "text-classification", False, "right"),
+            ("entities-left", "bert", "token-classification", False, "left"),
+            ("pairs-left", "bert", "text-classification", True, "left"),
         ):
-            payload = _package(Path(work) / name, family, task, paired)
+            payload = _package(Path(work) / name, family, task, paired, side)
             (out / f"{name}.eptf").write_bytes(payload.path.read_bytes())
             if family == "bert":
                 _write(out / f"{name}.jsonl", _answers(Runner(payload), paired))
@@ -90,8 +93,12 @@ def main() -> None:
     _write(out / "whitespace.jsonl", [[point for point in range(sys.maxunicode + 1) if chr(point).isspace()]])
 
 
-def _package(folder: Path, family: str, task: str, paired: bool) -> Payload:
-    """A payload of a tiny random model. It is made once in a folder."""
+def _package(folder: Path, family: str, task: str, paired: bool, side: str = "right") -> Payload:
+    """A payload of a tiny random model. It is made once in a folder.
+
+    Args:
+        side: the end of a long text that is removed.
+    """
     made = folder / "payload" / "payload.eptf"
     if made.exists():
         return open_payload(made)
@@ -100,7 +107,8 @@ def _package(folder: Path, family: str, task: str, paired: bool) -> Payload:
         each.mkdir(parents=True)
     data = conftest.labelled(task, paired=paired)
     scope = "none" if task == "text-classification" else None
-    model = conftest.tiny_graph(conftest.build_base(family, base), task, "dynamic", data, scope, graph)
+    conftest.set_truncation_side(conftest.build_base(family, base), side)
+    model = conftest.tiny_graph(base, task, "dynamic", data, scope, graph)
     return assemble(model, data, AssembleConfig(name=folder.name), folder / "payload")
 
 
@@ -199,10 +207,10 @@ def _encodings(document: bytes) -> Iterator[dict[str, Any]]:
     core, chance = Tokenizer.from_str(document.decode()), random.Random(5)
     texts = [*(text.encode() for text in SENTENCES), *NOT_UTF8, *(text.encode() for text in random_texts(1500, 4))]
     for number, content in enumerate(texts):
-        length, strategy = chance.choice(LENGTHS), chance.choice(STRATEGIES)
+        length, strategy, side = chance.choice(LENGTHS), chance.choice(STRATEGIES), chance.choice(SIDES)
         pair = texts[(number * 7 + 1) % len(texts)] if chance.random() < 0.5 else None
-        core.enable_truncation(length, strategy=strategy)
-        row = {"text": content.hex(), "max_length": length, "strategy": strategy}
+        core.enable_truncation(length, strategy=strategy, direction=side)
+        row = {"text": content.hex(), "max_length": length, "strategy": strategy, "side": side}
         if pair is not None:
             row["pair"] = pair.hex()
         given = [each.decode(errors="replace") for each in (content, pair) if each is not None]

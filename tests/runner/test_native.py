@@ -269,6 +269,7 @@ def test_a_changed_package_is_refused(
         (("tokenizer", "max_length"), -1, "max_length is not a whole number"),
         (("tokenizer", "max_length"), 2, "leaves no room"),
         (("tokenizer", "truncation"), "longest", "is not longest_first, only_first or only_second"),
+        (("tokenizer", "truncation_side"), "Left", "is not right or left"),
         (("tokenizer", "tables"), "none.bin", "'none.bin' is not among them"),
         (("graphs", 0, "inputs", 0, "name"), "pixels", "input 'pixels'"),
         (("engine", "threads"), 0, "engine.threads is not a whole number"),

@@ -98,13 +98,15 @@ def test_bytes_that_are_no_utf8_are_read_as_python_replaces_them(
 
 
 @pytest.mark.parametrize("strategy", ["longest_first", "only_first", "only_second"])
+@pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("length", [4, 5, 6, 7, 10, 33])
 def test_pairs_are_shortened_as_the_tokenizer_does(
-    library: Library, with_tokenizer: Callable[..., Any], real_tokenizer: bytes, strategy: str, length: int
+    library: Library, with_tokenizer: Callable[..., Any], real_tokenizer: bytes, strategy: str, side: str, length: int
 ) -> None:
-    payload = with_tokenizer(real_tokenizer, paired=True, max_length=length, truncation=strategy)
+    chosen = {"truncation": strategy, "truncation_side": side}
+    payload = with_tokenizer(real_tokenizer, paired=True, max_length=length, **chosen)
     core = Tokenizer.from_str(real_tokenizer.decode())
-    core.enable_truncation(length, strategy=strategy)
+    core.enable_truncation(length, strategy=strategy, direction=side)
     texts = ["", "turn on", "a b c d e f", "x" * 130, "the lights in the kitchen " * 6, *random_texts(12, 3)]
     refused = 0
     with NativeRunner(payload.path, 1, library) as runner:

@@ -124,6 +124,11 @@ TokenizerEntry tokenizer(const Field& field) {
   } else {
     field["truncation"].wrong("longest_first, only_first or only_second");
   }
+  const std::string side = field.text_or("truncation_side", "right");
+  if (side != "right" && side != "left") {
+    field["truncation_side"].wrong("right or left");
+  }
+  found.truncation_side = side == "left" ? TruncationSide::kLeft : TruncationSide::kRight;
   if (const auto tables = field.maybe("tables")) {
     found.tables = tables->text();
     found.kind = field["kind"].text();

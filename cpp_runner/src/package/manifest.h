@@ -49,13 +49,15 @@ struct HeadSpec {
   std::string options;  // a JSON object; the kind of head reads it
 };
 
-enum class Truncation : uint8_t { kLongestFirst, kOnlyFirst, kOnlySecond };
+enum class Truncation : uint8_t { kLongestFirst, kOnlyFirst, kOnlySecond };  // which text of a pair
+enum class TruncationSide : uint8_t { kRight, kLeft };                       // the end of a text that is removed
 
 struct TokenizerEntry {
   std::string kind;         // empty without tables
   std::string huggingface;  // a file
   size_t max_length = 0;
   Truncation truncation = Truncation::kLongestFirst;
+  TruncationSide truncation_side = TruncationSide::kRight;
   std::optional<std::string> tables;
   std::string unsupported;  // why there are no tables
 };

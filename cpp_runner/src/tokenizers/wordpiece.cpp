@@ -279,8 +279,8 @@ class WordPieceSplitter {
   uint32_t last_end_ = 0;  // of a word that is too long
 };
 
-WordPiece::WordPiece(WordPieceTables tables, size_t max_length, Truncation truncation)
-    : tables_(std::move(tables)), max_length_(max_length), truncation_(truncation) {
+WordPiece::WordPiece(WordPieceTables tables, size_t max_length, Truncation truncation, TruncationSide side)
+    : tables_(std::move(tables)), max_length_(max_length), truncation_(truncation), side_(side) {
   if (max_length_ <= std::max(special_count(tables_.single()), special_count(tables_.pair()))) {
     refuse("max_length leaves no room for text");
   }
@@ -323,6 +323,22 @@ void WordPiece::encode(std::string_view text, const std::string_view* pair, Enco
   pair == nullptr ? encode_single(text, out) : encode_pair(text, *pair, out);
 }
 
+// The last tokens of a text are known only when all of it is split.
+size_t WordPiece::most_needed(size_t most) const {
+  return side_ == TruncationSide::kLeft ? std::numeric_limits<size_t>::max() : most;
+}
+
+void WordPiece::truncate(std::vector<Token>& tokens, size_t size) const {
+  if (tokens.size() <= size) {
+    return;
+  }
+  if (side_ == TruncationSide::kLeft) {
+    tokens.erase(tokens.begin(), tokens.end() - static_cast<std::ptrdiff_t>(size));
+  } else {
+    tokens.resize(size);
+  }
+}
+
 void WordPiece::encode_single(std::string_view text, Encoding& out) const {
   const size_t space = max_length_ - special_count(tables_.single());
   if (truncation_ == Truncation::kOnlySecond) {
@@ -331,7 +347,8 @@ void WordPiece::encode_single(std::string_view text, Encoding& out) const {
       refuse("the text is longer than max_length, and the package truncates only a second text");
     }
   } else {
-    split(text, space, out.tokens, out);
+    split(text, most_needed(space), out.tokens, out);
+    truncate(out.tokens, space);
   }
   out.pair_tokens.clear();
   assemble(tables_.single(), out);
@@ -340,13 +357,14 @@ void WordPiece::encode_single(std::string_view text, Encoding& out) const {
 void WordPiece::encode_pair(std::string_view text, std::string_view pair, Encoding& out) const {
   const size_t space = max_length_ - special_count(tables_.pair());
   // longest_first compares the full lengths. The other strategies only need to know that a text is too long.
-  const size_t most = truncation_ == Truncation::kLongestFirst ? std::numeric_limits<size_t>::max() : space + 1;
+  const size_t most =
+      truncation_ == Truncation::kLongestFirst ? std::numeric_limits<size_t>::max() : most_needed(space + 1);
   split(text, most, out.tokens, out);
   split(pair, most, out.pair_tokens, out);
   if (out.tokens.size() + out.pair_tokens.size() > space) {
     const auto [first, second] = truncated(truncation_, out.tokens.size(), out.pair_tokens.size(), space);
-    out.tokens.resize(std::min(out.tokens.size(), first));
-    out.pair_tokens.resize(std::min(out.pair_tokens.size(), second));
+    truncate(out.tokens, first);
+    truncate(out.pair_tokens, second);
   }
   assemble(tables_.pair(), out);
 }
@@ -372,7 +390,8 @@ void WordPiece::assemble(const std::vector<TemplateItem>& items, Encoding& out) 
 }
 
 std::unique_ptr<Tokenizer> make_wordpiece(const TokenizerEntry& entry, Bytes tables) {
-  return std::make_unique<WordPiece>(WordPieceTables(tables), entry.max_length, entry.truncation);
+  return std::make_unique<WordPiece>(WordPieceTables(tables), entry.max_length, entry.truncation,
+                                     entry.truncation_side);
 }
 
 }  // namespace edge_ptf::core

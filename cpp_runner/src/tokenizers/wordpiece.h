@@ -8,7 +8,7 @@ namespace edge_ptf::core {
 
 class WordPiece final : public Tokenizer {
  public:
-  WordPiece(WordPieceTables tables, size_t max_length, Truncation truncation);
+  WordPiece(WordPieceTables tables, size_t max_length, Truncation truncation, TruncationSide side);
 
   void encode(std::string_view text, const std::string_view* pair, Encoding& out) const override;
 
@@ -24,6 +24,8 @@ class WordPiece final : public Tokenizer {
 
   void encode_single(std::string_view text, Encoding& out) const;
   void encode_pair(std::string_view text, std::string_view pair, Encoding& out) const;
+  size_t most_needed(size_t most) const;
+  void truncate(std::vector<Token>& tokens, size_t size) const;
   void split(std::string_view text, size_t most, std::vector<Token>& tokens, Encoding& out) const;
   static void assemble(const std::vector<TemplateItem>& items, Encoding& out);
   Ascii ascii(unsigned char c) const;
@@ -31,6 +33,7 @@ class WordPiece final : public Tokenizer {
   WordPieceTables tables_;
   size_t max_length_;
   Truncation truncation_;
+  TruncationSide side_;
   Ascii ascii_[128];
   bool begins_added_[256] = {};  // the first bytes of added tokens
 };

@@ -14,8 +14,10 @@ class UnsupportedTokenizerError(ValueError):
 class Reference(Protocol):
     """The algorithm of the C++ runner in plain Python, over the tables."""
 
-    def encode(self, text: str, pair: str | None = None, limit: int | None = None) -> tuple[list[int], list[int]]:
-        """Ids and token types, special tokens included, at most `limit` tokens."""
+    def encode(
+        self, text: str, pair: str | None = None, limit: int | None = None, side: str = "right"
+    ) -> tuple[list[int], list[int]]:
+        """Ids and token types, special tokens included, at most `limit` tokens; `side` is the end that is removed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,15 +47,24 @@ class TableTokenizer:
             kind, offset, size = SECTION.unpack_from(content, HEADER.size + number * SECTION.size)
             self.parts[kind] = content[offset : offset + size]
 
-    def encode(self, text: str, pair: str | None = None, limit: int | None = None) -> tuple[list[int], list[int]]:
-        """Ids and token types, special tokens included, the longer text cut first."""
+    def encode(
+        self, text: str, pair: str | None = None, limit: int | None = None, side: str = "right"
+    ) -> tuple[list[int], list[int]]:
+        """Ids and token types, special tokens included, the longer text truncated first.
+
+        Args:
+            side: which end of a text is removed: right or left.
+        """
         template = self.template(Section.SINGLE_TEMPLATE if pair is None else Section.PAIR_TEMPLATE)
         texts = [list(self.tokens(text)), list(self.tokens(pair)) if pair is not None else []]
         if limit is not None:
             space = limit - sum(item.role == Role.TOKEN for item in template)
             if sum(map(len, texts)) > space:
                 lengths = _longest_first(len(texts[0]), len(texts[1]), space) if pair is not None else (space, 0)
-                texts = [tokens[:length] for tokens, length in zip(texts, lengths, strict=True)]
+                texts = [
+                    tokens[len(tokens) - min(length, len(tokens)) :] if side == "left" else tokens[:length]
+                    for tokens, length in zip(texts, lengths, strict=True)
+                ]
         ids, types = list[int](), list[int]()
         for item in template:
             found = [item.token] if item.role == Role.TOKEN else [token.id for token in texts[item.role - 1]]
