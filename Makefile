@@ -8,6 +8,7 @@
 # make runner-aarch64 the runner for 64-bit ARM, by a cross compiler; runner-aarch64-test: its tests under emulation
 # make docs           the documentation site: build/site
 # make wheel-test     the wheel alone in an empty environment
+# make interop        packages in Optimum and onnxruntime, checkpoints in transformers: the answers must be equal
 # make clean          remove environments and results
 #
 # PYTHON        the interpreter that the environment is made with (3.11 or newer for the tested set of versions), and that
@@ -27,7 +28,7 @@ export HF_HUB_OFFLINE ?= 1
 export EDGE_PTF_FIXTURES := $(CURDIR)/$(FIXTURES)
 
 .PHONY: install demo test check runner runner-fixtures runner-test runner-check runner-fuzz runner-aarch64 runner-aarch64-test \
-  wheel-test docs clean
+  wheel-test docs interop clean
 
 install: $(INSTALLED)
 
@@ -108,6 +109,18 @@ wheel-test: install
 
 docs: install
 	$(BIN)/python -m mkdocs build --strict
+
+# Optimum takes an older transformers, so it has an environment of its own.
+build/interop/.installed: tests/interop/requirements.txt
+	$(PYTHON) -m venv --clear build/interop/env
+	build/interop/env/bin/python -m pip install --quiet $(if $(INDEX),--index-url $(INDEX)) torch==2.13.0
+	build/interop/env/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+interop: install build/interop/.installed
+	rm -rf build/interop/cases
+	$(BIN)/python -m tests.interop.packages build/interop/cases
+	build/interop/env/bin/python tests/interop/others.py build/interop/cases
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,183 @@
+"""Other programs must answer as edge-ptf: `python tests/interop/others.py FOLDER`.
+
+It runs in the environment of `make interop`, and imports nothing of edge-ptf. FOLDER is what `tests.interop.packages`
+wrote. Three ways are compared with the answers there: an unpacked package in Optimum, the same in plain `onnxruntime`
+and `tokenizers`, and the checkpoint in `transformers`. The rules from scores to answers are those of
+docs/how-to/optimum.md. The exit code is 1 if an answer differs.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import transformers
+from optimum.onnxruntime import ORTModelForSequenceClassification, ORTModelForTokenClassification
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, pipeline
+
+KINDS = {
+    "text-classification": ORTModelForSequenceClassification,
+    "multi-label-classification": ORTModelForSequenceClassification,
+    "token-classification": ORTModelForTokenClassification,
+}
+TOLERANCE = 1e-4
+"""Largest difference of a score."""
+Answer = tuple[Any, float]
+Ask = Callable[[str, "str | None"], Answer]
+
+
+def main() -> int:
+    """Compares everything, and prints one line for each folder and way; returns the exit code."""
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    folders, wrong = sorted(Path(sys.argv[1]).iterdir()), 0
+    for folder in folders:
+        answers = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
+        for way, ask in _ways(folder, answers):
+            try:
+                problems = list(_differences(answers["rows"], ask))
+            except Exception as error:  # of any kind: the program cannot answer at all
+                problems = [f"{type(error).__name__}: {error}"]
+            print(f"{folder.name:20} {way:30} {problems[0] if problems else 'equal'}", flush=True)
+            wrong += bool(problems)
+    print(f"{wrong} of the ways differ" if wrong else "Every answer is equal.")
+    return int(wrong > 0 or not folders)
+
+
+def _ways(folder: Path, answers: dict[str, Any]) -> Iterator[tuple[str, Ask]]:
+    package, task = folder / "package", answers["task"]
+    settings = _settings(package)
+    model = KINDS[task].from_pretrained(package, provider="CPUExecutionProvider")
+    yield "Optimum", _pipeline(task, model, AutoTokenizer.from_pretrained(package), settings)
+    yield "onnxruntime and tokenizers", _plain(package, task, settings)
+    checkpoint = folder / "checkpoint"
+    if answers["structure"] == "mixed":
+        _refused(checkpoint)
+        return
+    if not answers["exact"]:
+        return  # the checkpoint is FP32
+    auto = getattr(transformers, KINDS[task].__name__.replace("ORTModel", "AutoModel"))
+    loaded = auto.from_pretrained(checkpoint)
+    yield "transformers", _pipeline(task, loaded, AutoTokenizer.from_pretrained(checkpoint), settings)
+
+
+def _settings(package: Path) -> dict[str, Any]:
+    """Thresholds, longest text and truncation. `edge_ptf` in `config.json` must say what the manifest says."""
+    manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+    settings = {**manifest["heads"][0], **manifest["tokenizer"]}
+    note = json.loads((package / "config.json").read_text(encoding="utf-8")).get("edge_ptf", {})
+    wrong = [name for name, value in note.items() if settings.get(name) != value]
+    if wrong:
+        raise SystemExit(f"{package}: config.json and manifest.json differ: {', '.join(wrong)}")
+    return settings
+
+
+def _refused(checkpoint: Path) -> None:
+    """A checkpoint whose layers differ must not load as another model."""
+    try:
+        transformers.AutoModelForSequenceClassification.from_pretrained(checkpoint)
+    except RuntimeError:
+        return
+    raise SystemExit(f"{checkpoint}: transformers loads a model of another structure")
+
+
+def _pipeline(task: str, model: Any, tokenizer: Any, settings: dict[str, Any]) -> Ask:
+    """By `pipeline(...)`, as its users call it."""
+    long = {"truncation": True, "max_length": settings["max_length"]}
+    if task == "token-classification":
+        tokenizer.model_max_length = settings["max_length"]  # its pipeline takes no max_length
+        tag = pipeline(task, model=model, tokenizer=tokenizer, ignore_labels=[])
+
+        def tags(text: str, pair: str | None) -> Answer:
+            found = [(each["start"], each["end"], each["entity"], float(each["score"])) for each in tag(text)]
+            return _tags(text, found)
+
+        return tags
+    classify = pipeline("text-classification", model=model, tokenizer=tokenizer, top_k=None)
+
+    def label(text: str, pair: str | None) -> Answer:
+        given: Any = text if pair is None else {"text": text, "text_pair": pair}
+        found = classify(given, **long)
+        found = found[0] if isinstance(found[0], list) else found
+        return _label({each["label"]: float(each["score"]) for each in found}, model.config, task, settings)
+
+    return label
+
+
+def _plain(package: Path, task: str, settings: dict[str, Any]) -> Ask:
+    """By nothing but `onnxruntime` and `tokenizers`."""
+    session = onnxruntime.InferenceSession(package / "model.onnx", providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    tokenizer = Tokenizer.from_file(str(package / "tokenizer.json"))
+    tokenizer.enable_truncation(
+        settings["max_length"], strategy=settings["truncation"], direction=settings["truncation_side"]
+    )
+    labels = (package / "labels.txt").read_text(encoding="utf-8").splitlines()
+
+    def answer(text: str, pair: str | None) -> Answer:
+        encoding = tokenizer.encode(text, pair)
+        values = {
+            "input_ids": encoding.ids,
+            "attention_mask": encoding.attention_mask,
+            "token_type_ids": encoding.type_ids,
+        }
+        logits = session.run(["logits"], {name: np.array([values[name]], np.int64) for name in names})[0][0]
+        if task == "token-classification":
+            scores = _softmax(logits)
+            rows = zip(encoding.offsets, scores, strict=True)
+            return _tags(text, [(*span, labels[row.argmax()], float(row.max())) for span, row in rows])
+        scores = 1 / (1 + np.exp(-logits)) if task == "multi-label-classification" else _softmax(logits)
+        return _label(dict(zip(labels, map(float, scores), strict=True)), None, task, settings, labels)
+
+    return answer
+
+
+def _label(
+    scores: dict[str, float], config: Any, task: str, settings: dict[str, Any], labels: Sequence[str] = ()
+) -> Answer:
+    """The answer of a classifier from the score of each label."""
+    options = settings["options"]
+    names = labels or [config.id2label[number] for number in range(len(config.id2label))]
+    if task == "multi-label-classification":
+        thresholds = options["thresholds"] or [0.5] * len(names)
+        chosen = [name for name, least in zip(names, thresholds, strict=True) if scores[name] >= least]
+        return chosen, min(scores[name] for name in chosen) if chosen else 1 - max(scores.values())
+    best = max(scores, key=lambda name: scores[name])
+    scope, least = options["out_of_scope_label"], options["threshold"]
+    if scope is not None and least is not None and best != scope and scores[best] < least:
+        return scope, 1 - scores[best]
+    return best, scores[best]
+
+
+def _tags(text: str, tokens: Sequence[tuple[int, int, str, float]]) -> Answer:
+    """The tag of each word is that of the first token that shares a character with it; a word without one is `O`."""
+    tags, scores, place = [], [], 0
+    for word in text.split():
+        begin = text.index(word, place)
+        place = begin + len(word)
+        first = next((each for each in tokens if each[0] < place and each[1] > begin and each[0] != each[1]), None)
+        tags.append(first[2] if first else "O")
+        scores.append(first[3] if first else 1.0)
+    return tags, min(scores, default=1.0)
+
+
+def _softmax(logits: Any) -> Any:
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _differences(rows: Sequence[dict[str, Any]], ask: Ask) -> Iterator[str]:
+    for row in rows:
+        label, score = ask(row["text"], row["pair"])
+        if label != row["label"] or not abs(score - row["score"]) <= TOLERANCE:
+            yield f"{row['text'][:30]!r}: {label} {score:.6f}, not {row['label']} {row['score']:.6f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
