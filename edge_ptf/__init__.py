@@ -1,49 +1,76 @@
 """edge-ptf turns labelled text, a checkpoint and a hardware profile into a package that is proven to fit the device.
 
-Every stage is a function of this package. The command line calls the same functions. `compress` calls them in order.
+Every command is also a function of this package, with the command's options as keyword arguments. Paths and names may
+be plain strings.
+
+Example:
+    >>> import edge_ptf
+    >>> print(edge_ptf.check("demo", task="text-classification"))
+    text-classification data can be used...
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 __version__ = version("edge-ptf")
 
+_STAGES = "edge_ptf.api.stage_functions"
 _PUBLIC = {
-    "load_data": ("edge_ptf.data", "load"),
-    "load_profile": ("edge_ptf.profiles", "load"),
-    "resolve_recipe": ("edge_ptf.recipe", "resolve_recipe"),
-    "finetune": ("edge_ptf.training", "finetune"),
-    "measure_latency_table": ("edge_ptf.compression", "measure_latency_table"),
-    "open_latency_table": ("edge_ptf.compression", "open_latency_table"),
-    "prune": ("edge_ptf.compression", "prune"),
-    "distill": ("edge_ptf.training", "distill"),
-    "export": ("edge_ptf.graph", "export"),
-    "quantize": ("edge_ptf.graph", "quantize"),
-    "assemble": ("edge_ptf.package", "assemble"),
-    "evaluate": ("edge_ptf.bench", "evaluate"),
-    "bench": ("edge_ptf.bench", "bench"),
-    "gate": ("edge_ptf.gate", "gate"),
-    "seal": ("edge_ptf.package", "seal"),
-    "open_package": ("edge_ptf.package", "open_payload"),
-    "verify": ("edge_ptf.package", "verify"),
-    "Runner": ("edge_ptf.runtime", "Runner"),
-    "Job": ("edge_ptf.preparation", "Job"),
-    "compress": ("edge_ptf.pipeline", "compress"),
+    "compress": "edge_ptf.api.compressing",
+    "search": "edge_ptf.api.searching",
+    "check": "edge_ptf.api.checking",
+    "bench": _STAGES,  # the other stages need no line: only this one has the name of a sub-package
+    "gate": "edge_ptf.api.judging",
+    "seal": "edge_ptf.api.judging",
+    "report": "edge_ptf.api.reporting",
+    "compare": "edge_ptf.api.reporting",
+    "verify": "edge_ptf.api.opening",
+    "open_package": "edge_ptf.api.opening",
+    "load_data": "edge_ptf.api.checking",
+    "load_profile": "edge_ptf.api.opening",
+    "resolve_recipe": "edge_ptf.api.compressing",
+    "Runner": "edge_ptf.runtime.runner",
 }
+"""The module of each public name."""
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604 - the keys are strings
+
+class _Package(ModuleType):
+    """The package. A sub-package or module that has a public name does not hide the public function.
+
+    Python binds `edge_ptf.gate` to the module of that name when something imports it. Here the name stays the
+    function. `from edge_ptf.gate import …` still reads the module.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _PUBLIC and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
     """Loads a public name on first use, so that `import edge_ptf` is fast."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'edge_ptf' has no attribute '{name}'")
-    module, attribute = _PUBLIC[name]
-    return getattr(import_module(module), attribute)
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    if name == "__all__":
+        return ["__version__", *_PUBLIC, *(each for each in _stage_functions() if each not in _PUBLIC)]
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is None and name in (found := _stage_functions()):
+        return found[name]
+    raise AttributeError(f"module 'edge_ptf' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted(__getattr__("__all__"))
+
+
+def _stage_functions() -> dict[str, Any]:
+    """The function of each stage that is a command, by name."""
+    found: dict[str, Any] = import_module(_STAGES).FUNCTIONS
+    return found

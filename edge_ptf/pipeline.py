@@ -34,6 +34,7 @@ from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryE
 from edge_ptf.preparation import Job, prepare
 from edge_ptf.progress import SILENT, Progress, say
 from edge_ptf.recipe import Recipe
+from edge_ptf.report.summaries import Printed, cost_line, scores_line, verdict_line
 from edge_ptf.search import WHOLE, Predictors, TrialRunner, apply_overrides, heuristic_search
 from edge_ptf.student_pipeline import int8_graph, taught_student
 from edge_ptf.tasks.base import Task
@@ -43,9 +44,9 @@ Listener = Callable[[Outcome[Any], str], None]
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Result:
-    """Everything that came out of one run."""
+@dataclass(slots=True, repr=False)
+class Result(Printed):
+    """Everything that came out of one run; prints as five lines."""
 
     job: Job
     data: LabelledData
@@ -69,6 +70,17 @@ class Result:
     def report(self) -> Path:
         """The page for people, beside the package."""
         return self.package.with_name("report.html")
+
+    def lines(self) -> list[str]:
+        """The verdict, the scores, the costs, and the files."""
+        sizes_mb = self.baseline.size_bytes / 1e6, self.payload.size_bytes / 1e6
+        return [
+            verdict_line(self.verdict),
+            scores_line(tasks.create(self.payload.manifest.head).metrics, self.baseline_accuracy, self.accuracy),
+            cost_line(sizes_mb, self.latency, self.memory),
+            f"Package: {self.package}",
+            f"Report: {self.report}",
+        ]
 
 
 @dataclass(slots=True)

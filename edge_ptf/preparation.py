@@ -126,8 +126,11 @@ def _finished_teacher(job: Job, base: Base) -> Checkpoint:
     return teacher
 
 
-def check_labels(data: LabelledData, head: HeadSpec) -> None:
+def check_labels(data: LabelledData, head: HeadSpec, option: str = "--data") -> None:
     """Compares the labels of data and model, in any order. The model may lack a tag that no word has.
+
+    Args:
+        option: what named the data, for the message.
 
     Raises:
         BadInputError: it says which labels only one of them has.
@@ -135,12 +138,10 @@ def check_labels(data: LabelledData, head: HeadSpec) -> None:
     task = tasks.create(head)
     used = {name for example in data.train for name in task.label_names(example)} - {task.out_of_scope_label}
     theirs, ours = sorted(used - set(head.labels)), sorted(set(head.labels) - {*data.labels, task.out_of_scope_label})
-    parts = [
-        f"only in {place}: {_listed(names)}" for place, names in (("--data", theirs), ("the model", ours)) if names
-    ]
+    parts = [f"only in {place}: {_listed(names)}" for place, names in ((option, theirs), ("the model", ours)) if names]
     if parts:
         raise BadInputError(
-            f"--data has other labels than the model ({'; '.join(parts)})",
+            f"{option} has other labels than the model ({'; '.join(parts)})",
             hint="Give the data the model was fine-tuned on, or data with the same labels",
         )
 

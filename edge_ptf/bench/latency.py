@@ -25,7 +25,7 @@ from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.engines import Threads
-from edge_ptf.errors import PackageError
+from edge_ptf.errors import BadInputError, PackageError
 from edge_ptf.package.evidence import LatencyEvidence, Launch, LaunchEnvironment, MemoryEvidence, RuntimeInfo
 from edge_ptf.package.payload import Payload
 from edge_ptf.progress import SILENT, Progress
@@ -131,6 +131,24 @@ def bench(
     (out / LATENCY_FILE).write_bytes(canonical_json(latency.model_dump(mode="json")))
     (out / MEMORY_FILE).write_bytes(canonical_json(memory.model_dump(mode="json")))
     return latency, memory
+
+
+def check_teacher(payload: Payload, teacher: Payload) -> None:
+    """A speed-up is over the full-precision model, and over one that answers the same question.
+
+    Raises:
+        BadInputError: the teacher is no such model.
+    """
+    precision, theirs = teacher.manifest.graph.scheme.precision, teacher.manifest.head
+    if precision != "fp32":
+        raise BadInputError(
+            f"{teacher.path}: {precision.upper()}, and a speed-up is over the FP32 teacher",
+            hint="Give its package, or --against to compare any two",
+        )
+    if (theirs.task, theirs.labels) != (payload.manifest.head.task, payload.manifest.head.labels):
+        raise BadInputError(
+            f"{teacher.path}: has another task or other labels than {payload.path}", hint="Give its teacher's package"
+        )
 
 
 def load_bench(folder: Path) -> tuple[LatencyEvidence, MemoryEvidence]:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_ptf import profiles, tasks
+from edge_ptf import tasks
+from edge_ptf.api.jobs import make_job, sections_with_seed
 from edge_ptf.cli.arguments import (
-    COMMAND_LINE,
     Command,
-    Settings,
     config_option,
     data_option,
     model_option,
     out_of_scope_option,
     out_option,
     profile_option,
+    read_settings,
     set_option,
     task_option,
 )
@@ -27,13 +26,12 @@ from edge_ptf.cli.choices import complete_metric
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.console import PROGRESS_LOG, Bars, make_console, say_json
 from edge_ptf.cli.running import outcome_line, say_if_busy
-from edge_ptf.config import Source
 from edge_ptf.credentials import masked_values
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.metrics import gated
 from edge_ptf.package.evidence import Status, Verdict
 from edge_ptf.profiles import ACCURACY_TARGETS
-from edge_ptf.recipe import Recipe, resolve_recipe, sources_below
+from edge_ptf.recipe import sources_below
 from edge_ptf.report import markdown, terminal, trials
 from edge_ptf.report.junit import junit
 
@@ -129,7 +127,7 @@ def compress_command(
     Exit code: 0 PASS, 3 FAIL, 4 UNPROVEN; the package is written in all three cases. 3 without a package: an export
     that answers otherwise than its model, or INT8 that is slower here than FP32, was refused.
     """
-    chosen = Settings(project_file, settings, flags)
+    chosen = read_settings(project_file, settings, flags)
     own = short_flags(max_drop, min_speedup, package_mb, seed, min_score)
     own |= {} if folds is None else {"cross_validation": {"folds": folds}}
     job, sources = make_job(chosen, own)
@@ -149,50 +147,6 @@ def compress_command(
     if as_json:
         say_json(_result(result), indent=2)
     return verdict_code(result.verdict)
-
-
-def make_job(chosen: Settings, own: dict[str, Any]) -> tuple[Job, list[Source]]:
-    """What flags and project file ask for, and the places that set the recipe.
-
-    Args:
-        own: what the command's own flags set in the recipe.
-    """
-    from edge_ptf.preparation import Job
-
-    profile = profiles.load(chosen.need("profile"))
-    task = tasks.get(chosen.need("task"))
-    sources = [*chosen.sources, Source(COMMAND_LINE, own)]
-    recipe = resolve_recipe(profile, task, sources)
-    job = Job(
-        profile=profile,
-        model=chosen.need("model"),
-        data=chosen.need("data"),
-        task=task,
-        out=Path(chosen.need("out")),
-        recipe=recipe,
-        name=_file_name(chosen.get("name") or "package"),
-        limited=limited_metrics(sources),
-        skip_finetune=bool(chosen.get("skip_finetune")),
-    )
-    return job, sources
-
-
-def limited_metrics(sources: Sequence[Source]) -> frozenset[str]:
-    """The accuracy targets that these sources set, such as `max_drop.accuracy`."""
-    return frozenset(
-        f"{kind}.{name}"
-        for kind in ACCURACY_TARGETS
-        for source in sources
-        for name, limit in ((source.values.get("targets") or {}).get(kind) or {}).items()
-        if limit is not None
-    )
-
-
-def _file_name(name: str) -> str:
-    """The package's name, which becomes a file in --out."""
-    if Path(name).name != name or name.startswith("."):
-        raise BadInputError(f"--name {name}: not a file name", hint="Choose the directory with --out")
-    return name
 
 
 def asked(job: Job) -> dict[str, str]:
@@ -342,16 +296,8 @@ def short_flags(
             targets.setdefault(name, {})[metric.strip()] = float(number)
     values: dict[str, Any] = {"targets": targets} if targets else {}
     if seed is not None:
-        values |= {section: {"seed": seed} for section in _sections_with_seed()}
+        values |= {section: {"seed": seed} for section in sections_with_seed()}
     return values
-
-
-def _sections_with_seed() -> list[str]:
-    return [
-        name
-        for name, field in Recipe.model_fields.items()
-        if isinstance(field.annotation, type) and "seed" in getattr(field.annotation, "model_fields", {})
-    ]
 
 
 def _is_number(text: str) -> bool:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from edge_ptf.cli.arguments import (
-    Settings,
     config_option,
     package_path,
     profile_option,
+    read_settings,
     set_option,
 )
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.compress import verdict_code
 from edge_ptf.cli.console import make_console, say_json
-from edge_ptf.errors import BadInputError, ExitCode
+from edge_ptf.errors import ExitCode
 from edge_ptf.report import markdown, terminal
 from edge_ptf.report.junit import junit
-
-if TYPE_CHECKING:
-    from edge_ptf.package import Payload
-    from edge_ptf.package.evidence import AccuracyEvidence, Evidence, Verdict
 
 evidence_folders = click.option(
     "--evidence",
@@ -63,10 +59,11 @@ def gate_command(
 
     Without --profile it is the profile that the package was made for.
     """
+    from edge_ptf.api.judging import gathered, judged
     from edge_ptf.package import open_payload
 
     payload = open_payload(package)
-    verdict = judged(payload, _evidence(payload, folders), Settings(project_file, settings, flags))
+    verdict = judged(payload, gathered(payload, folders), read_settings(project_file, settings, flags))
     write_file(junit_file, junit(verdict, package.stem))
     write_file(markdown_file, markdown.verdict_summary(verdict, package.stem))
     if as_json:
@@ -101,98 +98,15 @@ def seal_command(
 
     Exit code: 0 when the file is written, whatever the verdict; `gate` has the verdict as its exit code.
     """
+    from edge_ptf.api.judging import check_other_file, gathered, judge_and_seal, sealed_lines
     from edge_ptf.package import open_payload
 
-    if out_file.exists() and out_file.resolve() == package.resolve():
-        raise BadInputError(f"{out_file}: would replace the package it is made from", hint="Choose another --out")
+    check_other_file(package, out_file, "--out")
     payload = open_payload(package)
-    evidence = _evidence(payload, folders)
-    verdict, lines = judge_and_seal(
-        payload, evidence, Settings(project_file, settings, flags), out_file, with_samples=with_samples
-    )
+    chosen = read_settings(project_file, settings, flags)
+    verdict, sealed = judge_and_seal(payload, gathered(payload, folders), chosen, out_file, with_samples=with_samples)
     console = make_console()
     console.print(terminal.verdict_table(verdict))
-    console.print(lines, soft_wrap=True)
+    for line in ["", *sealed_lines(out_file, sealed, with_samples=with_samples)]:
+        console.print(line, soft_wrap=True)
     return ExitCode.OK
-
-
-def judge_and_seal(
-    payload: Payload, evidence: list[Evidence], chosen: Settings, out_file: Path, *, with_samples: bool
-) -> tuple[Verdict, str]:
-    """Judges the file that is to ship and writes it; returns the verdict, and what was written where."""
-    from edge_ptf.package import seal
-    from edge_ptf.package.samples import samples_file
-    from edge_ptf.package.sealing import with_samples_inside, without_samples_inside
-
-    ships = with_samples_inside(payload, evidence) if with_samples else without_samples_inside(payload)
-    verdict = judged(ships, evidence, chosen)
-    sealed = seal(ships, evidence, verdict, out_file, with_samples=with_samples)
-    lines = f"\n{out_file}: payload {sealed.digest[:12]}"
-    file = samples_file(out_file)
-    return verdict, lines if with_samples else f"{lines}\n{file}: its samples; keep it beside the package"
-
-
-def _evidence(payload: Payload, folders: tuple[Path, ...]) -> list[Evidence]:
-    from edge_ptf.package.evidence import with_earlier
-
-    evidence = with_earlier([record for folder in folders for record in _records(folder)], payload.evidence())
-    if not evidence:
-        raise BadInputError(
-            f"{payload.path}: nothing has been measured about it",
-            hint="Run `edge-ptf evaluate` and `edge-ptf bench`, and give their directories with --evidence",
-        )
-    return evidence
-
-
-def judged(payload: Payload, evidence: list[Evidence], chosen: Settings) -> Verdict:
-    """The verdict against the profile and targets of the settings."""
-    from edge_ptf import profiles, tasks
-    from edge_ptf.gate import gate
-    from edge_ptf.package.evidence import AccuracyEvidence
-    from edge_ptf.recipe import resolve_recipe
-
-    baseline = [
-        record for record in evidence if isinstance(record, AccuracyEvidence) and record.payload != payload.digest
-    ]
-    if len({record.payload for record in baseline}) > 1:
-        baseline = _teacher(payload, evidence, baseline)
-    profile = profiles.load(made_for(payload, chosen))
-    targets = resolve_recipe(profile, tasks.get(payload.manifest.head.task), chosen.sources).targets
-    return gate(payload, evidence, baseline, profile, targets)
-
-
-def made_for(payload: Payload, chosen: Settings) -> str:
-    """The profile that is named; else the one that the package was made for, or was sealed against."""
-    from edge_ptf import profiles
-
-    verdict = payload.verdict()
-    name = payload.manifest.profile or (verdict.profile if verdict else None)
-    if chosen.get("profile") or not name:
-        return str(chosen.need("profile"))
-    if name not in profiles.names():
-        raise BadInputError(
-            f"{payload.path}: was made for the profile '{name}', which is not a shipped one",
-            hint="Give its file: --profile FILE.yaml",
-        )
-    return name
-
-
-def _teacher(payload: Payload, evidence: list[Evidence], others: list[AccuracyEvidence]) -> list[AccuracyEvidence]:
-    """Of several other packages that were evaluated the one that this one was timed beside."""
-    timed = {getattr(record, "baseline", None) for record in evidence if record.payload == payload.digest}
-    found = [record for record in others if record.payload in timed]
-    if len({record.payload for record in found}) != 1:
-        digests = ", ".join(sorted({record.payload[:12] for record in others}))
-        raise BadInputError(
-            f"{payload.path}: any of {digests} could be its teacher, and the evidence does not say which",
-            hint="Give --evidence of one of them, or of a bench beside it",
-        )
-    return found
-
-
-def _records(folder: Path) -> list[Evidence]:
-    from edge_ptf.bench import load_accuracy, load_bench
-
-    if (folder / "accuracy.json").exists():
-        return [load_accuracy(folder)]
-    return list(load_bench(folder))

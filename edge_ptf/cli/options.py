@@ -9,9 +9,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
-from edge_ptf import tasks
+from edge_ptf.api.parameters import default_words
 from edge_ptf.cli.choices import Choice
 from edge_ptf.recipe import Recipe
 
@@ -28,22 +27,11 @@ def config_options(section: str, defaults: Mapping[str, str] = MappingProxyType(
 
     def decorate(command: Command) -> Command:
         for name, field in reversed(model.model_fields.items()):
-            default = defaults.get(name) or _default(section, name, field)
+            default = defaults.get(name) or default_words(section, name, field)
             command = _option(name, field, default)(command)
         return command
 
     return decorate
-
-
-def _default(section: str, name: str, field: FieldInfo) -> str:
-    """What holds where nothing is given: the model's own value, and that of each task which has another."""
-    unset = field.default in (PydanticUndefined, None, (), "")
-    found = [] if unset else [_shown(field.default)]
-    for task in tasks.names():
-        options = tasks.get(task).recipe.get(section, {})
-        if name in options:
-            found.append(f"{_shown(options[name])} for {task}")
-    return "; ".join(found)
 
 
 def _option(name: str, field: FieldInfo, default: str) -> Callable[[Command], Command]:
@@ -74,9 +62,3 @@ def _metavar(kind: Any) -> str | None:
     if isinstance(kind, tuple) or get_origin(kind) is tuple:
         return "LIST"
     return None
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(_shown, value))
-    return f"{value:.3g}" if isinstance(value, float) and value < 1 else str(value)

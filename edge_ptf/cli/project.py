@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from rich.table import Table
 
 from edge_ptf import profiles, tasks
-from edge_ptf.cli.arguments import PROJECT_FILE, SOURCE
+from edge_ptf.api.settings import PROJECT_FILE, SOURCE
 from edge_ptf.cli.choices import Choice, complete_data, complete_model, complete_profile
 from edge_ptf.cli.console import make_console, say
 from edge_ptf.errors import BadInputError, EdgePtfError, ExitCode

@@ -55,7 +55,10 @@ class PruneConfig(StageConfig):
         None, gt=1, description="Find the layers and widths that give this speed-up at the same precision."
     )
     num_layers: float | None = Field(
-        None, gt=0, description="Number or share of layers to keep, spread evenly; the last layer always stays."
+        None,
+        gt=0,
+        description="Number or share of layers to keep, spread evenly; the last layer always stays.",
+        examples=[2],
     )
     keep_layers: tuple[int, ...] | None = Field(None, description="Keep exactly these layers, from 0, such as 1,3,5.")
     num_heads: tuple[float, ...] | None = Field(

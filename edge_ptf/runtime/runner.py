@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from os import PathLike
 from pathlib import Path
 
 from edge_ptf import tasks
@@ -12,9 +13,20 @@ from edge_ptf.runtime.texts import without_surrogates
 
 
 class Runner:
-    """Answers texts, one at a time and without padding."""
+    """Answers texts, one at a time and without padding.
 
-    def __init__(self, payload: Payload, threads: int = 1) -> None:
+    Example:
+        >>> answer = edge_ptf.Runner("work/package.eptf").answer("turn on the lights")
+        >>> answer.score > 0
+        True
+    """
+
+    def __init__(self, payload: Payload | str | PathLike[str], threads: int = 1) -> None:
+        """Args:
+        payload: an open package, or the path of one.
+        threads: of one inference.
+        """
+        payload = payload if isinstance(payload, Payload) else open_payload(Path(payload))
         manifest = payload.manifest
         self.payload = payload
         self.output = manifest.heads[0].logits.tensor

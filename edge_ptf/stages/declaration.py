@@ -13,6 +13,7 @@
   part counts, and adds what else the result depends on, such as the machine.
 - **Recipe**: `config` is the section of the stage's name.
 - **Command**: `edge_ptf.cli.stage_commands` makes it from the name, the docstring and the types of the inputs.
+- **Python function**: `edge_ptf.api.stage_functions` makes it from the same; its arguments are the command's options.
 - **Summary line**: `line` gives it from the artifact.
 """
 
@@ -22,13 +23,18 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType, SimpleNamespace
+from types import MappingProxyType, NoneType, SimpleNamespace
 from typing import Annotated, Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
 from edge_ptf.cache import Key, Outcome, Place
+from edge_ptf.config import StageConfig
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.models.base_models import Base
+from edge_ptf.profiles import Profile
 from edge_ptf.progress import Progress
+from edge_ptf.tasks.base import Task
 
 Inputs = ParamSpec("Inputs")
 Artifact = TypeVar("Artifact")
@@ -56,17 +62,33 @@ ARGUMENT = Option("")
 
 
 @dataclass(frozen=True, slots=True)
+class Default:
+    """The default of an option that an input decides: in words, and its value for the opened inputs."""
+
+    words: str
+    value: Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """One input, as the signature says; `kind` is `Checkpoint` for `Checkpoint | None` and `Sequence[Checkpoint]` too.
+
+    `also` has the other kinds that the input may be.
 
     `option` is None for an input that comes from the settings, or that the command does not have.
     """
 
     name: str
     kind: type
+    also: tuple[type, ...]
     many: bool
     required: bool
     option: Option | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it comes from the settings: the job's model, data, task and profile, or a section of the recipe."""
+        return issubclass(self.kind, (Base, LabelledData, Task, Profile, StageConfig))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +103,12 @@ class Stage(Generic[Inputs, Artifact]):
     counts: Callable[[Any], Mapping[str, Any]]
     reusable: Callable[[Artifact], bool]
     function: Callable[Concatenate[Work, Inputs], Artifact]
+    defaults: Mapping[str, Default]
+
+    @property
+    def callable_alone(self) -> bool:
+        """Whether it has a command and a Python function: its required inputs are options, or come from settings."""
+        return all(each.option or each.settled or not each.required for each in self.inputs())
 
     def __call__(self, place: Place, *args: Inputs.args, **kwargs: Inputs.kwargs) -> Outcome[Artifact]:
         """Opens the result in `place`, or makes it; see `cache.run`."""
@@ -105,9 +133,9 @@ class Stage(Generic[Inputs, Artifact]):
             hint, option = hints[each.name], None
             if get_origin(hint) is Annotated:
                 hint, option = get_args(hint)
-            kind = next((part for part in get_args(hint) if part is not NoneType), hint)
+            kind, *also = [part for part in get_args(hint) if part is not NoneType] or [hint]
             many, required = get_origin(hint) is Sequence, each.default is each.empty
-            found.append(Input(each.name, get_origin(kind) or kind, many, required, option))
+            found.append(Input(each.name, get_origin(kind) or kind, tuple(also), many, required, option))
         return found
 
 
@@ -123,6 +151,7 @@ def stage(
     line: Callable[[Artifact], str],
     counts: Callable[[Any], Mapping[str, Any]] = lambda given: {},
     reusable: Callable[[Artifact], bool] = lambda artifact: True,
+    defaults: Mapping[str, Default] = MappingProxyType({}),
 ) -> Callable[[Callable[Concatenate[Work, Inputs], Artifact]], Stage[Inputs, Artifact]]:
     """Declares a stage.
 
@@ -134,10 +163,12 @@ def stage(
         line: one line about the artifact.
         counts: gets the inputs (`given.config`, …); returns entries of the key that replace inputs or are added.
         reusable: False for a result that must not be used again.
+        defaults: of options whose default an input decides, by name.
     """
 
     def declare(function: Callable[Concatenate[Work, Inputs], Artifact]) -> Stage[Inputs, Artifact]:
-        STAGES[name] = made = Stage(name, version, libraries, open_artifact, line, counts, reusable, function)
+        made = Stage(name, version, libraries, open_artifact, line, counts, reusable, function, defaults)
+        STAGES[name] = made
         return made
 
     return declare

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from edge_ptf import bench as measure
-from edge_ptf.bench import BenchConfig, BenchTexts, Comparison
+from edge_ptf.bench import (
+    BenchConfig,
+    BenchTexts,
+    Comparison,
+    EvaluateConfig,
+    accuracy,
+    interleaved,
+    latency,
+    load_accuracy,
+    load_bench,
+    load_comparison,
+    runner_for,
+)
 from edge_ptf.bench.devices import Device
 from edge_ptf.bench.launching import LOCAL, runner_digest
 from edge_ptf.data.dataset import LabelledData
@@ -15,22 +26,22 @@ from edge_ptf.machine import this_machine
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
 from edge_ptf.report.stage_lines import accuracy_line, bench_line, comparison_line
-from edge_ptf.stages.declaration import ARGUMENT, Option, Work, stage
+from edge_ptf.stages.declaration import ARGUMENT, Default, Option, Work, stage
 from edge_ptf.stages.graphs import RUNNING
 
 
 def _evaluate_counts(given: Any) -> Mapping[str, Any]:
-    library = measure.runner_for(given.package, given.config)
+    library = runner_for(given.package, given.config)
     runner = bytes_digest(library.read_bytes()) if library else None
     return {"machine": this_machine().replace(governor=""), "runner": runner}
 
 
-@stage("evaluate", 2, RUNNING, measure.load_accuracy, accuracy_line, _evaluate_counts)
+@stage("evaluate", 2, RUNNING, load_accuracy, accuracy_line, _evaluate_counts)
 def evaluate(
-    work: Work, package: Annotated[Payload, ARGUMENT], data: LabelledData, config: measure.EvaluateConfig
+    work: Work, package: Annotated[Payload, ARGUMENT], data: LabelledData, config: EvaluateConfig
 ) -> AccuracyEvidence:
     """Answer every text of the test split with PACKAGE, one at a time, in a separate process."""
-    return measure.evaluate(package, data, config, work.folder, work.progress)
+    return accuracy.evaluate(package, data, config, work.folder, work.progress)
 
 
 def _measuring_counts(given: Any) -> Mapping[str, Any]:
@@ -47,7 +58,19 @@ def _counts_for_a_verdict(found: tuple[LatencyEvidence, MemoryEvidence]) -> bool
     return not found[0].flags and not found[1].flags
 
 
-@stage("bench", 2, RUNNING, measure.load_bench, bench_line, _measuring_counts, _counts_for_a_verdict)
+PACKAGE_THREADS = Default("the package's own", lambda given: given["package"].manifest.engine.threads)
+
+
+@stage(
+    "bench",
+    2,
+    RUNNING,
+    load_bench,
+    bench_line,
+    _measuring_counts,
+    _counts_for_a_verdict,
+    {"threads": PACKAGE_THREADS},  # as it runs where the application says nothing
+)
 def bench(
     work: Work,
     package: Annotated[Payload, ARGUMENT],
@@ -62,16 +85,18 @@ def bench(
 
     Without --data it answers the texts of --texts, or its golden texts: a first look, which counts for no target.
 
-    With --device, runner and package are copied to the device. The package first answers its golden vectors there; a
-    wrong answer is exit code 3. Only the files that the next run reuses stay on the device. With --profile the result
-    is judged: exit code 0 PASS, 3 FAIL, 4 UNPROVEN. An emulated device is not measured: exit code 5.
+    With --device, runner and package are copied to the device. The package first answers its golden vectors there.
+    Only the files that the next run reuses stay on the device. An emulated device is not measured.
+
+    On the command line, --profile judges the result. Exit code: 0 PASS, 3 FAIL, 4 UNPROVEN; 3 also for a package that
+    fails its golden vectors, 5 for an emulated device.
     """
-    return measure.bench(package, baseline, data, config, work.folder, work.progress, device)
+    if baseline is not None:
+        latency.check_teacher(package, baseline)
+    return latency.bench(package, baseline, data, config, work.folder, work.progress, device)
 
 
-@stage(
-    "compare", 2, RUNNING, measure.load_comparison, comparison_line, _measuring_counts, lambda found: not found.flags
-)
+@stage("compare", 2, RUNNING, load_comparison, comparison_line, _measuring_counts, lambda found: not found.flags)
 def compare(
     work: Work,
     package: Payload,
@@ -82,4 +107,4 @@ def compare(
 ) -> Comparison:
     """Find which of two packages is faster; see `compare_latency`."""
     texts = [(example.text, example.text_pair) for example in data.test]
-    return measure.compare_latency(package, baseline, texts, config, work.folder, work.progress, device)
+    return interleaved.compare_latency(package, baseline, texts, config, work.folder, work.progress, device)

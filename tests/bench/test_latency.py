@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from edge_ptf.bench import BenchConfig, bench, load_bench
+from edge_ptf.bench import BenchConfig, bench, launching, load_bench
 from edge_ptf.bench.devices import Finished
 from edge_ptf.bench.launching import runner_files, selftest
 from edge_ptf.data.dataset import LabelledData
@@ -273,7 +273,7 @@ def test_a_package_for_token_ids_is_measured_in_python(
 def test_without_a_runner_this_machine_is_measured_in_python(
     make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_ptf.bench.launching.runner_files", lambda *_: {})
+    monkeypatch.setattr(launching, "runner_files", lambda *_: {})
     found, _ = bench(make_payload(), None, tiny_labelled(), SMALL, tmp_path)
     assert found.runtime.runner == ""
 

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from edge_ptf.api.inputs import load_data
+from edge_ptf.api.settings import Settings
 from edge_ptf.cli import running
-from edge_ptf.cli.arguments import Settings
 from edge_ptf.cli.console import Bars, make_console
-from edge_ptf.cli.running import load_data
 from edge_ptf.tasks.text_classification import TextClassification
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_ptf import tasks
 from edge_ptf.engines.onnxruntime import GraphSession
@@ -107,3 +109,30 @@ def test_a_lone_surrogate_is_read_as_a_replacement_character(make_payload: MakeP
         plain = "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
         assert runner.answer(text) == runner.answer(plain)
         assert runner.encode(text).input_ids == runner.encode(plain).input_ids
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=40)
+
+
+@pytest.mark.parametrize("kind", ["text-classification", "token-classification"])
+@settings(max_examples=60)
+@given(text=ANY_TEXT)
+def test_any_string_is_answered(make_payload: MakePayload, kind: str, text: str) -> None:
+    runner = Runner(make_payload(kind=kind))
+    plain = "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+    found = runner.answer(text)
+    assert found == runner.answer(plain)
+    str(found.details).encode()  # no half of a pair is left
+
+
+@settings(max_examples=60)
+@given(text=ANY_TEXT, pair=ANY_TEXT)
+def test_any_pair_of_strings_is_answered(make_payload: MakePayload, text: str, pair: str) -> None:
+    runner = Runner(make_payload(paired=True))
+    assert runner.answer(text, pair).label in runner.payload.manifest.head.labels
+
+
+def test_a_path_opens_the_package(make_payload: MakePayload) -> None:
+    payload = make_payload()
+    for given_as in (payload.path, str(payload.path), payload):
+        assert Runner(given_as).answer(TEXTS[0]) == Runner(payload).answer(TEXTS[0])
