@@ -5,7 +5,7 @@ Each module makes pages of one kind. A page is Markdown text; nothing here needs
 
 from __future__ import annotations
 
-from tools.reference import c_api, commands, configuration, exit_codes, json_schemas
+from tools.reference import c_api, commands, configuration, exit_codes, json_schemas, python_api
 
 __all__ = ["pages"]
 
@@ -15,6 +15,7 @@ def pages() -> dict[str, str]:
     return {
         "index.md": _index(),
         "commands.md": commands.page(),
+        "python-api.md": python_api.page(),
         "recipe.md": configuration.recipe_page(),
         "profile.md": configuration.profile_page(),
         "c-api.md": c_api.page(),
@@ -41,6 +42,7 @@ def _index() -> str:
 | page | content | made from |
 | --- | --- | --- |
 | [Commands](commands.md) | every command with its options, defaults and ranges | the command line program |
+| [Python API](python-api.md) | every public function with its arguments and an example | signatures and docstrings |
 | [Recipe](recipe.md) | every setting of `edge-ptf.yaml` and `--set` | the models of the stages |
 | [Profile](profile.md) | every field of a hardware profile, and the shipped profiles | the model of a profile |
 | [C API](c-api.md) | every function, type and constant of `edge_ptf.h` | the header |
