@@ -132,7 +132,8 @@ def _assignments(settings: Sequence[str] | Mapping[str, Any] | None, option: str
         parts = name.strip().split(".")
         if not equals or len(parts) < 2:
             raise BadInputError(
-                f"{_spaced(option)}{setting}: not SECTION.FIELD=VALUE", hint="For example --set distill.epochs=6"
+                f"{_spaced(option)}{setting}: not SECTION.FIELD=VALUE",
+                hint=_EXAMPLE if option.endswith("=") else "For example --set distill.epochs=6",
             )
         inner = values
         for part in parts[:-1]:

@@ -143,7 +143,7 @@ def check_teacher(payload: Payload, teacher: Payload) -> None:
     if precision != "fp32":
         raise BadInputError(
             f"{teacher.path}: {precision.upper()}, and a speed-up is over the FP32 teacher",
-            hint="Give its package, or --against to compare any two",
+            hint="Give its package; `edge-ptf bench --against` compares any two",
         )
     if (theirs.task, theirs.labels) != (payload.manifest.head.task, payload.manifest.head.labels):
         raise BadInputError(

@@ -47,9 +47,14 @@ class Runner:
         return self.session.output(encoding, self.output)
 
     def answer(self, text: str, text_pair: str | None = None) -> Prediction:
-        """The label (or tags), its probability, and details.
+        r"""The label (or tags), its probability, and details.
 
         A lone surrogate of a text is read as U+FFFD.
+
+        Example:
+            >>> runner = edge_ptf.Runner("work/package.eptf")
+            >>> runner.answer("turn on \ud800") == runner.answer("turn on \ufffd")
+            True
         """
         encoding = self.encode(text, text_pair)
         return self.task.head.decode(self.logits(encoding), encoding, without_surrogates(text))

@@ -38,8 +38,9 @@ def test_the_example_of_a_docstring_runs(bundle: Bundle, name: str) -> None:
     run_example(bundle, name, getattr(edge_ptf, name).__doc__ or "")
 
 
-def test_the_example_of_the_package_runs(bundle: Bundle) -> None:
+def test_the_examples_of_the_package_and_of_an_answer_run(bundle: Bundle) -> None:
     run_example(bundle, "edge_ptf", edge_ptf.__doc__ or "")
+    run_example(bundle, "Runner.answer", edge_ptf.Runner.answer.__doc__ or "")
 
 
 def test_the_reference_has_a_line_for_each_function() -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 
 import click
 import pytest
 
+import edge_ptf
 from edge_ptf.cli.main import main
 from edge_ptf.errors import ExitCode
 from edge_ptf.profiles import Profile
 from edge_ptf.recipe import Recipe
-from tools.reference import c_api, pages
+from tools.reference import c_api, pages, python_api
 from tools.reference.commands import tree
 from tools.reference.configuration import fields_of
 from tools.reference.exit_codes import MEANINGS
@@ -43,6 +45,15 @@ def test_every_field_of_the_recipe_is_there(section: str) -> None:
 def test_every_field_of_a_profile_is_there() -> None:
     names = [field.alias or name for name, field in Profile.model_fields.items()]
     assert not [name for name in names if f"| `{name}` |" not in PAGES["profile.md"]]
+
+
+@pytest.mark.parametrize("name", python_api.public_names())
+def test_every_argument_of_a_public_function_is_there(name: str) -> None:
+    section = PAGES["python-api.md"].split(f"\n## {name}\n")[1].split("\n## ")[0]
+    arguments = inspect.signature(getattr(edge_ptf, name)).parameters
+    assert not [each for each in arguments if f"| `{each}` |" not in section]
+    assert "None" not in section.split("```\n")[0].replace(" = None", "").replace(" | None", "")
+    assert f"python -c 'import edge_ptf; print(edge_ptf.{name}(" in section
 
 
 def test_every_exit_code_has_a_meaning() -> None:
