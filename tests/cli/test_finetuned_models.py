@@ -14,7 +14,7 @@ from edge_ptf.runtime import Runner
 LABELS = ("timer", "music", "light")  # not in alphabetic order
 QUICK = (
     *("--set", "distill.epochs=1", "--set", "distill.spliced_texts=0", "--set", "prune.num_layers=2"),
-    *("--set", "bench.launches=5", "--set", "bench.texts=100", "--set", "bench.seconds=0"),
+    *("--set", "bench.launches=5", "--set", "bench.calls=100", "--set", "bench.seconds=0"),
     *("--set", "bench.memory_launches=2", "--set", "prune.vocabulary=false"),
 )
 

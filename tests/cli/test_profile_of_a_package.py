@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge_ptf import profiles
-from edge_ptf.api.settings import Settings
 from edge_ptf.api.judging import judged
+from edge_ptf.api.settings import Settings
 from edge_ptf.errors import BadInputError
 from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload, seal
 from edge_ptf.profiles import Profile

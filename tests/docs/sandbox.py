@@ -18,7 +18,7 @@ from tests.docs.pages import Shown
 
 Rows = dict[str, list[tuple[str, str]]]
 
-QUICK_BENCH = ("bench.launches=5", "bench.texts=100", "bench.seconds=0", "bench.memory_launches=2")
+QUICK_BENCH = ("bench.launches=5", "bench.calls=100", "bench.seconds=0", "bench.memory_launches=2")
 QUICK = {
     "bench": QUICK_BENCH,
     "calibrate": (),
