@@ -30,6 +30,7 @@ from edge_ptf.credentials import masked_values
 from edge_ptf.errors import BadInputError, ExitCode
 from edge_ptf.metrics import gated
 from edge_ptf.package.evidence import Status, Verdict
+from edge_ptf.package.samples import samples_file
 from edge_ptf.profiles import ACCURACY_TARGETS
 from edge_ptf.recipe import sources_below
 from edge_ptf.report import markdown, terminal, trials
@@ -237,6 +238,7 @@ def _run(job: Job, console: Console) -> Result:
         console.print(trials.search_table(result.search))
     console.print(terminal.verdict_table(result.verdict, shown=result.latency.warnings))
     console.print(f"\nPackage: {result.package}", soft_wrap=True)
+    console.print(f"Samples: {samples_file(result.package)}", soft_wrap=True)
     console.print(f"Report:  {result.report}", soft_wrap=True)
     for line in _next_steps(result):
         console.print(f"  {line}", soft_wrap=True)

@@ -75,18 +75,18 @@ def parts_of(job: Job, report: DataReport) -> list[Part] | None:
     """The work of a job in its order.
 
     Returns:
-        None where it is not known: the targets decide what is trained, the family of the model is unknown, or there are
-        texts that the report does not count.
+        None where it is not known: the targets decide what is trained, the family of the model is unknown, there are
+        texts that the report does not count, or folds are trained too.
     """
     recipe, shapes = job.recipe, _shapes(open_base(job.model).path)
-    if shapes is None or recipe.search.automatic or recipe.data.unlabelled:
+    if shapes is None or recipe.search.automatic or recipe.data.unlabelled or recipe.cross_validation.folds:
         return None
     texts, validated, tested = (report.splits[name].rows for name in ("train", "validation", "test"))
     taught = texts * (1 + recipe.distill.spliced_texts + recipe.distill.substituted_texts)
     share, steps = _share(job, shapes), recipe.gradual.steps
     teacher = Part("Fine-tune", recipe.finetune.epochs * texts)
     tunes = tasks.create(job.task.spec_for(("O",), recipe.data.out_of_scope_label)).head.tunes
-    parts = [teacher, *([Part("Assemble", ALONE * validated)] if tunes else [])]
+    parts = [*([] if job.skip_finetune else [teacher]), *([Part("Assemble", ALONE * validated)] if tunes else [])]
     for step in range(1, steps + 1):
         if recipe.prune.importance == "fisher":
             parts.append(Part("Importance", min(recipe.prune.samples, validated)))

@@ -28,6 +28,7 @@ def model_card(manifest: Manifest) -> str:
     )
     task = tasks.create(head)
     settings = "".join(f"- {title.capitalize()}: {value}\n" for title, value in task.head.settings().items())
+    removed = {"right": "end", "left": "beginning"}[manifest.tokenizer.truncation_side]
     steps = "\n".join(f"{number}. {step.stage}" for number, step in enumerate(manifest.lineage.steps, 1))
     return f"""---
 library_name: onnx
@@ -43,7 +44,7 @@ An encoder for {head.task}, made from `{manifest.lineage.base_model}` by edge-pt
 - Labels: {labels}
 {settings}- Layers: {layers or "as in the base model"}
 - Form: {form}; ONNX opset {graph.opset}
-- Longest text: {manifest.tokenizer.max_length} tokens, longer texts are truncated
+- Longest text: {manifest.tokenizer.max_length} tokens; of longer texts the {removed} is removed
 - Training data: fingerprint `{manifest.lineage.data[:16]}…`
 
 ## How it was made
@@ -72,6 +73,7 @@ def config_note(head: HeadEntry, tokenizer: TokenizerEntry) -> dict[str, Any]:
         "options": head.options,
         "max_length": tokenizer.max_length,
         "truncation": tokenizer.truncation,
+        "truncation_side": tokenizer.truncation_side,
         "text_pairs": head.text_pairs,
     }
 

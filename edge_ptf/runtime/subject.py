@@ -14,11 +14,12 @@ from edge_ptf.runtime.checkpoint import CheckpointRunner
 from edge_ptf.runtime.runner import Runner
 
 RUN_RECORD, RUN_STAGES = "run.json", "stages"
+CONFIG_FILE = "config.json"
+"""A checkpoint of edge-ptf has it, and a fine-tuned model of transformers."""
 ALLOWED = "Give a package (.eptf file or its directory), the --out directory of a finished compress, or a checkpoint"
 LOOKS_LIKE = {
     RUN_STAGES: "a run that has not finished; run compress again, it resumes",
     "graph.json": "an ONNX graph; `edge-ptf assemble` makes a package of it",
-    "config.json": "a Hugging Face model that edge-ptf has not fine-tuned",
 }
 """What a directory with this entry is, the first that fits."""
 
@@ -47,7 +48,7 @@ def open_subject(path: Path, threads: int = 1) -> Runner | CheckpointRunner:
         return Runner(open_payload(path), threads)
     if (package := package_of(path)) is not None:
         return Runner(open_payload(package), threads)
-    if (path / INFO_FILE).is_file():
+    if (path / INFO_FILE).is_file() or (path / CONFIG_FILE).is_file():
         return CheckpointRunner(open_checkpoint(path), threads)
     kind = next((said for name, said in LOOKS_LIKE.items() if (path / name).exists()), "another directory")
     raise BadInputError(f"{path}: not a package and not a checkpoint; it looks like {kind}", hint=ALLOWED)

@@ -158,5 +158,6 @@ def test_the_configuration_holds_the_rules_for_readers_of_the_folder(
             "options": payload.manifest.head.options,
             "max_length": 64,
             "truncation": "longest_first",
+            "truncation_side": "right",
             "text_pairs": False,
         }

@@ -65,7 +65,6 @@ def test_a_package_is_found_in_its_file_its_directory_and_its_run(
         ("notes.md", "not a package; it looks like another file"),
         ("run/stages/x", "it looks like a run that has not finished"),
         ("graph/graph.json", "it looks like an ONNX graph"),
-        ("model/config.json", "it looks like a Hugging Face model that edge-ptf has not fine-tuned"),
         ("other/file", "it looks like another directory"),
     ],
 )
@@ -77,6 +76,17 @@ def test_anything_else_is_refused_by_what_it_looks_like(tmp_path: Path, name: st
         open_subject(tmp_path / name.split("/", maxsplit=1)[0])
     assert "Give a package" in caught.value.hint
     assert "\n" not in caught.value.message
+
+
+def test_a_fine_tuned_model_of_transformers_answers(tiny_base: Callable[[str], Path], tmp_path: Path) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    base = tiny_base("bert")
+    model = AutoModelForSequenceClassification.from_pretrained(base, id2label={0: "off", 1: "on"})
+    model.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(base).save_pretrained(tmp_path)
+    answer = open_subject(tmp_path).answer("turn on the lights")
+    assert answer.label in ("off", "on")
 
 
 def test_a_checkpoint_answers_with_and_without_a_pair(make_graph: Callable[..., Any]) -> None:
