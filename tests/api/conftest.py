@@ -18,7 +18,7 @@ distill: {epochs: 1, spliced_texts: 0.2, precision: fp32}
 prune: {vocabulary_size: null, intermediate_size: [32]}
 latency_table: {texts: 2, rounds: 3}
 sensitivity: {timed_texts: 4}
-bench: {launches: 5, texts: 100, seconds: 0, memory_launches: 2}
+bench: {launches: 5, calls: 100, seconds: 0, memory_launches: 2}
 search: {epochs: 1}
 """
 

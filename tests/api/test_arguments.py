@@ -20,12 +20,12 @@ from edge_ptf.package import Payload
 from edge_ptf.stages.declaration import STAGES, Option, Work, stage
 from tests.api.conftest import Bundle
 
-RENAMED = {"settings": "set", "project_file": "config", "folders": "evidence", "out_file": "out"}
+RENAMED = {"settings": "set", "project_file": "config", "folders": "evidence", "out_file": "out", "texts_file": "texts"}
 """The names of parameters in the command's code where they differ from the option."""
 ONLY_COMMANDS = {
-    "compress": {"dry_run", "junit_file", "markdown_file"},
+    "compress": {"as_json", "dry_run", "junit_file", "markdown_file"},
     "check": {"as_json"},
-    "bench": {"against", "sealed"},
+    "bench": {"against", "sealed", "with_samples"},
     "gate": {"as_json", "junit_file", "markdown_file"},
     "report": {"open_it"},
 }

@@ -47,7 +47,7 @@ def test_a_verdict_says_what_is_open(bundle: Bundle) -> None:
     assert "speed-up over the teacher" in found[0]
     assert found[1] == "work/package.eptf"
     tiny = edge_ptf.gate("work/package.eptf", profile="host", evidence=evidence, set={"targets.package_mb": 0.001})
-    assert "missed: package size" in str(tiny)
+    assert "missed: size of the sealed package" in str(tiny)
 
 
 def test_what_was_sealed_is_read_again(bundle: Bundle) -> None:

@@ -29,7 +29,7 @@ def test_a_whole_run(
         "finetune": {"epochs": 1},
         "distill": {"epochs": 1, "spliced_texts": 0.2},
         "prune": {"num_layers": 2, "intermediate_size": [32]},
-        "bench": {"launches": 5, "texts": 100, "seconds": 0, "memory_launches": 2},
+        "bench": {"launches": 5, "calls": 100, "seconds": 0, "memory_launches": 2},
         "speed_check": {"allow_slower": True},
         "targets": {"max_drop": {"accuracy": 100}, "min_score": {"accuracy": 1}},
         "cross_validation": {"folds": 2},
