@@ -8,6 +8,7 @@
 # make runner-aarch64 the runner for 64-bit ARM, by a cross compiler; runner-aarch64-test: its tests under emulation
 # make docs           the documentation site: build/site
 # make wheel-test     the wheel alone in an empty environment
+# make transcript     the transcript of the tutorial in that environment: Python, C, browser
 # make interop        packages in Optimum and onnxruntime, checkpoints in transformers: the answers must be equal
 # make clean          remove environments and results
 #
@@ -28,7 +29,7 @@ export HF_HUB_OFFLINE ?= 1
 export EDGE_PTF_FIXTURES := $(CURDIR)/$(FIXTURES)
 
 .PHONY: install demo test check runner runner-fixtures runner-test runner-check runner-fuzz runner-aarch64 runner-aarch64-test \
-  wheel-test docs interop clean
+  wheel-test transcript docs interop clean
 
 install: $(INSTALLED)
 
@@ -106,6 +107,11 @@ wheel-test: install
 	cd build/wheel && env/bin/edge-ptf assemble --graph graph --data demo --out package
 	cd build/wheel && env/bin/edge-ptf verify package/payload.eptf
 	cd build/wheel && env/bin/edge-ptf predict package/payload.eptf "turn on the lights in the kitchen"
+
+# The commands of docs/tutorial/own-csv.md in the environment of the wheel: the answers must be those of the page.
+transcript: install runner wheel-test
+	rm -rf build/wheel/transcript
+	$(BIN)/python -m tests.transcript --environment build/wheel/env build/wheel/transcript
 
 docs: install
 	$(BIN)/python -m mkdocs build --strict

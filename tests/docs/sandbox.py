@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+from edge_ptf.api.settings import PROJECT_FILE
 from edge_ptf.cli.main import run
 from edge_ptf.data.demo import generate
 from tests.conftest import wordpiece_tokenizer
 from tests.docs.pages import Shown
 
+PAGES_OF_A_PROJECT = ("docs/tutorial/index.md", "docs/how-to/command-line.md")
+"""Pages whose commands read a project file."""
 Rows = dict[str, list[tuple[str, str]]]
 
 QUICK_BENCH = ("bench.launches=5", "bench.calls=100", "bench.seconds=0", "bench.memory_launches=2")
@@ -24,13 +27,14 @@ QUICK = {
     "calibrate": (),
     "distill": ("distill.epochs=1", "distill.spliced_texts=0.2"),
     "finetune": ("finetune.epochs=1",),
-    "latency-table": ("latency_table.texts=8", "latency_table.rounds=1"),
+    "latency-table": ("latency_table.texts=8", "latency_table.rounds=3"),
     "prune": ("prune.samples=16", "prune.refit_tokens=500"),
     "sensitivity": ("sensitivity.texts=8", "sensitivity.timed_texts=8"),
 }
 TRAINING = tuple(setting for name in QUICK for setting in QUICK[name] if name != "sensitivity")
-LENIENT = ("--max-drop", "accuracy=100", "--min-speedup", "0.001")
-SCOPED = ("--max-drop", "in_scope_accuracy=100", "--max-drop", "out_of_scope_recall=100")
+CHEAP = ("--min-speedup", "0.001", "--package-mb", "100", "--set", "targets.peak_memory_mb=10000")
+LENIENT = ("--max-drop", "accuracy=100", *CHEAP)
+SCOPED = ("--max-drop", "in_scope_accuracy=100", "--max-drop", "out_of_scope_recall=100", *CHEAP)
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,26 @@ def make_base(folder: Path) -> None:
     BertModel(config).save_pretrained(folder)
 
 
+def make_finetuned(base: Path, root: Path) -> None:
+    """A model of transformers with the labels of my-texts/."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    with (root / "my-texts" / "train.csv").open(encoding="utf-8", newline="") as file:
+        labels = sorted({row["label"] for row in csv.DictReader(file)})
+    names = dict(enumerate(labels))
+    model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=len(labels), id2label=names)
+    model.save_pretrained(root / "my-finetuned")
+    AutoTokenizer.from_pretrained(base).save_pretrained(root / "my-finetuned")
+
+
 def make_data(root: Path) -> None:
-    """A tenth of the demo data under every name and in every form that the documents use."""
-    rows = {split: [(row.text, row.intent) for row in found[::10]] for split, found in generate().items()}
+    """A thirtieth of the demo data under every name and in every form that the documents use."""
+    rows = {split: [(row.text, row.intent) for row in found[::30]] for split, found in generate().items()}
     assert "out_of_scope" in {label for _, label in rows["test"]}
-    for name in ("demo", "voice"):
+    for name in ("demo", "voice", "clinc150"):
         _write(root / name, rows)
     other = {split: [(text, label.replace("out_of_scope", "other")) for text, label in rows[split]] for split in rows}
-    for name in ("my-texts", "data", "clinc150"):
+    for name in ("my-texts", "data"):
         _write(root / name, other)
     _write(root / "columns", other, head=("utterance", "intent"))
     _write(root / "semicolons", other, delimiter=";", encoding="cp1252")
@@ -101,6 +117,8 @@ class Sandbox:
 
     root: Path
     base: Path
+    tiny: Path
+    """A smaller model, for commands that find the size themselves: they measure every width."""
     device: str
     options: tuple[str, ...] = ()
     """The options of the device: `--ssh-option`, each before its value."""
@@ -108,7 +126,7 @@ class Sandbox:
     def words(self, shown: Shown) -> list[str]:
         """The arguments of a shown command, on small things and with short measurements."""
         replaced = {
-            "minilm-l6": str(self.base),
+            "minilm-l6": str(self.base if _names_a_size(shown) else self.tiny),
             "demo": "demo/",
             "my-texts/": self._texts(shown.line),
             "ssh://pi@kitchen": self.device,
@@ -117,19 +135,24 @@ class Sandbox:
             "TEACHER": "work/teacher",
             "STUDENT": "work/small",
             "GRAPH": "work/onnx",
-            "PACKAGE": "package.eptf",
+            "PACKAGE": "work/package.eptf",
         }
         words = [replaced.get(word, word) for word in shown.words]
         command = words[0]
         if "NAME" in words:
             words[words.index("NAME")] = "host" if command == "gate" else self.linear_op()
-        words = ["2" if before == "--trials" else word for before, word in zip(["", *words], words, strict=False)]
+        words = [
+            "2" if before in ("--trials", "--folds") else word
+            for before, word in zip(["", *words], words, strict=False)
+        ]
         if command in ("compress", "search"):
-            scoped = "--out-of-scope-label" in words or "--config" in words
+            scoped = "--out-of-scope-label" in words
             words += [part for setting in TRAINING for part in ("--set", setting)]
             words += (SCOPED if scoped else LENIENT) if "--dry-run" not in words else ()
         else:
             words += [part for setting in QUICK.get(command, ()) for part in ("--set", setting)]
+        if shown.page.startswith("docs/decisions/") and "--out" in words:
+            words.append("--overwrite")  # each decision stands alone
         if command in ("bench", "devices") and self.device in words:
             words += self.options
         if command == "bench" and "--data" not in words:
@@ -138,8 +161,14 @@ class Sandbox:
             words += ["--out", f"work/bench-{abs(hash(shown.line))}"]
         return words
 
-    def prepare(self) -> None:
+    def prepare(self, shown: Shown) -> None:
         """Puts the files there that an example expects from an earlier day."""
+        if shown.page not in PAGES_OF_A_PROJECT:
+            (self.root / PROJECT_FILE).unlink(missing_ok=True)
+        elif shown.words[0] == "compress" and not (self.root / PROJECT_FILE).exists():
+            edge_ptf("init")
+        if "my-finetuned" in shown.line and not (self.root / "my-finetuned").exists():
+            make_finetuned(self.tiny, self.root)
         payload, teacher = self.root / "work/package/payload.eptf", self.root / "work/baseline/payload.eptf"
         for name in ("package.eptf", "a.eptf", "new.eptf"):
             if not (self.root / name).exists() and payload.exists():
@@ -162,3 +191,8 @@ class Sandbox:
         if "data.text_column" in line:
             return "columns/"
         return "semicolons/" if "data.delimiter" in line else "my-texts/"
+
+
+def _names_a_size(shown: Shown) -> bool:
+    """Whether the command names layers or neurons of MiniLM-L6, or the page does so later."""
+    return "prune.num_layers" in shown.line or shown.page == "docs/how-to/single-stages.md"
