@@ -19,6 +19,7 @@
 PYTHON ?= python3
 INDEX ?=
 FUZZ_SECONDS ?= 30
+CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -43,11 +44,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/edge-ptf compress --profile host --model minilm-l6 --data demo --task text-classification \
-	  --out-of-scope-label out_of_scope --set prune.num_layers=4 --set finetune.epochs=8 --set distill.epochs=6 \
+	  --out-of-scope-label out_of_scope --set prune.num_layers=4 --set finetune.epochs=4 --set distill.epochs=6 \
 	  --max-drop in_scope_accuracy=2 --out build/demo
 
 test: install runner runner-fixtures
-	ctest --test-dir build/runner-release --output-on-failure
+	ctest --test-dir build/runner-release --parallel $(CORES) --output-on-failure
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: install
@@ -70,10 +71,10 @@ runner-fixtures: install
 	$(BIN)/python -m tests.runner.fixtures $(FIXTURES)
 
 runner-test: runner runner-fixtures
-	ctest --test-dir build/runner-release --output-on-failure
+	ctest --test-dir build/runner-release --parallel $(CORES) --output-on-failure
 	for kind in asan-ubsan tsan; do \
 	  (cd $(RUNNER) && cmake --preset $$kind && cmake --build --preset $$kind) || exit; \
-	  ctest --test-dir build/runner-$$kind --output-on-failure || exit; \
+	  ctest --test-dir build/runner-$$kind --parallel $(CORES) --output-on-failure || exit; \
 	done
 
 runner-check: runner
@@ -90,7 +91,7 @@ runner-aarch64: build/deps-aarch64
 # Without and with dot products, and with all that the emulator knows.
 runner-aarch64-test: runner-aarch64 runner-fixtures
 	for cpu in cortex-a53 cortex-a76 max; do \
-	  EDGE_PTF_QEMU_CPU=$$cpu ctest --test-dir build/runner-aarch64 --output-on-failure || exit; \
+	  EDGE_PTF_QEMU_CPU=$$cpu ctest --test-dir build/runner-aarch64 --parallel $(CORES) --output-on-failure || exit; \
 	done
 
 # The wheel must work alone: profiles inside, the command on the path, a real answer, no source tree beside it.
