@@ -141,18 +141,16 @@ class Sandbox:
         command = words[0]
         if "NAME" in words:
             words[words.index("NAME")] = "host" if command == "gate" else self.linear_op()
-        words = [
-            "2" if before in ("--trials", "--folds") else word
-            for before, word in zip(["", *words], words, strict=False)
-        ]
+        words = [_small(before, word) for before, word in zip(["", *words], words, strict=False)]
         if command in ("compress", "search"):
             scoped = "--out-of-scope-label" in words
             words += [part for setting in TRAINING for part in ("--set", setting)]
             words += (SCOPED if scoped else LENIENT) if "--dry-run" not in words else ()
         else:
             words += [part for setting in QUICK.get(command, ()) for part in ("--set", setting)]
-        if shown.page.startswith("docs/decisions/") and "--out" in words:
-            words.append("--overwrite")  # each decision stands alone
+        if command not in ("compress", "search", "report") and "--out" in words:
+            if (self.root / words[words.index("--out") + 1]).exists():
+                words.append("--overwrite")  # pages stand alone, and several use one name
         if command in ("bench", "devices") and self.device in words:
             words += self.options
         if command == "bench" and "--data" not in words:
@@ -163,7 +161,7 @@ class Sandbox:
 
     def prepare(self, shown: Shown) -> None:
         """Puts the files there that an example expects from an earlier day."""
-        if shown.page not in PAGES_OF_A_PROJECT:
+        if shown.page not in PAGES_OF_A_PROJECT or shown.words[0] == "init":
             (self.root / PROJECT_FILE).unlink(missing_ok=True)
         elif shown.words[0] == "compress" and not (self.root / PROJECT_FILE).exists():
             edge_ptf("init")
@@ -191,6 +189,13 @@ class Sandbox:
         if "data.text_column" in line:
             return "columns/"
         return "semicolons/" if "data.delimiter" in line else "my-texts/"
+
+
+def _small(option: str, value: str) -> str:
+    """The value of an option, so small that a tiny model reaches it in a short time."""
+    if option in ("--trials", "--folds"):
+        return "2"
+    return f"{value.partition('=')[0]}=1" if option == "--min-score" else value
 
 
 def _names_a_size(shown: Shown) -> bool:
