@@ -85,6 +85,11 @@ class Head(ABC):
         fields = self.options_model.model_fields
         return self.spec.with_options(**{name: fields[name].get_default() for name in self.tuned_options})
 
+    @property
+    def added_tokens(self) -> tuple[str, ...]:
+        """Tokens that the head needs in the vocabulary, and that no pretrained model has."""
+        return ()
+
     def settings(self) -> dict[str, str]:
         """The options in words, for people: title and value."""
         return {}

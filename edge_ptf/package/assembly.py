@@ -87,7 +87,7 @@ def assemble(
     tokenizer = PackageTokenizer(document, info.inputs, side=reference.truncation_side)
     texts = spread(data.validation, config.parity_texts)
     _compare_tokenizers(reference, task, tokenizer, texts, info.max_length)
-    tables, entry = _tables(document, tokenizer, info.max_length, texts)
+    tables, entry = _tables(document, tokenizer, task, info.max_length, texts)
 
     engine, steps = running(FORMAT)[0], info.lineage
     session = engine.session(model)
@@ -107,7 +107,7 @@ def assemble(
     paired = bool(data.train) and data.train[0].text_pair is not None
     tolerance = TOLERANCE[info.scheme.precision]
     rounded = model if info.scheme.precision != "fp32" else None
-    lines = golden_lines(golden_examples(paired), task, tokenizer, session, info.max_length, rounded, tolerance)
+    lines = golden_lines(golden_examples(task, paired), task, tokenizer, session, info.max_length, rounded, tolerance)
     head = HeadEntry(**task.head.spec.model_dump(), graph="main", text_pairs=paired)
     config_json = json.loads((graph.path / "config.json").read_text(encoding="utf-8"))
     config_json["edge_ptf"] = config_note(head, entry)
@@ -214,7 +214,7 @@ def _compare_tokenizers(
     reference: Any, task: Task, tokenizer: PackageTokenizer, texts: Sequence[Example], length: int
 ) -> None:
     """What ships must cut texts exactly as training did."""
-    for example in [*texts, *golden_examples(paired=False), *golden_examples(paired=True)]:
+    for example in [*texts, *golden_examples(task, False), *golden_examples(task, True)]:
         wanted, found = (task.encode(each, [example], length)[0] for each in (reference, tokenizer))
         if not tokenizer.typed:
             wanted = replace(wanted, token_type_ids=None)  # some tokenizers give types that their model never takes
@@ -226,7 +226,7 @@ def _compare_tokenizers(
 
 
 def _tables(
-    document: bytes, tokenizer: PackageTokenizer, max_length: int, texts: Sequence[Example]
+    document: bytes, tokenizer: PackageTokenizer, task: Task, max_length: int, texts: Sequence[Example]
 ) -> tuple[bytes, TokenizerEntry]:
     """The runner's tables, proven; or an entry that says why there are none."""
     try:
@@ -236,7 +236,7 @@ def _tables(
         return b"", TokenizerEntry(max_length=max_length, truncation_side=tokenizer.side, unsupported=str(error))
     proof = kind.prove(tokenizer.plain(), content, (example.text for example in texts))
     reader = kind.reference(content)
-    for example in [*texts, *golden_examples(paired=False), *golden_examples(paired=True)]:
+    for example in [*texts, *golden_examples(task, False), *golden_examples(task, True)]:
         pairs = None if example.text_pair is None else [example.text_pair]
         wanted = tokenizer([example.text], pairs, max_length=max_length)
         ids, types = reader.encode(example.text, example.text_pair, max_length, tokenizer.side)

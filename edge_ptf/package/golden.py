@@ -98,10 +98,11 @@ def golden_cases(content: bytes) -> list[GoldenCase]:
     return cases
 
 
-def golden_examples(paired: bool) -> list[Example]:
-    """The texts, each with the next one where the task takes pairs."""
-    pairs = [*TEXTS[1:], TEXTS[0]] if paired else [None] * len(TEXTS)
-    return [Example(text, (), pair) for text, pair in zip(TEXTS, pairs, strict=True)]
+def golden_examples(task: Task, paired: bool) -> list[Example]:
+    """The texts in the form of the task, each with the next one where the task takes pairs."""
+    texts = [task.sample_text(text) for text in TEXTS]
+    pairs = [*texts[1:], texts[0]] if paired else [None] * len(texts)
+    return [Example(text, (), pair) for text, pair in zip(texts, pairs, strict=True)]
 
 
 def golden_lines(

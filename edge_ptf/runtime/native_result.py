@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.examples import Prediction
+from edge_ptf.heads import HEADS
 from edge_ptf.heads.base import SHOWN_CLASSES
 from edge_ptf.runtime.c_api import ANSWERS, BY_THRESHOLD, OUT_OF_SCOPE, SCORES, WORDS, Item, Tensor, Timing
 from edge_ptf.runtime.texts import without_surrogates
@@ -110,17 +111,18 @@ def _tokens(declared: NativeHead, result: Result, head: int, text: str) -> Predi
 
 
 def _labels(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
-    """Any other kind: the labels of its answers, and the ranking of all classes."""
+    """The labels of its answers, and the ranking of all classes."""
     ids = {label: number for number, label in enumerate(declared.labels)}
     labels = tuple(item.label.decode() for item in result.items(head, ANSWERS))
     ranking = tuple(ids[item.label.decode()] for item in result.items(head, SCORES))
     return Prediction(labels, result.score(head), {"classes": _classes(result, head)}, ranking)
 
 
-PREDICTIONS: dict[str, Callable[[NativeHead, Result, int, str], Prediction]] = {"text": _text, "token": _tokens}
-"""By the kind of a head."""
+PREDICTIONS: dict[str, Callable[[NativeHead, Result, int, str], Prediction]] = {"token": _tokens}
+"""By the kind of a head, where its form of answer says too little."""
 
 
 def prediction(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
     """The answer of the head with this index, in the form of `Runner`'s."""
-    return PREDICTIONS.get(declared.kind, _labels)(declared, result, head, text)
+    lists = declared.kind in HEADS and HEADS[declared.kind].answers_a_list
+    return PREDICTIONS.get(declared.kind, _labels if lists else _text)(declared, result, head, text)

@@ -115,6 +115,11 @@ class Task(ABC):
         """Token ids, unpadded, with the words where the head needs them; see `edge_ptf.heads.encode`."""
         return encode(tokenizer, examples, max_length, words=self.head.spec.per_token)
 
+    @staticmethod
+    def sample_text(text: str) -> str:
+        """A text without labels in a form that the task can answer; by default unchanged."""
+        return text
+
     # Figures
 
     @property

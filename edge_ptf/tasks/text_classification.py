@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from edge_ptf.examples import Example
-from edge_ptf.heads import HeadSpec, TextHead
+from edge_ptf.heads import Head, HeadSpec, TextHead
 from edge_ptf.metrics import MacroF1, Metric, Share
 from edge_ptf.tasks.base import RowError, Task, listed
 
@@ -25,10 +25,10 @@ class TextClassification(Task):
 
     name = "text-classification"
     title = "Text classification"
-    head_type = TextHead
+    head_type: ClassVar[type[Head]] = TextHead
     pipeline_tag = "text-classification"
     columns = ("text", "label")
-    optional_columns = ("text_pair",)
+    optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "prune": {"num_layers": 2 / 3, "intermediate_size": 1 / 3, "vocabulary_size": 12_000}
     }

@@ -30,7 +30,7 @@ from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 from edge_ptf.training.batching import Item
 from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, freeze, predictor, train
-from edge_ptf.training.vocabulary import CompactVocabulary
+from edge_ptf.training.vocabulary import CompactVocabulary, add_tokens
 
 
 class FinetuneConfig(OptimizationConfig):
@@ -106,6 +106,7 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
     set_seed(config.seed)
     tokenizer = load_tokenizer(base)
     model = load_base_model(base, task, dropout=config.dropout)
+    add_tokens(tokenizer, model, task.head.added_tokens)
     check_rows(base, tokenizer, model)
     count = len(models.shapes(model))
     if config.freeze_layers and not models.is_known(model):

@@ -1,8 +1,11 @@
-"""Train only the embedding rows that occur: the optimizer need not walk tens of thousands of rows without gradient."""
+"""The token embeddings in training: rows for new tokens, and only the rows that occur.
+
+The optimizer need not walk tens of thousands of rows without gradient.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +13,22 @@ import numpy as np
 
 from edge_ptf import models
 from edge_ptf.examples import Encoding
+
+
+def add_tokens(tokenizer: Any, model: Any, tokens: Sequence[str]) -> None:
+    """Gives tokenizer and model each token that they lack, in place; its embedding is drawn from torch's generator.
+
+    A text is split at such a token before anything else.
+    """
+    from tokenizers import AddedToken
+
+    known = tokenizer.get_vocab()
+    added = [AddedToken(token, special=True, normalized=False) for token in tokens if token not in known]
+    if not added:
+        return
+    tokenizer.add_tokens(added, special_tokens=True)
+    rows = max(len(tokenizer), int(model.config.vocab_size))
+    model.resize_token_embeddings(rows, mean_resizing=False)
 
 
 class CompactVocabulary:

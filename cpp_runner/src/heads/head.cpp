@@ -95,14 +95,18 @@ edge_ptf_item make_item(const std::string& label, double score) {
 }
 
 void softmax(const float* logits, size_t count, std::vector<double>& probabilities) {
-  const double largest = *std::max_element(logits, logits + count);
-  probabilities.resize(count);
+  probabilities.assign(logits, logits + count);
+  softmax(probabilities);
+}
+
+void softmax(std::vector<double>& logits) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
-  for (size_t i = 0; i < count; ++i) {
-    probabilities[i] = std::exp(double{logits[i]} - largest);
-    sum += probabilities[i];
+  for (double& each : logits) {
+    each = std::exp(each - largest);
+    sum += each;
   }
-  for (double& each : probabilities) {
+  for (double& each : logits) {
     each /= sum;
   }
 }

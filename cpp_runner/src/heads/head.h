@@ -59,6 +59,12 @@ class Head {
   // Fills `answer` from its tensors. `context` is null if only token ids were given. Sets `made` if it can answer.
   virtual void decode(const TextContext* context, Answer& answer) const = 0;
 
+  // What marks two entities in a text: begin and end of the first, then of the second. Empty: the head needs no marks.
+  virtual const std::vector<std::string>& markers() const {
+    static const std::vector<std::string> none;
+    return none;
+  }
+
   // Whether an answer is a list of labels, not one label.
   virtual bool answers_a_list() const { return false; }
 
@@ -73,11 +79,19 @@ class Head {
 // Refuses a kind that is not registered, and a spec that its kind cannot use.
 std::unique_ptr<Head> make_head(const HeadSpec& spec);
 
+// Writes the text with its two entities marked. Refuses a span that is empty, outside the text, within a character or
+// in the other one, and a text that has a marker.
+void mark_entities(std::string_view text, edge_ptf_span first, edge_ptf_span second,
+                   const std::vector<std::string>& markers, std::string& marked);
+
 // An item without a place in the text.
 edge_ptf_item make_item(const std::string& label, double score);
 
 // Probabilities of one row of logits, in double precision.
 void softmax(const float* logits, size_t count, std::vector<double>& probabilities);
+
+// The same in place.
+void softmax(std::vector<double>& logits);
 
 size_t largest_index(const std::vector<double>& values);
 
