@@ -267,6 +267,8 @@ def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
         if kind == "token-classification":
             tags = tuple("B-what" if place == 1 else "O" for place in range(len(text.split())))
             rows.append(Example(text, tags))
+        elif kind == "relation-extraction":
+            rows.append(Example(tasks.get(kind).sample_text(text), "abc"[index % 3]))
         else:
             rows.append(Example(text, "abc"[index % 3], PAYLOAD_TEXTS[(index + 1) % 4] if paired else None))
     labels = tasks.get(kind).collect_labels(rows)
@@ -356,11 +358,13 @@ def tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, o
     from edge_ptf import tasks
     from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
     from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
+    from edge_ptf.training.vocabulary import add_tokens
 
     torch.set_num_threads(1)
     task = tasks.create(tasks.get(kind).spec_for(data.labels, scope))
     torch.manual_seed(0)
     model, tokenizer = load_base_model(base, task).eval(), load_tokenizer(base)
+    add_tokens(tokenizer, model, task.head.added_tokens)
     head = [item for item in model.modules() if getattr(item, "out_features", 0) == len(data.labels)][-1]
     head.weight.data.mul_(100)
     batch = tokenizer(list(PAYLOAD_TEXTS), padding=True, return_tensors="pt")

@@ -27,6 +27,8 @@ class DataConfig(StageConfig):
     labels_column: str = Field("labels", description="Column with all labels of a text: a list, or separated by '|'.")
     tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
     tags_column: str = Field("tags", description="Column with one BIO tag for each word.")
+    entity1_column: str = Field("entity1", description="Column with begin and end of the first entity, such as 3:10.")
+    entity2_column: str = Field("entity2", description="Column with begin and end of the second entity.")
     encoding: str = Field("utf-8", description="Encoding of the text files, such as 'utf-16' or 'cp1252'.")
     delimiter: str | None = Field(
         None,

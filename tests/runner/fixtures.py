@@ -65,6 +65,8 @@ def main() -> None:
             ("ids-only", "roberta", "text-classification", False, "right"),
             ("entities-left", "bert", "token-classification", False, "left"),
             ("pairs-left", "bert", "text-classification", True, "left"),
+            ("relations", "bert", "relation-extraction", False, "right"),
+            ("relations-left", "bert", "relation-extraction", False, "left"),
         ):
             payload = _package(Path(work) / name, family, task, paired, side)
             (out / f"{name}.eptf").write_bytes(payload.path.read_bytes())
@@ -165,7 +167,8 @@ def _two_heads(tagger: Path, file: Path) -> None:
 
 def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
     texts = [*(text.encode() for text in SENTENCES), *NOT_UTF8, *(text.encode() for text in random_texts(60, 3))]
-    for number, content in enumerate(texts):
+    for number, plain in enumerate(texts):
+        content = _with_markers(plain) if runner.task.head.added_tokens else plain
         text = content.decode(errors="replace")
         pair = SENTENCES[number % 5] if paired else None
         encoding = runner.encode(text, pair)
@@ -182,10 +185,18 @@ def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
         }
         if pair is not None:
             row["pair"] = pair.encode().hex()
+        if runner.task.head.added_tokens:
+            row["margin"] = answer.details["classes"][0]["score"] - answer.details["classes"][1]["score"]
         threshold = runner.task.head.spec.options.get("threshold")
         if isinstance(answer.label, str) and threshold is not None:
             row["margin"] = min(row["margin"], abs(float(ordered[0, -1]) - threshold))
         yield {**row, **{key: value for key, value in answer.details.items() if key == "entities"}}
+
+
+def _with_markers(text: bytes) -> bytes:
+    """Two halves of the text as two entities. A half may end within a character."""
+    half = len(text) // 2
+    return b"<e1>%s</e1><e2>%s</e2>" % (text[:half], text[half:])
 
 
 def _document(lowercase: bool) -> bytes:
