@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import re
 import resource
 import subprocess
 import sys
@@ -27,7 +26,7 @@ RESULTS = Path(__file__).parent / "results"
 JOBS = {
     "clinc150": ["--task", "text-classification", "--out-of-scope-label", "oos"],
     "wnut17": ["--task", "token-classification"],
-    "semeval2010_task8": ["--task", "text-classification"],
+    "semeval2010_task8": ["--task", "relation-extraction"],
     "demo-large": ["--task", "text-classification", "--out-of-scope-label", "out_of_scope"],
 }
 
@@ -67,19 +66,14 @@ def main() -> None:
 
 
 def _relations(source: Path, folder: Path) -> Path:
-    """Writes the sentences as texts with their relation as label. One entity is between $ and the other between #.
-
-    Each mark is one subword, and rare in the texts (Wu and He 2019 mark entities in this way).
-    """
+    """Writes the sentences, in which the entities are marked already, with their relation as label."""
     folder.mkdir(parents=True, exist_ok=True)
     for split in ("train", "test"):
         lines = (source / f"{split}.txt").read_text(encoding="utf-8").splitlines()
-        rows = []
-        for line, relation in zip(lines[::4], lines[1::4], strict=True):
-            text = line.split("\t", 1)[1].strip().removeprefix('"').removesuffix('"')
-            for number, mark in enumerate("$#", 1):
-                text = re.sub(rf"<e{number}>(.*)</e{number}>", rf" {mark} \1 {mark} ", text)
-            rows.append((" ".join(text.split()), relation.strip()))
+        rows = [
+            (line.split("\t", 1)[1].strip().removeprefix('"').removesuffix('"'), relation.strip())
+            for line, relation in zip(lines[::4], lines[1::4], strict=True)
+        ]
         with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *rows])
     return folder

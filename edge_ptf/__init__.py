@@ -36,6 +36,7 @@ _PUBLIC = {
     "load_profile": "edge_ptf.api.opening",
     "resolve_recipe": "edge_ptf.api.compressing",
     "Runner": "edge_ptf.runtime.runner",
+    "mark_entities": "edge_ptf.tasks.relation_extraction",
 }
 """The module of each public name."""
 

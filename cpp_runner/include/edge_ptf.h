@@ -180,6 +180,17 @@ EDGE_PTF_API void edge_ptf_result_destroy(edge_ptf_result* result); /* NULL is a
 EDGE_PTF_API edge_ptf_status edge_ptf_predict(edge_ptf_result* result, const char* text, size_t length,
                                               const char* pair, size_t pair_length);
 
+/* A part of a text, in bytes. `end` is exclusive. */
+typedef struct edge_ptf_span {
+  size_t begin, end;
+} edge_ptf_span;
+
+/* Answers a text about the relation between two of its entities. The spans must not be empty, overlap or divide a
+ * character. The other way is to write the package's markers into the text and to call edge_ptf_predict, as in
+ * "<e1>Anna</e1> lives in <e2>Rome</e2>". */
+EDGE_PTF_API edge_ptf_status edge_ptf_predict_entities(edge_ptf_result* result, const char* text, size_t length,
+                                                       edge_ptf_span first, edge_ptf_span second);
+
 /* Stops the answer that another thread makes with this result: its call returns EDGE_PTF_INTERRUPTED. The engine looks
  * between two operators, so a long operator ends first. Without such a call nothing happens, and the next answer is
  * made. This is the only function that may be called while another thread uses the result. A deadline stops in the same

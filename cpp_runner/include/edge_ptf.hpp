@@ -142,6 +142,12 @@ class Answer {
     return *this;
   }
 
+  // The relation between two entities of a text, given by their bytes.
+  Answer& ask(std::string_view text, edge_ptf_span first, edge_ptf_span second) {
+    check(edge_ptf_predict_entities(get(), start(text), text.size(), first, second));
+    return *this;
+  }
+
   Answer& ask(const std::vector<int64_t>& ids) {
     check(edge_ptf_predict_ids(get(), ids.data(), nullptr, ids.size()));
     return *this;

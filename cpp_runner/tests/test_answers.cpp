@@ -67,7 +67,8 @@ void compare_all(const std::string& name, const std::string& package) {
 }  // namespace
 
 TEST_CASE("a text gets the ids and the label that Python gives it") {
-  for (const char* name : {"intents", "entities", "pairs", "entities-left", "pairs-left"}) {
+  for (const char* name :
+       {"intents", "entities", "pairs", "entities-left", "pairs-left", "relations", "relations-left"}) {
     CAPTURE(name);
     compare_all(name, std::string(name) + ".eptf");
   }
@@ -173,4 +174,31 @@ TEST_CASE("golden vectors are answered") {
     CHECK(report.golden > 0);
     CHECK(report.largest_difference <= report.tolerance);
   }
+}
+
+TEST_CASE("entities that are given by their bytes are answered as marked ones") {
+  const edge_ptf::Runner runner(fixture("relations.eptf"));
+  edge_ptf::Answer marked(runner);
+  edge_ptf::Answer spans(runner);
+  const std::string text = "play some jäzz in the kitchen";
+  marked.ask("<e2>play</e2> some <e1>jäzz</e1> in the kitchen");
+  spans.ask(text, {10, 15}, {0, 4});
+  CHECK(spans.ids() == marked.ids());
+  CHECK(spans.label() == marked.label());
+  CHECK(spans.score() == marked.score());
+}
+
+TEST_CASE("wrong entities are refused") {
+  const edge_ptf::Runner runner(fixture("relations.eptf"));
+  edge_ptf::Answer answer(runner);
+  const std::string text = "jäzz in the kitchen";
+  CHECK_THROWS_WITH(answer.ask(text, {0, 0}, {5, 9}), "the entity 0:0 is empty or outside the text of 20 bytes");
+  CHECK_THROWS_WITH(answer.ask(text, {0, 1}, {18, 21}), "the entity 18:21 is empty or outside the text of 20 bytes");
+  CHECK_THROWS_WITH(answer.ask(text, {0, 2}, {6, 8}), "the entity 0:2 divides a character");
+  CHECK_THROWS_WITH(answer.ask(text, {0, 5}, {3, 8}), "the entities overlap");
+  CHECK_THROWS_WITH(answer.ask("a <e1> b", {0, 1}, {7, 8}),
+                    "the text has offsets of entities, and the marker <e1> too");
+  CHECK_THROWS_WITH(answer.ask("jazz in the kitchen"), "the text has no marker <e1>; mark both entities");
+  edge_ptf::Answer other{edge_ptf::Runner(fixture("intents.eptf"))};
+  CHECK_THROWS_WITH(other.ask(text, {0, 5}, {6, 8}), "the package answers nothing about two entities");
 }

@@ -27,6 +27,8 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "labels": ("label", "intents", "categories", "classes", "topics", "emotions", "tags"),
     "tokens": ("token", "words", "word"),
     "tags": ("tag", "ner_tags", "ner", "bio", "bio_tags", "slots"),
+    "entity1": ("e1", "head", "subject"),
+    "entity2": ("e2", "tail", "object"),
 }
 """Usual other names of a column, by the task's own name."""
 

@@ -267,6 +267,13 @@ edge_ptf_status edge_ptf_predict(edge_ptf_result* result, const char* text, size
                     });
 }
 
+edge_ptf_status edge_ptf_predict_entities(edge_ptf_result* result, const char* text, size_t length, edge_ptf_span first,
+                                          edge_ptf_span second) {
+  return with_texts(result, text, length, nullptr, 0, [&](std::string_view given, const std::string_view*) {
+    result->runner->predict_entities(given, first, second, result->content);
+  });
+}
+
 edge_ptf_status edge_ptf_tokenize(edge_ptf_result* result, const char* text, size_t length, const char* pair,
                                   size_t pair_length) {
   return with_texts(result, text, length, pair, pair_length,

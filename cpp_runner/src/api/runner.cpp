@@ -222,6 +222,21 @@ void Runner::predict(std::string_view text, const std::string_view* pair, Result
   });
 }
 
+void Runner::predict_entities(std::string_view text, edge_ptf_span first, edge_ptf_span second, Result& result) const {
+  clear(result);
+  const std::vector<std::string>* markers = nullptr;
+  for (const HeadRun& head : heads_) {
+    if (!head.head->markers().empty()) {
+      markers = &head.head->markers();
+    }
+  }
+  if (markers == nullptr) {
+    refuse("the package answers nothing about two entities");
+  }
+  mark_entities(text, first, second, *markers, result.marked);
+  predict(result.marked, nullptr, result);
+}
+
 void Runner::predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result) const {
   clear(result);
   Encoding& encoding = result.encoding;

@@ -33,6 +33,7 @@ struct Result {
   Encoding encoding;
   std::vector<GraphMemory> graphs;
   std::vector<Answer> answers;  // one for each head
+  std::string marked;           // a text with its entities marked
   edge_ptf_timing timing{};
   std::atomic<Stop> stopped{Stop::kNo};
   std::unique_ptr<Watchdog> watchdog;  // the last member: it uses the others; null without a deadline
@@ -63,6 +64,8 @@ class Runner {
   void prepare(Result& result) const;
   void tokenize(std::string_view text, const std::string_view* pair, Result& result) const;
   void predict(std::string_view text, const std::string_view* pair, Result& result) const;
+  // Answers a text whose two entities are given by their bytes.
+  void predict_entities(std::string_view text, edge_ptf_span first, edge_ptf_span second, Result& result) const;
   void predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result) const;
   // Answers the golden vectors. Fails where an id or an output differs.
   SelftestReport selftest() const;
