@@ -262,6 +262,7 @@ def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
     from edge_ptf.tasks.base import Example
 
     rows = []
+    paired = paired or "text_pair" in tasks.get(kind).columns
     for index in range(48):
         text = f"{PAYLOAD_TEXTS[index % 4]} {'now ' * (index % 5)}".strip()
         if kind == "token-classification":

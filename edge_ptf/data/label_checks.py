@@ -56,9 +56,16 @@ def check_numbers(
             )
 
 
+def label_notes(examples: Sequence[Example], task: type[Task]) -> Iterator[str]:
+    """What the labels of train suggest: another task, or two spellings of one name."""
+    yield from pair_notes(examples, task)
+    yield from several_labels_notes(examples, task)
+    yield from twin_notes({name for example in examples for name in task.class_names(example)})
+
+
 def several_labels_notes(examples: Iterable[Example], task: type[Task]) -> Iterator[str]:
     """A note if labels look like several labels in one: they contain `|`, and a part of one occurs in another label."""
-    if task.columns != ("text", "label"):
+    if "label" not in task.columns:
         return
     labels = {str(example.label) for example in examples}
     parts = {label: {part.strip() for part in label.split(SEPARATOR)} for label in labels}
@@ -71,6 +78,15 @@ def several_labels_notes(examples: Iterable[Example], task: type[Task]) -> Itera
         yield (
             f"Labels such as '{joined[0]}' look like several labels of one text. To read them so, take --task "
             "multi-label-classification."
+        )
+
+
+def pair_notes(examples: Iterable[Example], task: type[Task]) -> Iterator[str]:
+    """A note if pairs of texts are read by a task in which the second text is optional and the label is a class."""
+    if task.columns == ("text", "label") and any(example.text_pair is not None for example in examples):
+        yield (
+            "The texts are pairs. --task sentence-pair-classification is the task for pairs: it needs both texts in "
+            "every row, and reports the Matthews correlation coefficient too."
         )
 
 

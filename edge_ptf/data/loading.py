@@ -12,7 +12,7 @@ from edge_ptf.data import hub
 from edge_ptf.data.class_folders import class_folders, read_class_folders
 from edge_ptf.data.columns import Columns
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, fingerprint, split_report
-from edge_ptf.data.label_checks import check_numbers, label_fault, several_labels_notes, twin_hint, twin_notes
+from edge_ptf.data.label_checks import check_numbers, label_fault, label_notes, twin_hint
 from edge_ptf.data.lines import FileFormat
 from edge_ptf.data.readers import ADVICE, READERS, read_file, refusal
 from edge_ptf.data.rows import Findings, Row, check_text
@@ -79,8 +79,7 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         duplicates_removed=removed,
         notes=(
             *_notes(findings, given, removed, conflicts(splits[TRAIN])),
-            *several_labels_notes(splits[TRAIN], task),
-            *twin_notes({name for example in splits[TRAIN] for name in task.class_names(example)}),
+            *label_notes(splits[TRAIN], task),
             *_repeated(splits[TEST]),
             *(note for note in further_notes if note not in findings.notes),
             *_further(len(unlabelled), left_out),

@@ -11,6 +11,7 @@ from edge_ptf import tasks
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.heads import HeadSpec
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.sentence_pair_classification import SentencePairClassification
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
 from edge_ptf.untrusted import read_object
@@ -18,8 +19,8 @@ from edge_ptf.untrusted import read_object
 SEQUENCE, TOKEN = "ForSequenceClassification", "ForTokenClassification"
 """The ends of the names of architectures with a head that edge-ptf has."""
 PROBLEMS = {
-    "single_label_classification": TextClassification.name,
-    "multi_label_classification": MultiLabelClassification.name,
+    "single_label_classification": (TextClassification.name, SentencePairClassification.name),
+    "multi_label_classification": (MultiLabelClassification.name,),
 }
 UNNAMED = re.compile(r"LABEL_\d+")
 """The name that transformers gives to a class without a name."""
@@ -70,7 +71,7 @@ def task_of(file: Path, config: Mapping[str, Any], asked: str | None) -> str:
     elif names[0].endswith(TOKEN):
         possible = (TokenClassification.name,)
     elif names[0].endswith(SEQUENCE):
-        possible = (PROBLEMS[problem],) if problem in PROBLEMS else tuple(PROBLEMS.values())
+        possible = PROBLEMS[problem] if problem in PROBLEMS else sum(PROBLEMS.values(), ())
     else:
         raise CheckpointError(f"{file}: '{names[0]}' has no head for a task of edge-ptf", hint=FINETUNE)
     if asked is not None and asked not in possible:

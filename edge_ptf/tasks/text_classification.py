@@ -27,8 +27,8 @@ class TextClassification(Task):
     title = "Text classification"
     head_type = TextHead
     pipeline_tag = "text-classification"
-    columns = ("text", "label")
-    optional_columns = ("text_pair",)
+    columns: ClassVar[tuple[str, ...]] = ("text", "label")
+    optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "prune": {"num_layers": 2 / 3, "intermediate_size": 1 / 3, "vocabulary_size": 12_000}
     }

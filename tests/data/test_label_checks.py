@@ -11,6 +11,7 @@ from edge_ptf.data.label_checks import label_fault, twin_notes
 from edge_ptf.errors import DataError, ExitCode
 from edge_ptf.tasks.base import RowError, Task
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.sentence_pair_classification import SentencePairClassification
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
 
@@ -192,3 +193,13 @@ def test_labels_that_share_a_part_are_noted_as_several_labels(tmp_path: Path) ->
     assert any(note.startswith("Labels such as 'film|good' look like several labels of one text") for note in joined)
     apart = loaded(tmp_path, texts(*["film", "yes|no", "good"] * 20)).report.notes
     assert not any("several labels" in note for note in apart)
+
+
+def test_pairs_in_text_classification_are_noted_with_their_own_task(tmp_path: Path) -> None:
+    rows = [{"text": f"a {place}", "text_pair": "b", "label": "xy"[place % 2]} for place in range(20)]
+    notes = loaded(tmp_path, rows).report.notes
+    assert sum("--task sentence-pair-classification" in note for note in notes) == 1
+    assert loaded(tmp_path, rows).train[0].text_pair == "b"
+    assert not any("pair" in note for note in loaded(tmp_path, rows, SentencePairClassification).report.notes)
+    single = [{name: row[name] for name in ("text", "label")} for row in rows]
+    assert not any("pair" in note for note in loaded(tmp_path, single).report.notes)

@@ -24,6 +24,7 @@ from transformers import AutoTokenizer, pipeline
 
 KINDS = {
     "text-classification": ORTModelForSequenceClassification,
+    "sentence-pair-classification": ORTModelForSequenceClassification,
     "multi-label-classification": ORTModelForSequenceClassification,
     "token-classification": ORTModelForTokenClassification,
 }

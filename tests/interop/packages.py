@@ -59,6 +59,8 @@ CASES = (
     Case("text-scope-int8", mode="dynamic", scope="none"),
     Case("text-alike", structure="alike"),
     Case("text-mixed", structure="mixed", mode="dynamic"),
+    Case("sentences", task="sentence-pair-classification", paired=True),
+    Case("sentences-int8", task="sentence-pair-classification", mode="dynamic", paired=True),
     Case("labels", task="multi-label-classification"),
     Case("labels-int8", task="multi-label-classification", mode="dynamic"),
     Case("tokens", task="token-classification"),

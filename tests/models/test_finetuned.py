@@ -103,6 +103,7 @@ def test_weights_in_half_precision_and_in_several_files_are_read(save: Save) -> 
         ("SequenceClassification", "single_label_classification", None, "text-classification"),
         ("SequenceClassification", "multi_label_classification", None, "multi-label-classification"),
         ("SequenceClassification", None, "multi-label-classification", "multi-label-classification"),
+        ("SequenceClassification", None, "sentence-pair-classification", "sentence-pair-classification"),
         ("TokenClassification", None, None, "token-classification"),
     ],
 )
@@ -128,7 +129,7 @@ def test_an_unclear_task_is_asked_for(save: Save) -> None:
         ({"architectures": ["BertForMaskedLM"]}, None, ("BertForMaskedLM", "finetune")),
         ({"architectures": ["BertModel"]}, "text-classification", ("BertModel", "no head")),
         ({"problem_type": "regression"}, None, ("regression",)),
-        ({}, "token-classification", ("for text-classification or multi-label-classification",)),
+        ({}, "token-classification", ("for text-classification or sentence-pair-classification or multi",)),
         ({"problem_type": "multi_label_classification"}, "text-classification", ("for multi-label-classification",)),
         ({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, None, ("no names", "LABEL_0", '"id2label": {"0"')),
         ({"id2label": None}, None, ("no names", "id2label")),
