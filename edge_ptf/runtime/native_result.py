@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_ptf.examples import Prediction
 from edge_ptf.heads.base import SHOWN_CLASSES
-from edge_ptf.runtime.c_api import ANSWERS, BY_THRESHOLD, OUT_OF_SCOPE, SCORES, WORDS, Item, Tensor, Timing
+from edge_ptf.runtime.c_api import ANSWERS, BY_THRESHOLD, NUMBER, OUT_OF_SCOPE, SCORES, WORDS, Item, Tensor, Timing
 from edge_ptf.runtime.texts import without_surrogates
 
 if TYPE_CHECKING:
@@ -110,7 +110,10 @@ def _tokens(declared: NativeHead, result: Result, head: int, text: str) -> Predi
 
 
 def _labels(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
-    """Any other kind: the labels of its answers, and the ranking of all classes."""
+    """Any other kind: its number, or the labels of its answers and the ranking of all classes."""
+    for item in result.items(head, ANSWERS, 1):
+        if item.flags & NUMBER:
+            return Prediction(item.score, item.score)
     ids = {label: number for number, label in enumerate(declared.labels)}
     labels = tuple(item.label.decode() for item in result.items(head, ANSWERS))
     ranking = tuple(ids[item.label.decode()] for item in result.items(head, SCORES))
