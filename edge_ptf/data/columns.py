@@ -25,6 +25,10 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
         *("label_text", "label_name"),
     ),
     "labels": ("label", "intents", "categories", "classes", "topics", "emotions", "tags"),
+    "value": (
+        *("values", "score", "scores", "label", "rating", "ratings", "stars", "similarity", "similarity_score"),
+        *("relatedness", "relatedness_score", "target", "number"),
+    ),
     "tokens": ("token", "words", "word"),
     "tags": ("tag", "ner_tags", "ner", "bio", "bio_tags", "slots"),
 }
