@@ -269,7 +269,8 @@ def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
             tags = tuple("B-what" if place == 1 else "O" for place in range(len(text.split())))
             rows.append(Example(text, tags))
         else:
-            rows.append(Example(text, "abc"[index % 3], PAYLOAD_TEXTS[(index + 1) % 4] if paired else None))
+            label = 0.5 + index % 3 if kind == "regression" else "abc"[index % 3]
+            rows.append(Example(text, label, PAYLOAD_TEXTS[(index + 1) % 4] if paired else None))
     labels = tasks.get(kind).collect_labels(rows)
     report = DataReport(source="made here", splits={}, split_by="given")
     return LabelledData(tuple(rows), tuple(rows), tuple(rows), labels, report, "0" * 64)

@@ -26,6 +26,7 @@ class DataConfig(StageConfig):
     text_pair_column: str = Field("text_pair", description="Column with the second text of a pair, if there is one.")
     label_column: str = Field("label", description="Column with the label.")
     labels_column: str = Field("labels", description="Column with all labels of a text: a list, or separated by '|'.")
+    value_column: str = Field("value", description="Column with the number that regression answers.")
     tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
     tags_column: str = Field("tags", description="Column with one BIO tag for each word.")
     encoding: str = Field("utf-8", description="Encoding of the text files, such as 'utf-16' or 'cp1252'.")

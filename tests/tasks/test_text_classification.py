@@ -273,6 +273,7 @@ def test_tasks_are_found_by_name_and_unknown_ones_get_a_hint() -> None:
         "text-classification",
         "sentence-pair-classification",
         "multi-label-classification",
+        "regression",
         "token-classification",
     )
     assert tasks.get("text-classification") is TextClassification

@@ -9,6 +9,7 @@
 // Every kind of head: its name in the manifest, and the function that makes it.
 #define EDGE_PTF_HEADS(REGISTER)                 \
   REGISTER("multi-label", make_multi_label_head) \
+  REGISTER("regression", make_regression_head)   \
   REGISTER("text", make_text_head)               \
   REGISTER("token", make_token_head)
 
