@@ -15,6 +15,9 @@ _NO_LABEL = re.compile(r"-1(\.0+)?")
 """The class id of rows without a label in many data sets. pandas writes it as -1.0 if a label is missing."""
 SEPARATOR = "|"
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+(\.0+)?")
+MOST_GRADES = 11
+"""Different numbers of a usual rating, such as 0 to 10."""
 _LINE_BREAKERS = ("Cc", "Zl", "Zp")
 """Unicode categories: control characters, line separators and paragraph separators."""
 
@@ -42,7 +45,9 @@ def check_numbers(
     if names and all(map(_NUMBER.fullmatch, names)) and any(float(name) % 1 for name in names):
         for example, place in located:
             for name in task.label_names(example)[:1]:
-                findings.problem(place, f"the label {name} is a decimal number, and no class")
+                findings.problem(
+                    place, f"the label {name} is a decimal number, and no class; for numbers: --task regression"
+                )
         return
     absent = {name for name in names if _NO_LABEL.fullmatch(name)} - {out_of_scope_label}
     others = names - absent
@@ -60,6 +65,7 @@ def label_notes(examples: Sequence[Example], task: type[Task]) -> Iterator[str]:
     """What the labels of train suggest: another task, or two spellings of one name."""
     yield from pair_notes(examples, task)
     yield from several_labels_notes(examples, task)
+    yield from ordered_labels_notes(examples, task)
     yield from twin_notes({name for example in examples for name in task.class_names(example)})
 
 
@@ -88,6 +94,21 @@ def pair_notes(examples: Iterable[Example], task: type[Task]) -> Iterator[str]:
             "The texts are pairs. --task sentence-pair-classification is the task for pairs: it needs both texts in "
             "every row, and reports the Matthews correlation coefficient too."
         )
+
+
+def ordered_labels_notes(examples: Iterable[Example], task: type[Task]) -> Iterator[str]:
+    """A note if the classes are a few whole numbers, because their order can have a meaning.
+
+    Two numbers have no order that matters, and more than `MOST_GRADES` are more likely class ids.
+    """
+    names = {str(example.label) for example in examples} if "label" in task.columns else set()
+    if not 3 <= len(names) <= MOST_GRADES or not all(map(_WHOLE_NUMBER.fullmatch, names)):
+        return
+    ordered = sorted(names, key=float)
+    yield (
+        f"The labels are the numbers {ordered[0]} to {ordered[-1]}. If their order has a meaning, as in ratings, "
+        "--task regression may suit: it answers with a number."
+    )
 
 
 def twin_notes(names: Iterable[str]) -> Iterator[str]:

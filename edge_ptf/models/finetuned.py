@@ -11,6 +11,7 @@ from edge_ptf import tasks
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.heads import HeadSpec
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.regression import Regression
 from edge_ptf.tasks.sentence_pair_classification import SentencePairClassification
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
@@ -21,6 +22,7 @@ SEQUENCE, TOKEN = "ForSequenceClassification", "ForTokenClassification"
 PROBLEMS = {
     "single_label_classification": (TextClassification.name, SentencePairClassification.name),
     "multi_label_classification": (MultiLabelClassification.name,),
+    "regression": (Regression.name,),
 }
 UNNAMED = re.compile(r"LABEL_\d+")
 """The name that transformers gives to a class without a name."""
@@ -47,7 +49,16 @@ def read_head(path: Path, task: str | None = None, out_of_scope_label: str | Non
     except BadInputError as error:
         raise CheckpointError(error.message, hint=error.hint) from None
     found = task_of(file, config, task)
-    return tasks.get(found).spec_for(_labels(file, config), out_of_scope_label)
+    kind = tasks.get(found)
+    if not kind.head_type.answers_a_number:
+        return kind.spec_for(_labels(file, config), out_of_scope_label)
+    names = config.get("id2label")
+    if not isinstance(names, dict) or len(names) != 1:
+        raise CheckpointError(
+            f"{file}: the model does not answer with one number (id2label: {str(names)[:60]})",
+            hint=FINETUNE,
+        )
+    return kind.spec_for((), out_of_scope_label)
 
 
 def task_of(file: Path, config: Mapping[str, Any], asked: str | None) -> str:
@@ -64,8 +75,6 @@ def task_of(file: Path, config: Mapping[str, Any], asked: str | None) -> str:
             hint=f"Say it with --task ({', '.join(tasks.names())})",
         )
     problem = config.get("problem_type")
-    if problem == "regression":
-        raise CheckpointError(f"{file}: the model is a regression, which is no task of edge-ptf", hint=FINETUNE)
     if not names:
         possible = tasks.names()
     elif names[0].endswith(TOKEN):

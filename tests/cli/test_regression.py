@@ -121,3 +121,5 @@ def test_check_describes_numbers_and_text_classification_of_ratings_names_the_ta
     assert "least and most frequent class" not in flat
     report = json.loads(run("check", "data.csv", *TASK, "--json").stdout)
     assert report["data"]["splits"]["train"]["values"]["largest"] == 5
+    other = run("check", "data.csv", "--task", "text-classification")
+    assert "--task regression may suit" in " ".join(other.stdout.split())

@@ -62,7 +62,7 @@ def test_float_labels_are_named_with_their_line(tmp_path: Path, label: float, wh
 
 def test_decimal_numbers_as_text_are_values_and_no_classes(tmp_path: Path) -> None:
     found = problems(tmp_path, texts("1", "0.5", "-2.25"))
-    assert found[1] == "2: the label 0.5 is a decimal number, and no class"
+    assert found[1] == "2: the label 0.5 is a decimal number, and no class; for numbers: --task regression"
     assert len(found) == 3
     assert loaded(tmp_path, texts(*["v1.5", "2.5"] * 20)).labels == ("2.5", "v1.5")
     assert loaded(tmp_path, texts(*["0.0", "1.0"] * 20)).labels == ("0.0", "1.0")
@@ -203,3 +203,22 @@ def test_pairs_in_text_classification_are_noted_with_their_own_task(tmp_path: Pa
     assert not any("pair" in note for note in loaded(tmp_path, rows, SentencePairClassification).report.notes)
     single = [{name: row[name] for name in ("text", "label")} for row in rows]
     assert not any("pair" in note for note in loaded(tmp_path, single).report.notes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "noted"),
+    [
+        (("1", "2", "3", "4", "5"), "the numbers 1 to 5"),
+        (("10", "9", "8"), "the numbers 8 to 10"),
+        (("-1", "0", "1"), "the numbers -1 to 1"),
+        (("0", "1"), None),
+        (tuple(map(str, range(12))), None),
+        (("1", "2", "good"), None),
+    ],
+)
+def test_a_few_whole_numbers_as_labels_may_be_a_regression(
+    tmp_path: Path, labels: tuple[str, ...], noted: str | None
+) -> None:
+    notes = [note for note in loaded(tmp_path, texts(*labels * 10)).report.notes if "--task regression" in note]
+    assert len(notes) == (noted is not None)
+    assert noted is None or noted in notes[0]
