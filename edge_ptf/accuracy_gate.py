@@ -130,7 +130,7 @@ class AccuracyJudge:
 def teacher_warnings(
     task: Task, references: Sequence[Any], scores: Mapping[str, float], targets: Targets, split: str = "test"
 ) -> Iterator[str]:
-    """Says if the teacher is no better than a model that knows only the most frequent class, or not good enough.
+    """Says if the teacher is no better than a model that answers all texts alike, or not good enough.
 
     The task's first metric decides the former. A split with one class says nothing about it.
 
@@ -145,7 +145,7 @@ def teacher_warnings(
         own = scores[first.name]
         if first.direction.lead(own, simple) <= 0:
             yield (
-                f"the teacher is no better than the most frequent class alone{where}: {first.title} "
+                f"the teacher is no better than {task.simple_model}{where}: {first.title} "
                 f"{_score_text(own, first)}, against {_score_text(simple, first)}. A small drop then proves "
                 "nothing; check labels, data and fine-tuning"
             )

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Label: TypeAlias = str | tuple[str, ...]
+Label: TypeAlias = Any
+"""A text, a list of texts or a number, in the form that the task decides: `str | float | tuple[str, ...]`."""
 Logits = NDArray[np.float32]
 
 
@@ -16,8 +17,8 @@ Logits = NDArray[np.float32]
 class Example:
     """One labelled text.
 
-    The task decides the form of `label`: a class name, one BIO tag for each white-space separated word of `text`, or
-    the names of all classes that apply.
+    The task decides the form of `label`: a class name, one BIO tag for each white-space separated word of `text`, the
+    names of all classes that apply, or a number.
     """
 
     text: str
@@ -42,7 +43,8 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One answer. `label` has the form of `Example.label`; `score` is its probability (the least over words).
+    """One answer. `label` has the form of `Example.label`; `score` is its probability (the least over words), or the
+    number itself where the label is one.
 
     `details` is JSON-like and holds what `predict` prints beyond that: the best classes, or the entities with their
     offsets.

@@ -205,7 +205,7 @@ def check_targets(task: Task, limited: Collection[str], targets: Targets) -> Non
         limited: accuracy targets that the user set, such as `max_drop.accuracy`.
 
     Raises:
-        BadInputError: it is not, or a score in percent is not from 1 to 100.
+        BadInputError: it is not, or a score is outside the range of its metric; in percent that is 1 to 100.
     """
     metrics = {metric.name: metric for metric in gated(task.metrics)}
     for target in sorted(limited):
@@ -220,6 +220,11 @@ def check_targets(task: Task, limited: Collection[str], targets: Targets) -> Non
             )
     for name, metric in metrics.items():
         score = targets.min_score.get(name)
+        least, most = sorted(metric.limits)
+        if score is not None and not least <= score <= most:
+            raise BadInputError(
+                f"min_score: {name}={score:g} is no score of this metric", hint=f"It is from {least:g} to {most:g}"
+            )
         if score is not None and metric.score_unit == "%" and not 1 <= score <= 100:
             shown = f", such as {100 * score:g} for {score:g}" if 0 < score < 1 else ""
             raise BadInputError(

@@ -49,7 +49,7 @@ class Provable(StrictModel):
         if self.bound is None:
             return f"{self.title}: no test row counts for this metric, so no {self._what} can be proven"
         rows = f"{self.examples:,} test row{'s' if self.examples != 1 else ''}"
-        bound = _amount(f"{self.bound:.2f}", self.unit)
+        bound = _amount(f"{self.bound:.{2 if self.unit else Metric.digits}f}", self.unit)
         side = "least" if self.direction is Direction.HIGHER else "most"
         proven = f"{self.title}: {rows} can prove a {self._what} of at {side} {bound} at best"
         if self.limit is None:

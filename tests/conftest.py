@@ -262,6 +262,7 @@ def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
     from edge_ptf.tasks.base import Example
 
     rows = []
+    paired = paired or "text_pair" in tasks.get(kind).columns
     for index in range(48):
         text = f"{PAYLOAD_TEXTS[index % 4]} {'now ' * (index % 5)}".strip()
         if kind == "token-classification":
@@ -270,7 +271,8 @@ def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
         elif kind == "relation-extraction":
             rows.append(Example(tasks.get(kind).sample_text(text), "abc"[index % 3]))
         else:
-            rows.append(Example(text, "abc"[index % 3], PAYLOAD_TEXTS[(index + 1) % 4] if paired else None))
+            label = 0.5 + index % 3 if kind == "regression" else "abc"[index % 3]
+            rows.append(Example(text, label, PAYLOAD_TEXTS[(index + 1) % 4] if paired else None))
     labels = tasks.get(kind).collect_labels(rows)
     report = DataReport(source="made here", splits={}, split_by="given")
     return LabelledData(tuple(rows), tuple(rows), tuple(rows), labels, report, "0" * 64)

@@ -83,7 +83,8 @@ def test_a_shipped_profile_makes_a_recipe_for_every_task(name: str, task: str) -
     limits = {**own_limits, **profile.targets.max_drop}
     assert recipe.targets == profile.targets.replace(max_drop=limits)
     spec = kind.spec_for(("O", "B-x"))
-    assert {metric.name for metric in gated(tasks.create(spec).metrics)} <= set(limits)
+    own_unit = {"rmse"}  # in the unit of the data, so no limit suits all data
+    assert {metric.name for metric in gated(tasks.create(spec).metrics)} - own_unit <= set(limits)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

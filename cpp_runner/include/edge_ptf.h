@@ -100,7 +100,8 @@ enum edge_ptf_list {
 enum edge_ptf_flag {
   EDGE_PTF_OUT_OF_SCOPE = 1, /* the text belongs to no class */
   EDGE_PTF_HAS_PLACE = 2,    /* the item is about a part of the text: the fields from begin_byte on are set */
-  EDGE_PTF_BY_THRESHOLD = 4  /* another class has a larger probability, but it is below the threshold of the package */
+  EDGE_PTF_BY_THRESHOLD = 4, /* another class has a larger probability, but it is below the threshold of the package */
+  EDGE_PTF_NUMBER = 8 /* the answer is a number: it is in score, in the unit of the data, and label is its name */
 };
 
 /* One item of a list. Positions are those in the text as it was given; an end is exclusive. */
@@ -108,7 +109,7 @@ typedef struct edge_ptf_item {
   size_t struct_size;
   const char* label;
   double score;   /* a probability; of an entity: the lowest of its words; of a word without a token: 1; with
-                     EDGE_PTF_BY_THRESHOLD: 1 minus the largest probability */
+                     EDGE_PTF_BY_THRESHOLD: 1 minus the largest probability; with EDGE_PTF_NUMBER: the number */
   uint32_t flags; /* a sum of edge_ptf_flag */
   size_t begin_byte, end_byte;
   size_t begin_character, end_character; /* in code points; an invalid part is one */
@@ -207,7 +208,8 @@ EDGE_PTF_API edge_ptf_status edge_ptf_predict_ids(edge_ptf_result* result, const
                                                   size_t count);
 
 /* The shortest way to the answer of a head. The label is that of its first answer, or NULL. The score is that of its
- * answer; of tags the lowest of all words. Both are NULL and 0 before the first answer. */
+ * answer; of tags the lowest of all words; of a head that answers with a number it is that number, and the label is its
+ * name. Both are NULL and 0 before the first answer. */
 EDGE_PTF_API const char* edge_ptf_result_label(const edge_ptf_result* result, size_t head);
 EDGE_PTF_API double edge_ptf_result_score(const edge_ptf_result* result, size_t head);
 

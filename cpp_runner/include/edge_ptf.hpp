@@ -188,6 +188,8 @@ class Answer {
   // Whether the text belongs to no class, and whether the threshold of the package decided that.
   bool out_of_scope(size_t head = 0) const { return has_flag(EDGE_PTF_OUT_OF_SCOPE, head); }
   bool by_threshold(size_t head = 0) const { return has_flag(EDGE_PTF_BY_THRESHOLD, head); }
+  // Whether the answer is a number. It is then the score.
+  bool is_number(size_t head = 0) const { return has_flag(EDGE_PTF_NUMBER, head); }
 
   edge_ptf_tensor tensor(const char* role = "logits", size_t head = 0) const {
     auto found = sized<edge_ptf_tensor>();

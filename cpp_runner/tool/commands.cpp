@@ -21,6 +21,13 @@ std::string three_digits(double value) {
   return text;
 }
 
+// A number that is an answer, in the format of edge-ptf.
+std::string six_digits(double value) {
+  char text[32];
+  (void)std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
 json item_json(const edge_ptf_item& item, const Input& input) {
   json row = {{"label", item.label}, {"score", item.score}};
   if ((item.flags & EDGE_PTF_OUT_OF_SCOPE) != 0) {
@@ -28,6 +35,9 @@ json item_json(const edge_ptf_item& item, const Input& input) {
   }
   if ((item.flags & EDGE_PTF_BY_THRESHOLD) != 0) {
     row["by_threshold"] = true;
+  }
+  if ((item.flags & EDGE_PTF_NUMBER) != 0) {
+    row["number"] = true;
   }
   if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
     row["start"] = item.begin_character;
@@ -65,7 +75,8 @@ std::string as_line(const edge_ptf::Answer& answer, const Input& input) {
   for (size_t head = 0; head < answer.runner().head_count(); ++head) {
     std::string answers;
     for (const edge_ptf_item& item : answer.answers(head)) {
-      answers.append(answers.empty() ? "" : ", ").append(item.label);
+      const bool is_number = (item.flags & EDGE_PTF_NUMBER) != 0;
+      answers.append(answers.empty() ? "" : ", ").append(is_number ? six_digits(item.score) : item.label);
       if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
         answers.append(": ").append(input.text, item.begin_byte, item.end_byte - item.begin_byte);
       }

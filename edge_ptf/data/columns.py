@@ -25,6 +25,10 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
         *("label_text", "label_name"),
     ),
     "labels": ("label", "intents", "categories", "classes", "topics", "emotions", "tags"),
+    "value": (
+        *("values", "score", "scores", "label", "rating", "ratings", "stars", "similarity", "similarity_score"),
+        *("relatedness", "relatedness_score", "target", "number"),
+    ),
     "tokens": ("token", "words", "word"),
     "tags": ("tag", "ner_tags", "ner", "bio", "bio_tags", "slots"),
     "entity1": ("e1", "head", "subject"),
@@ -38,8 +42,12 @@ PAIRS = (
     ("question1", "question2"),
     ("text1", "text2"),
     ("text_a", "text_b"),
+    ("sentence_a", "sentence_b"),
 )
 """Usual names of the two texts of a pair, for `text` and `text_pair`."""
+
+QUESTIONS = (("question", "sentence"), ("question", "answer"), ("query", "passage"), ("query", "document"))
+"""More such names, if the task needs pairs. For another task the first of them is a text by itself."""
 
 SHOWN_COLUMNS = 20
 SHOWN_CHARACTERS = 40
@@ -129,7 +137,8 @@ class Columns:
         usual = {_folded(other) for other in OTHER_NAMES.get(name, ())}
         pairs = self._pairs(found)
         if name == "text":
-            usual |= {first for first, _ in pairs}
+            firsts = {first for first, _ in pairs}
+            usual = firsts if firsts and "text_pair" in self.required else usual | firsts
         if name == "text_pair" and name in self.required:
             usual |= {second for _, second in pairs}
         return [other for other in free if _folded(other) in usual]
@@ -153,7 +162,8 @@ class Columns:
         folded = {_folded(other) for other in found}
         if folded & {"text", "text_pair"}:
             return []
-        return [pair for pair in PAIRS if {*pair} <= folded]
+        known = (*PAIRS, *QUESTIONS) if "text_pair" in self.required else PAIRS
+        return [pair for pair in known if {*pair} <= folded]
 
 
 def _folded(name: str) -> str:

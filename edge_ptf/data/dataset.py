@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean, pstdev
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -25,6 +26,7 @@ class DataConfig(StageConfig):
     text_pair_column: str = Field("text_pair", description="Column with the second text of a pair, if there is one.")
     label_column: str = Field("label", description="Column with the label.")
     labels_column: str = Field("labels", description="Column with all labels of a text: a list, or separated by '|'.")
+    value_column: str = Field("value", description="Column with the number that regression answers.")
     tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
     tags_column: str = Field("tags", description="Column with one BIO tag for each word.")
     entity1_column: str = Field("entity1", description="Column with begin and end of the first entity, such as 3:10.")
@@ -76,11 +78,28 @@ class DataConfig(StageConfig):
         return self
 
 
+class Values(StrictModel):
+    """The numbers that are the labels of a split."""
+
+    least: float
+    mean: float
+    largest: float
+    deviation: float = Field(description="Standard deviation.")
+
+    @property
+    def sentence(self) -> str:
+        """The figures in words."""
+        return f"{self.least:g} to {self.largest:g}, mean {self.mean:.4g}, standard deviation {self.deviation:.4g}"
+
+
 class SplitReport(StrictModel):
     """One split as it is used."""
 
     rows: int
     classes: dict[str, int] = Field(description="Rows (or entities) of each class.")
+    values: Values | None = Field(
+        None, description="The labels, if they are numbers.", exclude_if=lambda values: values is None
+    )
     mean_words: float
     longest_words: int
 
@@ -110,9 +129,17 @@ def split_report(examples: Sequence[Example], task: type[Task]) -> SplitReport:
     return SplitReport(
         rows=len(examples),
         classes=dict(sorted(classes.items())),
+        values=_values([example.label for example in examples if isinstance(example.label, float)]),
         mean_words=round(sum(words) / len(words), 2),
         longest_words=max(words),
     )
+
+
+def _values(numbers: Sequence[float]) -> Values | None:
+    if not numbers:
+        return None
+    mean, deviation = fmean(numbers), pstdev(numbers)
+    return Values(least=min(numbers), mean=mean, largest=max(numbers), deviation=deviation)
 
 
 def fingerprint(splits: Mapping[str, Sequence[Example]], labels: Sequence[str]) -> str:

@@ -164,10 +164,11 @@ def _all_text(values: Any) -> TypeGuard[list[str]]:
 def _unlabelled(part: Any, columns: Columns) -> bool:
     """Whether every label is -1. Data sets on the hub use this for a test split without public labels."""
     try:
-        column = columns.resolve("", list(part.column_names), Findings()).required.get("label")
+        required = columns.resolve("", list(part.column_names), Findings()).required
     except DataError:
         return False
-    if column not in part.column_names or _class_names(part.features[column]) is None:
+    column = required.get("label", required.get("value"))
+    if column not in part.column_names or ("label" in required and _class_names(part.features[column]) is None):
         return False
     return bool(part.unique(column) == [-1])
 

@@ -15,6 +15,9 @@ _NO_LABEL = re.compile(r"-1(\.0+)?")
 """The class id of rows without a label in many data sets. pandas writes it as -1.0 if a label is missing."""
 SEPARATOR = "|"
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+(\.0+)?")
+MOST_GRADES = 11
+"""Different numbers of a usual rating, such as 0 to 10."""
 _LINE_BREAKERS = ("Cc", "Zl", "Zp")
 """Unicode categories: control characters, line separators and paragraph separators."""
 
@@ -42,7 +45,9 @@ def check_numbers(
     if names and all(map(_NUMBER.fullmatch, names)) and any(float(name) % 1 for name in names):
         for example, place in located:
             for name in task.label_names(example)[:1]:
-                findings.problem(place, f"the label {name} is a decimal number, and no class")
+                findings.problem(
+                    place, f"the label {name} is a decimal number, and no class; for numbers: --task regression"
+                )
         return
     absent = {name for name in names if _NO_LABEL.fullmatch(name)} - {out_of_scope_label}
     others = names - absent
@@ -56,9 +61,17 @@ def check_numbers(
             )
 
 
+def label_notes(examples: Sequence[Example], task: type[Task]) -> Iterator[str]:
+    """What the labels of train suggest: another task, or two spellings of one name."""
+    yield from pair_notes(examples, task)
+    yield from several_labels_notes(examples, task)
+    yield from ordered_labels_notes(examples, task)
+    yield from twin_notes({name for example in examples for name in task.class_names(example)})
+
+
 def several_labels_notes(examples: Iterable[Example], task: type[Task]) -> Iterator[str]:
     """A note if labels look like several labels in one: they contain `|`, and a part of one occurs in another label."""
-    if task.columns != ("text", "label"):
+    if "label" not in task.columns:
         return
     labels = {str(example.label) for example in examples}
     parts = {label: {part.strip() for part in label.split(SEPARATOR)} for label in labels}
@@ -72,6 +85,30 @@ def several_labels_notes(examples: Iterable[Example], task: type[Task]) -> Itera
             f"Labels such as '{joined[0]}' look like several labels of one text. To read them so, take --task "
             "multi-label-classification."
         )
+
+
+def pair_notes(examples: Iterable[Example], task: type[Task]) -> Iterator[str]:
+    """A note if pairs of texts are read by a task in which the second text is optional and the label is a class."""
+    if task.columns == ("text", "label") and any(example.text_pair is not None for example in examples):
+        yield (
+            "The texts are pairs. --task sentence-pair-classification is the task for pairs: it needs both texts in "
+            "every row, and reports the Matthews correlation coefficient too."
+        )
+
+
+def ordered_labels_notes(examples: Iterable[Example], task: type[Task]) -> Iterator[str]:
+    """A note if the classes are a few whole numbers, because their order can have a meaning.
+
+    Two numbers have no order that matters, and more than `MOST_GRADES` are more likely class ids.
+    """
+    names = {str(example.label) for example in examples} if "label" in task.columns else set()
+    if not 3 <= len(names) <= MOST_GRADES or not all(map(_WHOLE_NUMBER.fullmatch, names)):
+        return
+    ordered = sorted(names, key=float)
+    yield (
+        f"The labels are the numbers {ordered[0]} to {ordered[-1]}. If their order has a meaning, as in ratings, "
+        "--task regression may suit: it answers with a number."
+    )
 
 
 def twin_notes(names: Iterable[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from edge_ptf.data import hub
 from edge_ptf.data.class_folders import class_folders, read_class_folders
 from edge_ptf.data.columns import Columns
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, fingerprint, split_report
-from edge_ptf.data.label_checks import check_numbers, label_fault, several_labels_notes, twin_hint, twin_notes
+from edge_ptf.data.label_checks import check_numbers, label_fault, label_notes, twin_hint
 from edge_ptf.data.lines import FileFormat
 from edge_ptf.data.readers import ADVICE, READERS, read_file, refusal
 from edge_ptf.data.rows import Findings, Row, check_text
@@ -79,8 +79,7 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         duplicates_removed=removed,
         notes=(
             *_notes(findings, given, removed, conflicts(splits[TRAIN])),
-            *several_labels_notes(splits[TRAIN], task),
-            *twin_notes({name for example in splits[TRAIN] for name in task.class_names(example)}),
+            *label_notes(splits[TRAIN], task),
             *_repeated(splits[TEST]),
             *(note for note in further_notes if note not in findings.notes),
             *_further(len(unlabelled), left_out),
@@ -189,7 +188,8 @@ def _complete(
         parts = {part: [row for row, name in zip(whole, names, strict=True) if name == part] for part in SPLITS}
         rows = {**parts, **{name: located for name, located in rows.items() if name != TRAIN}}
         taken = ", ".join(f"{name} {100 * share:g} %" for name, share in shares.items())
-        split_by = f"content hash, stratified ({taken})"
+        stratified = ", stratified" if len({task.stratum(example) for example, _ in whole}) > 1 else ""
+        split_by = f"content hash{stratified} ({taken})"
     for name in SPLITS:
         if not rows[name]:
             why = "all its rows are also in another split" if name not in shares else "there are too few rows to split"
@@ -208,8 +208,9 @@ def _check_labels(
     labels = task.collect_labels([example for example, _ in rows[TRAIN]])
     outside = config.out_of_scope_label
     whole = task(task.spec_for(labels, outside))
-    if len(labels) < 2:
-        raise DataError(f"{source}: train has only one class ({', '.join(labels)})", hint="Give at least two classes")
+    for name in SPLITS:
+        if fault := task.split_fault(name, [example for example, _ in rows[name]]):
+            raise DataError(f"{source}: {fault[0]}", hint=fault[1])
     if outside is not None and not any(outside in task.class_names(example) for example, _ in _all(rows)):
         close = get_close_matches(outside, labels, n=1)
         raise DataError(

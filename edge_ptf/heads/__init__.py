@@ -5,12 +5,15 @@ from __future__ import annotations
 from edge_ptf.heads.base import Head, LogitLoss, Target
 from edge_ptf.heads.encoding import encode
 from edge_ptf.heads.multi_label import MultiLabelHead
+from edge_ptf.heads.regression import RegressionHead
 from edge_ptf.heads.relation import RelationHead
 from edge_ptf.heads.spec import LOGITS, HeadSpec, OutputSpec
 from edge_ptf.heads.text import TextHead
 from edge_ptf.heads.token import TokenHead
 
-HEADS: dict[str, type[Head]] = {head.kind: head for head in (TextHead, TokenHead, MultiLabelHead, RelationHead)}
+HEADS: dict[str, type[Head]] = {
+    head.kind: head for head in (TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead)
+}
 """Every kind of head."""
 
 __all__ = [
@@ -21,6 +24,7 @@ __all__ = [
     "LogitLoss",
     "MultiLabelHead",
     "OutputSpec",
+    "RegressionHead",
     "RelationHead",
     "Target",
     "TextHead",

@@ -41,6 +41,11 @@ class Head(ABC):
     """The value of a target that the loss leaves out."""
     answers_a_list: ClassVar[bool] = False
     """Whether an answer is a list of labels, not one label."""
+    answers_a_number: ClassVar[bool] = False
+    """Whether an answer is a number, and the labels are names of numbers. `answers_a_list` is then False."""
+    least_scale: ClassVar[float] = 0.0
+    """A golden tolerance is a share of the largest logit of a text. Where that is smaller than this, it is a share of
+    this: one number near 0 has no scale of its own."""
     options_model: ClassVar[type[HeadOptions]] = HeadOptions
     tuned_options: ClassVar[tuple[str, ...]] = ()
     """The options that `tuned` and `matched` choose."""
@@ -78,6 +83,14 @@ class Head(ABC):
         except ValidationError as error:
             first = error.errors()[0]
             raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+    def fitted(self, references: Sequence[Any]) -> HeadSpec:
+        """The spec with the options that the labels of train decide; by default unchanged.
+
+        Args:
+            references: `Example.label` of train.
+        """
+        return self.spec
 
     @property
     def untuned(self) -> HeadSpec:

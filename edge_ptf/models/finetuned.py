@@ -11,6 +11,8 @@ from edge_ptf import tasks
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.heads import HeadSpec
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.regression import Regression
+from edge_ptf.tasks.sentence_pair_classification import SentencePairClassification
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
 from edge_ptf.untrusted import read_object
@@ -18,8 +20,9 @@ from edge_ptf.untrusted import read_object
 SEQUENCE, TOKEN = "ForSequenceClassification", "ForTokenClassification"
 """The ends of the names of architectures with a head that edge-ptf has."""
 PROBLEMS = {
-    "single_label_classification": TextClassification.name,
-    "multi_label_classification": MultiLabelClassification.name,
+    "single_label_classification": (TextClassification.name, SentencePairClassification.name),
+    "multi_label_classification": (MultiLabelClassification.name,),
+    "regression": (Regression.name,),
 }
 UNNAMED = re.compile(r"LABEL_\d+")
 """The name that transformers gives to a class without a name."""
@@ -46,7 +49,16 @@ def read_head(path: Path, task: str | None = None, out_of_scope_label: str | Non
     except BadInputError as error:
         raise CheckpointError(error.message, hint=error.hint) from None
     found = task_of(file, config, task)
-    return tasks.get(found).spec_for(_labels(file, config), out_of_scope_label)
+    kind = tasks.get(found)
+    if not kind.head_type.answers_a_number:
+        return kind.spec_for(_labels(file, config), out_of_scope_label)
+    names = config.get("id2label")
+    if not isinstance(names, dict) or len(names) != 1:
+        raise CheckpointError(
+            f"{file}: the model does not answer with one number (id2label: {str(names)[:60]})",
+            hint=FINETUNE,
+        )
+    return kind.spec_for((), out_of_scope_label)
 
 
 def task_of(file: Path, config: Mapping[str, Any], asked: str | None) -> str:
@@ -63,14 +75,12 @@ def task_of(file: Path, config: Mapping[str, Any], asked: str | None) -> str:
             hint=f"Say it with --task ({', '.join(tasks.names())})",
         )
     problem = config.get("problem_type")
-    if problem == "regression":
-        raise CheckpointError(f"{file}: the model is a regression, which is no task of edge-ptf", hint=FINETUNE)
     if not names:
         possible = tasks.names()
     elif names[0].endswith(TOKEN):
         possible = (TokenClassification.name,)
     elif names[0].endswith(SEQUENCE):
-        possible = (PROBLEMS[problem],) if problem in PROBLEMS else tuple(PROBLEMS.values())
+        possible = PROBLEMS[problem] if problem in PROBLEMS else sum(PROBLEMS.values(), ())
     else:
         raise CheckpointError(f"{file}: '{names[0]}' has no head for a task of edge-ptf", hint=FINETUNE)
     if asked is not None and asked not in possible:

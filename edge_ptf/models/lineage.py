@@ -99,7 +99,7 @@ class QuantizeFacts(Facts):
 
     stage: Literal["quantize"] = "quantize"
     mean_logit_difference: float
-    same_answer_percent: float
+    same_answer_percent: float | None = None
     texts: int
     smoothed_inputs: int | None = None
     calibration: str | None = Field(None, description="The static ranges that were chosen or given.")

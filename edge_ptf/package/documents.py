@@ -41,7 +41,7 @@ tags: [edge-ptf, onnx]
 
 An encoder for {head.task}, made from `{manifest.lineage.base_model}` by edge-ptf.
 
-- Labels: {labels}
+- {"Answer: a number, named" if task.head.answers_a_number else "Labels:"} {labels}
 {settings}- Layers: {layers or "as in the base model"}
 - Form: {form}; ONNX opset {graph.opset}
 - Longest text: {manifest.tokenizer.max_length} tokens; of longer texts the {removed} is removed

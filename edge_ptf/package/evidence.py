@@ -28,8 +28,8 @@ class PredictionRow(StrictModel):
     """One example's answer. `row` is its index in the split; texts are not kept."""
 
     row: int
-    reference: str | tuple[str, ...]
-    label: str | tuple[str, ...]
+    reference: str | float | tuple[str, ...]
+    label: str | float | tuple[str, ...]
     score: float
     ranking: tuple[int, ...] = Field(
         (),

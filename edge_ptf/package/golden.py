@@ -19,6 +19,8 @@ from edge_ptf.tasks.base import Task
 TOLERANCE = {"fp32": 1e-3, "fp16": 0.02, "int8": 0.05}
 """Largest accepted difference of a logit, as a share of the text's largest one, by the precision of the graph:
 processors round and sum in different orders, and dynamic INT8 turns that into a whole quantization step at times."""
+LEAST_LOGIT = 1e-6
+"""A verifier takes no smaller value for the largest one of a text."""
 TEXTS = (
     "turn on the lights in the kitchen",
     "Set a timer for 10 minutes, please!",
@@ -117,10 +119,10 @@ def golden_lines(
     """One JSON-like line a text: text, text_pair, ids, token types, logits (six digits) and the answer of the head.
 
     A text whose logits move by more than half of `tolerance` when arithmetic rounds otherwise has a tolerance of its
-    own, twice as large as that effect.
+    own, twice as large as that effect. So has a text whose logits are all below the head's `least_scale`.
 
     Args:
-        model: the INT8 or FP16 graph of `session`; None: in FP32 no text has a tolerance of its own.
+        model: the INT8 or FP16 graph of `session`; None: in FP32 rounding gives no text a tolerance of its own.
         tolerance: what the manifest says for all texts.
     """
     tensor = task.head.spec.logits.tensor
@@ -128,8 +130,10 @@ def golden_lines(
     effects = rounding_effects(model, session, encodings, tensor) if model is not None else [0.0] * len(encodings)
     lines = []
     for example, encoding, effect in zip(examples, encodings, effects, strict=True):
-        text, pair, own = example.text, example.text_pair, ceil(200 * effect) / 100
+        text, pair = example.text, example.text_pair
         logits = session.output(encoding, tensor)
+        small = task.head.least_scale / max(float(np.abs(logits).max()), LEAST_LOGIT)
+        own = max(ceil(200 * effect) / 100, ceil(1000 * tolerance * small) / 1000)
         answer = task.head.decode(logits, encoding, text).label
         lines.append(
             {
@@ -139,7 +143,7 @@ def golden_lines(
                 **({"token_type_ids": encoding.token_type_ids} if encoding.token_type_ids is not None else {}),
                 "outputs": {tensor: _six_digits(logits.tolist())},
                 **({"tolerance": own} if own > tolerance else {}),
-                "answers": {task.head.spec.name: answer},
+                "answers": {task.head.spec.name: _six_digits(answer) if task.head.answers_a_number else answer},
             }
         )
     return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -137,12 +138,18 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
 
 
 def _check_answers(manifest: Manifest, case: GoldenCase, place: str) -> None:
-    """The answers are labels of the heads: one, or a list where a head answers with a list."""
+    """The answers are labels of the heads: one, a list where a head answers with a list, or a number where it answers
+    with a number."""
     heads = {head.name: head for head in manifest.heads}
     for name, answer in case.answers.items():
         if name not in heads:
             raise VerificationError(f"{place} has an answer of '{name:.80}', which is no head of the package")
-        labels = answer if HEADS[heads[name].kind].answers_a_list else [answer]
+        kind = HEADS[heads[name].kind]
+        if kind.answers_a_number:
+            if isinstance(answer, bool) or not isinstance(answer, int | float) or not isfinite(answer):
+                raise VerificationError(f"{place}: an answer of '{name}' is no number")
+            continue
+        labels = answer if kind.answers_a_list else [answer]
         if not isinstance(labels, list) or any(label not in heads[name].labels for label in labels):
             raise VerificationError(f"{place}: an answer of '{name}' is no label of that head")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from edge_ptf import tasks
 from edge_ptf.data_check import DataCheck
+from edge_ptf.report.formatting import answer_form
 from edge_ptf.report.tables import titled_table
 from edge_ptf.report.terminal import data_table, warning_line
 
@@ -16,7 +18,7 @@ def check_view(found: DataCheck) -> RenderableType:
     repeated = ", ".join(f"{name} {count:,}" for name, count in found.repeated.items() if count)
     removed = ", ".join(f"{name} {count:,}" for name, count in found.data.duplicates_removed.items() if count)
     lines = [
-        f"Task: {found.task}, {len(found.labels):,} labels. Columns: {read}.",
+        f"Task: {found.task}, {answer_form(tasks.get(found.task), len(found.labels))}. Columns: {read}.",
         f"Texts that also occur in a later split, removed: {removed or 'none'}.",
         f"Texts that repeat another one of their split: {repeated or 'none'}.",
     ]

@@ -135,6 +135,8 @@ def _answers(left: Study, right: Study) -> Iterator[str]:
         return
     differ = sum(a.label != b.label for a, b in zip(before.rows, after.rows, strict=True))
     yield f"{differ:,} of {len(after.rows):,} {after.split} texts are answered differently."
+    if any(isinstance(row.reference, float) for row in after.rows):
+        return
     lost = sum(a.label == a.reference and b.label != b.reference for a, b in zip(before.rows, after.rows, strict=True))
     gained = sum(
         a.label != a.reference and b.label == b.reference for a, b in zip(before.rows, after.rows, strict=True)

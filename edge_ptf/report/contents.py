@@ -157,6 +157,7 @@ def accuracy(study: Study) -> dict[str, Any] | None:
         "split": study.accuracy.split,
         "exact": study.accuracy.exact,
         "by": study.accuracy.runtime.runner or "Python",
+        "right_or_wrong": task.right_or_wrong,
         "metrics": [
             _metric_row(name, study.baseline.metrics.get(name) if study.baseline else None, value)
             for name, value in metrics.items()
@@ -181,6 +182,8 @@ def changes(study: Study) -> dict[str, Any] | None:
     if study.accuracy is None or study.baseline is None:
         return None
     task = create(study.payload.manifest.head)
+    if not task.right_or_wrong:
+        return None
     words: dict[str, int] = {}
 
     def word(label: Any, text: str | None) -> int:

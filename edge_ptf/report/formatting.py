@@ -5,9 +5,12 @@ from __future__ import annotations
 from edge_ptf import tasks
 from edge_ptf.errors import BadInputError
 from edge_ptf.metrics import Metric
+from edge_ptf.tasks.base import Task
 
 DIGITS = {"MB": 1, "points": 2, "%": 2, "ms": 2, "×": 2}
 """Decimal places of figures, by unit."""
+ABBREVIATIONS = ("mcc", "rmse")
+"""Names of metrics that people write in capitals."""
 
 
 def figure_text(value: float | None, unit: str) -> str:
@@ -45,6 +48,11 @@ def score_unit(name: str) -> str:
     return metric.score_unit if metric else ""
 
 
+def answer_form(task: Task | type[Task], labels: int) -> str:
+    """What the answer of a task is chosen from: its labels, or a number."""
+    return counted(labels, "label") if task.right_or_wrong else "a number"
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """A number with its noun: 1 launch, 2,000 calls."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
@@ -68,7 +76,7 @@ def metric_words(name: str) -> str:
     """A metric's name in words."""
     for code, words in (("in_scope", "in-scope"), ("out_of_scope", "out-of-scope"), ("_f1", " F1"), ("_", " ")):
         name = name.replace(code, words)
-    return name
+    return name.upper() if name in ABBREVIATIONS else name
 
 
 def bytes_text(count: int) -> str:

@@ -85,7 +85,13 @@ def graph_line(graph: Graph) -> str:
     if not isinstance(facts, QuantizeFacts):
         return f"{size:.1f} MB, {form}"
     ranges = f" ({facts.calibration})" if facts.calibration else ""
-    return f"{size:.1f} MB, {form}{ranges}, {facts.same_answer_percent:.1f} % of answers as in FP32"
+    same = facts.same_answer_percent
+    agreement = (
+        f"mean difference to the FP32 logits {facts.mean_logit_difference:.2g}"
+        if same is None
+        else f"{same:.1f} % of answers as in FP32"
+    )
+    return f"{size:.1f} MB, {form}{ranges}, {agreement}"
 
 
 def latency_table_line(latencies: LatencyTable) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge_ptf import tasks
 from edge_ptf.data_check import DataCheck
 from edge_ptf.metrics import Metric, gated
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.report.comparison import SideBySide
 from edge_ptf.report.figures import figures
-from edge_ptf.report.formatting import metric_words
+from edge_ptf.report.formatting import answer_form, metric_words
 from edge_ptf.report.stage_lines import bench_line
 from edge_ptf.report.study import Study
 
@@ -79,7 +80,10 @@ def check_lines(found: DataCheck) -> list[str]:
     rows = ", ".join(f"{name} {split.rows:,}" for name, split in found.data.splits.items())
     count = len(found.warnings)
     said = f"with {count} warning{'s' if count > 1 else ''}" if count else "without a warning"
-    lines = [f"{found.task} data can be used, {said}", f"{len(found.labels):,} labels; rows: {rows}"]
+    lines = [
+        f"{found.task} data can be used, {said}",
+        f"{answer_form(tasks.get(found.task), len(found.labels))}; rows: {rows}",
+    ]
     lines += [f"can be proven: {each.sentence}" for each in found.provable[:1]]
     shown = found.warnings[: MOST_LINES - len(lines)]
     lines += [f"warning: {warning}" for warning in shown]

@@ -16,7 +16,7 @@ from edge_ptf.config import Source
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
-from edge_ptf.report.formatting import counted, figure_number, metric_words, score_number, score_text
+from edge_ptf.report.formatting import answer_form, counted, figure_number, metric_words, score_number, score_text
 from edge_ptf.report.tables import titled_table
 from edge_ptf.report.target_verdicts import limit_text
 
@@ -46,13 +46,19 @@ def data_table(report: DataReport) -> RenderableType:
     table.add_column("split")
     for name in ("rows", "classes", "mean words", "longest"):
         table.add_column(name, justify="right")
-    table.add_column("least and most frequent class")
+    numbers = any(split.values for split in report.splits.values())
+    table.add_column("values" if numbers else "least and most frequent class")
     for name, split in report.splits.items():
         ordered = sorted(split.classes.items(), key=lambda item: (item[1], item[0]))
         ends = [ordered[0], ordered[-1]] if ordered else []
-        shown = " … ".join(f"{label} ({count:,})" for label, count in ends)
+        shown = split.values.sentence if split.values else " … ".join(f"{label} ({count:,})" for label, count in ends)
         table.add_row(
-            name, f"{split.rows:,}", str(len(ordered)), f"{split.mean_words:.1f}", str(split.longest_words), shown
+            name,
+            f"{split.rows:,}",
+            "–" if numbers else str(len(ordered)),
+            f"{split.mean_words:.1f}",
+            str(split.longest_words),
+            shown,
         )
     notes = [f"Split: {report.split_by}."]
     notes += list(report.notes)
@@ -136,6 +142,16 @@ def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
     """How many answers differ, how many were lost and gained, and whether chance explains this."""
     pairs = list(zip(baseline.rows, package.rows, strict=True))
     changed = sum(before.label != after.label for before, after in pairs)
+    apart = [
+        abs(before.label - after.label)
+        for before, after in pairs
+        if isinstance(before.label, float) and isinstance(after.label, float)
+    ]
+    if apart:
+        return (
+            f"{changed:,} of {len(pairs):,} answers differ, by {statistics.percentile(apart, 0.5):.3g} (median) and at "
+            f"most {max(apart):.3g}."
+        )
     lost = sum(before.label == before.reference != after.label for before, after in pairs)
     gained = sum(before.label != before.reference == after.label for before, after in pairs)
     return (
@@ -227,7 +243,7 @@ def package_table(payload: Payload) -> RenderableType:
     settings = "".join(f", {title}: {value}" for title, value in task.head.settings().items())
     rows = {
         "payload": payload.digest,
-        "task": f"{task.name}, {len(manifest.head.labels)} labels{settings}",
+        "task": f"{task.name}, {answer_form(task, len(manifest.head.labels))}{settings}",
         "form": f"{graph.scheme}, opset {graph.opset}, {len(graph.layers)} layers",
         "needs": " or ".join(f"{name} ≥ {least}" for name, least in manifest.requires.engines.items())
         + (f", one of {', '.join(manifest.requires.isa_any)} on x86" if manifest.requires.isa_any else ""),

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from edge_ptf.compression import Search, Trial, front
-from edge_ptf.report.formatting import figure_text, metric_words
+from edge_ptf.report.formatting import figure_text, metric_words, score_number, score_unit
 from edge_ptf.report.tables import titled_table
 
 LIMIT_WORDS = {"speedup": "the speed-up", "size_mb": "the package size"}
@@ -75,7 +75,7 @@ def outcome(trial: Trial) -> str:
     """The result of a trial."""
     if trial.state == "stopped":
         return f"stopped: {trial.reason}"
-    parts = [f"drop on validation {_drops(trial)} points"]
+    parts = [f"drop on validation {_drops(trial)}"]
     if trial.speedup:
         parts.append(f"{trial.speedup:.2f}× the teacher")
     parts.append(f"{trial.size_mb:.2f} MB")
@@ -99,7 +99,9 @@ def _missed(trial: Trial) -> list[str]:
 
 
 def _drops(trial: Trial) -> str:
-    return " / ".join(f"{drop:.2f}" for drop in list(trial.drops.values())[:2])
+    shown = list(trial.drops.items())[:2]
+    points = " points" if all(score_unit(name) == "%" for name, _ in shown) else ""
+    return " / ".join(score_number(name, drop) for name, drop in shown) + points
 
 
 def _number(value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 ABI_VERSION = 2
 ANSWERS, SCORES, WORDS = range(3)
 """`edge_ptf_list`."""
-OUT_OF_SCOPE, BY_THRESHOLD = 1, 4
+OUT_OF_SCOPE, BY_THRESHOLD, NUMBER = 1, 4, 8
 """Of `edge_ptf_flag`."""
 
 

@@ -118,11 +118,17 @@ def _labels(declared: NativeHead, result: Result, head: int, text: str) -> Predi
     return Prediction(labels, result.score(head), {"classes": _classes(result, head)}, ranking)
 
 
+def _number(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
+    value = next(result.items(head, ANSWERS)).score
+    return Prediction(value, value)
+
+
 PREDICTIONS: dict[str, Callable[[NativeHead, Result, int, str], Prediction]] = {"token": _tokens}
 """By the kind of a head, where its form of answer says too little."""
 
 
 def prediction(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
     """The answer of the head with this index, in the form of `Runner`'s."""
-    lists = declared.kind in HEADS and HEADS[declared.kind].answers_a_list
-    return PREDICTIONS.get(declared.kind, _labels if lists else _text)(declared, result, head, text)
+    kind = HEADS.get(declared.kind)
+    form = _number if kind and kind.answers_a_number else _labels if kind and kind.answers_a_list else _text
+    return PREDICTIONS.get(declared.kind, form)(declared, result, head, text)

@@ -6,12 +6,22 @@ from edge_ptf.errors import BadInputError, near_matches
 from edge_ptf.heads import HeadSpec
 from edge_ptf.tasks.base import Task
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.regression import Regression
 from edge_ptf.tasks.relation_extraction import RelationExtraction
+from edge_ptf.tasks.sentence_pair_classification import SentencePairClassification
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
 
 _TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (TextClassification, MultiLabelClassification, TokenClassification, RelationExtraction)
+    task.name: task
+    for task in (
+        TextClassification,
+        SentencePairClassification,
+        MultiLabelClassification,
+        Regression,
+        TokenClassification,
+        RelationExtraction,
+    )
 }
 
 

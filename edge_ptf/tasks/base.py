@@ -59,6 +59,10 @@ class Task(ABC):
     optional_columns: ClassVar[tuple[str, ...]] = ()
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Options of stages that suit this task better than the stages' own defaults, by section of the recipe."""
+    right_or_wrong: ClassVar[bool] = True
+    """Whether an answer is right or wrong. Otherwise it is near the label or far from it, as a number is."""
+    simple_model: ClassVar[str] = "the most frequent class alone"
+    """What `majority_answers` knows, in words."""
 
     def __init__(self, spec: HeadSpec) -> None:
         """Raises ValueError where the head is of another kind than the task's."""
@@ -91,6 +95,22 @@ class Task(ABC):
     @abstractmethod
     def collect_labels(cls, examples: Sequence[Example]) -> tuple[str, ...]:
         """The label set of the training examples, in the order that gives the class ids."""
+
+    @classmethod
+    def split_fault(cls, split: str, examples: Sequence[Example]) -> tuple[str, str] | None:
+        """Why the labels of a split teach or prove nothing, and what to do about it; None: they do.
+
+        Args:
+            split: train, validation or test.
+        """
+        labels = cls.collect_labels(examples) if split == "train" else ()
+        if split != "train" or len(labels) > 1:
+            return None
+        return f"train has only one class ({', '.join(labels)})", "Give at least two classes"
+
+    def fitted(self, examples: Sequence[Example]) -> Task:
+        """The task with the options of its head that the training examples decide, such as the mean of numbers."""
+        return type(self)(self.head.fitted([example.label for example in examples]))
 
     @abstractmethod
     def check_label(self, example: Example) -> str | None:

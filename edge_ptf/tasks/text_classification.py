@@ -14,6 +14,7 @@ from edge_ptf.metrics import MacroF1, Metric, Share
 from edge_ptf.tasks.base import RowError, Task, listed
 
 MULTI_LABEL = "--task multi-label-classification"
+REGRESSION = "--task regression"
 
 
 class TextClassification(Task):
@@ -27,7 +28,7 @@ class TextClassification(Task):
     title = "Text classification"
     head_type: ClassVar[type[Head]] = TextHead
     pipeline_tag = "text-classification"
-    columns = ("text", "label")
+    columns: ClassVar[tuple[str, ...]] = ("text", "label")
     optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "prune": {"num_layers": 2 / 3, "intermediate_size": 1 / 3, "vocabulary_size": 12_000}
@@ -55,7 +56,10 @@ class TextClassification(Task):
         if listed(label) is not None:
             raise RowError(f"the label {label!r} is a list; this looks like multi-label: {MULTI_LABEL}")
         if isinstance(label, float):
-            raise RowError(f"the label {label!r} is a decimal number; a class needs a name or a whole number")
+            raise RowError(
+                f"the label {label!r} is a decimal number; a class needs a name or a whole number; for numbers: "
+                f"{REGRESSION}"
+            )
         if not isinstance(label, str | int):
             raise RowError(f"the label {label!r} is neither a name nor a whole number")
         if pair is not None and (not isinstance(pair, str) or not pair.strip()):

@@ -238,6 +238,11 @@ def _check_alike(teacher: Checkpoint, extra_teachers: Sequence[Checkpoint]) -> N
                 f"{extra_teacher.path} has other labels than {teacher.path}",
                 hint="Fine-tune all teachers on the same data",
             )
+        if tasks.create(extra_teacher.info.head).head.untuned != tasks.create(teacher.info.head).head.untuned:
+            raise BadInputError(
+                f"{extra_teacher.path} has other settings of its head than {teacher.path}, so logits have no mean",
+                hint="Fine-tune all teachers on the same data, with the same options",
+            )
         ours, theirs = (load_tokenizer(each.path).backend_tokenizer.to_str() for each in (teacher, extra_teacher))
         if ours != theirs or extra_teacher.info.max_length != teacher.info.max_length:
             raise BadInputError(

@@ -62,6 +62,7 @@ def finetune(
         BadInputError: options that do not fit the model.
         CheckpointError: the model or its tokenizer cannot become a package.
     """
+    task = task.fitted(data.train)
     tokenizer, model, info = open_trainable(base, base_name, task, config)
     inputs = model_inputs(model, tokenizer)
     freeze(model, embeddings=config.freeze_embeddings, layers=config.freeze_layers)

@@ -11,11 +11,13 @@ from edge_ptf.data.readers import read_file
 from edge_ptf.data.rows import Findings, Row
 from edge_ptf.errors import DataError, ExitCode
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.sentence_pair_classification import SentencePairClassification
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
 
 TEXT = Columns.of(TextClassification, DataConfig())
 LABELS = Columns.of(MultiLabelClassification, DataConfig())
+PAIR = Columns.of(SentencePairClassification, DataConfig())
 
 
 def read(path: Path, content: str, columns: Columns = TEXT) -> tuple[list[dict[str, object]], list[str]]:
@@ -95,6 +97,29 @@ def test_usual_names_of_a_pair_are_read_together(tmp_path: Path) -> None:
 def test_labels_of_a_multi_label_task_may_be_called_label(tmp_path: Path) -> None:
     rows, notes = read(tmp_path / "x.jsonl", '{"text": "a", "label": ["x", "y"]}\n', LABELS)
     assert (rows, notes) == ([{"text": "a", "labels": ["x", "y"]}], ["Column 'label' is read as labels."])
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["premise,hypothesis", "sentence1,sentence2", "sentence_A,sentence_B", "question,sentence", "query,passage"],
+)
+def test_a_task_of_pairs_finds_both_texts_by_usual_names(tmp_path: Path, header: str) -> None:
+    rows, notes = read(tmp_path / "x.csv", f"{header},label\na,b,c\n", PAIR)
+    first, second = header.split(",")
+    assert rows == [{"text": "a", "text_pair": "b", "label": "c"}]
+    assert notes == [f"Column '{first}' is read as text.", f"Column '{second}' is read as text_pair."]
+
+
+def test_a_task_of_pairs_names_the_missing_second_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no column 'text_pair', but sentence-pair-classification needs it"):
+        read(tmp_path / "x.csv", "question,label\na,c\n", PAIR)
+    with pytest.raises(DataError, match="2 columns could be it: 'answer', 'sentence'"):
+        read(tmp_path / "x.csv", "question,answer,sentence,label\na,b,c,d\n", PAIR)
+
+
+def test_a_question_is_a_text_by_itself_where_pairs_are_optional(tmp_path: Path) -> None:
+    rows, _ = read(tmp_path / "x.csv", "question,answer,label\na,b,c\n")
+    assert rows == [{"text": "a", "label": "c"}]
 
 
 def test_no_other_name_serves_two_columns_of_one_task() -> None:

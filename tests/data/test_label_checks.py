@@ -11,6 +11,7 @@ from edge_ptf.data.label_checks import label_fault, twin_notes
 from edge_ptf.errors import DataError, ExitCode
 from edge_ptf.tasks.base import RowError, Task
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.sentence_pair_classification import SentencePairClassification
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
 
@@ -61,7 +62,7 @@ def test_float_labels_are_named_with_their_line(tmp_path: Path, label: float, wh
 
 def test_decimal_numbers_as_text_are_values_and_no_classes(tmp_path: Path) -> None:
     found = problems(tmp_path, texts("1", "0.5", "-2.25"))
-    assert found[1] == "2: the label 0.5 is a decimal number, and no class"
+    assert found[1] == "2: the label 0.5 is a decimal number, and no class; for numbers: --task regression"
     assert len(found) == 3
     assert loaded(tmp_path, texts(*["v1.5", "2.5"] * 20)).labels == ("2.5", "v1.5")
     assert loaded(tmp_path, texts(*["0.0", "1.0"] * 20)).labels == ("0.0", "1.0")
@@ -192,3 +193,32 @@ def test_labels_that_share_a_part_are_noted_as_several_labels(tmp_path: Path) ->
     assert any(note.startswith("Labels such as 'film|good' look like several labels of one text") for note in joined)
     apart = loaded(tmp_path, texts(*["film", "yes|no", "good"] * 20)).report.notes
     assert not any("several labels" in note for note in apart)
+
+
+def test_pairs_in_text_classification_are_noted_with_their_own_task(tmp_path: Path) -> None:
+    rows = [{"text": f"a {place}", "text_pair": "b", "label": "xy"[place % 2]} for place in range(20)]
+    notes = loaded(tmp_path, rows).report.notes
+    assert sum("--task sentence-pair-classification" in note for note in notes) == 1
+    assert loaded(tmp_path, rows).train[0].text_pair == "b"
+    assert not any("pair" in note for note in loaded(tmp_path, rows, SentencePairClassification).report.notes)
+    single = [{name: row[name] for name in ("text", "label")} for row in rows]
+    assert not any("pair" in note for note in loaded(tmp_path, single).report.notes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "noted"),
+    [
+        (("1", "2", "3", "4", "5"), "the numbers 1 to 5"),
+        (("10", "9", "8"), "the numbers 8 to 10"),
+        (("-1", "0", "1"), "the numbers -1 to 1"),
+        (("0", "1"), None),
+        (tuple(map(str, range(12))), None),
+        (("1", "2", "good"), None),
+    ],
+)
+def test_a_few_whole_numbers_as_labels_may_be_a_regression(
+    tmp_path: Path, labels: tuple[str, ...], noted: str | None
+) -> None:
+    notes = [note for note in loaded(tmp_path, texts(*labels * 10)).report.notes if "--task regression" in note]
+    assert len(notes) == (noted is not None)
+    assert noted is None or noted in notes[0]

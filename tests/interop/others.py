@@ -24,11 +24,13 @@ from transformers import AutoTokenizer, pipeline
 
 KINDS = {
     "text-classification": ORTModelForSequenceClassification,
+    "sentence-pair-classification": ORTModelForSequenceClassification,
     "multi-label-classification": ORTModelForSequenceClassification,
+    "regression": ORTModelForSequenceClassification,
     "token-classification": ORTModelForTokenClassification,
 }
 TOLERANCE = 1e-4
-"""Largest difference of a score."""
+"""Largest difference of a score; of a number beyond 1, as a share of it."""
 Answer = tuple[Any, float]
 Ask = Callable[[str, "str | None"], Answer]
 
@@ -70,7 +72,7 @@ def _ways(folder: Path, answers: dict[str, Any]) -> Iterator[tuple[str, Ask]]:
 def _settings(package: Path) -> dict[str, Any]:
     """Thresholds, longest text and truncation. `edge_ptf` in `config.json` must say what the manifest says."""
     manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
-    settings = {**manifest["heads"][0], **manifest["tokenizer"]}
+    settings = {**manifest["tokenizer"], **manifest["heads"][0]}  # both have a kind; that of the head counts
     note = json.loads((package / "config.json").read_text(encoding="utf-8")).get("edge_ptf", {})
     wrong = [name for name, value in note.items() if settings.get(name) != value]
     if wrong:
@@ -132,7 +134,7 @@ def _plain(package: Path, task: str, settings: dict[str, Any]) -> Ask:
             scores = _softmax(logits)
             rows = zip(encoding.offsets, scores, strict=True)
             return _tags(text, [(*span, labels[row.argmax()], float(row.max())) for span, row in rows])
-        scores = 1 / (1 + np.exp(-logits)) if task == "multi-label-classification" else _softmax(logits)
+        scores = {"multi-label-classification": _sigmoid, "regression": np.asarray}.get(task, _softmax)(logits)
         return _label(dict(zip(labels, map(float, scores), strict=True)), None, task, settings, labels)
 
     return answer
@@ -141,8 +143,11 @@ def _plain(package: Path, task: str, settings: dict[str, Any]) -> Ask:
 def _label(
     scores: dict[str, float], config: Any, task: str, settings: dict[str, Any], labels: Sequence[str] = ()
 ) -> Answer:
-    """The answer of a classifier from the score of each label."""
+    """The answer of a classifier from the score of each label, or the number from the one logit."""
     options = settings["options"]
+    if task == "regression":
+        number = options["mean"] + options["deviation"] * next(iter(scores.values()))
+        return number, number
     names = labels or [config.id2label[number] for number in range(len(config.id2label))]
     if task == "multi-label-classification":
         thresholds = options["thresholds"] or [0.5] * len(names)
@@ -172,10 +177,15 @@ def _softmax(logits: Any) -> Any:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def _sigmoid(logits: Any) -> Any:
+    return 1 / (1 + np.exp(-logits))
+
+
 def _differences(rows: Sequence[dict[str, Any]], ask: Ask) -> Iterator[str]:
     for row in rows:
         label, score = ask(row["text"], row["pair"])
-        if label != row["label"] or not abs(score - row["score"]) <= TOLERANCE:
+        same = label == row["label"] or isinstance(label, float)  # a number is compared as the score
+        if not same or not abs(score - row["score"]) <= TOLERANCE * max(abs(row["score"]), 1):
             yield f"{row['text'][:30]!r}: {label} {score:.6f}, not {row['label']} {row['score']:.6f}"
 
 

@@ -59,8 +59,12 @@ CASES = (
     Case("text-scope-int8", mode="dynamic", scope="none"),
     Case("text-alike", structure="alike"),
     Case("text-mixed", structure="mixed", mode="dynamic"),
+    Case("sentences", task="sentence-pair-classification", paired=True),
+    Case("sentences-int8", task="sentence-pair-classification", mode="dynamic", paired=True),
     Case("labels", task="multi-label-classification"),
     Case("labels-int8", task="multi-label-classification", mode="dynamic"),
+    Case("numbers", task="regression"),
+    Case("numbers-int8", task="regression", mode="dynamic", paired=True),
     Case("tokens", task="token-classification"),
     Case("tokens-roberta", "roberta", "token-classification"),
     Case("tokens-left", task="token-classification", side="left"),
@@ -126,7 +130,7 @@ def _out_of_scope(runner: Runner, data: Any, scope: str) -> Any:
 
 def _checkpoint(case: Case, base: Path, data: Any, out: Path) -> Checkpoint:
     """A random model whose answers differ between texts, with its parts removed."""
-    task = tasks.create(tasks.get(case.task).spec_for(data.labels, case.scope))
+    task = tasks.create(tasks.get(case.task).spec_for(data.labels, case.scope)).fitted(data.train)
     torch.manual_seed(0)
     model, tokenizer = load_base_model(base, task).eval(), load_tokenizer(base)
     if case.structure == "alike":

@@ -17,6 +17,7 @@ from edge_ptf.graph import ExportConfig, export
 from edge_ptf.models.base_models import from_hub, model_name, resolve_base
 from edge_ptf.models.checkpoint import WEIGHTS_FILE, load_model, load_tokenizer, open_checkpoint
 from edge_ptf.preparation import check_labels
+from edge_ptf.runtime.checkpoint import CheckpointRunner
 
 LABELS = ("weather", "timer", "music", "light")  # not in alphabetic order
 TAGS = ("O", "B-what", "I-what")
@@ -88,6 +89,22 @@ def test_it_answers_as_in_transformers(save: Save, family: str) -> None:
     assert [shape.num_heads for shape in checkpoint.info.layers] == [4, 4, 4]
 
 
+def test_a_regression_answers_as_in_transformers(save: Save) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    folder = save(labels=("LABEL_0",), problem_type="regression")
+    checkpoint = open_checkpoint(folder)
+    head = checkpoint.info.head
+    assert (head.task, head.labels) == ("regression", ("value",))
+    assert head.options == {"mean": 0.0, "deviation": 1.0}  # its answers are in the unit of the data already
+    theirs = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    runner = CheckpointRunner(checkpoint)
+    encoding = runner.encode("turn on the lights")
+    with torch.no_grad():
+        wanted = theirs(input_ids=torch.tensor([encoding.input_ids])).logits[0, 0]
+    assert runner.answer("turn on the lights").label == pytest.approx(float(wanted), rel=1e-5)
+
+
 def test_weights_in_half_precision_and_in_several_files_are_read(save: Save) -> None:
     folder = save(shard="20KB", half=True)
     assert not (folder / WEIGHTS_FILE).exists()
@@ -103,6 +120,7 @@ def test_weights_in_half_precision_and_in_several_files_are_read(save: Save) -> 
         ("SequenceClassification", "single_label_classification", None, "text-classification"),
         ("SequenceClassification", "multi_label_classification", None, "multi-label-classification"),
         ("SequenceClassification", None, "multi-label-classification", "multi-label-classification"),
+        ("SequenceClassification", None, "sentence-pair-classification", "sentence-pair-classification"),
         ("TokenClassification", None, None, "token-classification"),
     ],
 )
@@ -127,8 +145,8 @@ def test_an_unclear_task_is_asked_for(save: Save) -> None:
     [
         ({"architectures": ["BertForMaskedLM"]}, None, ("BertForMaskedLM", "finetune")),
         ({"architectures": ["BertModel"]}, "text-classification", ("BertModel", "no head")),
-        ({"problem_type": "regression"}, None, ("regression",)),
-        ({}, "token-classification", ("for text-classification or multi-label-classification",)),
+        ({"problem_type": "regression"}, None, ("does not answer with one number", "id2label")),
+        ({}, "token-classification", ("for text-classification or sentence-pair-classification or multi",)),
         ({"problem_type": "multi_label_classification"}, "text-classification", ("for multi-label-classification",)),
         ({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, None, ("no names", "LABEL_0", '"id2label": {"0"')),
         ({"id2label": None}, None, ("no names", "id2label")),

@@ -28,6 +28,8 @@ FORMS = [
     ("text-classification", "dynamic", True, None),
     ("token-classification", "dynamic", False, None),
     ("token-classification", "fp32", False, None),
+    ("regression", "dynamic", False, None),
+    ("regression", "fp32", True, None),
 ]
 WHITE_SPACE = ("turn\x1con the\x85lights", "\u00a0 turn\u2003on\u3000", "turn\x0b\x0con", "turn\u200bon", "", "   ")
 
@@ -251,7 +253,7 @@ def test_a_changed_package_is_refused(
         (
             ("heads", 0, "kind"),
             "span",
-            r"no head of the kind 'span' \(it has: multi-label, text, token\)",
+            r"no head of the kind 'span' \(it has: multi-label, regression, text, token\)",
         ),
         (("heads", 0, "labels"), ["a", "b"], "has 2 labels; its output 'logits' has 3"),
         (("heads", 0, "outputs", "logits", "axes"), ["batch", "hidden"], "is not batch, token or label"),
@@ -293,6 +295,63 @@ def test_a_manifest_that_makes_no_sense_is_refused(
     path = changed(payload, {"manifest.json": json.dumps(document).encode()})
     with pytest.raises((PackageError, VerificationError, EnvironmentFault), match=message):
         NativeRunner(path, 1, library)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"deviation": 0}, "the deviation of 'main' is not above 0"),
+        ({"deviation": -1.5}, "the deviation of 'main' is not above 0"),
+        ({"mean": "3"}, "options.mean is not a number"),
+    ],
+)
+def test_a_number_without_a_scale_is_refused(
+    library: Library,
+    make_payload: Callable[..., Any],
+    changed: Callable[..., Path],
+    options: dict[str, Any],
+    message: str,
+) -> None:
+    payload = make_payload(kind="regression")
+    document = json.loads(payload.manifest.model_dump_json())
+    document["heads"][0]["options"] |= options
+    with pytest.raises(PackageError, match=message):
+        NativeRunner(changed(payload, {"manifest.json": json.dumps(document).encode()}), 1, library)
+
+
+def test_a_number_near_the_mean_has_a_golden_tolerance_in_deviations(
+    library: Library, make_payload: Callable[..., Any], tmp_path: Path
+) -> None:
+    payload = make_payload(kind="regression", mode="fp32")
+    files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
+    lines = [json.loads(line) for line in files["golden.jsonl"].splitlines()]
+    for line in lines:
+        (logit,) = line["outputs"]["logits"]
+        own = line.get("tolerance", payload.manifest.golden.tolerance)
+        assert own * max(abs(logit), 1e-6) == pytest.approx(1e-3 * max(abs(logit), 1), rel=0.2)
+        line["outputs"]["logits"] = [logit + 0.0005]  # within a thousandth of a deviation
+    files["golden.jsonl"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    assert verify_native(write_payload(payload.manifest, files, tmp_path / "near.eptf").path, library).golden
+    lines[3]["outputs"]["logits"][0] += 0.1
+    files["golden.jsonl"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    with pytest.raises(VerificationError, match="golden text 4: the output 'logits' is off"):
+        verify_native(write_payload(payload.manifest, files, tmp_path / "far.eptf").path, library)
+
+
+@pytest.mark.parametrize("answer", ["3", None, True, ["value"], "value"])
+def test_the_golden_answer_of_a_number_is_a_number(
+    library: Library, make_payload: Callable[..., Any], tmp_path: Path, answer: Any
+) -> None:
+    payload = make_payload(kind="regression", mode="fp32")
+    files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
+    lines = [json.loads(line) for line in files["golden.jsonl"].splitlines()]
+    assert all(isinstance(line["answers"]["main"], float) for line in lines)
+    lines[3]["answers"]["main"] = answer
+    files["golden.jsonl"] = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+    path = write_payload(payload.manifest, files, tmp_path / "other.eptf").path
+    for check in (lambda: verify_native(path, library), lambda: verify(path)):
+        with pytest.raises(VerificationError, match="golden text 4: an answer of 'main' is no number"):
+            check()
 
 
 def test_fields_of_a_later_minor_version_are_ignored(

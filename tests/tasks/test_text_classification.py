@@ -269,7 +269,13 @@ def test_certain_answers_keep_a_threshold_that_is_a_probability() -> None:
 
 
 def test_tasks_are_found_by_name_and_unknown_ones_get_a_hint() -> None:
-    assert tasks.names() == ("text-classification", "multi-label-classification", "token-classification")
+    assert tasks.names() == (
+        "text-classification",
+        "sentence-pair-classification",
+        "multi-label-classification",
+        "regression",
+        "token-classification",
+    )
     assert tasks.get("text-classification") is TextClassification
     assert isinstance(tasks.create(TextClassification.spec_for(("a",))), TextClassification)
     with pytest.raises(BadInputError) as caught:

@@ -778,7 +778,15 @@ def test_a_teacher_that_cuts_texts_differently_or_has_other_labels_cannot_assist
     shorter = save_checkpoint(
         load_model(teacher), load_tokenizer(teacher.path), teacher.info.replace(max_length=16), tmp_path / "shorter"
     )
-    for other, message in ((shorter, "cuts texts differently"), (tiny_teacher("bert", TOKEN), "other labels")):
+    head = teacher.info.head.with_options(out_of_scope_label="none")
+    scoped = save_checkpoint(
+        load_model(teacher), load_tokenizer(teacher.path), teacher.info.replace(head=head), tmp_path / "scoped"
+    )
+    for other, message in (
+        (shorter, "cuts texts differently"),
+        (tiny_teacher("bert", TOKEN), "other labels"),
+        (scoped, "other settings of its head"),
+    ):
         with pytest.raises(BadInputError, match=message):
             distill(teacher, student(), data, QUICK, tmp_path / "out", extra_teachers=[other])
 

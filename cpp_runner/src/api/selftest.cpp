@@ -7,13 +7,20 @@
 namespace edge_ptf::core {
 namespace {
 
-// The answers are labels of the heads: one, or a list where a head answers with a list.
+// The answers are labels of the heads: one, a list where a head answers with a list, or a number where it answers with
+// a number.
 void check_answers(const std::vector<const Head*>& heads, const GoldenCase& expected, const std::string& place) {
   for (const GoldenAnswer& answer : expected.answers) {
     const auto head =
         std::find_if(heads.begin(), heads.end(), [&](const Head* each) { return each->spec().name == answer.head; });
     if (head == heads.end()) {
       fail(place + " has an answer of " + in_quotes(answer.head) + ", which is no head of the package");
+    }
+    if ((*head)->answers_a_number()) {
+      if (!answer.is_number) {
+        fail(place + ": an answer of " + in_quotes(answer.head) + " is no number");
+      }
+      continue;
     }
     const std::vector<std::string>& labels = (*head)->spec().labels;
     const auto is_label = [&](const std::string& label) {

@@ -68,6 +68,9 @@ class Head {
   // Whether an answer is a list of labels, not one label.
   virtual bool answers_a_list() const { return false; }
 
+  // Whether an answer is a number, and the labels are names of numbers.
+  virtual bool answers_a_number() const { return false; }
+
  protected:
   // The index of an output among HeadSpec::outputs. Refuses a spec without it, or with other axes.
   size_t need_output(const char* role, const std::vector<Axis>& axes) const;

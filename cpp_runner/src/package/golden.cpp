@@ -28,7 +28,7 @@ bool append(const json& value, size_t depth, GoldenTensor& tensor) {
 }
 
 GoldenAnswer answer(const std::string& head, const json& value) {
-  GoldenAnswer found{head, value.is_array(), std::nullopt};
+  GoldenAnswer found{head, value.is_array(), value.is_number() && std::isfinite(value.get<double>()), std::nullopt};
   if (value.is_string()) {
     found.labels = {value.get<std::string>()};
   } else if (value.is_array() &&

@@ -20,10 +20,11 @@ struct GoldenTensor {
   std::vector<double> values;
 };
 
-// What a golden vector says about the answer of a head: a label, or a label for each word.
+// What a golden vector says about the answer of a head: a label, a label for each word, or a number.
 struct GoldenAnswer {
   std::string head;
   bool is_list = false;
+  bool is_number = false;
   std::optional<std::vector<std::string>> labels;  // empty: something else
 };
 
