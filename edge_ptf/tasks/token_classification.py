@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from edge_ptf.examples import Example
@@ -12,9 +12,9 @@ from edge_ptf.heads import TokenHead
 from edge_ptf.heads.encoding import WORD
 from edge_ptf.heads.token import OUTSIDE, spans
 from edge_ptf.metrics import F1, Metric, Precision, Recall, Share
-from edge_ptf.tasks.base import RowError, Task, listed
-
-TAG = re.compile(r"O|[BI]-\S+")
+from edge_ptf.tasks import tag_schemes
+from edge_ptf.tasks.base import Rewrite, RowError, Task, listed
+from edge_ptf.tasks.tag_schemes import TAG, TagScheme
 
 
 class TokenClassification(Task):
@@ -34,7 +34,8 @@ class TokenClassification(Task):
     def example(row: Mapping[str, Any]) -> Example:
         """See Task. `tokens` and `tags` are lists, strings of lists, or strings with white space between the items.
 
-        The tags decide whether strings are lists, because no BIO tag begins with a bracket, but a token can.
+        The tags decide whether strings are lists, because no tag begins with a bracket, but a token can. The tags are
+        of any scheme; see `rewriting`.
         """
         values = {name: row.get(name) for name in ("tokens", "tags")}
         if isinstance(values["tags"], str) and listed(values["tags"]) is not None:
@@ -48,8 +49,20 @@ class TokenClassification(Task):
             if not WORD.fullmatch(token):
                 raise RowError(f"token {token!r} is empty or holds white space", item=item)
             if not TAG.fullmatch(tag):
-                raise RowError(f"tag '{tag}' is not BIO (allowed: O, B-<type>, I-<type>)", item=item)
+                raise RowError(f"tag '{tag}' belongs to no tag scheme (allowed: {tag_schemes.ALLOWED})", item=item)
         return Example(" ".join(tokens), tuple(tags))
+
+    @classmethod
+    def rewriting(cls, train: Sequence[Example], config: object) -> tuple[Rewrite | None, tuple[str, ...]]:
+        """Tags of any scheme become BIO tags. The scheme is `tag_scheme` of the options, or the one that fits best."""
+        tags = [example.label for example in train]
+        given: TagScheme | None = getattr(config, "tag_scheme", None)
+        scheme, count = (given, tag_schemes.all_misfits(given, tags)) if given else tag_schemes.recognised(tags)
+
+        def rewrite(example: Example) -> Example:
+            return replace(example, label=tag_schemes.to_bio(scheme, example.label))
+
+        return rewrite, tag_schemes.notes(scheme, count, given is not None)
 
     @classmethod
     def collect_labels(cls, examples: Sequence[Example]) -> tuple[str, ...]:
