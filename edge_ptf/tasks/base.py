@@ -144,6 +144,10 @@ class Task(ABC):
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
         """Per class: name, precision, recall, f1 (percent) and support."""
 
+    def word_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
+        """Per tag of a word, in the form of `class_report`, then their averages; empty for tasks without such tags."""
+        return []
+
     @staticmethod
     @abstractmethod
     def confusions(reference: Any, prediction: Any) -> list[tuple[str, str]]:

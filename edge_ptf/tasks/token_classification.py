@@ -120,6 +120,28 @@ class TokenClassification(Task):
             if not name.endswith(" avg")
         ]
 
+    def word_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
+        """One row for each B- and I- tag that occurs, then their averages: micro, macro, weighted by support.
+
+        Each word counts alone. The figures are those of scikit-learn's `classification_report` over these tags.
+        """
+        pairs = Counter(
+            pair
+            for reference, answer in zip(references, predictions, strict=True)
+            for pair in zip(reference, answer, strict=True)
+        )
+        names = sorted({tag for pair in pairs for tag in pair} - {OUTSIDE})
+        support, claims = Counter[str](), Counter[str]()
+        for (expected, answered), times in pairs.items():
+            support[expected] += times
+            claims[answered] += times
+        rows = [_tag_row(name, pairs[name, name], claims[name], support[name]) for name in names]
+        if not rows:
+            return []
+        whole = [sum(counts[name] for name in names) for counts in (claims, support)]
+        micro = _tag_row("micro avg", sum(pairs[name, name] for name in names), *whole)
+        return [*rows, micro, _average("macro avg", rows, [1] * len(rows)), _average("weighted avg", rows, None)]
+
     @staticmethod
     def confusions(reference: Any, prediction: Any) -> list[tuple[str, str]]:
         """The types of each word that is an entity's in the reference or in the answer; O is none."""
@@ -145,6 +167,28 @@ class TokenClassification(Task):
             else:
                 shown.append(f"{kind}: word {first + 1}" + (f" to {last + 1}" if last > first else ""))
         return "; ".join(shown) or "no entity"
+
+
+def _tag_row(name: str, hits: int, claims: int, support: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "precision": 100 * hits / claims if claims else 0.0,
+        "recall": 100 * hits / support if support else 0.0,
+        "f1": 200 * hits / (claims + support) if claims + support else 0.0,
+        "support": support,
+    }
+
+
+def _average(name: str, rows: Sequence[dict[str, Any]], weights: Sequence[int] | None) -> dict[str, Any]:
+    """The means of the figures of several rows; None: each row weighs its support."""
+    support = [row["support"] for row in rows]
+    weights = support if weights is None else weights
+    total = sum(weights)
+    figures = {
+        field: sum(weight * row[field] for weight, row in zip(weights, rows, strict=True)) / total if total else 0.0
+        for field in ("precision", "recall", "f1")
+    }
+    return {"name": name, **figures, "support": sum(support)}
 
 
 def _entities(reference: Sequence[str], answer: Sequence[str]) -> tuple[float, float, float]:
