@@ -240,12 +240,14 @@ def _check_labels(
             f"{source}: only test contains the out-of-scope label '{outside}', so no model can learn it",
             hint="Move some of these rows to validation, which tunes the threshold, or to train",
         )
-    findings = Findings()
+    findings, unknown = Findings(), set[str]()
     for example, place in _all(rows):
         if why := whole.check_label(example):
             findings.problem(place, why + twin_hint(task.label_names(example), labels))
+            unknown.update(set(task.label_names(example)) - {*labels})
     lost = f" (rows removed from train because a later split contains them: {removed[TRAIN]})"
-    findings.check(source, hint=f"Every label must occur in train{lost if removed[TRAIN] else ''}")
+    where = f"train{lost if removed[TRAIN] else ''}"
+    findings.check(source, hint=f"Every label must occur in {where}: add rows with {_listed(unknown)}, or remove these")
     return labels
 
 

@@ -159,6 +159,7 @@ def test_labels_that_train_lacks_are_problems_with_their_lines(tmp_path: Path) -
     source = folder_of(tmp_path, {**GIVEN, "test": [("turn on", "on"), ("dim it", "dim")]})
     error = fails(source)
     assert error.problems == (f"{tmp_path}/test.csv:3: label 'dim' does not occur in train",)
+    assert error.hint == "Every label must occur in train: add rows with dim, or remove these"
 
 
 def test_a_label_lost_by_removing_duplicates_is_explained(tmp_path: Path) -> None:
