@@ -4,11 +4,19 @@ python benchmarks/real_data.py clinc150 --out build/clinc150
 python benchmarks/real_data.py semeval2010_task8
 python benchmarks/real_data.py demo-large
 python benchmarks/real_data.py wnut17 --seeds 0 1 2
+python benchmarks/real_data.py goemotions
+python benchmarks/real_data.py goemotions_sentiment --max-drop accuracy=1
 
 With several seeds, the job runs once with each, in separate folders, and the table ends with the means. This is for
 small data sets, where each seed gives a different teacher and one run is not enough to judge the drop. The runs share
 their stages: if a student has several teachers, the teacher of one seed is an extra teacher of another seed, and is
 fine-tuned once.
+
+goemotions has 28 labels, and a text has one or more of them. goemotions_sentiment has the classes negative, neutral and
+positive, by the sentiment grouping of the paper (Demszky et al. 2020, `sentiment_mapping.json` of its data). The
+paper's fourth group, ambiguous (confusion, curiosity, realization, surprise), is left out: a text is kept if all its
+labels are of one of the other three groups. Texts with an ambiguous label, or with labels of two groups, are left out
+of all splits.
 """
 
 from __future__ import annotations
@@ -27,7 +35,17 @@ JOBS = {
     "clinc150": ["--task", "text-classification", "--out-of-scope-label", "oos"],
     "wnut17": ["--task", "token-classification"],
     "semeval2010_task8": ["--task", "relation-extraction"],
+    "goemotions": ["--task", "multi-label-classification"],
+    "goemotions_sentiment": ["--task", "text-classification"],
     "demo-large": ["--task", "text-classification", "--out-of-scope-label", "out_of_scope"],
+}
+
+
+SENTIMENTS = {
+    "positive": "admiration amusement approval caring desire excitement gratitude joy love optimism pride relief",
+    "negative": "anger annoyance disappointment disapproval disgust embarrassment fear grief nervousness remorse "
+    "sadness",
+    "neutral": "neutral",
 }
 
 
@@ -47,6 +65,8 @@ def main() -> None:
     data = given.name if given.name == "demo-large" else given.data / given.name
     if given.name == "semeval2010_task8":
         data = _relations(data, out / "data")
+    if given.name.startswith("goemotions"):
+        data = emotions(given.data / "goemotions", out / "data", by_sentiment=given.name != "goemotions")
     command += ["--data", str(data), *JOBS[given.name], *more]
     if given.seeds is None:
         figures = _job(command, out)
@@ -76,6 +96,26 @@ def _relations(source: Path, folder: Path) -> Path:
         ]
         with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *rows])
+    return folder
+
+
+def emotions(source: Path, folder: Path, *, by_sentiment: bool) -> Path:
+    """Writes GoEmotions with the names of the labels, or with one sentiment for each text that has just one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = (source / "labels.txt").read_text(encoding="utf-8").split()
+    group_of = {name: group for group, members in SENTIMENTS.items() for name in members.split()}
+    for split in ("train", "dev", "test"):
+        rows = []
+        for line in (source / f"{split}.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n"):
+            text, ids, _ = line.split("\t")
+            labels = [names[int(each)] for each in ids.split(",")]
+            groups = {group_of.get(label, "ambiguous") for label in labels}
+            if not by_sentiment:
+                rows.append((text, "|".join(labels)))
+            elif len(groups) == 1 and groups != {"ambiguous"}:
+                rows.append((text, *groups))
+        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "label" if by_sentiment else "labels"), *rows])
     return folder
 
 

@@ -18,6 +18,7 @@ from edge_ptf.metrics import gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import Base, open_base
 from edge_ptf.models.checkpoint import Checkpoint, open_checkpoint
+from edge_ptf.package import deciding
 from edge_ptf.profiles import Profile, Targets
 from edge_ptf.progress import Progress
 from edge_ptf.provable import Provable, provable, unprovable
@@ -80,7 +81,7 @@ def prepare(
     Raises:
         CheckpointError: the model cannot be used.
         DataError: the data cannot be used.
-        BadInputError: a limit on a metric by which the task is not judged.
+        BadInputError: a limit on a metric by which the task is not judged, or a decoding that its labels do not permit.
     """
     recipe, teacher = job.recipe, None
     base = open_base(job.model)
@@ -93,6 +94,7 @@ def prepare(
     if teacher:
         check_labels(data, teacher.info.head)
         task = tasks.create(teacher.info.head)
+    deciding(task, recipe.assemble)  # refuses a decoding that the labels do not permit, before the training
     check_targets(task, job.limited, recipe.targets)
     references = [example.label for example in data.test]
     targets = recipe.targets

@@ -67,11 +67,36 @@ void compare_all(const std::string& name, const std::string& package) {
 }  // namespace
 
 TEST_CASE("a text gets the ids and the label that Python gives it") {
-  for (const char* name :
-       {"intents", "entities", "pairs", "entities-left", "pairs-left", "relations", "relations-left"}) {
+  for (const char* name : {"intents", "entities", "pairs", "entities-left", "pairs-left", "entities-constrained",
+                           "relations", "relations-left"}) {
     CAPTURE(name);
     compare_all(name, std::string(name) + ".eptf");
   }
+}
+
+TEST_CASE("by constrained decoding every I- tag continues an entity of its type") {
+  const edge_ptf::Runner greedy(fixture("entities.eptf"));
+  const edge_ptf::Runner constrained(fixture("entities-constrained.eptf"));
+  edge_ptf::Answer free(greedy);
+  edge_ptf::Answer answer(constrained);
+  size_t broken = 0;  // of the greedy answers
+  for (const nlohmann::json& wanted : read_cases("entities-constrained.jsonl")) {
+    CAPTURE(from_hex(wanted["text"]));
+    ask(answer, wanted);
+    ask(free, wanted);
+    for (const edge_ptf::Answer* each : {&answer, &free}) {
+      std::string before = "O";
+      size_t faults = 0;
+      for (const edge_ptf_item& word : each->words()) {
+        const std::string tag = word.label;
+        faults += tag[0] == 'I' && (before == "O" || before.substr(2) != tag.substr(2)) ? 1 : 0;
+        before = tag;
+      }
+      CHECK((each == &free || faults == 0));
+      broken += faults;
+    }
+  }
+  CHECK(broken > 0);
 }
 
 TEST_CASE("the scores begin with the answer, whatever decided it") {
@@ -167,8 +192,8 @@ TEST_CASE("a text of more than 16 MiB is refused") {
 }
 
 TEST_CASE("golden vectors are answered") {
-  for (const char* name :
-       {"intents.eptf", "entities.eptf", "pairs.eptf", "ids-only.eptf", "two-heads.eptf", "intents"}) {
+  for (const char* name : {"intents.eptf", "entities.eptf", "pairs.eptf", "ids-only.eptf", "two-heads.eptf",
+                           "entities-constrained.eptf", "intents"}) {
     CAPTURE(name);
     const edge_ptf_report report = edge_ptf::Runner(fixture(name)).selftest();
     CHECK(report.golden > 0);

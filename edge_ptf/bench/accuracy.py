@@ -106,13 +106,14 @@ def joined(
 
 
 def _figures(payload: Payload, rows: Sequence[PredictionRow]) -> dict[str, Any]:
-    """Rows, metrics and the report of classes, as the evidence has them."""
+    """Rows, metrics and the reports of classes and of words, as the evidence has them."""
     task = tasks.create(payload.manifest.head)
     references, labels = [row.reference for row in rows], [row.label for row in rows]
     return {
         "rows": tuple(rows),
         "metrics": metrics.scores(task.metrics, references, rows),
         "class_report": tuple(task.class_report(references, labels)),
+        "word_report": tuple(task.word_report(references, labels)),
     }
 
 

@@ -14,6 +14,7 @@ from edge_ptf.config import StageConfig, StrictModel
 from edge_ptf.digests import value_digest
 from edge_ptf.examples import Example
 from edge_ptf.tasks.base import Task
+from edge_ptf.tasks.tag_schemes import OTHER_NAMES, TagScheme
 
 DELIMITER_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 """Names of delimiters that are hard to write on a command line."""
@@ -28,7 +29,12 @@ class DataConfig(StageConfig):
     labels_column: str = Field("labels", description="Column with all labels of a text: a list, or separated by '|'.")
     value_column: str = Field("value", description="Column with the number that regression answers.")
     tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
-    tags_column: str = Field("tags", description="Column with one BIO tag for each word.")
+    tags_column: str = Field("tags", description="Column with one tag for each word.")
+    tag_scheme: TagScheme | None = Field(
+        None, description="How the tags of an entity are written. Without it the tags of train decide."
+    )
+    token_column: int = Field(0, description="Place of the word in a line of a CoNLL file, from 0; -1 is the last.")
+    tag_column: int = Field(-1, description="Place of the tag in a line of a CoNLL file, from 0; -1 is the last.")
     entity1_column: str = Field("entity1", description="Column with begin and end of the first entity, such as 3:10.")
     entity2_column: str = Field("entity2", description="Column with begin and end of the second entity.")
     encoding: str = Field("utf-8", description="Encoding of the text files, such as 'utf-16' or 'cp1252'.")
@@ -49,6 +55,12 @@ class DataConfig(StageConfig):
     )
     hub_config: str | None = Field(None, description="Configuration name of a hub data set.")
 
+    @field_validator("tag_scheme", mode="before")
+    @classmethod
+    def _is_a_scheme(cls, given: object) -> object:
+        name = given.lower() if isinstance(given, str) else given
+        return OTHER_NAMES.get(name, name) if isinstance(name, str) else name
+
     @field_validator("encoding")
     @classmethod
     def _is_an_encoding(cls, name: str) -> str:
@@ -68,6 +80,12 @@ class DataConfig(StageConfig):
         if given is not None and (len(given) != 1 or given in '"\r\n\0\ufeff '):
             raise ValueError(f"the delimiter must be one character or one of {', '.join(DELIMITER_NAMES)}")
         return given
+
+    @model_validator(mode="after")
+    def _words_and_tags_differ(self) -> DataConfig:
+        if self.token_column == self.tag_column:
+            raise ValueError(f"token_column and tag_column are both {self.tag_column}: name two different columns")
+        return self
 
     @model_validator(mode="after")
     def _train_is_left(self) -> DataConfig:

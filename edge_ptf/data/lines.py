@@ -24,11 +24,14 @@ class FileFormat:
     encoding: str = "utf-8"
     delimiter: str | None = None
     """The character between the fields of a table. If it is None, the header decides."""
+    token_column: int = 0
+    """Place of the word in a line of a CoNLL file, from 0; a negative place counts from the end."""
+    tag_column: int = -1
 
     @classmethod
     def of(cls, config: DataConfig) -> FileFormat:
         """The format that a configuration names."""
-        return cls(config.encoding, config.delimiter)
+        return cls(config.encoding, config.delimiter, config.token_column, config.tag_column)
 
 
 PLAIN = FileFormat()

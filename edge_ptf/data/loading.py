@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from edge_ptf.data import hub
 from edge_ptf.data.class_folders import class_folders, read_class_folders
@@ -35,6 +36,7 @@ SHOWN_NAMES = 10
 
 Located: TypeAlias = tuple[Example, str]
 """An example, and the place where it was read."""
+Given = TypeVar("Given", Row, Example)
 
 
 def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress: Progress = SILENT) -> LabelledData:
@@ -55,7 +57,7 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         EnvironmentFault: the hub cannot be reached.
     """
     findings = Findings()
-    rows = _read(_rows_of(source, task, config, findings), task, findings, source, progress)
+    rows = _read(_rows_of(source, task, config, findings), task, config, findings, source, progress)
     check_numbers(_all(rows), task, config.out_of_scope_label, findings)
     findings.check(source)
     _check_pairs(rows, source)
@@ -119,24 +121,39 @@ def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findin
 
 
 def _read(
-    splits: Mapping[str, Iterator[Row]], task: type[Task], findings: Findings, source: str, progress: Progress
+    splits: Mapping[str, Iterator[Row]],
+    task: type[Task],
+    config: DataConfig,
+    findings: Findings,
+    source: str,
+    progress: Progress,
 ) -> dict[str, list[Located]]:
-    """Converts rows to examples. Rows that cannot be converted become problems."""
-    read: dict[str, list[Located]] = {}
+    """Converts rows to examples, with labels as the task wants them. Bad rows become problems."""
+    read: dict[str, list[tuple[Example, Row]]] = {}
     progress.start("Reading data", len(splits))
     for name, rows in splits.items():
-        read[name] = []
         before = findings.count
-        for row in rows:
-            try:
-                read[name].append((_example(task, row), row.place()))
-            except RowError as error:
-                findings.problem(row.place(error.item), str(error))
+        read[name] = list(_usable(((row, row) for row in rows), partial(_example, task), findings))
         if not read[name] and findings.count == before:
             raise DataError(f"{source}: {name} has no rows")
         progress.advance(note=f"{name}: {len(read[name])} rows")
     progress.finish()
-    return {name: read[name] for name in SPLITS if name in read}
+    rewrite, notes = task.rewriting([example for example, _ in read.get(TRAIN, ())], config)
+    for note in notes:
+        findings.note(note)
+    if rewrite is not None:
+        read = {name: list(_usable(examples, rewrite, findings)) for name, examples in read.items()}
+    return {name: [(example, row.place()) for example, row in read[name]] for name in SPLITS if name in read}
+
+
+def _usable(
+    given: Iterable[tuple[Given, Row]], convert: Callable[[Given], Example], findings: Findings
+) -> Iterator[tuple[Example, Row]]:
+    for each, row in given:
+        try:
+            yield convert(each), row
+        except RowError as error:
+            findings.problem(row.place(error.item), str(error))
 
 
 def _example(task: type[Task], row: Row) -> Example:
@@ -224,12 +241,14 @@ def _check_labels(
             f"{source}: only test contains the out-of-scope label '{outside}', so no model can learn it",
             hint="Move some of these rows to validation, which tunes the threshold, or to train",
         )
-    findings = Findings()
+    findings, unknown = Findings(), set[str]()
     for example, place in _all(rows):
         if why := whole.check_label(example):
             findings.problem(place, why + twin_hint(task.label_names(example), labels))
+            unknown.update(set(task.label_names(example)) - {*labels})
     lost = f" (rows removed from train because a later split contains them: {removed[TRAIN]})"
-    findings.check(source, hint=f"Every label must occur in train{lost if removed[TRAIN] else ''}")
+    where = f"train{lost if removed[TRAIN] else ''}"
+    findings.check(source, hint=f"Every label must occur in {where}: add rows with {_listed(unknown)}, or remove these")
     return labels
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_ptf.heads.base import Head, LogitLoss, Target
+from edge_ptf.heads.base import Head, LogitLoss, PositiveWeights, Target
 from edge_ptf.heads.encoding import encode
 from edge_ptf.heads.multi_label import MultiLabelHead
 from edge_ptf.heads.regression import RegressionHead
@@ -24,6 +24,7 @@ __all__ = [
     "LogitLoss",
     "MultiLabelHead",
     "OutputSpec",
+    "PositiveWeights",
     "RegressionHead",
     "RelationHead",
     "Target",

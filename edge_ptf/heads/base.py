@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -23,6 +23,9 @@ SHOWN_CLASSES = 5
 Target = NDArray[Any]
 LogitLoss = Literal["kl", "mse"]
 Reduction = Literal["mean", "sum"]
+PositiveWeights = Literal["none", "balanced", "root"]
+Loss = Callable[["Tensor", "Tensor", float], "Tensor"]
+"""A loss of logits, targets and smoothing; see `Head.loss`."""
 
 
 class HeadOptions(StrictModel):
@@ -47,6 +50,8 @@ class Head(ABC):
     """A golden tolerance is a share of the largest logit of a text. Where that is smaller than this, it is a share of
     this: one number near 0 has no scale of its own."""
     options_model: ClassVar[type[HeadOptions]] = HeadOptions
+    weighs_labels: ClassVar[bool] = False
+    """Whether `weighted_loss` knows weights."""
     tuned_options: ClassVar[tuple[str, ...]] = ()
     """The options that `tuned` and `matched` choose."""
 
@@ -157,6 +162,21 @@ class Head(ABC):
             smoothing: share of each target that is spread over all labels.
             reduction: mean or sum over the targets that count.
         """
+
+    def weighted_loss(self, targets: Sequence[Target], weights: PositiveWeights) -> Loss:
+        """The loss of a training in which the examples that have a label count more than those without it.
+
+        Args:
+            targets: of all training examples; they say how rare each label is.
+            weights: none: `loss` itself. balanced: a label's examples count as much as all others together. root: the
+                square root of these weights.
+
+        Raises:
+            ValueError: this kind of head has no such weights.
+        """
+        if weights != "none":
+            raise ValueError(f"a head of the kind '{self.kind}' has no weights of labels")
+        return self.loss
 
     @abstractmethod
     def distillation_loss(self, student: Tensor, teacher: Tensor, form: LogitLoss, temperature: float) -> Tensor:

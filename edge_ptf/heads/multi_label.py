@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
-from edge_ptf.heads.base import Head, HeadOptions, LogitLoss, Reduction, Target, best_classes, ranked
+from edge_ptf.heads.base import (
+    Head,
+    HeadOptions,
+    LogitLoss,
+    Loss,
+    PositiveWeights,
+    Reduction,
+    Target,
+    best_classes,
+    ranked,
+)
 from edge_ptf.heads.spec import HeadSpec
 
 if TYPE_CHECKING:
@@ -41,6 +51,7 @@ class MultiLabelHead(Head):
     target_dtype = np.float32
     ignored = -1.0
     options_model = MultiLabelOptions
+    weighs_labels = True
     tuned_options = ("thresholds",)
 
     def __init__(self, spec: HeadSpec) -> None:
@@ -78,13 +89,31 @@ class MultiLabelHead(Head):
 
     def loss(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0, reduction: Reduction = "mean") -> Tensor:
         """Binary cross-entropy of each label; smoothing moves a target towards one half."""
+        return self._loss(logits, targets, smoothing, reduction)
+
+    def _loss(
+        self, logits: Tensor, targets: Tensor, smoothing: float, reduction: Reduction, weights: Tensor | None = None
+    ) -> Tensor:
         from torch.nn.functional import binary_cross_entropy_with_logits
 
         labelled = (targets != self.ignored).all(-1)
         if not bool(labelled.any()):
             return logits.sum() * 0.0  # has a gradient all the same
         wanted = targets[labelled] * (1 - smoothing) + smoothing / 2
-        return binary_cross_entropy_with_logits(logits[labelled], wanted, reduction=reduction)
+        return binary_cross_entropy_with_logits(logits[labelled], wanted, reduction=reduction, pos_weight=weights)
+
+    def weighted_loss(self, targets: Sequence[Target], weights: PositiveWeights) -> Loss:
+        """Binary cross-entropy in which the term of a label that applies is multiplied by the label's weight."""
+        import torch
+
+        if weights == "none":
+            return self.loss
+        found = torch.from_numpy(positive_weights(np.stack(targets), weights))
+
+        def loss(logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+            return self._loss(logits, targets, smoothing, "mean", found.to(logits.device))
+
+        return loss
 
     def distillation_loss(self, student: Tensor, teacher: Tensor, form: LogitLoss, temperature: float) -> Tensor:
         """T² · KL of the Bernoulli distributions of each label at temperature T, summed over labels, mean over texts
@@ -140,12 +169,20 @@ class MultiLabelHead(Head):
         return self.spec.with_options(thresholds=chosen)
 
     def matched(self, logits: Sequence[Logits], answers: Sequence[Any]) -> HeadSpec:
-        """Chooses thresholds such that each label is answered as often as by another model."""
+        """Chooses thresholds such that each label is answered as often as by another model.
+
+        A label that the other model never answers has the threshold of all labels, or a larger one if a text reaches
+        that.
+        """
         if not logits:
             return self.spec
         probabilities = sigmoid(np.stack(logits))
         counts = [sum(label in names for names in answers) for label in self.spec.labels]
-        chosen = [_threshold_for(probabilities[:, index], count) for index, count in enumerate(counts)]
+        common = _threshold_for(probabilities.ravel(), sum(counts))
+        chosen = []
+        for column, count in zip(probabilities.T, counts, strict=True):
+            unreached = not count and column.max() < common
+            chosen.append(common if unreached else _threshold_for(column, count))
         return self.spec.with_options(thresholds=chosen)
 
 
@@ -154,6 +191,21 @@ def sigmoid(logits: Logits) -> NDArray[np.float64]:
     with np.errstate(over="ignore"):
         result: NDArray[np.float64] = 1 / (1 + np.exp(-np.asarray(logits, dtype=np.float64)))
     return result
+
+
+def positive_weights(targets: Target, form: PositiveWeights) -> NDArray[np.float32]:
+    """The weight of each label, [labels]: examples without it ÷ examples with it, or the square root of that.
+
+    A label without examples has the weight 1.
+
+    Args:
+        targets: 1 where a label applies, 0 where it does not, [examples, labels].
+    """
+    present = (targets == 1).sum(axis=0)
+    absent = (targets == 0).sum(axis=0)
+    ratio = np.where(present > 0, absent / np.maximum(present, 1), 1.0)
+    weights = np.sqrt(ratio) if form == "root" else ratio
+    return weights.astype(np.float32)
 
 
 def _best_threshold(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_ptf.package.assembly import AssembleConfig, assemble, threshold_texts
+from edge_ptf.package.assembly import AssembleConfig, assemble, deciding, threshold_texts
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload, open_payload, unpack
 from edge_ptf.package.samples import MissingSamplesError
@@ -15,6 +15,7 @@ __all__ = [
     "MissingSamplesError",
     "Payload",
     "assemble",
+    "deciding",
     "open_payload",
     "seal",
     "threshold_texts",

@@ -24,6 +24,7 @@ from edge_ptf.examples import Encoding, Example, Logits
 from edge_ptf.graph.artifact import FORMAT, Graph
 from edge_ptf.graph.exporting import spread
 from edge_ptf.graph.rewrite import shift_output
+from edge_ptf.heads.token import Decoding
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.models.lineage import AssembleFacts
 from edge_ptf.package.documents import bill_of_materials, config_note, licence_notes, model_card
@@ -59,6 +60,11 @@ class AssembleConfig(EngineSettings, StageConfig):
     name: str = Field("", description="Name inside the package. [default: that of the package file]")
     licence: str = Field("", description="Licence of the base model, for the licence notes, such as Apache-2.0.")
     parity_texts: int = Field(500, ge=1, description="Validation texts on which the tokenizer is compared.")
+    decoding: Decoding = Field(
+        "greedy",
+        description="Tags of words. greedy: the best tag of each word; constrained: the best sequence in which each I- "
+        "tag continues an entity of its type.",
+    )
 
 
 def assemble(
@@ -77,13 +83,13 @@ def assemble(
     added to a class's logits. The package names `profile` as what it was made for.
 
     Raises:
-        BadInputError: the baseline answers another question.
+        BadInputError: the baseline answers another question, or the labels do not fit the decoding.
         ParityError: the packaged tokenizer does not cut texts as the checkpoint's does.
     """
     out.mkdir(parents=True, exist_ok=True)
     model, info = graph.model.read_bytes(), graph.info
     document = plain_document((graph.path / "tokenizer.json").read_bytes())
-    reference, task = load_tokenizer(graph.path), tasks.create(info.head)
+    reference, task = load_tokenizer(graph.path), deciding(tasks.create(info.head), config)
     tokenizer = PackageTokenizer(document, info.inputs, side=reference.truncation_side)
     texts = spread(data.validation, config.parity_texts)
     _compare_tokenizers(reference, task, tokenizer, texts, info.max_length)
@@ -145,6 +151,25 @@ def assemble(
     return write_payload(manifest, files, out / PAYLOAD_FILE)
 
 
+def deciding(task: Task, config: AssembleConfig) -> Task:
+    """The task with the decoding that the configuration names.
+
+    Raises:
+        BadInputError: the task has no tags of words, or these tags cannot be decoded so.
+    """
+    head = task.head
+    if "decoding" in head.options_model.model_fields:
+        try:
+            return tasks.create(head.spec.with_options(decoding=config.decoding))
+        except ValueError as error:
+            raise BadInputError(f"assemble.{error}", hint="Set assemble.decoding=greedy") from None
+    if config.decoding != "greedy":
+        raise BadInputError(
+            f"assemble.decoding is {config.decoding}, but {task.name} has no tags of words", hint="Leave it out"
+        )
+    return task
+
+
 def threshold_texts(validation: Sequence[Example]) -> list[Example]:
     """The texts over which a compressed model's operating point is matched: validation, and mixtures of it.
 
@@ -184,8 +209,8 @@ def _following(
     theirs = tasks.create(manifest.head)
     if theirs.head.untuned != task.head.untuned:
         raise BadInputError(
-            f"{baseline.path}: the baseline has another task or other labels than the graph",
-            hint="Give the payload of the teacher that this model was made from",
+            f"{baseline.path}: the baseline has another task, other labels or another decoding than the graph",
+            hint="Give the payload of the teacher that this model was made from, assembled with the same options",
         )
     if theirs.head.spec == theirs.head.untuned and not task.head.shifts:
         return task, None

@@ -52,6 +52,11 @@ class AccuracyEvidence(StrictModel):
     exact: bool = Field(description="False when this machine does not execute the INT8 scheme exactly.")
     metrics: dict[str, float]
     class_report: tuple[dict[str, Any], ...] = ()
+    word_report: tuple[dict[str, Any], ...] = Field(
+        (),
+        description="For tags of words: per tag, and the micro, macro and weighted averages. O is left out.",
+        exclude_if=lambda rows: not rows,
+    )
     rows: tuple[PredictionRow, ...]
     folds: int | None = Field(
         None,

@@ -23,7 +23,7 @@ ENTRY = f"{EVIDENCE}samples.json"
 SUFFIX = ".samples.zip"
 IN_FOLDER = f"{EVIDENCE}samples.zip"
 """Where the file lies in an unpacked package."""
-BULKY = ("rows", "class_report", "launches", "environment")
+BULKY = ("rows", "class_report", "word_report", "launches", "environment")
 """The fields of a record that grow with the number of examples or calls."""
 ENTRY_LIMIT = 16 << 20
 

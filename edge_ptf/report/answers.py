@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from edge_ptf.package.evidence import AccuracyEvidence
 from edge_ptf.tasks.base import Task
@@ -69,10 +71,18 @@ def changes(teacher: AccuracyEvidence, package: AccuracyEvidence) -> list[Change
 
 def class_changes(teacher: AccuracyEvidence | None, package: AccuracyEvidence) -> list[ClassChange]:
     """Every class that the teacher or the package met, sorted by name."""
-    earlier = {row["name"]: row for row in teacher.class_report} if teacher else {}
-    now = {row["name"]: row for row in package.class_report}
+    return _changes(teacher.class_report if teacher else (), package.class_report)
+
+
+def tag_changes(teacher: AccuracyEvidence | None, package: AccuracyEvidence) -> list[ClassChange]:
+    """Every tag of a word that the teacher or the package met, sorted by name, then the averages."""
+    return _changes(teacher.word_report if teacher else (), package.word_report)
+
+
+def _changes(teacher: Sequence[Mapping[str, Any]], package: Sequence[Mapping[str, Any]]) -> list[ClassChange]:
+    earlier, now = ({row["name"]: row for row in report} for report in (teacher, package))
     found = []
-    for name in sorted({*earlier, *now}):
+    for name in sorted({*earlier, *now}, key=lambda name: (name.endswith(" avg"), name)):
         before, after = earlier.get(name), now.get(name)
         found.append(
             ClassChange(

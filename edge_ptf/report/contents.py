@@ -143,7 +143,7 @@ def lineage(study: Study) -> dict[str, Any]:
 
 
 def accuracy(study: Study) -> dict[str, Any] | None:
-    """Metrics, classes and the most confused pairs."""
+    """Metrics, classes, tags of words and the most confused pairs."""
     if study.accuracy is None:
         return None
     task = create(study.payload.manifest.head)
@@ -165,6 +165,7 @@ def accuracy(study: Study) -> dict[str, Any] | None:
         "classes": sorted(
             answers.class_changes(study.baseline, study.accuracy), key=lambda row: (row.change or 0.0, row.name)
         ),
+        "tags": answers.tag_changes(study.baseline, study.accuracy),
         "pairs": [(*pair, before[pair] if study.baseline else None, after[pair]) for pair in ordered[:PAIRS_SHOWN]],
         "pairs_more": max(len(ordered) - PAIRS_SHOWN, 0),
         "matrix_classes": len(_class_order(after)),

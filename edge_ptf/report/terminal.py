@@ -221,19 +221,30 @@ def contest_table(found: Comparison, first: str, second: str) -> RenderableType:
     return Group(table, *(Text(line, style="dim") for line in lines))
 
 
-def class_table(accuracy: AccuracyEvidence) -> RenderableType:
-    """The classes with the lowest F1."""
-    rows = sorted(accuracy.class_report, key=lambda row: (row["f1"], row["name"]))[:SHOWN_CLASSES]
-    more = len(accuracy.class_report) - len(rows)
-    table = titled_table("Lowest F1 by class")
-    table.add_column("class")
+def class_tables(accuracy: AccuracyEvidence) -> RenderableType:
+    """The classes with the lowest F1; where words have tags, also the tags with the lowest F1, and the averages."""
+    tables = [_class_table("Lowest F1 by class", "class", "classes", accuracy.class_report)]
+    if accuracy.word_report:
+        averages = [row for row in accuracy.word_report if row["name"].endswith(" avg")]
+        tags = [row for row in accuracy.word_report if row not in averages]
+        tables.append(_class_table("Lowest F1 by tag, each word alone", "tag", "tags", tags, averages))
+    return Group(*tables)
+
+
+def _class_table(
+    title: str, kind: str, kinds: str, report: Sequence[Mapping[str, Any]], averages: Sequence[Mapping[str, Any]] = ()
+) -> RenderableType:
+    rows = sorted(report, key=lambda row: (row["f1"], row["name"]))[:SHOWN_CLASSES]
+    more = len(report) - len(rows)
+    table = titled_table(title)
+    table.add_column(kind)
     for name in ("precision", "recall", "F1", "support"):
         table.add_column(name, justify="right")
-    for row in rows:
+    for row in (*rows, *averages):
         table.add_row(
             row["name"], f"{row['precision']:.1f}", f"{row['recall']:.1f}", f"{row['f1']:.1f}", f"{row['support']:,}"
         )
-    return Group(table, Text(f"  and {more} more classes" if more > 0 else "", style="dim"))
+    return Group(table, Text(f"  and {more} more {kinds}" if more > 0 else "", style="dim"))
 
 
 def package_table(payload: Payload) -> RenderableType:

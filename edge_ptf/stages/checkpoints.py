@@ -26,7 +26,15 @@ GRAPH = (*TRAINING, "onnx", "onnxruntime")
 
 
 def _finetune_counts(given: Any) -> Mapping[str, Any]:
-    return {"task": given.task.head.spec, "device_and_precision": device_and_precision(given.config.precision)}
+    """`positive_weights` counts if there are any, so that older results without them are found."""
+    options = given.config.model_dump(mode="json")
+    if given.config.positive_weights == "none":
+        del options["positive_weights"]
+    return {
+        "config": options,
+        "task": given.task.head.spec,
+        "device_and_precision": device_and_precision(given.config.precision),
+    }
 
 
 @stage("finetune", 3, TRAINING, open_checkpoint, checkpoint_line, _finetune_counts)

@@ -36,7 +36,7 @@ def _evaluate_counts(given: Any) -> Mapping[str, Any]:
     return {"machine": this_machine().replace(governor=""), "runner": runner}
 
 
-@stage("evaluate", 2, RUNNING, load_accuracy, accuracy_line, _evaluate_counts)
+@stage("evaluate", 3, RUNNING, load_accuracy, accuracy_line, _evaluate_counts)
 def evaluate(
     work: Work, package: Annotated[Payload, ARGUMENT], data: LabelledData, config: EvaluateConfig
 ) -> AccuracyEvidence:

@@ -10,7 +10,7 @@ import ast
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from edge_ptf.errors import BadInputError
@@ -44,6 +44,9 @@ def listed(value: Any) -> list[Any] | None:
                 continue
             break
     return list(value) if isinstance(value, list | tuple) else None
+
+
+Rewrite = Callable[[Example], Example]
 
 
 class Task(ABC):
@@ -90,6 +93,18 @@ class Task(ABC):
     @abstractmethod
     def example(row: Mapping[str, Any]) -> Example:
         """One example from a row's columns (`columns` and `optional_columns`). Raises RowError."""
+
+    @classmethod
+    def rewriting(cls, train: Sequence[Example], config: object) -> tuple[Rewrite | None, tuple[str, ...]]:
+        """How the labels of a data set are rewritten, decided by train and by what the user says; and notes about it.
+
+        By default labels stay as they are. The function raises RowError if a label cannot be rewritten.
+
+        Args:
+            train: examples as `example` made them.
+            config: options of reading, `DataConfig`.
+        """
+        return None, ()
 
     @classmethod
     @abstractmethod
@@ -153,6 +168,10 @@ class Task(ABC):
     @abstractmethod
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
         """Per class: name, precision, recall, f1 (percent) and support."""
+
+    def word_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
+        """Per tag of a word, in the form of `class_report`, then their averages; empty for tasks without such tags."""
+        return []
 
     @staticmethod
     @abstractmethod

@@ -64,6 +64,8 @@ class MultiLabelClassification(Task):
     def check_label(self, example: Example) -> str | None:
         """See Task."""
         unknown = [name for name in example.label if name not in self.head.label_ids]
+        if len(unknown) > 1:
+            return f"the labels {', '.join(map(repr, unknown))} do not occur in train"
         return f"label '{unknown[0]}' does not occur in train" if unknown else None
 
     @staticmethod

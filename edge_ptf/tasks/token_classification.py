@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from edge_ptf.examples import Example
@@ -12,9 +12,9 @@ from edge_ptf.heads import TokenHead
 from edge_ptf.heads.encoding import WORD
 from edge_ptf.heads.token import OUTSIDE, spans
 from edge_ptf.metrics import F1, Metric, Precision, Recall, Share
-from edge_ptf.tasks.base import RowError, Task, listed
-
-TAG = re.compile(r"O|[BI]-\S+")
+from edge_ptf.tasks import tag_schemes
+from edge_ptf.tasks.base import Rewrite, RowError, Task, listed
+from edge_ptf.tasks.tag_schemes import TAG, TagScheme
 
 
 class TokenClassification(Task):
@@ -34,7 +34,8 @@ class TokenClassification(Task):
     def example(row: Mapping[str, Any]) -> Example:
         """See Task. `tokens` and `tags` are lists, strings of lists, or strings with white space between the items.
 
-        The tags decide whether strings are lists, because no BIO tag begins with a bracket, but a token can.
+        The tags decide whether strings are lists, because no tag begins with a bracket, but a token can. The tags are
+        of any scheme; see `rewriting`.
         """
         values = {name: row.get(name) for name in ("tokens", "tags")}
         if isinstance(values["tags"], str) and listed(values["tags"]) is not None:
@@ -48,8 +49,20 @@ class TokenClassification(Task):
             if not WORD.fullmatch(token):
                 raise RowError(f"token {token!r} is empty or holds white space", item=item)
             if not TAG.fullmatch(tag):
-                raise RowError(f"tag '{tag}' is not BIO (allowed: O, B-<type>, I-<type>)", item=item)
+                raise RowError(f"tag '{tag}' belongs to no tag scheme (allowed: {tag_schemes.ALLOWED})", item=item)
         return Example(" ".join(tokens), tuple(tags))
+
+    @classmethod
+    def rewriting(cls, train: Sequence[Example], config: object) -> tuple[Rewrite | None, tuple[str, ...]]:
+        """Tags of any scheme become BIO tags. The scheme is `tag_scheme` of the options, or the one that fits best."""
+        tags = [example.label for example in train]
+        given: TagScheme | None = getattr(config, "tag_scheme", None)
+        scheme, count = (given, tag_schemes.all_misfits(given, tags)) if given else tag_schemes.recognised(tags)
+
+        def rewrite(example: Example) -> Example:
+            return replace(example, label=tag_schemes.to_bio(scheme, example.label))
+
+        return rewrite, tag_schemes.notes(scheme, count, given is not None)
 
     @classmethod
     def collect_labels(cls, examples: Sequence[Example]) -> tuple[str, ...]:
@@ -107,6 +120,28 @@ class TokenClassification(Task):
             if not name.endswith(" avg")
         ]
 
+    def word_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
+        """One row for each B- and I- tag that occurs, then their averages: micro, macro, weighted by support.
+
+        Each word counts alone. The figures are those of scikit-learn's `classification_report` over these tags.
+        """
+        pairs = Counter(
+            pair
+            for reference, answer in zip(references, predictions, strict=True)
+            for pair in zip(reference, answer, strict=True)
+        )
+        names = sorted({tag for pair in pairs for tag in pair} - {OUTSIDE})
+        support, claims = Counter[str](), Counter[str]()
+        for (expected, answered), times in pairs.items():
+            support[expected] += times
+            claims[answered] += times
+        rows = [_tag_row(name, pairs[name, name], claims[name], support[name]) for name in names]
+        if not rows:
+            return []
+        whole = [sum(counts[name] for name in names) for counts in (claims, support)]
+        micro = _tag_row("micro avg", sum(pairs[name, name] for name in names), *whole)
+        return [*rows, micro, _average("macro avg", rows, [1] * len(rows)), _average("weighted avg", rows, None)]
+
     @staticmethod
     def confusions(reference: Any, prediction: Any) -> list[tuple[str, str]]:
         """The types of each word that is an entity's in the reference or in the answer; O is none."""
@@ -132,6 +167,28 @@ class TokenClassification(Task):
             else:
                 shown.append(f"{kind}: word {first + 1}" + (f" to {last + 1}" if last > first else ""))
         return "; ".join(shown) or "no entity"
+
+
+def _tag_row(name: str, hits: int, claims: int, support: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "precision": 100 * hits / claims if claims else 0.0,
+        "recall": 100 * hits / support if support else 0.0,
+        "f1": 200 * hits / (claims + support) if claims + support else 0.0,
+        "support": support,
+    }
+
+
+def _average(name: str, rows: Sequence[dict[str, Any]], weights: Sequence[int] | None) -> dict[str, Any]:
+    """The means of the figures of several rows; None: each row weighs its support."""
+    support = [row["support"] for row in rows]
+    weights = support if weights is None else weights
+    total = sum(weights)
+    figures = {
+        field: sum(weight * row[field] for weight, row in zip(weights, rows, strict=True)) / total if total else 0.0
+        for field in ("precision", "recall", "f1")
+    }
+    return {"name": name, **figures, "support": sum(support)}
 
 
 def _entities(reference: Sequence[str], answer: Sequence[str]) -> tuple[float, float, float]:

@@ -15,6 +15,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Example, Prediction
 from edge_ptf.graph.exporting import check_exportable
+from edge_ptf.heads import PositiveWeights
 from edge_ptf.models.checkpoint import (
     Checkpoint,
     CheckpointInfo,
@@ -38,6 +39,11 @@ class FinetuneConfig(OptimizationConfig):
 
     max_length: int = Field(128, ge=8, description="Longest text in tokens; what is longer is cut.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of each target spread over all labels.")
+    positive_weights: PositiveWeights = Field(
+        "none",
+        description="multi-label: weight of the texts that have a label. balanced: they count as much as all others "
+        "together; root: the square root of that; none: all texts count alike.",
+    )
     freeze_embeddings: bool = Field(False, description="Leave the embeddings as they are.")
     freeze_layers: int = Field(0, ge=0, description="Leave the first layers as they are.")
 
@@ -73,8 +79,10 @@ def finetune(
     training, validation = renumbered(training, small), renumbered(validation, small)
     full = small.shrink(model)
 
+    of_labels = task.head.weighted_loss([item.target for item in training], config.positive_weights)
+
     def loss(outputs: Any, batch: dict[str, Any]) -> Any:
-        return task.head.loss(outputs.logits.float(), batch["targets"], config.label_smoothing)
+        return of_labels(outputs.logits.float(), batch["targets"], config.label_smoothing)
 
     predict = predictor(model, task, validation, data.validation, inputs, pad)
     setup = Setup(
@@ -104,6 +112,11 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
     """
     from transformers import set_seed
 
+    if config.positive_weights != "none" and not task.head.weighs_labels:
+        raise BadInputError(
+            f"finetune.positive_weights is {config.positive_weights}, but {task.name} has no weights of labels",
+            hint="Leave it out",
+        )
     set_seed(config.seed)
     tokenizer = load_tokenizer(base)
     model = load_base_model(base, task, dropout=config.dropout)

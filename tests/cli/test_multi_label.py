@@ -18,6 +18,7 @@ QUICK = (
     *("--set", "distill.learning_rate=0.005", "--set", "distill.spliced_texts=0.5", "--set", "bench.launches=5"),
     *("--set", "bench.calls=100", "--set", "bench.seconds=0", "--set", "bench.memory_launches=2"),
     *("--set", "prune.num_layers=2", "--set", "prune.intermediate_size=[32]"),
+    *("--set", "finetune.positive_weights=root"),
 )
 
 
@@ -98,3 +99,23 @@ def test_a_wrong_row_is_named(
     assert found.returncode == 2
     assert "data.csv:3" in found.stderr
     assert message in found.stderr
+
+
+def test_all_labels_that_train_lacks_are_named_at_once(
+    run: Callable, tiny_base: Callable[[str], Path], tmp_path: Path
+) -> None:
+    rows = {
+        "train": "play,music\nstop,time\nplay and stop,music|time\n",
+        "validation": "wait,time\n",
+        "test": "rain,weather\ngo,time\nsnow and ice,weather|cold\n",
+    }
+    for split, content in rows.items():
+        (tmp_path / f"{split}.csv").write_text(f"text,labels\n{content}", encoding="utf-8")
+    job = ("--model", tiny_base("bert"), "--data", ".", "--task", "multi-label-classification", "--out", "build")
+    found = run("compress", "--profile", "x86-generic", *job)
+    assert found.returncode == 2
+    assert (
+        "2 rows cannot be used. Every label must occur in train: add rows with cold, weather, or remove" in found.stderr
+    )
+    assert "test.csv:2: label 'weather' does not occur in train" in found.stderr
+    assert "test.csv:4: the labels 'cold', 'weather' do not occur in train" in found.stderr

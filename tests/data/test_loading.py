@@ -159,6 +159,7 @@ def test_labels_that_train_lacks_are_problems_with_their_lines(tmp_path: Path) -
     source = folder_of(tmp_path, {**GIVEN, "test": [("turn on", "on"), ("dim it", "dim")]})
     error = fails(source)
     assert error.problems == (f"{tmp_path}/test.csv:3: label 'dim' does not occur in train",)
+    assert error.hint == "Every label must occur in train: add rows with dim, or remove these"
 
 
 def test_a_label_lost_by_removing_duplicates_is_explained(tmp_path: Path) -> None:
@@ -246,7 +247,7 @@ def test_a_malformed_tag_is_a_problem_on_its_own_line(tmp_path: Path) -> None:
     path = tmp_path / "all.conll"
     path.write_text("Ann\tB-person\nsays\tOO\n\nBob\tB-person\n\u00a0\tB-person\n\n")
     assert fails(path, TokenClassification).problems == (
-        f"{path}:2: tag 'OO' is not BIO (allowed: O, B-<type>, I-<type>)",
+        f"{path}:2: tag 'OO' belongs to no tag scheme (allowed: O, or B-, I-, E-, S-, L- or U- with a type)",
         f"{path}:5: token '\\xa0' is empty or holds white space",
     )
 
@@ -257,6 +258,45 @@ def test_an_inside_tag_may_begin_an_entity(tmp_path: Path) -> None:
     data = load(str(tmp_path / "all.conll"), TokenClassification)
     assert data.labels == ("O", "B-person", "I-person", "B-place", "I-place")
     assert data.report.splits["train"].classes == {"person": 14, "place": 14}
+
+
+BILOU = "Ann{0}\tB-person\nLee\tL-person\nsleeps\tO\n\nParis{0}\tU-place\n\n"
+
+
+def test_tags_of_another_scheme_become_bio_in_every_split(tmp_path: Path) -> None:
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.conll").write_text("".join(BILOU.format(f"{split}{index}") for index in range(9)))
+    data = load(str(tmp_path), TokenClassification)
+    for examples in (data.train, data.validation, data.test):
+        assert {example.label for example in examples} == {("B-person", "I-person", "O"), ("B-place",)}
+    assert data.labels == ("O", "B-person", "I-person", "B-place", "I-place")
+    assert data.report.notes == ("Tag scheme: bilou, recognised from train. The tags are converted to BIO.",)
+
+
+def test_all_tags_that_are_not_of_the_scheme_of_train_are_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "train.conll").write_text("".join(BILOU.format(index) for index in range(20)) + "Bob\tS-person\n")
+    (tmp_path / "test.conll").write_text("Eve\tO\nFay\tE-person\n\nRome\tU-place\n\nLi\tPER\n")
+    places = {name: tmp_path / f"{name}.conll" for name in ("train", "test")}
+    known, allowed = "O, or B-, I-, E-, S-, L- or U- with a type", "bilou (allowed: O, B-, I-, L-, U-)"
+    assert fails(tmp_path, TokenClassification).problems == (
+        f"{places['test']}:6: tag 'PER' belongs to no tag scheme (allowed: {known})",
+        f"{places['train']}:121: tag 'S-person' is not of the scheme of the data, {allowed}",
+        f"{places['test']}:2: tag 'E-person' is not of the scheme of the data, {allowed}",
+    )
+
+
+def test_a_named_scheme_is_taken_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "all.conll"
+    path.write_text("".join(f"Ann{index}\tI-person\nLee\tI-person\n\nis\tO\nhere{index}\tO\n\n" for index in range(20)))
+    guessed, named = (load(str(path), TokenClassification, DataConfig(tag_scheme=name)) for name in (None, "bio"))
+    assert guessed.report.notes[0] == "Tag scheme: iob1, recognised from train. The tags are converted to BIO."
+    assert ("B-person", "I-person") in {example.label for example in guessed.train}
+    assert ("I-person", "I-person") in {example.label for example in named.train}
+    assert "Tags of train that do not follow the scheme bio: 20." in named.report.notes[0]
+    assert guessed.labels == named.labels
+    bilou = load(str(path), TokenClassification, DataConfig(tag_scheme="bilou"))  # I- is a letter of BILOU too
+    assert bilou.train == guessed.train
+    assert bilou.report.notes[0] == "Tag scheme: bilou, as data.tag_scheme says. The tags are converted to BIO."
 
 
 def test_words_and_tags_can_stand_in_a_table(tmp_path: Path) -> None:

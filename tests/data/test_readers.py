@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from edge_ptf.data.columns import Columns
 from edge_ptf.data.conll import clean_words
 from edge_ptf.data.csv_files import CSV_FIELD_LIMIT
 from edge_ptf.data.dataset import DataConfig
+from edge_ptf.data.lines import PLAIN, FileFormat
 from edge_ptf.data.readers import read_file
 from edge_ptf.data.rows import Findings, Row
 from edge_ptf.errors import DataError
@@ -20,10 +22,12 @@ TEXT = Columns.of(TextClassification, DataConfig())
 WORDS = Columns.of(TokenClassification, DataConfig())
 
 
-def read(path: Path, content: str | bytes, columns: Columns = TEXT) -> tuple[list[Row], Findings]:
+def read(
+    path: Path, content: str | bytes, columns: Columns = TEXT, form: FileFormat = PLAIN
+) -> tuple[list[Row], Findings]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     findings = Findings()
-    return list(read_file(path, columns, findings)), findings
+    return list(read_file(path, columns, findings, form)), findings
 
 
 def problems(path: Path, content: str | bytes, columns: Columns = TEXT) -> list[str]:
@@ -257,6 +261,54 @@ def test_white_space_inside_words_is_removed_and_words_that_are_nothing_else_are
 
 def test_a_word_of_white_space_with_an_entity_tag_is_kept_for_the_task_to_refuse() -> None:
     assert clean_words(["a", "\u00a0"], ["O", "B-x"], Findings()) == [(0, "a", "O"), (1, "\u00a0", "B-x")]
+
+
+FOUR = "EU NNP B-NP B-ORG\nsays VBZ B-VP O\n\nHi UH O O\n"
+
+
+@pytest.mark.parametrize(
+    ("places", "tags"),
+    [({}, ["B-ORG", "O"]), ({"tag_column": 2}, ["B-NP", "B-VP"]), ({"tag_column": -2}, ["B-NP", "B-VP"])],
+)
+def test_conll_columns_are_found_by_their_place(tmp_path: Path, places: dict[str, int], tags: list[str]) -> None:
+    rows, findings = read(tmp_path / "x.conll", FOUR, WORDS, FileFormat(**places))
+    assert (rows[0].values["tokens"], rows[0].values["tags"]) == (["EU", "says"], tags)
+    place = places.get("tag_column", -1)
+    assert findings.notes == [
+        f"CoNLL: 4 columns, separated by spaces. Words are read from column 0 and tags from column {place} (0 is the "
+        "first, -1 the last)."
+    ]
+
+
+def test_a_conll_word_may_stand_behind_its_tag(tmp_path: Path) -> None:
+    rows, _ = read(tmp_path / "x.conll", "B-ORG\t1\tEU\nO\t2\tsays\n", WORDS, FileFormat(token_column=-1, tag_column=0))
+    assert rows[0].values == {"tokens": ["EU", "says"], "tags": ["B-ORG", "O"]}
+
+
+def test_the_usual_form_of_conll_has_no_note_and_mixed_forms_have_one(tmp_path: Path) -> None:
+    assert read(tmp_path / "x.conll", "EU\tB-ORG\nsays\tO\n", WORDS)[1].notes == []
+    _, findings = read(tmp_path / "x.conll", "EU\tNNP\tB-ORG\nsays O\n", WORDS)
+    assert findings.notes[0].startswith("CoNLL: 2 to 3 columns, separated by spaces or tabs.")
+
+
+@pytest.mark.parametrize(
+    ("places", "why"),
+    [
+        ({"tag_column": 3}, "only 2 columns, but data.tag_column is 3 (counted from 0; -1 is the last)"),
+        ({"token_column": -3}, "only 2 columns, but data.token_column is -3 (counted from 0; -1 is the last)"),
+        ({"tag_column": 0, "token_column": -2}, "2 columns: data.token_column and data.tag_column are the same one"),
+    ],
+)
+def test_every_line_without_the_named_column_is_a_problem(tmp_path: Path, places: dict[str, int], why: str) -> None:
+    _, findings = read(tmp_path / "x.conll", "a\tO\n\nb\tO\n", WORDS, FileFormat(**places))
+    assert [problem.split(":", 1)[1] for problem in findings.problems] == [f"1: {why}", f"3: {why}"]
+
+
+def test_a_name_for_a_column_of_conll_is_refused(tmp_path: Path) -> None:
+    named = replace(WORDS, required={"tokens": "tokens", "tags": "-1"})
+    with pytest.raises(DataError, match=r"have no names, but data\.tags_column is '-1'") as caught:
+        read(tmp_path / "x.conll", "a\tO\n", named)
+    assert "--set data.tag_column=0 is the first, -1 the last" in caught.value.hint
 
 
 def test_conll_serves_only_tasks_with_words_and_tags(tmp_path: Path) -> None:

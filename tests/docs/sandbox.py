@@ -148,9 +148,9 @@ class Sandbox:
             words += (SCOPED if scoped else LENIENT) if "--dry-run" not in words else ()
         else:
             words += [part for setting in QUICK.get(command, ()) for part in ("--set", setting)]
-        if command not in ("compress", "search", "report") and "--out" in words:
-            if (self.root / words[words.index("--out") + 1]).exists():
-                words.append("--overwrite")  # pages stand alone, and several use one name
+        repeats = "--out" in words and (self.root / words[words.index("--out") + 1]).exists()
+        if repeats and command not in ("compress", "search", "report"):
+            words.append("--overwrite")  # pages stand alone, and several use one name
         if command in ("bench", "devices") and self.device in words:
             words += self.options
         if command == "bench" and "--data" not in words:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score
 
+from edge_ptf import tasks
 from edge_ptf.examples import Encoding, Example
-from edge_ptf.heads import HeadSpec, MultiLabelHead
-from edge_ptf.heads.multi_label import LEAST_EXAMPLES, sigmoid
+from edge_ptf.heads import HeadSpec, MultiLabelHead, PositiveWeights
+from edge_ptf.heads.multi_label import LEAST_EXAMPLES, positive_weights, sigmoid
 
 LABELS = ("anger", "fear", "joy", "love")
 SPEC = MultiLabelHead.declare("multi-label-classification", LABELS)
@@ -128,6 +129,57 @@ def test_matched_thresholds_give_each_label_as_often_as_the_other_model(counts: 
     head = MultiLabelHead(HEAD.matched(logits, others))
     answers = [head.decode(row, NOWHERE, "x").label for row in logits]
     assert tuple(sum(name in each for each in answers) for name in LABELS) == counts
+
+
+def test_a_label_without_validation_examples_keeps_the_threshold_of_all_labels() -> None:
+    logits, references, truth = drawn(300)
+    without = [tuple(name for name in names if name != "fear") for names in references]
+    thresholds = HEAD.tuned(logits, without).options["thresholds"]
+    best = f1(SPEC.with_options(thresholds=[thresholds[1]] * 4), logits, truth & [True, False, True, True])
+    for threshold in np.linspace(0.02, 0.98, 49):
+        other = SPEC.with_options(thresholds=[float(threshold)] * 4)
+        assert f1(other, logits, truth & [True, False, True, True]) <= best + 1e-9
+
+
+def test_a_label_that_the_other_model_never_answers_keeps_the_threshold_of_all_labels() -> None:
+    scores = np.float32([[2, -5, 1, 0], [3, -4, -1, 0], [-3, -6, 2, 0], [-2, -5, -2, 0]])
+    others = [("anger", "joy"), ("anger",), ("joy",), ()]
+    thresholds = HEAD.matched(list(scores), others).options["thresholds"]
+    ordered = np.sort(sigmoid(scores).ravel())[::-1]
+    assert thresholds[1] == pytest.approx((ordered[3] + ordered[4]) / 2)  # four labels were answered in all
+    reached = scores.copy()
+    reached[0, 1] = 9  # now the threshold of all labels would answer it
+    head = MultiLabelHead(HEAD.matched(list(reached), others))
+    assert not any("fear" in head.decode(row, NOWHERE, "x").label for row in reached)
+    assert head.options.thresholds[1] > sigmoid(reached)[0, 1]
+
+
+TARGETS = [np.float32(row) for row in ([1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0])]
+
+
+def test_positive_weights_make_the_examples_with_a_label_weigh_as_much_as_the_others() -> None:
+    assert positive_weights(np.stack(TARGETS), "balanced").tolist() == pytest.approx([0.25, 1, 4, 1])
+    assert positive_weights(np.stack(TARGETS), "root").tolist() == pytest.approx([0.5, 1, 2, 1])
+
+
+@pytest.mark.parametrize("form", ["balanced", "root"])
+def test_the_weighted_loss_multiplies_the_terms_of_labels_that_apply(form: PositiveWeights) -> None:
+    logits = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
+    targets = torch.tensor([[1.0, 0, 0, 1], [-1, -1, -1, -1], [0, 0, 1, 0]])
+    chance, wanted = logits.double().sigmoid()[[0, 2]], targets[[0, 2]].double()
+    weights = torch.tensor(positive_weights(np.stack(TARGETS), form)).double()
+    each = -(weights * wanted * chance.log() + (1 - wanted) * (1 - chance).log())
+    loss = HEAD.weighted_loss(TARGETS, form)
+    assert float(loss(logits, targets, 0.0)) == pytest.approx(float(each.mean()), rel=1e-5)
+    same = HEAD.weighted_loss(TARGETS, "none")
+    assert float(same(logits, targets, 0.1)) == float(HEAD.loss(logits, targets, 0.1))
+
+
+def test_a_head_without_weights_of_labels_refuses_them() -> None:
+    head = tasks.create(tasks.get("text-classification").spec_for(("a", "b"))).head
+    assert not head.weighs_labels
+    with pytest.raises(ValueError, match="has no weights of labels"):
+        head.weighted_loss([], "balanced")
 
 
 def test_nothing_to_tune_on_leaves_the_head_as_it_is() -> None:

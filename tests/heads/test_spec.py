@@ -26,9 +26,9 @@ def test_a_text_head_is_declared_as_the_package_format_says() -> None:
     }
 
 
-def test_a_token_head_has_a_token_axis_and_no_options() -> None:
+def test_a_token_head_has_a_token_axis_and_its_decoding() -> None:
     head = TOKEN
-    assert (head.kind, head.logits.axes, head.options) == ("token", ("batch", "token", "label"), {})
+    assert (head.kind, head.logits.axes, head.options) == ("token", ("batch", "token", "label"), {"decoding": "greedy"})
 
 
 def test_a_head_says_whether_it_answers_for_each_token() -> None:

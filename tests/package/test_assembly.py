@@ -21,7 +21,8 @@ from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.examples import Example
 from edge_ptf.graph.artifact import Graph, open_graph
 from edge_ptf.graph.rewrite import shift_output
-from edge_ptf.package import AssembleConfig, Payload, assemble, assembly, threshold_texts
+from edge_ptf.heads.token import Decoding
+from edge_ptf.package import AssembleConfig, Payload, assemble, assembly, deciding, threshold_texts
 from edge_ptf.package.golden import TEXTS, golden_cases
 from edge_ptf.runtime import Runner
 
@@ -109,7 +110,16 @@ def test_a_baseline_without_a_threshold_is_followed(
     assert payload.manifest.head.options["threshold"] is None
 
 
-@pytest.mark.parametrize("mode", ["fp32", "dynamic", "static"])
+@pytest.mark.parametrize(
+    ("mode", "decoding"),
+    [
+        ("fp32", "greedy"),
+        ("dynamic", "greedy"),
+        ("static", "greedy"),
+        ("fp32", "constrained"),
+        ("dynamic", "constrained"),
+    ],
+)
 @pytest.mark.parametrize("by", [-2.0, 2.0])
 def test_a_tagger_names_as_many_words_as_its_baseline(
     make_graph: MakeGraph,
@@ -118,18 +128,20 @@ def test_a_tagger_names_as_many_words_as_its_baseline(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     mode: str,
+    decoding: Decoding,
     by: float,
 ) -> None:
     """The tagger is the baseline, but readier or less ready to answer O."""
     monkeypatch.setattr(assembly, "SPLICED_TEXTS", 300)
     kind = "token-classification"
-    data, baseline = tiny_labelled(kind), make_payload(kind=kind, mode="fp32")
+    data, config = tiny_labelled(kind), AssembleConfig(decoding=decoding)
+    baseline = assemble(make_graph(kind=kind, mode="fp32"), data, config, tmp_path / "full")
     shutil.copytree(make_graph(kind=kind, mode=mode).path, tmp_path / "moved")
     model = onnx.load(tmp_path / "moved" / "model.onnx")
     shift_output(model, "logits", np.eye(len(data.labels), dtype=np.float32)[0] * by)
     onnx.save(model, tmp_path / "moved" / "model.onnx")
     graph = open_graph(tmp_path / "moved")
-    payload = assemble(graph, data, AssembleConfig(), tmp_path / "out", baseline=baseline)
+    payload = assemble(graph, data, config, tmp_path / "out", baseline=baseline)
     texts = threshold_texts(data.validation)
 
     def named(package: Payload) -> int:
@@ -138,9 +150,7 @@ def test_a_tagger_names_as_many_words_as_its_baseline(
 
     assert named(baseline) > 0
     assert named(payload) == pytest.approx(named(baseline), rel=0.005)  # alike words of alike logits move together
-    assert named(assemble(graph, data, AssembleConfig(), tmp_path / "alone")) != pytest.approx(
-        named(baseline), rel=0.02
-    )
+    assert named(assemble(graph, data, config, tmp_path / "alone")) != pytest.approx(named(baseline), rel=0.02)
     (step,) = payload.manifest.lineage.steps[len(graph.info.lineage) :]
     assert step.stage == "assemble"
     assert step.facts["added_to_logits"].keys() == {"O"}
@@ -151,8 +161,36 @@ def test_a_tagger_names_as_many_words_as_its_baseline(
 def test_a_baseline_that_answers_another_question_is_refused(
     make_graph: MakeGraph, make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInputError, match="another task or other labels"):
+    with pytest.raises(BadInputError, match="another task, other labels or another decoding"):
         assemble(make_graph(scope="c"), tiny_labelled(), AssembleConfig(), tmp_path, baseline=make_payload())
+    kind, constrained = "token-classification", AssembleConfig(decoding="constrained")
+    with pytest.raises(BadInputError, match="another decoding than the graph"):
+        assemble(make_graph(kind=kind), tiny_labelled(kind), constrained, tmp_path, baseline=make_payload(kind=kind))
+
+
+def test_the_decoding_is_part_of_the_package(make_graph: MakeGraph, tiny_labelled: Data, tmp_path: Path) -> None:
+    kind = "token-classification"
+    config = AssembleConfig(decoding="constrained")
+    payload = assemble(make_graph(kind=kind), tiny_labelled(kind), config, tmp_path)
+    assert payload.manifest.head.options == {"decoding": "constrained"}
+    assert json.loads(payload.read("config.json"))["edge_ptf"]["options"] == {"decoding": "constrained"}
+    assert "Viterbi" in payload.read("README.md").decode()
+    for case in golden_cases(payload.read("golden.jsonl")):
+        before = "O"
+        for tag in case.answers["main"]:
+            assert not tag.startswith("I-") or before[2:] == tag[2:]
+            before = tag
+
+
+def test_a_decoding_of_tags_is_refused_where_there_are_none(
+    make_graph: MakeGraph, tiny_labelled: Data, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match="text-classification has no tags of words"):
+        assemble(make_graph(), tiny_labelled(), AssembleConfig(decoding="constrained"), tmp_path)
+    labels = ("O", "I-x")
+    task = tasks.create(tasks.get("token-classification").spec_for(labels))
+    with pytest.raises(BadInputError, match=r"assemble\.decoding: constrained needs BIO tags"):
+        deciding(task, AssembleConfig(decoding="constrained"))
 
 
 def test_golden_lines_are_what_the_package_answers(make_payload: MakePayload) -> None:

@@ -52,6 +52,7 @@ def accuracy_of(
         exact=exact,
         metrics=scores(task.metrics, references, rows),
         class_report=tuple(task.class_report(references, labels)),
+        word_report=tuple(task.word_report(references, labels)),
         rows=rows,
     )
 

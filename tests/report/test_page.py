@@ -273,8 +273,18 @@ def test_tagging_has_a_report_too(make_payload: Callable[..., Any]) -> None:
         baseline=accuracy_of("b" * 64, spec, before),
         examples=tuple(Example("in kitchen", ("O", f"B-{kind}")) for _ in range(3)),
     )
-    words = json.loads(Reader(report_page(study)).scripts[0])["changes"]["words"]
+    page = report_page(study)
+    words = json.loads(Reader(page).scripts[0])["changes"]["words"]
     assert words == [f"{kind}: kitchen", "no entity"]
+    table = page[page.index("<h3>Words</h3>") : page.index("<h3>Confusion</h3>")]
+    for name in (f"B-{kind}", "macro avg", "micro avg", "weighted avg"):
+        row = next(line for line in table.splitlines() if f">{name}<" in line)
+        cells = [re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row)]
+        assert cells == ["0.0", "100.0", "-100.0", "0.0", "0.0", "3"]
+
+
+def test_only_tags_of_words_have_a_table_of_words(make_study: Callable[..., Any]) -> None:
+    assert "<h3>Words</h3>" not in report_page(make_study())
 
 
 @pytest.mark.parametrize("kind", tasks.names())

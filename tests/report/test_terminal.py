@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from rich.console import Console, RenderableType
 
+from edge_ptf import tasks
 from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
-from edge_ptf.report.terminal import verdict_table
+from edge_ptf.report.terminal import class_tables, verdict_table
 
-from .conftest import WARNING, verdict_of
+from .conftest import WARNING, accuracy_of, verdict_of
 
 
 def printed(item: RenderableType, width: int = 200) -> str:
@@ -75,3 +76,18 @@ def test_one_reason_of_several_targets_is_printed_once() -> None:
     text = printed(verdict_table(verdict))
     assert text.count("crowded") == 1
     assert f"  p50; p95: {reason}" in text
+
+
+def test_tags_of_words_have_a_table_beside_the_entities() -> None:
+    spec = tasks.get("token-classification").spec_for(("O", "B-room", "I-room"))
+    answers = [(("B-room", "I-room", "O"), ("B-room", "O", "O")), (("O", "B-room"), ("O", "B-room"))]
+    rows = [
+        line.replace("│", " ").split()
+        for line in printed(class_tables(accuracy_of("p" * 64, spec, answers))).splitlines()
+    ]
+    assert ["room", "50.0", "50.0", "50.0", "2"] in rows
+    assert ["I-room", "0.0", "0.0", "0.0", "1"] in rows
+    assert ["B-room", "100.0", "100.0", "100.0", "2"] in rows
+    assert ["micro", "avg", "100.0", "66.7", "80.0", "3"] in rows
+    assert ["macro", "avg", "50.0", "50.0", "50.0", "3"] in rows
+    assert ["weighted", "avg", "66.7", "66.7", "66.7", "3"] in rows

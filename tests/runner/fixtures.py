@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from edge_ptf.examples import Encoding
+from edge_ptf.heads import Head
 from edge_ptf.heads.base import softmax
 from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_payload, unpack
 from edge_ptf.package.archive import Archive
@@ -67,6 +69,7 @@ def main() -> None:
             ("pairs-left", "bert", "text-classification", True, "left"),
             ("relations", "bert", "relation-extraction", False, "right"),
             ("relations-left", "bert", "relation-extraction", False, "left"),
+            ("entities-constrained", "bert", "token-classification", False, "right"),
         ):
             payload = _package(Path(work) / name, family, task, paired, side)
             (out / f"{name}.eptf").write_bytes(payload.path.read_bytes())
@@ -111,7 +114,8 @@ def _package(folder: Path, family: str, task: str, paired: bool, side: str = "ri
     scope = "none" if task == "text-classification" else None
     conftest.set_truncation_side(conftest.build_base(family, base), side)
     model = conftest.tiny_graph(base, task, "dynamic", data, scope, graph)
-    return assemble(model, data, AssembleConfig(name=folder.name), folder / "payload")
+    decoding = "constrained" if folder.name.endswith("-constrained") else "greedy"
+    return assemble(model, data, AssembleConfig(name=folder.name, decoding=decoding), folder / "payload")
 
 
 def _skeleton(payload: Payload, file: Path) -> None:
@@ -190,6 +194,8 @@ def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
         threshold = runner.task.head.spec.options.get("threshold")
         if isinstance(answer.label, str) and threshold is not None:
             row["margin"] = min(row["margin"], abs(float(ordered[0, -1]) - threshold))
+        if runner.task.head.spec.options.get("decoding") == "constrained":
+            row["margin"] = _sequence_margin(runner.task.head, logits, encoding, text)
         yield {**row, **{key: value for key, value in answer.details.items() if key == "entities"}}
 
 
@@ -197,6 +203,24 @@ def _with_markers(text: bytes) -> bytes:
     """Two halves of the text as two entities. A half may end within a character."""
     half = len(text) // 2
     return b"<e1>%s</e1><e2>%s</e2>" % (text[:half], text[half:])
+
+
+def _sequence_margin(head: Head, logits: np.ndarray, encoding: Encoding, text: str) -> float:
+    """How much more probable the best sequence of tags is than the next one, from 0 (as probable) to 1."""
+    answer = head.decode(logits, encoding, text).label
+    places = [place for place in encoding.word_starts if 0 <= place < len(logits)]
+    chosen = [head.label_ids[tag] for tag, place in zip(answer, encoding.word_starts, strict=True) if place in places]
+
+    def total(tags: list[int]) -> float:
+        return float(sum(np.float64(logits[place, tag]) for place, tag in zip(places, tags, strict=True)))
+
+    apart = []
+    for word, place in enumerate(places[:60]):
+        other = logits.astype(np.float32, copy=True)
+        other[place, chosen[word]] = -1e6
+        found = [head.label_ids[tag] for tag in head.decode(other, encoding, text).label][: len(places)]
+        apart.append(total(chosen) - total(found))
+    return float(np.tanh(min(apart) / 2)) if apart else 1.0
 
 
 def _document(lowercase: bool) -> bytes:

@@ -67,6 +67,8 @@ def test_labels_come_in_alphabetic_order() -> None:
 def test_a_label_that_train_does_not_have_is_named() -> None:
     assert TASK.check_label(Example("x", ("joy",))) is None
     assert TASK.check_label(Example("x", ("joy", "love"))) == "label 'love' does not occur in train"
+    several = "the labels 'hope', 'love' do not occur in train"
+    assert TASK.check_label(Example("x", ("hope", "joy", "love"))) == several
 
 
 def test_metrics_are_micro_and_macro_f1_and_ranking_precision() -> None:

@@ -182,6 +182,27 @@ def test_the_report_has_one_row_for_each_type() -> None:
     assert TASK.class_report([("O",)], [("O",)]) == []
 
 
+@given(sentences)
+@settings(max_examples=100, deadline=None)
+def test_the_word_report_is_that_of_scikit_learn(rows: list[list[tuple[str, str]]]) -> None:
+    from sklearn.metrics import classification_report
+
+    references, predictions = ([tuple(pair[place] for pair in row) for row in rows] for place in (0, 1))
+    flat = [["O", *(tag for tags in side for tag in tags)] for side in (references, predictions)]
+    names = sorted({*flat[0], *flat[1]} - {"O"})
+    found = TASK.word_report(references, predictions)
+    if not names:
+        assert found == []
+        return
+    table = classification_report(*flat, labels=names, output_dict=True, zero_division=0)
+    assert [row["name"] for row in found] == [*names, "micro avg", "macro avg", "weighted avg"]
+    for row in found:
+        wanted = table[row["name"]]
+        assert row["support"] == wanted["support"]
+        for ours, theirs in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
+            assert row[ours] == pytest.approx(100 * wanted[theirs])
+
+
 def test_no_examples_have_no_rows_and_no_share() -> None:
     assert TASK.metrics[0].per_example([], []).shape == (0, 3)
     assert [metric.name for metric in gated(TASK.metrics)] == ["entity_f1"]
@@ -196,8 +217,8 @@ def test_no_examples_have_no_rows_and_no_share() -> None:
         ({"tokens": ["a b"], "tags": ["O"]}, "holds white space"),
         ({"tokens": [""], "tags": ["O"]}, "is empty"),
         ({"tokens": ["a\u00a0b"], "tags": ["O"]}, "holds white space"),
-        ({"tokens": ["a"], "tags": ["PER"]}, "'PER' is not BIO"),
-        ({"tokens": ["a"], "tags": ["E-PER"]}, "'E-PER' is not BIO"),
+        ({"tokens": ["a"], "tags": ["PER"]}, "'PER' belongs to no tag scheme"),
+        ({"tokens": ["a"], "tags": ["M-PER"]}, "'M-PER' belongs to no tag scheme"),
         ({"tokens": ["a"]}, "'tags' is missing"),
         ({"tokens": 3, "tags": ["O"]}, "'tokens' is missing or no list"),
     ],

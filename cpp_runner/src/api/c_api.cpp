@@ -121,6 +121,17 @@ const std::vector<edge_ptf_item>* items_of(const Answer& answer, int list) {
   return list == EDGE_PTF_ANSWERS ? &answer.answers : list == EDGE_PTF_WORDS ? &answer.words : nullptr;
 }
 
+template <typename Work>
+edge_ptf_status with_texts(edge_ptf_result* result, const char* text, size_t length, const char* pair,
+                           size_t pair_length, Work work) noexcept {
+  return guarded([&] {
+    need(result != nullptr, "result");
+    need(text != nullptr, "text");
+    const std::string_view second = pair == nullptr ? std::string_view() : text_view(pair, pair_length);
+    work(text_view(text, length), pair == nullptr ? nullptr : &second);
+  });
+}
+
 }  // namespace
 
 uint32_t edge_ptf_abi_version(void) {
@@ -243,21 +254,6 @@ edge_ptf_status edge_ptf_cancel(edge_ptf_result* result) {
     result->content.stop(edge_ptf::core::Stop::kCancelled);
   });
 }
-
-namespace {
-
-template <typename Work>
-edge_ptf_status with_texts(edge_ptf_result* result, const char* text, size_t length, const char* pair,
-                           size_t pair_length, Work work) noexcept {
-  return guarded([&] {
-    need(result != nullptr, "result");
-    need(text != nullptr, "text");
-    const std::string_view second = pair == nullptr ? std::string_view() : text_view(pair, pair_length);
-    work(text_view(text, length), pair == nullptr ? nullptr : &second);
-  });
-}
-
-}  // namespace
 
 edge_ptf_status edge_ptf_predict(edge_ptf_result* result, const char* text, size_t length, const char* pair,
                                  size_t pair_length) {

@@ -27,6 +27,9 @@ struct Answer {
   size_t led = 0;                      // with `leads`: the label of that answer; beyond the last label if it has none
   std::vector<double> probabilities;   // memory for decoding
   std::vector<uint32_t> word_labels;   // memory for decoding
+  std::vector<uint32_t> word_rows;     // memory for decoding
+  std::vector<double> path_sums;       // memory for decoding
+  std::vector<uint32_t> path_labels;   // memory for decoding
 
   void clear();
   // The length of the list EDGE_PTF_SCORES, and one of its items. `labels` are those of the head.

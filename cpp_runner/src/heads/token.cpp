@@ -1,7 +1,10 @@
 // The kind "token": a BIO tag for each word, and the entities that the tags form.
 #include <algorithm>
+#include <limits>
+#include <nlohmann/json.hpp>
 
 #include "heads/head.h"
+#include "package/field.h"
 #include "utf8.h"
 
 namespace edge_ptf::core {
@@ -9,6 +12,8 @@ namespace {
 
 // Each word takes memory, and words behind max_length tokens have no answer of their own.
 constexpr size_t kMostWords = 1 << 20;
+// The row of logits of a word without a token.
+constexpr uint32_t kNoRow = std::numeric_limits<uint32_t>::max();
 
 // A word is a maximal run of characters that are not white space.
 void find_words(std::string_view text, const edge_ptf_item& untagged, std::vector<edge_ptf_item>& words) {
@@ -64,6 +69,7 @@ class TokenHead final : public Head {
     if (outside_ == spec().labels.size()) {
       refuse("manifest.json: heads: " + in_quotes(spec().name) + " has no label O");
     }
+    read_decoding();
   }
 
   void decode(const TextContext* context, Answer& answer) const override {
@@ -73,7 +79,8 @@ class TokenHead final : public Head {
     edge_ptf_item untagged = make_item(spec().labels[outside_], 1.0);
     untagged.flags = EDGE_PTF_HAS_PLACE;
     find_words(context->text, untagged, answer.words);
-    tag_words(context->encoding, answer);
+    find_rows(context->encoding, answer);
+    tag_words(answer);
     find_entities(answer);
     answer.made = true;
   }
@@ -86,26 +93,46 @@ class TokenHead final : public Head {
     size_t type;  // an index of types_; of no use outside
   };
 
+  void read_decoding() {
+    const nlohmann::json content = nlohmann::json::parse(spec().options);
+    const Field options(content, "manifest.json", "heads." + spec().name + ".options");
+    const std::string decoding = options.text_or("decoding", "greedy");
+    if (decoding == "greedy") {
+      return;
+    }
+    if (decoding != "constrained") {
+      refuse("manifest.json: heads: " + in_quotes(spec().name) + " has the unknown decoding " + in_quotes(decoding));
+    }
+    constrained_ = true;
+    begin_of_.assign(tags_.size(), kNoTag);
+    for (size_t i = 0; i < tags_.size(); ++i) {
+      if (tags_[i].part != Tag::kInside) {
+        continue;
+      }
+      for (size_t j = 0; j < tags_.size(); ++j) {
+        if (tags_[j].part == Tag::kBegin && tags_[j].type == tags_[i].type) {
+          begin_of_[i] = j;
+        }
+      }
+      if (begin_of_[i] == kNoTag) {
+        refuse("manifest.json: heads: " + in_quotes(spec().name) + " has the label " + in_quotes(spec().labels[i]) +
+               " without B-, which the decoding 'constrained' needs");
+      }
+    }
+  }
+
   // The first token that shares a character with a word decides its tag. One token can be the first of two words.
-  void tag_words(const Encoding& encoding, Answer& answer) const {
-    const Tensor& logits = answer.tensors[logits_];
+  static void find_rows(const Encoding& encoding, Answer& answer) {
     const std::vector<Token>& tokens = encoding.tokens;
-    std::vector<edge_ptf_item>& words = answer.words;
-    answer.word_labels.assign(words.size(), static_cast<uint32_t>(outside_));
-    answer.score = 1.0;
+    const std::vector<edge_ptf_item>& words = answer.words;
+    answer.word_rows.assign(words.size(), kNoRow);
     size_t word = 0;
-    size_t decided = 0;  // the words before this one have a tag
+    size_t decided = 0;  // the words before this one have a row
     for (size_t i = 0; i < tokens.size(); ++i) {
       const Token& token = tokens[i];
       while (word < words.size() && words[word].begin_byte < token.end) {
         if (word >= decided && words[word].end_byte > token.begin) {
-          softmax(logits.values + (encoding.text_position + i) * logits.shape[1], logits.shape[1],
-                  answer.probabilities);
-          const size_t label = largest_index(answer.probabilities);
-          words[word].label = spec().labels[label].c_str();
-          words[word].score = answer.probabilities[label];
-          answer.word_labels[word] = static_cast<uint32_t>(label);
-          answer.score = std::min(answer.score, words[word].score);
+          answer.word_rows[word] = static_cast<uint32_t>(encoding.text_position + i);
           decided = word + 1;
         }
         if (words[word].end_byte > token.end) {
@@ -113,6 +140,73 @@ class TokenHead final : public Head {
         }
         ++word;
       }
+    }
+  }
+
+  const float* row(const Answer& answer, size_t word) const {
+    const Tensor& logits = answer.tensors[logits_];
+    return logits.values + answer.word_rows[word] * logits.shape[1];
+  }
+
+  void tag_words(Answer& answer) const {
+    const size_t count = answer.words.size();
+    answer.word_labels.assign(count, static_cast<uint32_t>(outside_));
+    answer.score = 1.0;
+    for (size_t first = 0; first < count; ++first) {  // the word behind a run has no row, or there is none
+      size_t end = first;
+      while (end < count && answer.word_rows[end] != kNoRow) {
+        ++end;
+      }
+      if (constrained_ && end > first) {
+        choose_sequence(answer, first, end);
+      }
+      for (; first < end; ++first) {
+        softmax(row(answer, first), tags_.size(), answer.probabilities);
+        if (!constrained_) {
+          answer.word_labels[first] = static_cast<uint32_t>(largest_index(answer.probabilities));
+        }
+        const uint32_t label = answer.word_labels[first];
+        answer.words[first].label = spec().labels[label].c_str();
+        answer.words[first].score = answer.probabilities[label];
+        answer.score = std::min(answer.score, answer.words[first].score);
+      }
+    }
+  }
+
+  // Viterbi's algorithm over the words from `first` to before `end`: the sequence with the largest sum of logits in
+  // which every I- tag continues an entity of its type. Of equal sums the smallest class wins, as in Python.
+  void choose_sequence(Answer& answer, size_t first, size_t end) const {
+    const size_t labels = tags_.size();
+    std::vector<double>& total = answer.probabilities;
+    std::vector<double>& before = answer.path_sums;
+    std::vector<uint32_t>& back = answer.path_labels;
+    total.resize(labels);
+    before.resize(labels);
+    back.resize((end - first) * labels);
+    for (size_t i = 0; i < labels; ++i) {
+      total[i] =
+          tags_[i].part == Tag::kInside ? -std::numeric_limits<double>::infinity() : double{row(answer, first)[i]};
+    }
+    for (size_t word = first + 1; word < end; ++word) {
+      before.swap(total);
+      const float* logits = row(answer, word);
+      uint32_t* from = back.data() + (word - first) * labels;
+      const size_t best = largest_index(before);
+      for (size_t i = 0; i < labels; ++i) {
+        size_t chosen = best;
+        if (tags_[i].part == Tag::kInside) {
+          const size_t lower = std::min(i, begin_of_[i]);
+          const size_t higher = std::max(i, begin_of_[i]);
+          chosen = before[lower] >= before[higher] ? lower : higher;
+        }
+        from[i] = static_cast<uint32_t>(chosen);
+        total[i] = before[chosen] + double{logits[i]};
+      }
+    }
+    auto label = static_cast<uint32_t>(largest_index(total));
+    for (size_t word = end; word-- > first;) {
+      answer.word_labels[word] = label;
+      label = back[(word - first) * labels + label];
     }
   }
 
@@ -140,10 +234,14 @@ class TokenHead final : public Head {
     }
   }
 
+  static constexpr size_t kNoTag = std::numeric_limits<size_t>::max();
+
   size_t logits_;
   std::vector<std::string> types_;
   std::vector<Tag> tags_;
   size_t outside_ = 0;
+  bool constrained_ = false;
+  std::vector<size_t> begin_of_;  // of each I- tag the B- tag of its type; empty if decoding is greedy
 };
 
 }  // namespace
