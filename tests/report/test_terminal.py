@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from rich.console import Console, RenderableType
 
 from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
-from edge_ptf.report.terminal import verdict_table
+from edge_ptf.report.terminal import comparison_table, package_table, verdict_table
 
-from .conftest import WARNING, verdict_of
+from .conftest import WARNING, accuracy_of, verdict_of
 
 
 def printed(item: RenderableType, width: int = 200) -> str:
@@ -75,3 +79,15 @@ def test_one_reason_of_several_targets_is_printed_once() -> None:
     text = printed(verdict_table(verdict))
     assert text.count("crowded") == 1
     assert f"  p50; p95: {reason}" in text
+
+
+def test_numbers_are_compared_by_their_distance_and_not_by_right_and_wrong(make_payload: Callable[..., Any]) -> None:
+    payload = make_payload(kind="regression")
+    spec = payload.manifest.head
+    before = accuracy_of("b" * 64, spec, [(1.0, 1.25), (2.0, 2.0), (3.0, 2.5)])
+    after = accuracy_of(payload.digest, spec, [(1.0, 1.5), (2.0, 2.0), (3.0, 2.0)])
+    text = printed(comparison_table(before, after, 2.0, 1.0))
+    assert "2 of 3 answers differ, by 0.25 (median) and at most 0.5." in text
+    assert "McNemar" not in text
+    assert re.search(r"RMSE\s+│\s+0\.3227\s+│\s+0\.6455\s+│\s+\+0\.3227", text)
+    assert "Spearman" in text and "a number" in printed(package_table(payload))
