@@ -2,6 +2,8 @@
 
 python benchmarks/real_data.py clinc150 --out build/clinc150
 python benchmarks/real_data.py semeval2010_task8
+python benchmarks/real_data.py sick_entailment
+python benchmarks/real_data.py sick_relatedness
 python benchmarks/real_data.py demo-large
 python benchmarks/real_data.py wnut17 --seeds 0 1 2
 python benchmarks/real_data.py goemotions
@@ -17,6 +19,9 @@ positive, by the sentiment grouping of the paper (Demszky et al. 2020, `sentimen
 paper's fourth group, ambiguous (confusion, curiosity, realization, surprise), is left out: a text is kept if all its
 labels are of one of the other three groups. Texts with an ambiguous label, or with labels of two groups, are left out
 of all splits.
+
+`--only-data` writes the data of a set that edge-ptf does not read as it is, for programs such as those in
+`benchmarks/plain/`, and runs nothing.
 """
 
 from __future__ import annotations
@@ -37,6 +42,8 @@ JOBS = {
     "semeval2010_task8": ["--task", "relation-extraction"],
     "goemotions": ["--task", "multi-label-classification"],
     "goemotions_sentiment": ["--task", "text-classification"],
+    "sick_entailment": ["--task", "sentence-pair-classification"],
+    "sick_relatedness": ["--task", "regression"],
     "demo-large": ["--task", "text-classification", "--out-of-scope-label", "out_of_scope"],
 }
 
@@ -47,6 +54,8 @@ SENTIMENTS = {
     "sadness",
     "neutral": "neutral",
 }
+SICK = {"sick_entailment": ("label", "entailment_judgment"), "sick_relatedness": ("value", "relatedness_score")}
+"""For each job about SICK the column that it reads, and the name of that column in SICK."""
 
 
 def main() -> None:
@@ -57,16 +66,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--results", help="name of the results file [default: NAME-PROFILE]")
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds of all trainings [default: the recipe's]")
+    parser.add_argument("--only-data", action="store_true", help="write the data and print their place")
     parser.epilog = "All other options are passed to compress."
     given, more = parser.parse_known_args()
     given.results = given.results or f"{given.name}-{given.profile}"
     out = given.out or Path("build") / f"{given.name}-{given.profile}"
     command = [sys.executable, "-m", "edge_ptf", "compress", "--profile", given.profile, "--model", "minilm-l6"]
-    data = given.name if given.name == "demo-large" else given.data / given.name
-    if given.name == "semeval2010_task8":
-        data = _relations(data, out / "data")
-    if given.name.startswith("goemotions"):
-        data = emotions(given.data / "goemotions", out / "data", by_sentiment=given.name != "goemotions")
+    data = _data(given.name, given.data, out / "data")
+    if given.only_data:
+        print(data)
+        return
     command += ["--data", str(data), *JOBS[given.name], *more]
     if given.seeds is None:
         figures = _job(command, out)
@@ -83,6 +92,30 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{given.results}.json"
     file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _data(name: str, shared: Path, folder: Path) -> str | Path:
+    """What a job reads: the built-in corpus, the set as it is, or what is written to `folder`."""
+    if name == "demo-large":
+        return name
+    if name == "semeval2010_task8":
+        return _relations(shared / name, folder)
+    if name.startswith("goemotions"):
+        return emotions(shared / "goemotions", folder, by_sentiment=name != "goemotions")
+    return _sentence_pairs(shared / "sick", folder, *SICK[name]) if name in SICK else shared / name
+
+
+def _sentence_pairs(source: Path, folder: Path, column: str, name: str) -> Path:
+    """Writes the pairs of SICK with one of its two labels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "validation", "test"):
+        with (source / f"{split}.txt").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("text", "text_pair", column))
+            writer.writerows((row["sentence_A"], row["sentence_B"], row[name]) for row in rows)
+    return folder
 
 
 def _relations(source: Path, folder: Path) -> Path:
@@ -159,6 +192,7 @@ def _timed(command: list[str], out: Path) -> tuple[int, float, str]:
 def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]:
     from edge_ptf import open_package
     from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence
+    from edge_ptf.report.formatting import score_unit
     from edge_ptf.statistics import percentile
 
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
@@ -176,7 +210,9 @@ def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]
     for evidence in package.evidence():
         if isinstance(evidence, AccuracyEvidence):
             who = "package" if evidence.payload == package.digest else "teacher"
-            figures |= {f"{who} {name}, %": round(value, 2) for name, value in sorted(evidence.metrics.items())}
+            for name, value in sorted(evidence.metrics.items()):
+                percent = score_unit(name) == "%"
+                figures[f"{who} {name}{', %' if percent else ''}"] = round(value, 2 if percent else 4)
         elif isinstance(evidence, LatencyEvidence):
             calls = [ms for launch in evidence.launches for ms in launch.end_to_end_ms]
             figures["latency p50, ms"] = round(percentile(calls, 0.5), 3)
@@ -187,7 +223,9 @@ def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]
     assert verdict is not None
     for item in verdict.target_verdicts:
         value, bound = (None if number is None else round(number, 3) for number in (item.value, item.bound))
-        figures[item.target] = f"{value} {item.unit}, bound {bound}, limit {item.limit}: {item.status.value}"
+        figures[item.target] = (
+            f"{f'{value} {item.unit}'.strip()}, bound {bound}, limit {item.limit}: {item.status.value}"
+        )
     figures["verdict"] = verdict.status.value if verdict.status else "nothing judged"
     figures["payload"] = package.digest
     return figures

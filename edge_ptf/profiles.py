@@ -71,12 +71,13 @@ class Targets(StrictModel):
     """Limits of the gate; one that is not set is not judged."""
 
     max_drop: dict[str, float] = Field(
-        default_factory=dict, description="Points a gated metric may lose against the teacher, by metric."
+        default_factory=dict,
+        description="What a gated metric may lose against the teacher, by metric: points, or the metric's own unit.",
     )
     min_score: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
         default_factory=dict,
-        description="Worst score that a gated metric may have, by metric: the least one in percent, or the largest one "
-        "if a lower score is better.",
+        description="Worst score that a gated metric may have, by metric: the least one, or the largest one if a lower "
+        "score is better; in percent, or in the metric's own unit.",
     )
     latency_ms: LatencyLimit = Field(default_factory=LatencyLimit, description="Only for named boards.")
     min_speedup: float | None = Field(None, gt=0, description="Engine time of the FP32 teacher ÷ that of the package.")

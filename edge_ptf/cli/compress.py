@@ -54,7 +54,7 @@ def _judged_by() -> str:
     return f"{', '.join(named)}; with an out-of-scope label in_scope_accuracy or out_of_scope_recall"
 
 
-MAX_DROP = f"Limit on an accuracy drop. METRIC is one of {_judged_by()}."
+MAX_DROP = f"Limit on an accuracy drop, in points or in the metric's own unit. METRIC is one of {_judged_by()}."
 MIN_SCORE = "Worst score that a metric may have, such as accuracy=90. METRIC as for --max-drop."
 
 
@@ -263,7 +263,8 @@ def verdict_code(verdict: Verdict) -> int:
 
 def _next_steps(result: Result) -> list[str]:
     """What a user does after this run."""
-    steps = [f'edge-ptf predict {result.package} "your text"', f"edge-ptf inspect {result.package}"]
+    pair = ' --pair "the second text"' if result.payload.manifest.heads[0].text_pairs else ""
+    steps = [f'edge-ptf predict {result.package} "your text"{pair}', f"edge-ptf inspect {result.package}"]
     open_ones = [item for item in result.verdict.target_verdicts if item.status is Status.UNPROVEN and item.settle]
     lost = [item for item in result.verdict.target_verdicts if item.status is Status.FAIL]
     if any(item.target.startswith(ACCURACY_TARGETS) for item in lost):

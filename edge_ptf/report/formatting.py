@@ -9,8 +9,8 @@ from edge_ptf.tasks.base import Task
 
 DIGITS = {"MB": 1, "points": 2, "%": 2, "ms": 2, "×": 2}
 """Decimal places of figures, by unit."""
-ABBREVIATIONS = ("mcc", "rmse")
-"""Names of metrics that people write in capitals."""
+WRITTEN = {"mcc": "MCC", "rmse": "RMSE", "pearson": "Pearson", "spearman": "Spearman"}
+"""Metrics that people write with capitals, by name."""
 
 
 def figure_text(value: float | None, unit: str) -> str:
@@ -76,7 +76,7 @@ def metric_words(name: str) -> str:
     """A metric's name in words."""
     for code, words in (("in_scope", "in-scope"), ("out_of_scope", "out-of-scope"), ("_f1", " F1"), ("_", " ")):
         name = name.replace(code, words)
-    return name.upper() if name in ABBREVIATIONS else name
+    return WRITTEN.get(name, name)
 
 
 def bytes_text(count: int) -> str:

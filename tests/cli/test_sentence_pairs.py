@@ -39,6 +39,7 @@ def test_a_job_ends_in_a_package_that_both_runners_answer_alike(
     found = run("compress", "--profile", "x86-generic", *job, *QUICK, "--min-speedup", "0.01")
     assert found.returncode in (0, 3, 4), found.stderr
     assert "Column 'hypothesis' is read as text_pair." in found.stderr + found.stdout
+    assert '"your text" --pair "the second text"' in found.stdout
     verdict = json.loads((tmp_path / "build" / "verdict.json").read_text(encoding="utf-8"))
     assert "max_drop.accuracy" in {target["target"] for target in verdict["target_verdicts"]}
     payload = open_payload(tmp_path / "build" / "package.eptf")

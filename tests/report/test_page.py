@@ -292,6 +292,23 @@ def test_every_task_can_be_reported(kind: str, make_payload: Callable[..., Any])
     assert report_page(read_study(make_payload(kind=kind)))
 
 
+def test_numbers_have_no_classes_and_no_changed_answers(make_payload: Callable[..., Any]) -> None:
+    payload = make_payload(kind="regression")
+    spec = payload.manifest.head
+    answers = [(1.0, 1.25), (2.0, 2.0), (3.0, 2.5)]
+    study = replace(
+        read_study(payload),
+        accuracy=accuracy_of(payload.digest, spec, answers),
+        baseline=accuracy_of("b" * 64, spec, answers),
+        examples=tuple(Example("a text", value) for value, _ in answers),
+    )
+    found, page = contents(study), report_page(study)
+    assert found["changes"] is None
+    assert [row[0] for row in found["accuracy"]["metrics"]] == ["Spearman", "Pearson", "RMSE"]
+    assert "The answer is a number" in page
+    assert not any(words in page for words in ("Confusion matrix", "makes no mistake", "Changed answers"))
+
+
 def test_options_and_notes_are_said_as_they_are(make_payload: Callable[..., Any]) -> None:
     payload = make_payload()
     options = {"epochs": 1, "layers": [1, 2], "rate": 0.25, "shuffle": True, "pairs": False, "limit": None, "zero": 0}

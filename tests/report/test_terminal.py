@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from rich.console import Console, RenderableType
 
 from edge_ptf import tasks
 from edge_ptf.package.evidence import Status, TargetVerdict, Verdict
-from edge_ptf.report.terminal import class_tables, verdict_table
+from edge_ptf.report.terminal import class_tables, comparison_table, package_table, verdict_table
 
 from .conftest import WARNING, accuracy_of, verdict_of
 
@@ -91,3 +95,15 @@ def test_tags_of_words_have_a_table_beside_the_entities() -> None:
     assert ["micro", "avg", "100.0", "66.7", "80.0", "3"] in rows
     assert ["macro", "avg", "50.0", "50.0", "50.0", "3"] in rows
     assert ["weighted", "avg", "66.7", "66.7", "66.7", "3"] in rows
+
+
+def test_numbers_are_compared_by_their_distance_and_not_by_right_and_wrong(make_payload: Callable[..., Any]) -> None:
+    payload = make_payload(kind="regression")
+    spec = payload.manifest.head
+    before = accuracy_of("b" * 64, spec, [(1.0, 1.25), (2.0, 2.0), (3.0, 2.5)])
+    after = accuracy_of(payload.digest, spec, [(1.0, 1.5), (2.0, 2.0), (3.0, 2.0)])
+    text = printed(comparison_table(before, after, 2.0, 1.0))
+    assert "2 of 3 answers differ, by 0.25 (median) and at most 0.5." in text
+    assert "McNemar" not in text
+    assert re.search(r"RMSE\s+│\s+0\.3227\s+│\s+0\.6455\s+│\s+\+0\.3227", text)
+    assert "Spearman" in text and "a number" in printed(package_table(payload))
