@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 Continuations = dict[int, int]
 """Class id of each I- tag, and of the B- tag of its type."""
-SHIFT_STEPS = 24
-"""Halvings of the interval in which a shift is searched."""
+SHIFT_STEPS = 16
+"""Halvings of the interval in which a shift is searched. With more, rounding in the graph could undo the result."""
 
 
 def continuations(labels: Sequence[str]) -> Continuations:

@@ -21,7 +21,8 @@ CONTINUES = continuations(LABELS)
 
 rows = st.integers(1, 4).flatmap(lambda count: arrays(np.float32, (count, 5), elements=st.floats(-9, 9, width=32)))
 coarse = st.integers(1, 4).flatmap(lambda count: arrays(np.float32, (count, 5), elements=st.integers(-1, 1)))
-longer = st.integers(1, 9).flatmap(lambda count: arrays(np.float32, (count, 5), elements=st.floats(-9, 9, width=32)))
+exact = st.integers(-600, 600).map(lambda number: number / 64)  # sums of such numbers are not rounded
+longer = st.integers(1, 9).flatmap(lambda count: arrays(np.float32, (count, 5), elements=exact))
 
 
 def allowed(tags: tuple[int, ...]) -> bool:
@@ -102,18 +103,23 @@ def test_a_word_without_a_token_is_outside_and_ends_an_entity() -> None:
     assert (nothing.label, nothing.score) == ((), 1.0)
 
 
-@given(st.integers(0, 60), st.integers(0, 9))
-def test_a_shift_names_about_as_many_words_as_the_other_model(named: int, seed: int) -> None:
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("named", [0, 1, 7, 20, 33, 48, 59, 60])
+def test_no_other_shift_names_a_number_of_words_that_is_nearer(named: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
-    logits = [draw.normal(scale=2, size=(20, 5)).astype(np.float32) for _ in range(3)]
+    logits = [draw.normal(scale=2, size=(20, 5)) for _ in range(3)]
     tags = ["B-x"] * named + ["O"] * (60 - named)
     answers = [tuple(tags[begin : begin + 20]) for begin in (0, 20, 40)]
-    shift = CONSTRAINED.matched_shift(logits, [placed(20)] * 3, answers)
-    moved = logits if shift is None else [row + shift for row in logits]
-    found = sum(tag != "O" for row in moved for tag in decoded(CONSTRAINED, row))
-    assert abs(found - named) <= 1  # one step of the shift can name two words together
-    if shift is not None:
-        assert np.flatnonzero(shift).tolist() == [0]
+
+    def count(shift: np.ndarray) -> int:
+        return sum(tag != "O" for row in logits for tag in decoded(CONSTRAINED, row + shift))
+
+    found = CONSTRAINED.matched_shift(logits, [placed(20)] * 3, answers)
+    shift = np.zeros(5) if found is None else found.astype(np.float64)
+    assert np.flatnonzero(shift).tolist() in ([], [0])
+    grid = [count(np.eye(5)[0] * by) for by in np.linspace(-16, 16, 129)]
+    assert grid == sorted(grid, reverse=True)
+    assert abs(count(shift) - named) <= min(abs(other - named) for other in grid)
 
 
 def test_the_decoding_is_written_in_the_spec_and_greedy_without_it() -> None:
