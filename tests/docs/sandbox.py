@@ -14,6 +14,7 @@ from unittest import mock
 from edge_ptf.api.settings import PROJECT_FILE
 from edge_ptf.cli.main import run
 from edge_ptf.data.demo import generate
+from edge_ptf.tasks.tag_schemes import entities, written
 from tests.conftest import wordpiece_tokenizer
 from tests.docs.pages import Shown
 
@@ -33,7 +34,8 @@ QUICK = {
 }
 TRAINING = tuple(setting for name in QUICK for setting in QUICK[name] if name != "sensitivity")
 CHEAP = ("--min-speedup", "0.001", "--package-mb", "100", "--set", "targets.peak_memory_mb=10000")
-LENIENT = ("--max-drop", "accuracy=100", *CHEAP)
+JUDGED_BY = {"token-classification": "entity_f1", "multi-label-classification": "micro_f1"}
+"""The metric of a task, if it is not the accuracy."""
 SCOPED = ("--max-drop", "in_scope_accuracy=100", "--max-drop", "out_of_scope_recall=100", *CHEAP)
 
 
@@ -99,6 +101,11 @@ def make_data(root: Path) -> None:
         _write(root / name, other)
     _write(root / "columns", other, head=("utterance", "intent"))
     _write(root / "semicolons", other, delimiter=";", encoding="cp1252")
+    words = {split: [(row.text.split(), row.tags) for row in found[::30]] for split, found in generate().items()}
+    known = {tag[2:] for _, tags in words["train"] for tag in tags}
+    words = {split: [row for row in found if {tag[2:] for tag in row[1]} <= known] for split, found in words.items()}
+    _write_words(root / "words", words, "{word}\t{tag}")
+    _write_words(root / "columns-of-words", words, "{number} {word} {tag} _")
     (root / "logs.txt").write_text("".join(f"{text} please\n" for text, _ in rows["train"][:50]), encoding="utf-8")
 
 
@@ -109,6 +116,18 @@ def _write(
     for split, found in rows.items():
         with (folder / f"{split}.csv").open("w", encoding=encoding, newline="") as file:
             csv.writer(file, delimiter=delimiter).writerows([head, *found])
+
+
+def _write_words(folder: Path, sentences: dict[str, list[tuple[list[str], tuple[str, ...]]]], line: str) -> None:
+    """CoNLL files with BILOU tags."""
+    folder.mkdir()
+    for split, found in sentences.items():
+        lines = []
+        for words, tags in found:
+            bilou = written("bilou", entities(tags), len(tags))
+            rows = enumerate(zip(words, bilou, strict=True))
+            lines += [*(line.format(number=number, word=word, tag=tag) for number, (word, tag) in rows), ""]
+        (folder / f"{split}.conll").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 @dataclass
@@ -129,6 +148,7 @@ class Sandbox:
             "minilm-l6": str(self.base if _names_a_size(shown) else self.tiny),
             "demo": "demo/",
             "my-texts/": self._texts(shown.line),
+            "my-words/": "columns-of-words/" if "data.token_column" in shown.line else "words/",
             "ssh://pi@kitchen": self.device,
             "adb": self.device,
             "CHECKPOINT": "work/teacher",
@@ -145,11 +165,13 @@ class Sandbox:
         if command in ("compress", "search"):
             scoped = "--out-of-scope-label" in words
             words += [part for setting in TRAINING for part in ("--set", setting)]
-            words += (SCOPED if scoped else LENIENT) if "--dry-run" not in words else ()
+            task = words[words.index("--task") + 1] if "--task" in words else ""
+            lenient = ("--max-drop", f"{JUDGED_BY.get(task, 'accuracy')}=100", *CHEAP)
+            words += (SCOPED if scoped else lenient) if "--dry-run" not in words else ()
         else:
             words += [part for setting in QUICK.get(command, ()) for part in ("--set", setting)]
-        repeats = "--out" in words and (self.root / words[words.index("--out") + 1]).exists()
-        if repeats and command not in ("compress", "search", "report"):
+        out = self.root / words[words.index("--out") + 1] if "--out" in words else None
+        if command not in ("compress", "search", "report") and out and out.exists():
             words.append("--overwrite")  # pages stand alone, and several use one name
         if command in ("bench", "devices") and self.device in words:
             words += self.options
