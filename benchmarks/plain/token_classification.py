@@ -16,7 +16,6 @@ import argparse
 import json
 import statistics
 import tempfile
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def main() -> None:
     splits = {name: read(given.data / file)[: given.rows] for name, file in FILES.items()}
     names = sorted({tag for _, tags in splits["train"] for tag in tags})
     trials = []
-    for rate, size in product(given.learning_rates, given.batch_sizes):
+    for rate, size in [(rate, size) for rate in given.learning_rates for size in given.batch_sizes]:
         scores = trained(given, splits, names, rate, size, given.seeds[0], judged=("validation",))
         trials.append({"learning_rate": rate, "batch_size": size, **scores})
         print(json.dumps(trials[-1]), flush=True)
