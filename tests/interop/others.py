@@ -28,6 +28,7 @@ KINDS = {
     "multi-label-classification": ORTModelForSequenceClassification,
     "regression": ORTModelForSequenceClassification,
     "token-classification": ORTModelForTokenClassification,
+    "relation-extraction": ORTModelForTokenClassification,
 }
 TOLERANCE = 1e-4
 """Largest difference of a score; of a number beyond 1, as a share of it."""
@@ -90,8 +91,17 @@ def _refused(checkpoint: Path) -> None:
 
 
 def _pipeline(task: str, model: Any, tokenizer: Any, settings: dict[str, Any]) -> Ask:
-    """By `pipeline(...)`, as its users call it."""
+    """By `pipeline(...)`, as its users call it; for relations, which have no pipeline, by the model."""
     long = {"truncation": True, "max_length": settings["max_length"]}
+    if task == "relation-extraction":
+
+        def relation(text: str, pair: str | None) -> Answer:
+            batch = tokenizer(text, return_offsets_mapping=True, return_tensors="pt", **long)
+            offsets = batch.pop("offset_mapping")[0].tolist()
+            logits = model(**batch).logits[0].detach().numpy()
+            return _relation(text, offsets, logits, model.config, settings)
+
+        return relation
     if task == "token-classification":
         tokenizer.model_max_length = settings["max_length"]  # its pipeline takes no max_length
         tag = pipeline(task, model=model, tokenizer=tokenizer, ignore_labels=[])
@@ -130,6 +140,8 @@ def _plain(package: Path, task: str, settings: dict[str, Any]) -> Ask:
             "token_type_ids": encoding.type_ids,
         }
         logits = session.run(["logits"], {name: np.array([values[name]], np.int64) for name in names})[0][0]
+        if task == "relation-extraction":
+            return _relation(text, encoding.offsets, logits, None, settings, labels)
         if task == "token-classification":
             scores = _softmax(logits)
             rows = zip(encoding.offsets, scores, strict=True)
@@ -158,6 +170,20 @@ def _label(
     if scope is not None and least is not None and best != scope and scores[best] < least:
         return scope, 1 - scores[best]
     return best, scores[best]
+
+
+def _relation(
+    text: str, offsets: Sequence[Sequence[int]], logits: Any, config: Any, settings: dict[str, Any], labels: Any = None
+) -> Answer:
+    """The class with the largest sum of the logits at the tokens that begin the entities."""
+    total = np.zeros(logits.shape[-1])
+    for marker in settings["options"]["markers"][::2]:
+        begin = text.index(marker)
+        place = next((at for at, (first, end) in enumerate(offsets) if first == begin and end > first), None)
+        total = total if place is None else total + logits[place]
+    scores = _softmax(total)
+    best = int(scores.argmax())
+    return (labels or config.id2label)[best], float(scores[best])
 
 
 def _tags(text: str, tokens: Sequence[tuple[int, int, str, float]]) -> Answer:

@@ -19,6 +19,7 @@ from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
 from edge_ptf.models.checkpoint import Checkpoint, fresh_info, load_base_model, load_tokenizer, save_checkpoint
 from edge_ptf.package import AssembleConfig, assemble, open_payload
 from edge_ptf.runtime import Runner
+from edge_ptf.training.vocabulary import add_tokens
 from tests import conftest
 
 TEXTS = (
@@ -65,6 +66,8 @@ CASES = (
     Case("labels-int8", task="multi-label-classification", mode="dynamic"),
     Case("numbers", task="regression"),
     Case("numbers-int8", task="regression", mode="dynamic", paired=True),
+    Case("relations", task="relation-extraction"),
+    Case("relations-int8", task="relation-extraction", mode="dynamic"),
     Case("tokens", task="token-classification"),
     Case("tokens-roberta", "roberta", "token-classification"),
     Case("tokens-left", task="token-classification", side="left"),
@@ -133,6 +136,7 @@ def _checkpoint(case: Case, base: Path, data: Any, out: Path) -> Checkpoint:
     task = tasks.create(tasks.get(case.task).spec_for(data.labels, case.scope)).fitted(data.train)
     torch.manual_seed(0)
     model, tokenizer = load_base_model(base, task).eval(), load_tokenizer(base)
+    add_tokens(tokenizer, model, task.head.added_tokens)
     if case.structure == "alike":
         models.keep_layers(model, (0, 2))
         for part in models.parts(model):
@@ -150,8 +154,8 @@ def _checkpoint(case: Case, base: Path, data: Any, out: Path) -> Checkpoint:
 
 def _rows(runner: Runner, paired: bool) -> list[dict[str, Any]]:
     rows = []
-    for number, text in enumerate(TEXTS):
-        pair = TEXTS[number - 1] if paired else None
+    for number, plain in enumerate(TEXTS):
+        text, pair = runner.task.sample_text(plain), TEXTS[number - 1] if paired else None
         found = runner.answer(text, pair)
         rows.append({"text": text, "pair": pair, "label": found.label, "score": found.score})
     return rows
