@@ -49,7 +49,7 @@ demo: install
 
 test: install runner runner-fixtures
 	ctest --test-dir build/runner-release --parallel $(CORES) --output-on-failure
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 30
 
 check: install
 	$(BIN)/ruff check .
