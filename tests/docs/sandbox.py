@@ -34,7 +34,11 @@ QUICK = {
 }
 TRAINING = tuple(setting for name in QUICK for setting in QUICK[name] if name != "sensitivity")
 CHEAP = ("--min-speedup", "0.001", "--package-mb", "100", "--set", "targets.peak_memory_mb=10000")
-JUDGED_BY = {"token-classification": "entity_f1", "multi-label-classification": "micro_f1"}
+JUDGED_BY = {
+    "token-classification": "entity_f1",
+    "multi-label-classification": "micro_f1",
+    "regression": "spearman",
+}
 """The metric of a task, if it is not the accuracy."""
 SCOPED = ("--max-drop", "in_scope_accuracy=100", "--max-drop", "out_of_scope_recall=100", *CHEAP)
 
@@ -100,6 +104,8 @@ def make_data(root: Path) -> None:
     for name in ("my-texts", "data"):
         _write(root / name, other)
     _write(root / "columns", other, head=("utterance", "intent"))
+    ratings = {split: [(text, str(len(text.split()))) for text, _ in rows[split]] for split in rows}
+    _write(root / "my-ratings", ratings, head=("text", "value"))
     _write(root / "semicolons", other, delimiter=";", encoding="cp1252")
     words = {split: [(row.text.split(), row.tags) for row in found[::30]] for split, found in generate().items()}
     known = {tag[2:] for _, tags in words["train"] for tag in tags}
@@ -214,10 +220,11 @@ class Sandbox:
 
 
 def _small(option: str, value: str) -> str:
-    """The value of an option, so small that a tiny model reaches it in a short time."""
+    """The value of an option, such that a tiny model reaches it in a short time."""
     if option in ("--trials", "--folds"):
         return "2"
-    return f"{value.partition('=')[0]}=1" if option == "--min-score" else value
+    metric = value.partition("=")[0]
+    return f"{metric}={1000 if metric == 'rmse' else 1}" if option == "--min-score" else value
 
 
 def _names_a_size(shown: Shown) -> bool:
