@@ -1,16 +1,17 @@
-# make demo           the main job on built-in data, from nothing; it says after some seconds how long it takes
-# make test           the whole test suite, the C++ runner's included
-# make check          style, types, import layers
-# make runner         the C++ runner: build/runner-release; it needs no Python environment
-# make runner-test    the runner's tests: as released, and under the address, undefined-behaviour and thread sanitizers
-# make runner-check   style and static analysis of the runner (clang-format, clang-tidy)
-# make runner-fuzz    libFuzzer on the package reader and the tokenizer (clang)
-# make runner-aarch64 the runner for 64-bit ARM, by a cross compiler; runner-aarch64-test: its tests under emulation
-# make docs           the documentation site: build/site
-# make wheel-test     the wheel alone in an empty environment
-# make transcript     the transcript of the tutorial in that environment: Python, C, browser
-# make interop        packages in Optimum and onnxruntime, checkpoints in transformers: the answers must be equal
-# make clean          remove environments and results
+# make demo                 the main job on built-in data, from nothing; it says after some seconds how long it takes
+# make test                 the whole test suite, the C++ runner's included
+# make check                style, types, import layers
+# make runner               the C++ runner: build/runner-release; it needs no Python environment
+# make runner-test          the runner's tests as released
+# make runner-sanitizers    the same under the address, undefined-behaviour and thread sanitizers
+# make runner-check         style and static analysis of the runner (clang-format, clang-tidy)
+# make runner-fuzz          libFuzzer on the package reader and the tokenizer, in the build of the first two sanitizers
+# make runner-aarch64       the runner for 64-bit ARM, by a cross compiler; runner-aarch64-test: its tests under emulation
+# make docs                 the documentation site: build/site
+# make wheel-test           the wheel alone in an empty environment
+# make transcript           the whole job in that environment, as docs/tutorial/own-csv.md shows it: Python, C, browser
+# make interop              packages in Optimum and onnxruntime, checkpoints in transformers: the answers must be equal
+# make clean                remove environments and results
 #
 # PYTHON        the interpreter that the environment is made with (3.11 or newer for the tested set of versions), and that
 #               fetches what the runner is built with
@@ -29,8 +30,8 @@ RUNNER_SOURCES = $(shell git ls-files '$(RUNNER)/*.h' '$(RUNNER)/*.hpp' '$(RUNNE
 export HF_HUB_OFFLINE ?= 1
 export EDGE_PTF_FIXTURES := $(CURDIR)/$(FIXTURES)
 
-.PHONY: install demo test check runner runner-fixtures runner-test runner-check runner-fuzz runner-aarch64 runner-aarch64-test \
-  wheel-test transcript docs interop clean
+.PHONY: install demo test check runner runner-fixtures runner-test runner-sanitizers runner-check runner-fuzz runner-aarch64 \
+  runner-aarch64-test wheel-test transcript docs interop clean
 
 install: $(INSTALLED)
 
@@ -47,8 +48,7 @@ demo: install
 	  --out-of-scope-label out_of_scope --set prune.num_layers=4 --set finetune.epochs=4 --set distill.epochs=6 \
 	  --max-drop in_scope_accuracy=2 --out build/demo
 
-test: install runner runner-fixtures
-	ctest --test-dir build/runner-release --parallel $(CORES) --output-on-failure
+test: install runner-test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 30
 
 check: install
@@ -72,6 +72,8 @@ runner-fixtures: install
 
 runner-test: runner runner-fixtures
 	ctest --test-dir build/runner-release --parallel $(CORES) --output-on-failure
+
+runner-sanitizers: build/deps-$(shell uname -m) runner-fixtures
 	for kind in asan-ubsan tsan; do \
 	  (cd $(RUNNER) && cmake --preset $$kind && cmake --build --preset $$kind) || exit; \
 	  ctest --test-dir build/runner-$$kind --parallel $(CORES) --output-on-failure || exit; \
@@ -82,8 +84,8 @@ runner-check: runner
 	run-clang-tidy -quiet -p build/runner-release $(CURDIR)/$(RUNNER)/
 
 runner-fuzz: build/deps-$(shell uname -m) runner-fixtures
-	cd $(RUNNER) && cmake --preset fuzz && cmake --build --preset fuzz
-	$(RUNNER)/scripts/fuzz build/runner-fuzz $(FIXTURES) $(FUZZ_SECONDS)
+	cd $(RUNNER) && cmake --preset asan-ubsan && cmake --build --preset asan-ubsan
+	$(RUNNER)/scripts/fuzz build/runner-asan-ubsan $(FIXTURES) $(FUZZ_SECONDS)
 
 runner-aarch64: build/deps-aarch64
 	cd $(RUNNER) && cmake --preset aarch64 && cmake --build --preset aarch64
@@ -94,20 +96,15 @@ runner-aarch64-test: runner-aarch64 runner-fixtures
 	  EDGE_PTF_QEMU_CPU=$$cpu ctest --test-dir build/runner-aarch64 --parallel $(CORES) --output-on-failure || exit; \
 	done
 
-# The wheel must work alone: profiles inside, the command on the path, a real answer, no source tree beside it.
+# The wheel must work alone: profiles inside, the command on the path, no source tree beside it. pip need not compile
+# what one run imports.
 wheel-test: install
 	rm -rf build/wheel && mkdir -p build/wheel
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
 	$(PYTHON) -m venv build/wheel/env
-	build/wheel/env/bin/python -m pip install --quiet $(if $(INDEX),--index-url $(INDEX)) torch==2.13.0
-	build/wheel/env/bin/python -m pip install --quiet --constraint constraints.txt "$$(echo build/wheel/*.whl)[demo]"
+	build/wheel/env/bin/python -m pip install --quiet --no-compile $(if $(INDEX),--index-url $(INDEX)) torch==2.13.0
+	build/wheel/env/bin/python -m pip install --quiet --no-compile --constraint constraints.txt "$$(echo build/wheel/*.whl)[demo]"
 	cd build/wheel && env/bin/edge-ptf --version && env/bin/edge-ptf profiles list && env/bin/edge-ptf doctor
-	cd build/wheel && env/bin/edge-ptf finetune --model minilm-l6 --data demo --task text-classification \
-	  --epochs 1 --out teacher
-	cd build/wheel && env/bin/edge-ptf export --checkpoint teacher --data demo --out graph
-	cd build/wheel && env/bin/edge-ptf assemble --graph graph --data demo --out package
-	cd build/wheel && env/bin/edge-ptf verify package/payload.eptf
-	cd build/wheel && env/bin/edge-ptf predict package/payload.eptf "turn on the lights in the kitchen"
 
 # The commands of docs/tutorial/own-csv.md in the environment of the wheel: the answers must be those of the page.
 transcript: install runner wheel-test
@@ -120,8 +117,8 @@ docs: install
 # Optimum takes an older transformers, so it has an environment of its own.
 build/interop/.installed: tests/interop/requirements.txt
 	$(PYTHON) -m venv --clear build/interop/env
-	build/interop/env/bin/python -m pip install --quiet $(if $(INDEX),--index-url $(INDEX)) torch==2.13.0
-	build/interop/env/bin/python -m pip install --quiet --requirement $<
+	build/interop/env/bin/python -m pip install --quiet --no-compile $(if $(INDEX),--index-url $(INDEX)) torch==2.13.0
+	build/interop/env/bin/python -m pip install --quiet --no-compile --requirement $<
 	touch $@
 
 interop: install build/interop/.installed
