@@ -29,8 +29,8 @@ class AccuracyJudge:
     confidence: float
 
     def scores(self, targets: Targets) -> Iterator[TargetVerdict]:
-        """One target verdict for each gated metric that has a worst score. The teacher has no part in it."""
-        for metric in gated(self.task.metrics):
+        """One target verdict for each metric that has a worst score. The teacher has no part in it."""
+        for metric in self.task.metrics:
             if metric.name in targets.min_score:
                 yield self._score(metric, targets.min_score[metric.name])
 
@@ -149,7 +149,7 @@ def teacher_warnings(
                 f"{_score_text(own, first)}, against {_score_text(simple, first)}. A small drop then proves "
                 "nothing; check labels, data and fine-tuning"
             )
-    for metric in gated(task.metrics):
+    for metric in task.metrics:
         limit, score = targets.min_score.get(metric.name), scores.get(metric.name)
         if limit is not None and score is not None and metric.direction.lead(limit, score) > 0:
             yield (

@@ -14,7 +14,7 @@ from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.data.folds import folds, pooled, rare_classes
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.heads import HeadSpec
-from edge_ptf.metrics import gated
+from edge_ptf.metrics import Direction, gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import Base, open_base
 from edge_ptf.models.checkpoint import Checkpoint, open_checkpoint
@@ -209,16 +209,18 @@ def check_targets(task: Task, limited: Collection[str], targets: Targets) -> Non
     Raises:
         BadInputError: it is not, or a score is outside the range of its metric; in percent that is 1 to 100.
     """
-    metrics = {metric.name: metric for metric in gated(task.metrics)}
+    metrics = {metric.name: metric for metric in task.metrics}
+    dropping = [metric.name for metric in gated(task.metrics)]
     for target in sorted(limited):
         kind, _, name = target.partition(".")
-        if name not in metrics:
+        allowed = dropping if kind == "max_drop" else list(metrics)
+        if name not in allowed:
             scope = task.out_of_scope_label
             how = f" with the out-of-scope label '{scope}'" if scope else ""
-            near = "".join(f"Did you mean {close}? " for close in get_close_matches(name, list(metrics), n=1))
+            near = "".join(f"Did you mean {close}? " for close in get_close_matches(name, allowed, n=1))
             raise BadInputError(
                 f"{kind}: the task {task.name}{how} is not judged by '{name}'",
-                hint=f"{near}It is by {' and '.join(metrics)}",
+                hint=f"{near}It is by {' and '.join(allowed)}",
             )
     for name, metric in metrics.items():
         score = targets.min_score.get(name)
@@ -227,7 +229,8 @@ def check_targets(task: Task, limited: Collection[str], targets: Targets) -> Non
             raise BadInputError(
                 f"min_score: {name}={score:g} is no score of this metric", hint=f"It is from {least:g} to {most:g}"
             )
-        if score is not None and metric.score_unit == "%" and not 1 <= score <= 100:
+        usual = metric.score_unit == "%" and metric.direction is Direction.HIGHER
+        if score is not None and usual and not 1 <= score <= 100:
             shown = f", such as {100 * score:g} for {score:g}" if 0 < score < 1 else ""
             raise BadInputError(
                 f"min_score: {name}={score:g} is not a score in percent", hint=f"It is from 1 to 100{shown}"

@@ -76,7 +76,7 @@ class Targets(StrictModel):
     )
     min_score: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
         default_factory=dict,
-        description="Worst score that a gated metric may have, by metric: the least one, or the largest one if a lower "
+        description="Worst score that a metric may have, by metric: the least one, or the largest one if a lower "
         "score is better; in percent, or in the metric's own unit.",
     )
     latency_ms: LatencyLimit = Field(default_factory=LatencyLimit, description="Only for named boards.")

@@ -73,7 +73,7 @@ def provable(
     confidence: float,
     min_score: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[Provable, ...]:
-    """What each gated metric with a limit can prove: scores, then drops, in the order of the task's metrics.
+    """What each metric with a limit can prove: scores, then drops of gated metrics, in the order of the task's metrics.
 
     A metric that reads more than labels is left out: labels alone do not say what equal answers are.
 
@@ -87,14 +87,16 @@ def provable(
         confidence: confidence of the one-sided bound, from the profile.
         min_score: limits of scores, in the same form.
     """
-    judged = [metric for metric in gated(task.metrics) if metric.reads == "label"]
+    judged = [metric for metric in task.metrics if metric.reads == "label"]
     scores = [
         _provable_score(metric, references, min_score[metric.name], confidence)
         for metric in judged
         if metric.name in min_score
     ]
     drops = [
-        _provable(metric, references, max_drop[metric.name], confidence) for metric in judged if metric.name in max_drop
+        _provable(metric, references, max_drop[metric.name], confidence)
+        for metric in gated(judged)
+        if metric.name in max_drop
     ]
     return (*scores, *drops)
 

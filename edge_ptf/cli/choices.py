@@ -27,17 +27,19 @@ class Choice(click.Choice[str]):
         return f"there is no '{value}'. {near_matches(str(value), self.choices)}"
 
 
-def gated_metrics(task: str, out_of_scope_label: str | None = None) -> list[str]:
-    """The names of the metrics that a task is judged by. The labels of the data do not matter to that.
+def metric_names(task: str, out_of_scope_label: str | None = None, *, drops: bool = True) -> list[str]:
+    """The names of the metrics that can have a limit. The labels of the data do not matter to that.
 
     Args:
+        drops: the metrics whose drop can have one; otherwise those whose score can.
         out_of_scope_label: the label of texts that belong to no class; ignored for a task that has none.
     """
     kind, spec = tasks.get(task), tasks.get(task).spec_for(("O",))
     if out_of_scope_label is not None:
         with suppress(BadInputError):
             spec = kind.spec_for(("O",), out_of_scope_label)
-    return [metric.name for metric in gated(tasks.create(spec).metrics)]
+    metrics = tasks.create(spec).metrics
+    return [metric.name for metric in (gated(metrics) if drops else metrics)]
 
 
 def complete_profile(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -56,13 +58,22 @@ def complete_data(ctx: click.Context, param: click.Parameter, incomplete: str) -
 
 
 def complete_metric(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`METRIC=` for each gated metric of the task on the line, or of all tasks."""
+    return _complete_metric(ctx, incomplete, drops=True)
+
+
+def complete_score(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`METRIC=` for each metric of the task on the line, or of all tasks."""
+    return _complete_metric(ctx, incomplete, drops=False)
+
+
+def _complete_metric(ctx: click.Context, incomplete: str, *, drops: bool) -> list[CompletionItem]:
     task, label = ctx.params.get("task"), ctx.params.get("out_of_scope_label")
     found = list[str]()
     for name in (task,) if task else tasks.names():
-        found += gated_metrics(name, label)
+        found += metric_names(name, label, drops=drops)
         if not task:
-            found += gated_metrics(name, "any")
+            found += metric_names(name, "any", drops=drops)
     return _matching((f"{name}=" for name in dict.fromkeys(found)), incomplete)
 
 

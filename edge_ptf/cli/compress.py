@@ -22,7 +22,7 @@ from edge_ptf.cli.arguments import (
     set_option,
     task_option,
 )
-from edge_ptf.cli.choices import complete_metric
+from edge_ptf.cli.choices import complete_metric, complete_score
 from edge_ptf.cli.ci import ci_options, write_file
 from edge_ptf.cli.console import PROGRESS_LOG, Bars, make_console, say_json
 from edge_ptf.cli.running import outcome_line, say_if_busy
@@ -55,14 +55,17 @@ def _judged_by() -> str:
 
 
 MAX_DROP = f"Limit on an accuracy drop, in points or in the metric's own unit. METRIC is one of {_judged_by()}."
-MIN_SCORE = "Worst score that a metric may have, such as accuracy=90. METRIC as for --max-drop."
+MIN_SCORE = (
+    "Worst score that a metric may have, such as accuracy=90. METRIC is any metric of the task. For ece, the expected "
+    "calibration error, it is the largest one."
+)
 
 
 max_drop_option = click.option(
     "--max-drop", multiple=True, metavar="METRIC=POINTS", shell_complete=complete_metric, help=MAX_DROP
 )
 min_score_option = click.option(
-    "--min-score", multiple=True, metavar="METRIC=PERCENT", shell_complete=complete_metric, help=MIN_SCORE
+    "--min-score", multiple=True, metavar="METRIC=PERCENT", shell_complete=complete_score, help=MIN_SCORE
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -85,7 +86,10 @@ def verify_command(package: Path) -> int:
 @click.option("--pair", help="The second text, for a package that takes pairs; with one TEXT.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of one inference.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with probabilities and offsets.")
-def predict_command(subject: Path, texts: tuple[str, ...], pair: str | None, threads: int, as_json: bool) -> int:
+@click.option("--explain", is_flag=True, help="Also say how much the score falls without each word.")
+def predict_command(
+    subject: Path, texts: tuple[str, ...], pair: str | None, threads: int, as_json: bool, explain: bool
+) -> int:
     """Answer TEXTS with a package, the package of a run, or a checkpoint. Without TEXTS, each line of the standard
     input is one text.
 
@@ -94,8 +98,10 @@ def predict_command(subject: Path, texts: tuple[str, ...], pair: str | None, thr
     edge-ptf predict build/ "turn on the lights"            # the directory that compress wrote
     edge-ptf predict teacher/ "turn on the lights"          # a checkpoint, in PyTorch
 
-    Thresholds are chosen when a package is assembled: a checkpoint answers without them.
+    Thresholds and temperature are chosen when a package is assembled: a checkpoint answers without them. With
+    --explain, a line for each word follows its text, the most important word first.
     """
+    from edge_ptf.runtime.occlusion import word_effects
     from edge_ptf.runtime.subject import open_subject
 
     if not texts and (sys.stdin is None or sys.stdin.isatty()):
@@ -111,11 +117,14 @@ def predict_command(subject: Path, texts: tuple[str, ...], pair: str | None, thr
     for number, text in enumerate(texts or _lines(), 1):
         _check_utf8(text, f"text {number}")
         found = runner.answer(text, pair)
+        effects = word_effects(runner, text, pair, found.label) if explain else []
         if as_json:
             row = {"text": text, "label": found.label, "score": found.score, **found.details}
-            say_json(row)
+            say_json({**row, "words": [asdict(effect) for effect in effects]} if explain else row)
         else:
             say_fields(runner.task.describe(found.label, text), f"{found.score:.3f}", text)
+            for effect in sorted(effects, key=lambda effect: -abs(effect.effect)):
+                say_fields("", f"{effect.effect:+.3f}", effect.word)
     return ExitCode.OK
 
 

@@ -92,6 +92,19 @@ def shift_output(model: Any, output: str, by: NDArray[np.float32]) -> None:
     graph.node.insert(place, helper.make_node("Add", [before, vector], [output], vector))
 
 
+def scale_output(model: Any, output: str, by: float) -> None:
+    """Multiplies an output by a number, in place."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    last = next(node for node in graph.node if output in node.output)
+    before, factor = f"{output}_before_scale", f"{output}_scale"
+    last.output[list(last.output).index(output)] = before
+    graph.initializer.append(numpy_helper.from_array(np.asarray(by, np.float32), factor))
+    place = list(graph.node).index(last) + 1
+    graph.node.insert(place, helper.make_node("Mul", [before, factor], [output], factor))
+
+
 def compress_embeddings(model: Any, form: TableForm) -> int:
     """Stores large embedding tables in fewer bits. Returns the number of changed tables.
 

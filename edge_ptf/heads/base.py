@@ -193,6 +193,15 @@ class Head(ABC):
     def decode(self, logits: Logits, encoding: Encoding, text: str) -> Prediction:
         """The answer from the logits of one example, with `logits_axes` but without the batch."""
 
+    def support(self, logits: Logits, encoding: Encoding, label: Any) -> float | None:
+        """How strongly the logits of one text speak for an answer: its probability, or the number that is answered.
+        None: an answer is not about the text as a whole.
+
+        Args:
+            label: an answer, in the form of `Prediction.label`.
+        """
+        return None
+
     @abstractmethod
     def rules(self) -> tuple[str, ...]:
         """How logits become an answer, in sentences for people who run the graph without this program."""
@@ -219,6 +228,20 @@ class Head(ABC):
             answers: of the other model to the same texts.
         """
         return self.spec
+
+    def scored(
+        self, logits: Sequence[Logits], encodings: Sequence[Encoding], references: Sequence[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+        """The logits whose softmax is the score of an answer [examples, labels], and the right class ids [examples].
+
+        Examples without a class id are left out. None: the score of an answer is not one probability of a softmax.
+
+        Args:
+            logits: of the model, one array for each example.
+            encodings: of the same examples.
+            references: `Example.label` of the same examples.
+        """
+        return None
 
     @property
     def shifts(self) -> bool:
@@ -251,7 +274,7 @@ def best_classes(
     return [{"label": labels[index], "score": float(probabilities[index])} for index in best]
 
 
-def softmax(logits: Logits) -> NDArray[np.float64]:
+def softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Probabilities over the last axis, in double precision."""
     wide = np.asarray(logits, dtype=np.float64)
     powers = np.exp(wide - wide.max(axis=-1, keepdims=True))

@@ -139,6 +139,12 @@ class MultiLabelHead(Head):
         classes = best_classes(self.spec.labels, probabilities)
         return Prediction(labels, float(score), {"classes": classes}, tuple(ranked(probabilities)))
 
+    def support(self, logits: Logits, encoding: Encoding, label: Any) -> float | None:
+        """The least probability of the labels; without labels, that the most probable one does not apply."""
+        probabilities = sigmoid(logits)
+        chosen = [probabilities[self.label_ids[name]] for name in label]
+        return float(min(chosen) if chosen else 1 - probabilities.max())
+
     def rules(self) -> tuple[str, ...]:
         """The sigmoid, and the threshold of each label."""
         answer = "The probability of a class is the sigmoid of its logit. The answer is every class that reaches its"

@@ -99,6 +99,10 @@ class RegressionHead(Head):
         value = self.options.mean + self.options.deviation * float(logits[0])
         return Prediction(value, value)
 
+    def support(self, logits: Logits, encoding: Encoding, label: Any) -> float | None:
+        """The number that these logits answer."""
+        return float(self.decode(logits, encoding, "").score)
+
     def rules(self) -> tuple[str, ...]:
         """Mean and deviation."""
         mean, deviation = self.options.mean, self.options.deviation

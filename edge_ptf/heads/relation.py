@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
 from edge_ptf.heads.base import HeadOptions, Reduction, Target, best_classes, softmax
-from edge_ptf.heads.classes import ClassHead
+from edge_ptf.heads.classes import ClassHead, labelled_rows
 from edge_ptf.heads.losses import label_loss
 
 if TYPE_CHECKING:
@@ -92,14 +94,24 @@ class RelationHead(ClassHead):
                 f"the text has no marker {missing[0]}",
                 hint=f"Mark both entities: {example_of(self.options.markers)}",
             )
-        rows = np.asarray(logits, np.float64)[[place for place in encoding.word_starts if 0 <= place < len(logits)]]
-        probabilities = softmax(rows.sum(axis=0))
+        probabilities = softmax(_summed(logits, encoding))
         best = int(probabilities.argmax())
         return Prediction(
             self.spec.labels[best],
             float(probabilities[best]),
             {"classes": best_classes(self.spec.labels, probabilities)},
         )
+
+    def support(self, logits: Logits, encoding: Encoding, label: Any) -> float | None:
+        """The probability of the relation."""
+        return float(softmax(_summed(logits, encoding))[self.label_ids[label]])
+
+    def scored(
+        self, logits: Sequence[Logits], encodings: Sequence[Encoding], references: Sequence[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+        """The summed logits of each text."""
+        rows = [_summed(row, encoding) for row, encoding in zip(logits, encodings, strict=True)]
+        return labelled_rows(rows, references, self.label_ids)
 
     def rules(self) -> tuple[str, ...]:
         """The markers, and the sum of two rows of logits."""
@@ -109,6 +121,13 @@ class RelationHead(ClassHead):
             f"The scores are the logits at the token `{first}` plus those at the token `{second}`. The probabilities "
             "are their softmax, and the answer is the class with the largest one. A token that was truncated adds 0.",
         )
+
+
+def _summed(logits: Logits, encoding: Encoding) -> NDArray[np.float64]:
+    """The sum of the logits at the tokens that begin the entities, [labels]."""
+    places = [place for place in encoding.word_starts if 0 <= place < len(logits)]
+    total: NDArray[np.float64] = np.asarray(logits, np.float64)[places].sum(axis=0)
+    return total
 
 
 def example_of(markers: tuple[str, ...]) -> str:

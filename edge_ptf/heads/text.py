@@ -11,7 +11,7 @@ from pydantic import Field
 
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
 from edge_ptf.heads.base import SHOWN_CLASSES, HeadOptions, Target, best_classes, softmax
-from edge_ptf.heads.classes import ClassHead
+from edge_ptf.heads.classes import ClassHead, labelled_rows
 from edge_ptf.heads.spec import HeadSpec
 
 THRESHOLD_COST_POINTS = 0.5
@@ -84,6 +84,19 @@ class TextHead(ClassHead):
         said = {name: True for name, value in flags.items() if value}
         others = best_classes(self.spec.labels, probabilities, SHOWN_CLASSES - 1, without=label)
         return Prediction(label, score, {**said, "classes": [{"label": label, "score": score, **said}, *others]})
+
+    def support(self, logits: Logits, encoding: Encoding, label: Any) -> float | None:
+        """The probability of the class; for the out-of-scope label, how little any other class has."""
+        probabilities = softmax(logits)
+        if label != self.options.out_of_scope_label:
+            return float(probabilities[self.label_ids[label]])
+        return 1.0 - max(float(probabilities[index]) for name, index in self.label_ids.items() if name != label)
+
+    def scored(
+        self, logits: Sequence[Logits], encodings: Sequence[Encoding], references: Sequence[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+        """The logits of each text whose label is a trained class."""
+        return labelled_rows(logits, references, self.label_ids)
 
     def rules(self) -> tuple[str, ...]:
         """The largest probability, and the threshold under it."""

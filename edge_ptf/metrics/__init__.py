@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_ptf.metrics.base import Direction, Metric, Percentage, gated, scores
+from edge_ptf.metrics.calibration_error import CalibrationError
 from edge_ptf.metrics.f1 import F1, Precision, Recall
 from edge_ptf.metrics.macro import MacroF1
 from edge_ptf.metrics.matthews import Matthews
@@ -10,6 +11,7 @@ from edge_ptf.metrics.share import Share
 
 __all__ = [
     "F1",
+    "CalibrationError",
     "Direction",
     "MacroF1",
     "Matthews",

@@ -51,8 +51,8 @@ class Metric(ABC):
     """Decimal places of a score in records and on the screen."""
     limits: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     """The worst and the best score that is possible, or the best and the worst where lower is better."""
-    reads: ClassVar[Literal["label", "ranking"]] = "label"
-    """The field of a prediction that the metric reads."""
+    reads: ClassVar[Literal["label", "ranking", "score"]] = "label"
+    """The field of a prediction that the metric reads; score: the label and the score."""
 
     @property
     def score_unit(self) -> str:

@@ -110,10 +110,13 @@ class QuantizeFacts(Facts):
 
 
 class AssembleFacts(Facts):
-    """Results of an assembly that changed the graph."""
+    """Results of an assembly that changed the graph. The calibration errors are those on validation, in percent."""
 
     stage: Literal["assemble"] = "assemble"
-    added_to_logits: dict[str, float]
+    temperature: float | None = Field(None, description="What the logits were divided by.")
+    ece_before: float | None = Field(None, description="Expected calibration error without the temperature.")
+    ece_after: float | None = None
+    added_to_logits: dict[str, float] | None = None
 
 
 CheckpointFacts: TypeAlias = Annotated[FinetuneFacts | PruneFacts | DistillFacts, Field(discriminator="stage")]

@@ -42,6 +42,7 @@ from edge_ptf.package.manifest import (
     TokenizerEntry,
 )
 from edge_ptf.package.payload import Payload, write_payload
+from edge_ptf.package.temperature import tempered
 from edge_ptf.package.tokenizer import PackageTokenizer, plain_document
 from edge_ptf.package.tokenizers import UnsupportedTokenizerError, kind_of
 from edge_ptf.profiles import Profile
@@ -65,6 +66,11 @@ class AssembleConfig(EngineSettings, StageConfig):
         description="Tags of words. greedy: the best tag of each word; constrained: the best sequence in which each I- "
         "tag continues an entity of its type.",
     )
+    tune_temperature: bool = Field(
+        True,
+        description="Divide the logits by a number, chosen on validation, at which scores are as high as answers are "
+        "often right. No answer changes by it.",
+    )
 
 
 def assemble(
@@ -78,9 +84,9 @@ def assemble(
 ) -> Payload:
     """Writes `payload.eptf` from a graph directory.
 
-    Thresholds are chosen here, on `validation` through the very graph that ships, at batch 1. With the full-precision
-    model's payload as `baseline` its operating point is kept, over `threshold_texts`: by the threshold, or by what is
-    added to a class's logits. The package names `profile` as what it was made for.
+    Temperature and thresholds are chosen here, on `validation` through the very graph that ships, at batch 1. With the
+    full-precision model's payload as `baseline` its operating point is kept, over `threshold_texts`: by the threshold,
+    or by what is added to a class's logits. The package names `profile` as what it was made for.
 
     Raises:
         BadInputError: the baseline answers another question, or the labels do not fit the decoding.
@@ -98,17 +104,24 @@ def assemble(
     engine, steps = running(FORMAT)[0], info.lineage
     session = engine.session(model)
     ask = partial(_logits, progress=progress)
+    tensor, facts = task.head.spec.logits.tensor, AssembleFacts()
+    encodings = task.encode(tokenizer, data.validation, info.max_length)
+    references = [example.label for example in data.validation]
+    if config.tune_temperature and task.head.scored([], [], []) is not None:
+        logits = ask("Tune the temperature", session, tensor, encodings)
+        model, facts = tempered(model, task, logits, encodings, references)
+        session = engine.session(model)
     if baseline is not None:
         task, shift = _following(baseline, task, session, tokenizer, info.max_length, data.validation, ask)
         if shift is not None:
-            model = _shifted(model, task.head.spec.logits.tensor, shift)
+            model = _shifted(model, tensor, shift)
             session = engine.session(model)
             added = {name: float(value) for name, value in zip(task.head.spec.labels, shift, strict=True) if value}
-            steps = (*steps, AssembleFacts(added_to_logits=added).step())
+            facts = facts.replace(added_to_logits=added)
     elif task.head.tunes:
-        encodings = task.encode(tokenizer, data.validation, info.max_length)
-        logits = ask("Assemble", session, task.head.spec.logits.tensor, encodings)
-        task = tasks.create(task.head.tuned(logits, [example.label for example in data.validation]))
+        task = tasks.create(task.head.tuned(ask("Assemble", session, tensor, encodings), references))
+    if facts != AssembleFacts():
+        steps = (*steps, facts.step())
 
     paired = bool(data.train) and data.train[0].text_pair is not None
     tolerance = TOLERANCE[info.scheme.precision]

@@ -12,6 +12,7 @@ from edge_ptf.machine import Machine
 from edge_ptf.package.evidence import LatencyEvidence
 from edge_ptf.report import answers, figures, plots, sizes, verdicts
 from edge_ptf.report.answers import Pairs, Side
+from edge_ptf.report.explanations import BETWEEN, explanations
 from edge_ptf.report.formatting import (
     bytes_text,
     counted,
@@ -190,8 +191,10 @@ def changes(study: Study) -> dict[str, Any] | None:
     def word(label: Any, text: str | None) -> int:
         return words.setdefault(task.describe(label, text), len(words))
 
+    changed = answers.changes(study.baseline, study.accuracy)
+    words_of = explanations(study, changed)
     rows, counts = [], dict.fromkeys(Side, 0)
-    for change in answers.changes(study.baseline, study.accuracy):
+    for change in changed:
         before, after = study.baseline.rows[change.row], study.accuracy.rows[change.row]
         example = study.examples[change.row] if study.examples else None
         text = example.text if example else None
@@ -204,7 +207,8 @@ def changes(study: Study) -> dict[str, Any] | None:
             round(change.after, 3),
         ]
         if example:
-            row.append(text if example.text_pair is None else f"{text} ⏎ {example.text_pair}")
+            row.append(text if example.text_pair is None else f"{text}{BETWEEN}{example.text_pair}")
+            row.append(words_of.get(change.row, []))
         rows.append(row)
         counts[change.side] += 1
     same = len(study.accuracy.rows) - len(rows)
@@ -212,6 +216,7 @@ def changes(study: Study) -> dict[str, Any] | None:
         "sides": [(side.value, *SIDES[side], counts[side]) for side in Side],
         "right": same,
         "with_texts": bool(study.examples),
+        "explained": len(words_of),
         "redacted": study.redacted,
         "island": {"sides": [SIDES[side][0] for side in Side], "words": list(words), "rows": rows},
     }

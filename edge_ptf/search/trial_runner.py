@@ -56,13 +56,16 @@ def too_few_rows(trial_runner: TrialRunner) -> str:
 
 
 def larger_on_test(task: Task, data: LabelledData) -> dict[str, float]:
-    """For each accuracy target, how many times as far a bound lies from its value on `test` as on `validation`.
+    """How many times as far the bound of each accuracy target about labels lies from its value on `test` as on
+    `validation`.
 
     That is the root of the ratio of how many texts the metric is about; for out-of-scope recall that can be far from
     the ratio of all texts. Labels of `test` are counted, and nothing else is done with them.
     """
     found = dict[str, float]()
-    for metric in gated(task.metrics):
+    for metric in task.metrics:
+        if metric.reads != "label":
+            continue
         labels = ([example.label for example in split] for split in (data.validation, data.test))
         here, there = (metric.counted(metric.per_example(each, each)) for each in labels)
         ratio = (here / there) ** 0.5 if there else 1.0

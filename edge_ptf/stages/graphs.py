@@ -128,7 +128,7 @@ def _open_payload(folder: Path) -> Payload:
     return package.open_payload(folder / "payload.eptf")
 
 
-@stage("assemble", 9, RUNNING, _open_payload, payload_line, _assemble_counts)
+@stage("assemble", 10, RUNNING, _open_payload, payload_line, _assemble_counts)
 def assemble(
     work: Work,
     graph: Annotated[Graph, Option("A graph directory, as export or quantize write it.")],

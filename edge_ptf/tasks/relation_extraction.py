@@ -10,7 +10,8 @@ from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Encoding, Example
 from edge_ptf.heads import HeadSpec, RelationHead
 from edge_ptf.heads.relation import MARKERS, example_of, marker_positions
-from edge_ptf.metrics import Metric, Share
+from edge_ptf.metrics import CalibrationError, Metric, Share
+from edge_ptf.metrics.calibration_error import ECE, ECE_TITLE
 from edge_ptf.metrics.relations import RelationF1
 from edge_ptf.tasks.base import RowError, listed
 from edge_ptf.tasks.text_classification import TextClassification
@@ -89,6 +90,7 @@ class RelationExtraction(TextClassification):
                 gated=True,
             ),
             Share(name="accuracy", title="accuracy", count=lambda a, b: (a == b, 1)),
+            CalibrationError(name=ECE, title=ECE_TITLE),
         )
 
 

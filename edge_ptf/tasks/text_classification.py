@@ -10,7 +10,8 @@ import numpy as np
 
 from edge_ptf.examples import Example
 from edge_ptf.heads import Head, HeadSpec, TextHead
-from edge_ptf.metrics import MacroF1, Metric, Share
+from edge_ptf.metrics import CalibrationError, MacroF1, Metric, Share
+from edge_ptf.metrics.calibration_error import ECE, ECE_TITLE
 from edge_ptf.tasks.base import RowError, Task, listed
 
 MULTI_LABEL = "--task multi-label-classification"
@@ -94,12 +95,13 @@ class TextClassification(Task):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Accuracy, or in-scope accuracy and out-of-scope recall and then accuracy; and macro F1."""
+        """Accuracy, or in-scope accuracy and out-of-scope recall and then accuracy; macro F1; and how honest the scores
+        are."""
         scope = self.out_of_scope_label
-        macro = MacroF1(name="macro_f1", title="macro F1")
+        others = (MacroF1(name="macro_f1", title="macro F1"), CalibrationError(name=ECE, title=ECE_TITLE))
         accuracy = Share(name="accuracy", title="accuracy", count=_hit, gated=scope is None)
         if scope is None:
-            return accuracy, macro
+            return accuracy, *others
 
         def inside(reference: str, answer: str) -> tuple[float, float]:
             return reference == answer != scope, reference != scope
@@ -111,7 +113,7 @@ class TextClassification(Task):
             Share(name="in_scope_accuracy", title="in-scope accuracy", count=inside, gated=True),
             Share(name="out_of_scope_recall", title="out-of-scope recall", count=outside, gated=True),
             accuracy,
-            macro,
+            *others,
         )
 
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edge_ptf.cli.choices import gated_metrics
+from edge_ptf.cli.choices import metric_names
 
 
 def completed(line: str) -> list[str]:
@@ -46,7 +46,7 @@ def test_the_shell_completes_names(line: str, names: list[str]) -> None:
 
 def test_completion_offers_the_metrics_of_the_task_alone() -> None:
     offered = completed("edge-ptf compress --task text-classification --out-of-scope-label oos --max-drop ")
-    assert offered == [f"{name}=" for name in gated_metrics("text-classification", "oos")]
+    assert offered == [f"{name}=" for name in metric_names("text-classification", "oos")]
     assert "accuracy=" not in offered
 
 

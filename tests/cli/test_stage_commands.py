@@ -160,6 +160,21 @@ def test_a_package_answers_texts_pipes_and_scripts(work: tuple[Path, dict[str, s
     assert all(row["label"] in ("light", "timer", "music") for row in rows)
 
 
+def test_an_answer_is_explained_word_by_word(work: tuple[Path, dict[str, str]]) -> None:
+    folder, _ = work
+    text = "turn on the lights"
+    shown = edge_ptf(folder, "predict", "package.eptf", text, "--explain")
+    assert shown.returncode == 0, shown.stderr
+    first, *lines = [line.split("\t") for line in shown.stdout.splitlines()]
+    assert first[2] == text
+    assert sorted(word for _, _, word in lines) == sorted(text.split())
+    effects = [abs(float(effect)) for _, effect, _ in lines]
+    assert effects == sorted(effects, reverse=True)
+    row = json.loads(edge_ptf(folder, "predict", "package.eptf", text, "--explain", "--json").stdout)
+    assert [text[each["start"] : each["end"]] for each in row["words"]] == text.split()
+    assert sorted(f"{each['effect']:+.3f}" for each in row["words"]) == sorted(effect for _, effect, _ in lines)
+
+
 def test_a_run_and_a_checkpoint_answer_as_a_package_does(work: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     folder, _ = work
     texts = ("turn on the lights", "play some jazz", "set a timer")

@@ -97,13 +97,14 @@ def _make(case: Case, folder: Path) -> None:
         graph = quantize(graph, data, QuantizeConfig.model_validate({"mode": case.mode}), folder / "int8")
     if case.scope:
         data = _out_of_scope(Runner(assemble(graph, data, AssembleConfig(), folder / "untuned")), data, case.scope)
-    payload = assemble(graph, data, AssembleConfig(name=case.name), folder / "payload")
+    exact = case.mode == "none"  # its checkpoint is compared too, and a checkpoint has no temperature
+    payload = assemble(graph, data, AssembleConfig(name=case.name, tune_temperature=not exact), folder / "payload")
     command = ("inspect", str(payload.path), "--unpack", str(folder / "package"))
     subprocess.run([sys.executable, "-m", "edge_ptf", *command], check=True, stdout=subprocess.DEVNULL)
     answers = {
         "task": case.task,
         "structure": case.structure,
-        "exact": case.mode == "none",
+        "exact": exact,
         "rows": _rows(Runner(open_payload(folder / "package")), case.paired),
     }
     if case.scope and len({row["label"] == case.scope for row in answers["rows"]}) < 2:

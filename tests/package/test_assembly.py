@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from scipy.special import softmax
 
 from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
@@ -21,6 +22,7 @@ from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.examples import Example
 from edge_ptf.graph.artifact import Graph, open_graph
 from edge_ptf.graph.rewrite import shift_output
+from edge_ptf.heads.temperature import best_temperature
 from edge_ptf.heads.token import Decoding
 from edge_ptf.package import AssembleConfig, Payload, assemble, assembly, deciding, threshold_texts
 from edge_ptf.package.golden import TEXTS, golden_cases
@@ -67,22 +69,62 @@ def test_the_manifest_says_where_the_package_comes_from(make_graph: MakeGraph, m
     lineage = make_payload().manifest.lineage
     assert lineage.base_model == "tiny"
     assert lineage.data == "0" * 64
-    assert lineage.steps == make_graph().info.lineage
-    assert [step.stage for step in lineage.steps][-2:] == ["export", "quantize"]
+    assert lineage.steps[:-1] == make_graph().info.lineage
+    assert [step.stage for step in lineage.steps][-3:] == ["export", "quantize", "assemble"]
     assert lineage.tools["onnxruntime"] == metadata.version("onnxruntime")
 
 
 def test_the_threshold_is_chosen_on_validation_through_the_graph_that_ships(
-    make_graph: MakeGraph, make_payload: MakePayload, tiny_labelled: Data
+    make_payload: MakePayload, tiny_labelled: Data
 ) -> None:
     payload, data = make_payload(scope="c"), tiny_labelled()
-    runner, session = Runner(payload), GraphSession(make_graph(scope="c").model)
-    logits = [session.logits(runner.encode(example.text)) for example in data.validation]
+    runner = Runner(payload)
+    logits = [runner.logits(runner.encode(example.text)) for example in data.validation]
     task = tasks.create(payload.manifest.head.with_options(threshold=None))
     assert payload.manifest.head == task.head.tuned(logits, [example.label for example in data.validation])
     assert payload.manifest.head.options["threshold"] is not None
     assert payload.manifest.head.options["out_of_scope_label"] == "c"
     assert make_payload().manifest.head.options["threshold"] is None
+
+
+def test_the_graph_divides_its_logits_by_the_best_temperature(
+    make_graph: MakeGraph, tiny_labelled: Data, tmp_path: Path
+) -> None:
+    for name, scope in {"plain": None, "scope": "c"}.items():
+        graph, data = make_graph(scope=scope), tiny_labelled()
+        payload = assemble(graph, data, AssembleConfig(), tmp_path / name)
+        runner, session = Runner(payload), GraphSession(graph.model)
+        encodings = [runner.encode(example.text) for example in data.validation]
+        before = np.stack([session.logits(encoding) for encoding in encodings])
+        facts = payload.manifest.lineage.steps[-1].facts
+        known = [
+            number for number, example in enumerate(data.validation) if example.label in payload.manifest.head.labels
+        ]
+        classes = np.asarray([payload.manifest.head.labels.index(data.validation[number].label) for number in known])
+        assert facts["temperature"] == pytest.approx(best_temperature(before[known], classes), abs=1e-3)
+        after = np.stack([runner.logits(encoding) for encoding in encodings])
+        np.testing.assert_allclose(after, before / facts["temperature"], rtol=1e-5, atol=1e-6)
+        for key, rows in {"ece_before": before[known], "ece_after": after[known]}.items():
+            shares = softmax(rows, axis=1)
+            right = shares.argmax(axis=1) == classes
+            expected = sum(
+                abs(right[inside].sum() - shares.max(axis=1)[inside].sum()) / len(known)
+                for low in np.arange(15) / 15
+                if (inside := (shares.max(axis=1) > low) & (shares.max(axis=1) <= low + 1 / 15)).any()
+            )
+            assert facts[key] == pytest.approx(100 * expected, abs=0.01)
+
+
+def test_without_a_temperature_the_graph_stays_as_it_is(
+    make_graph: MakeGraph, tiny_labelled: Data, tmp_path: Path
+) -> None:
+    graph = make_graph()
+    payload = assemble(graph, tiny_labelled(), AssembleConfig(tune_temperature=False), tmp_path / "off")
+    assert payload.read("model.onnx") == graph.model.read_bytes()
+    assert payload.manifest.lineage.steps == graph.info.lineage
+    unknown = replace(tiny_labelled(), validation=())
+    payload = assemble(graph, unknown, AssembleConfig(), tmp_path / "nothing")
+    assert payload.read("model.onnx") == graph.model.read_bytes()
 
 
 def test_with_a_baseline_its_operating_point_is_kept(

@@ -20,11 +20,14 @@ from edge_ptf import tasks
 from edge_ptf.errors import EnvironmentFault
 from edge_ptf.examples import Example
 from edge_ptf.metrics import Direction, Metric
+from edge_ptf.report import explanations
 from edge_ptf.report.comparison import compare
 from edge_ptf.report.contents import contents
 from edge_ptf.report.page import report_page, write_page
 from edge_ptf.report.stage_lines import accuracy_line
 from edge_ptf.report.study import read_study
+from edge_ptf.runtime import Runner
+from edge_ptf.runtime.occlusion import word_effects
 
 from .conftest import WARNING, accuracy_of, latency_of
 
@@ -251,13 +254,69 @@ def test_a_redacted_page_holds_no_text_and_says_so(make_study: Callable[..., Any
     rows = [row[:7] for row in before["changes"]["island"].pop("rows")]
     assert rows and rows == after["changes"]["island"].pop("rows")
     for each in (before, after):
-        each["changes"]["with_texts"] = each["changes"]["redacted"] = None
+        each["changes"]["with_texts"] = each["changes"]["redacted"] = each["changes"]["explained"] = None
     assert after == before
 
 
 def test_a_redacted_study_takes_no_texts(make_study: Callable[..., Any], tiny_labelled: Callable[..., Any]) -> None:
     study = make_study().redact()
     assert study.with_examples(tiny_labelled(), "mine").examples == ()
+
+
+def explained_page(payload: Any, examples: tuple[Example, ...]) -> tuple[str, list[Any]]:
+    """The page about a package whose answers are all wrong where the teacher's are right, and the rows of its list."""
+    runner, labels = Runner(payload), payload.manifest.head.labels
+    answers = [runner.answer(each.text, each.text_pair).label for each in examples]
+    other = {label: next(name for name in labels if name != label) for label in labels}
+    pairs = [(other[label], label) for label in answers]
+    study = replace(
+        read_study(payload),
+        accuracy=accuracy_of(payload.digest, payload.manifest.head, pairs),
+        baseline=accuracy_of("b" * 64, payload.manifest.head, [(wanted, wanted) for wanted, _ in pairs]),
+        examples=examples,
+    )
+    page = report_page(study)
+    return page, json.loads(Reader(page).scripts[0])["changes"]["rows"]
+
+
+def test_words_of_lost_answers_are_marked(make_payload: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explanations, "LEAST_EFFECT", 0.0)
+    payload = make_payload(family="roberta")
+    texts = ("turn on the lights", "🙂 play some jazz", "unplayable")
+    page, rows = explained_page(payload, tuple(Example(text, "") for text in texts))
+    assert "3 texts are explained so" in page
+    runner, marked = Runner(payload), 0
+    for row, text in zip(rows, texts, strict=True):
+        effects = word_effects(runner, text, None, runner.answer(text).label)
+        expected = [[each.start, each.end, round(each.effect, 3)] for each in effects if abs(each.effect) >= 0.0]
+        assert row[8] == expected
+        marked += len(expected)
+    assert marked
+
+
+def test_words_of_a_second_text_are_marked_behind_the_first(
+    make_payload: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanations, "LEAST_EFFECT", 0.0)
+    example = Example("turn on the lights", "", "play some jazz music now")
+    _, rows = explained_page(make_payload(family="roberta", paired=True), (example,))
+    words = [row[7][start:end] for row in rows for start, end, _ in row[8]]
+    assert words == [*example.text.split(), *str(example.text_pair).split()]
+
+
+def test_an_answer_that_this_machine_does_not_give_is_not_explained(make_payload: Callable[..., Any]) -> None:
+    payload = make_payload()
+    answered = Runner(payload).answer("turn on").label
+    other = next(label for label in payload.manifest.head.labels if label != answered)
+    spec = payload.manifest.head
+    study = replace(
+        read_study(payload),
+        accuracy=accuracy_of(payload.digest, spec, [(answered, other)]),
+        baseline=accuracy_of("b" * 64, spec, [(answered, answered)]),
+        examples=(Example("turn on", answered),),
+    )
+    assert contents(study)["changes"]["island"]["rows"][0][8] == []
+    assert "explained so" not in report_page(study)
 
 
 def test_tagging_has_a_report_too(make_payload: Callable[..., Any]) -> None:

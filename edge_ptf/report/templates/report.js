@@ -187,11 +187,24 @@
       line.append(element("dt", "", who), element("dd", right === undefined ? "" : right ? "right" : "wrong", mark + words[word] + tail));
       return line;
     };
-    const card = ([side, row, expected, before, after, sure, surer, text]) => {
+    const passage = (text, effects) => {
+      const [made, characters] = [element("p", "text", ""), [...text]];
+      let last = 0;
+      for (const [start, end, effect] of effects ?? []) {
+        const level = Math.abs(effect) >= 0.5 ? 3 : Math.abs(effect) >= 0.2 ? 2 : 1;
+        const word = element("mark", `${effect > 0 ? "for" : "against"} l${level}`, characters.slice(start, end).join(""));
+        word.title = `without it, the score of the answer ${effect > 0 ? "falls" : "rises"} by ${Math.abs(effect).toFixed(2)}`;
+        made.append(characters.slice(last, start).join(""), word);
+        last = end;
+      }
+      made.append(characters.slice(last).join(""));
+      return made;
+    };
+    const card = ([side, row, expected, before, after, sure, surer, text, effects]) => {
       const made = document.createElement("li");
       const answers = document.createElement("dl");
       answers.append(said("expected", expected), said("teacher", before, sure, side === 0), said("package", after, surer, side === 1));
-      made.append(element("span", `side s${side}`, sides[side]), element("p", "text", text ?? `Row ${row + 1} of the split`),
+      made.append(element("span", `side s${side}`, sides[side]), passage(text ?? `Row ${row + 1} of the split`, effects),
         element("span", "row", `row ${row + 1}`), answers);
       return made;
     };
