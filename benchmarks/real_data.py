@@ -202,8 +202,10 @@ def _figures(out: Path, runs: list[tuple[int, float, str]]) -> dict[str, object]
     figures: dict[str, object] = {
         "exit code": runs[0][0],
         "seconds from nothing": round(sum(work.values()), 1) if known else None,
-        # of the largest of all processes; Linux counts it in KiB
-        "peak memory of compress, MB": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6),
+        # of the largest of all processes, without stages of an earlier run; Linux counts it in KiB
+        "peak memory of compress in this run, MB": round(
+            resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+        ),
     }
     for when, (_, seconds, reused) in zip(("", ", second run"), runs, strict=True):
         figures |= {f"seconds{when}": round(seconds, 1), f"stages reused{when}": reused}
