@@ -28,7 +28,7 @@ PYTHON = f"""\
 import edge_ptf
 
 runner = edge_ptf.Runner("build/orders/package.eptf")
-for text in {list(TEXTS)!r}:
+for text in {json.dumps(TEXTS)}:
     print(runner.answer(text).label)
 """
 C = """\

@@ -98,7 +98,7 @@ def scale_output(model: Any, output: str, by: float) -> None:
 
     graph = model.graph
     last = next(node for node in graph.node if output in node.output)
-    before, factor = f"{output}_before_scale", f"{output}_scale"
+    before, factor = f"{output}_before_factor", f"{output}_factor"  # a quantized graph can have logits_scale
     last.output[list(last.output).index(output)] = before
     graph.initializer.append(numpy_helper.from_array(np.asarray(by, np.float32), factor))
     place = list(graph.node).index(last) + 1

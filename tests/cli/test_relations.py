@@ -66,7 +66,7 @@ def test_a_job_ends_in_a_package_that_both_runners_answer_alike(
     assert payload.manifest.head.kind == "relation"
     assert payload.manifest.tokenizer.tables, payload.manifest.tokenizer.unsupported
     accuracy = next(each for each in payload.evidence() if each.kind == "accuracy" and each.payload == payload.digest)
-    assert set(accuracy.metrics) == {"macro_f1", "accuracy"}
+    assert set(accuracy.metrics) == {"macro_f1", "accuracy", "ece"}
 
     said = run("predict", payload.path, "play the <e1>music</e1> in the <e2>kitchen</e2>", "--json")
     assert said.returncode == 0, said.stderr

@@ -46,7 +46,7 @@ def test_a_job_ends_in_a_package_that_both_runners_answer_alike(
     entry = payload.manifest.heads[0]
     assert (entry.task, entry.kind, entry.text_pairs) == ("sentence-pair-classification", "text", True)
     accuracy = next(each for each in payload.evidence() if each.kind == "accuracy" and each.payload == payload.digest)
-    assert list(accuracy.metrics) == ["accuracy", "macro_f1", "mcc"]
+    assert list(accuracy.metrics) == ["accuracy", "ece", "macro_f1", "mcc"]
     assert -1 <= accuracy.metrics["mcc"] <= 1
 
     said = run("predict", payload.path, WANTS[0], "--pair", WANTS[0], "--json")

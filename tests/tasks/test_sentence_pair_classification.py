@@ -41,7 +41,7 @@ def test_accuracy_is_judged_and_the_correlation_is_reported() -> None:
     references = ["entailment", "neutral", "neutral", "contradiction", "entailment"]
     answers = ["entailment", "neutral", "entailment", "contradiction", "neutral"]
     found = scores(TASK.metrics, references, [Prediction(answer, 1.0) for answer in answers])
-    assert list(found) == ["accuracy", "macro_f1", "mcc"]
+    assert list(found) == ["accuracy", "macro_f1", "ece", "mcc"]
     assert found["accuracy"] == 60
     assert found["mcc"] == pytest.approx(matthews_corrcoef(references, answers))
     assert [metric.name for metric in gated(TASK.metrics)] == ["accuracy"]
