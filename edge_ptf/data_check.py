@@ -128,7 +128,7 @@ def check_data(
     classes = {name: report.classes for name, report in data.report.splits.items()}
     return DataCheck(
         task=task.name,
-        columns={**_columns(task, config, data.train[0]), **data.report.columns},
+        columns=_columns(task, config, data),
         labels=data.labels,
         data=data.report,
         repeated={name: len(rows) - len({content(row) for row in rows}) for name, rows in splits.items()},
@@ -138,7 +138,7 @@ def check_data(
             name: missing for name in SPLITS if (missing := tuple(sorted(classes[TRAIN].keys() - classes[name].keys())))
         },
         max_length=lengths[0] if lengths else None,
-        lengths=lengths[1] if lengths else {},
+        lengths={name: _read_whole(each, task) for name, each in lengths[1].items()} if lengths else {},
         folds=folds,
         duration=duration,
         confidence=confidence,
@@ -167,6 +167,11 @@ def token_lengths(data: LabelledData, model: Path, max_length: int) -> tuple[int
     return limit, {name: _lengths(tokenizer, examples, limit) for name, examples in splits.items()}
 
 
+def _read_whole(lengths: Lengths, task: Task) -> Lengths:
+    """The lengths without truncated texts, if the task reads a long text in windows."""
+    return lengths if task.head.stride is None else lengths.replace(truncated=0)
+
+
 def _lengths(tokenizer: Any, examples: Sequence[Example], limit: int) -> Lengths:
     texts = [example.text for example in examples]
     pairs = [example.text_pair for example in examples] if examples[0].text_pair is not None else None
@@ -176,9 +181,11 @@ def _lengths(tokenizer: Any, examples: Sequence[Example], limit: int) -> Lengths
     return Lengths(median=int(median), p95=int(high), longest=int(counts.max()), truncated=int((counts > limit).sum()))
 
 
-def _columns(task: Task, config: DataConfig, example: Example) -> dict[str, str]:
-    optional = [name for name in task.optional_columns if name != "text_pair" or example.text_pair is not None]
-    return {name: getattr(config, f"{name}_column") for name in (*task.columns, *optional)}
+def _columns(task: Task, config: DataConfig, data: LabelledData) -> dict[str, str]:
+    """The column of each part of an example. Optional columns that the data do not have are left out."""
+    known, paired = data.report.columns, data.train[0].text_pair is not None
+    optional = [name for name in task.optional_columns if name in known or (name == "text_pair" and paired)]
+    return {**{name: getattr(config, f"{name}_column") for name in (*task.columns, *optional)}, **known}
 
 
 def _listed(names: Iterable[str]) -> str:

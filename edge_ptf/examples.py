@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -18,12 +19,15 @@ class Example:
     """One labelled text.
 
     The task decides the form of `label`: a class name, one BIO tag for each white-space separated word of `text`, the
-    names of all classes that apply, or a number.
+    names of all classes that apply, a number, or the texts that answer a question.
+
+    `spans` holds the characters [begin, end) of each of these answers in `text_pair`. It is empty for other tasks.
     """
 
     text: str
     label: Label
     text_pair: str | None = None
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,51 @@ class Encoding:
     `word_starts[w]` is the position of the first subword of word `w`, or -1 where the word was truncated or has none.
     `words` holds the (start, end) character offsets of each word in the text. Both are empty for heads that answer for
     a whole text.
+
+    A long context is read in windows. The model reads each window apart, and `windows` holds their numbers of tokens;
+    the tokens of all windows follow each other in `input_ids`. It is empty if there is one window.
+    For heads that answer with a part of a text, `places` holds the characters [begin, end) of each token in `context`;
+    they are equal for a token that is not of the context.
     """
 
     input_ids: list[int]
     token_type_ids: list[int] | None
     word_starts: tuple[int, ...] = ()
     words: tuple[tuple[int, int], ...] = ()
+    places: tuple[tuple[int, int], ...] = ()
+    context: str = ""
+    windows: tuple[int, ...] = ()
+
+    def parts(self) -> list[Encoding]:
+        """What the model reads apart: one encoding for each window, or this one."""
+        if not self.windows:
+            return [self]
+        found, begin = [], 0
+        for length in self.windows:
+            at = slice(begin, begin + length)
+            types = None if self.token_type_ids is None else self.token_type_ids[at]
+            found.append(Encoding(self.input_ids[at], types, places=self.places[at], context=self.context))
+            begin += length
+        return found
+
+
+def all_parts(encodings: Iterable[Encoding]) -> list[Encoding]:
+    """What the model reads apart, of all texts; see `Encoding.parts`."""
+    return [part for encoding in encodings for part in encoding.parts()]
+
+
+def joined(parts: Sequence[Encoding]) -> Encoding:
+    """The encoding of a text from its parts; the opposite of `Encoding.parts`."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    return Encoding(
+        [number for part in parts for number in part.input_ids],
+        None if first.token_type_ids is None else [kind for part in parts for kind in part.token_type_ids or ()],
+        places=tuple(place for part in parts for place in part.places),
+        context=first.context,
+        windows=tuple(len(part.input_ids) for part in parts),
+    )
 
 
 @dataclass(frozen=True, slots=True)

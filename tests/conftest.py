@@ -270,6 +270,12 @@ def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
             rows.append(Example(text, tags))
         elif kind == "relation-extraction":
             rows.append(Example(tasks.get(kind).sample_text(text), "abc"[index % 3]))
+        elif kind == "question-answering":
+            context = PAYLOAD_TEXTS[(index + 1) % 4] + " now" * (index % 5)
+            answer = context.split()[index % 2] if index % 3 else ""
+            begin = context.index(answer)
+            found = ((answer,), context, ((begin, begin + len(answer)),)) if answer else ((), context)
+            rows.append(Example(text, *found))
         else:
             label = 0.5 + index % 3 if kind == "regression" else "abc"[index % 3]
             rows.append(Example(text, label, PAYLOAD_TEXTS[(index + 1) % 4] if paired else None))

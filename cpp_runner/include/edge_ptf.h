@@ -92,7 +92,8 @@ typedef struct edge_ptf_head {
 
 /* The lists of a head's answer. A head that has no use for a list leaves it empty. */
 enum edge_ptf_list {
-  EDGE_PTF_ANSWERS = 0, /* the answer itself: the label of a text; the entities of a text whose words are tagged */
+  EDGE_PTF_ANSWERS = 0, /* the answer itself: the label of a text; the entities of a text whose words are tagged; the
+                           part of the second text that answers a question, or nothing if there is no answer */
   EDGE_PTF_SCORES = 1,  /* the answer, then every other label with its score, best first */
   EDGE_PTF_WORDS = 2    /* every word (a run of characters that are not white space) with its label */
 };
@@ -101,7 +102,9 @@ enum edge_ptf_flag {
   EDGE_PTF_OUT_OF_SCOPE = 1, /* the text belongs to no class */
   EDGE_PTF_HAS_PLACE = 2,    /* the item is about a part of the text: the fields from begin_byte on are set */
   EDGE_PTF_BY_THRESHOLD = 4, /* another class has a larger probability, but it is below the threshold of the package */
-  EDGE_PTF_NUMBER = 8 /* the answer is a number: it is in score, in the unit of the data, and label is its name */
+  EDGE_PTF_NUMBER = 8,  /* the answer is a number: it is in score, in the unit of the data, and label is its name */
+  EDGE_PTF_IN_PAIR = 16 /* the answer is a part of the second text: label is this part, and the bytes and characters are
+                           those of the second text */
 };
 
 /* One item of a list. Positions are those in the text as it was given; an end is exclusive. */
@@ -198,7 +201,8 @@ EDGE_PTF_API edge_ptf_status edge_ptf_predict_entities(edge_ptf_result* result, 
  * way; each result then has a thread of its own. Opening a package is not limited in time. */
 EDGE_PTF_API edge_ptf_status edge_ptf_cancel(edge_ptf_result* result);
 
-/* Only tokenizes. The result then has ids and types, but no answers. */
+/* Only tokenizes. The result then has ids and types, but no answers. If a long second text is read in windows, the ids
+ * of all windows follow each other. */
 EDGE_PTF_API edge_ptf_status edge_ptf_tokenize(edge_ptf_result* result, const char* text, size_t length,
                                                const char* pair, size_t pair_length);
 

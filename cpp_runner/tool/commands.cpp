@@ -39,6 +39,11 @@ json item_json(const edge_ptf_item& item, const Input& input) {
   if ((item.flags & EDGE_PTF_NUMBER) != 0) {
     row["number"] = true;
   }
+  if ((item.flags & EDGE_PTF_IN_PAIR) != 0) {
+    row["start"] = item.begin_character;
+    row["end"] = item.end_character;
+    row["in_pair"] = true;
+  }
   if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
     row["start"] = item.begin_character;
     row["end"] = item.end_character;

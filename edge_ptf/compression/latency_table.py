@@ -23,7 +23,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines import Threads
 from edge_ptf.engines.onnxruntime import GraphSession, interleaved_ms
 from edge_ptf.errors import BadInputError
-from edge_ptf.examples import Encoding
+from edge_ptf.examples import Encoding, all_parts
 from edge_ptf.graph import ExportConfig, QuantizeConfig
 from edge_ptf.graph.exporting import spread, trace
 from edge_ptf.graph.forms import Quantizer
@@ -167,7 +167,8 @@ def measure_latency_table(
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
     models.family_of(model)
     task = tasks.create(checkpoint.info.head)
-    encodings = task.encode(tokenizer, spread(data.validation, config.texts), checkpoint.info.max_length)
+    texts = spread(data.validation, config.texts)
+    encodings = all_parts(task.encode(tokenizer, texts, checkpoint.info.max_length))
     if config.source == "estimated":
         table = _estimated(model, encodings, quantize, config)
     else:

@@ -33,6 +33,10 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "tags": ("tag", "ner_tags", "ner", "bio", "bio_tags", "slots"),
     "entity1": ("e1", "head", "subject"),
     "entity2": ("e2", "tail", "object"),
+    "question": ("query", "questions"),
+    "context": ("passage", "paragraph", "document", "text"),
+    "answer": ("answers", "answer_text", "answers.text"),
+    "answer_start": ("answers.answer_start", "answers.start"),
 }
 """Usual other names of a column, by the task's own name."""
 
@@ -46,7 +50,13 @@ PAIRS = (
 )
 """Usual names of the two texts of a pair, for `text` and `text_pair`."""
 
-QUESTIONS = (("question", "sentence"), ("question", "answer"), ("query", "passage"), ("query", "document"))
+QUESTIONS = (
+    ("question", "sentence"),
+    ("question", "context"),
+    ("question", "answer"),
+    ("query", "passage"),
+    ("query", "document"),
+)
 """More such names, if the task needs pairs. For another task the first of them is a text by itself."""
 
 SHOWN_COLUMNS = 20

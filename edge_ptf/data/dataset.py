@@ -37,6 +37,13 @@ class DataConfig(StageConfig):
     tag_column: int = Field(-1, description="Place of the tag in a line of a CoNLL file, from 0; -1 is the last.")
     entity1_column: str = Field("entity1", description="Column with begin and end of the first entity, such as 3:10.")
     entity2_column: str = Field("entity2", description="Column with begin and end of the second entity.")
+    question_column: str = Field("question", description="Column with a question about the context.")
+    context_column: str = Field("context", description="Column with the text that the answer stands in.")
+    answer_column: str = Field("answer", description="Column with the answer, or with a list of all that are right.")
+    answer_start_column: str = Field("answer_start", description="Column with the first character of each answer.")
+    is_impossible_column: str = Field(
+        "is_impossible", description="Column that says whether the context has no answer."
+    )
     encoding: str = Field("utf-8", description="Encoding of the text files, such as 'utf-16' or 'cp1252'.")
     delimiter: str | None = Field(
         None,
@@ -162,7 +169,10 @@ def _values(numbers: Sequence[float]) -> Values | None:
 
 def fingerprint(splits: Mapping[str, Sequence[Example]], labels: Sequence[str]) -> str:
     """The sha256 of the examples of each split, and of the labels."""
-    rows = {name: [[item.text, item.text_pair, item.label] for item in examples] for name, examples in splits.items()}
+    rows = {
+        name: [[item.text, item.text_pair, item.label, *([item.spans] if item.spans else [])] for item in examples]
+        for name, examples in splits.items()
+    }
     return value_digest({"splits": rows, "labels": labels})
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from edge_ptf.data.columns import Columns
 from edge_ptf.data.lines import PLAIN, FileFormat, file_lines
 from edge_ptf.data.rows import Findings, Row
+from edge_ptf.data.squad import is_squad, squad_rows
 from edge_ptf.errors import DataError
 
 NESTED_LEVELS = 8
@@ -36,8 +38,12 @@ def read_jsonl(path: Path, columns: Columns, findings: Findings, form: FileForma
 
 
 def read_json(path: Path, columns: Columns, findings: Findings, form: FileFormat = PLAIN) -> Iterator[Row]:
-    """A JSON array of objects, or objects one after another."""
-    return _rows_of_records(path, _json_records(path, form.encoding), columns, findings)
+    """A JSON array of objects, objects one after another, or a SQuAD file."""
+    records = _json_records(path, form.encoding)
+    first = next(records, None)
+    if first is not None and is_squad(first[1]):
+        return squad_rows(str(path), first[1], columns, findings)
+    return _rows_of_records(path, records if first is None else chain([first], records), columns, findings)
 
 
 def _rows_of_records(

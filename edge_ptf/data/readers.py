@@ -1,4 +1,4 @@
-"""Reads files of labelled text row by row: CSV, TSV, JSON, JSON Lines, CoNLL, Parquet, Excel.
+"""Reads files of labelled text row by row: CSV, TSV, JSON, JSON Lines, SQuAD, CoNLL, Parquet, Excel.
 
 Each row has the line number in its file, so that error messages show file and line. Text files are UTF-8, with or
 without a byte order mark, unless the user names another encoding.

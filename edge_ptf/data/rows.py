@@ -47,7 +47,10 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its values by the task's column names, and its first line (or the line of each of its words)."""
+    """One row: its values by the task's column names, and its first line (or the line of each of its words).
+
+    Without lines `file` names the row.
+    """
 
     file: str
     lines: tuple[int, ...]
@@ -55,6 +58,8 @@ class Row:
 
     def place(self, item: int | None = None) -> str:
         """`file:line` of the row, or of its word number `item` if each word has its own line."""
+        if not self.lines:
+            return self.file
         line = self.lines[item] if item is not None and item < len(self.lines) else self.lines[0]
         return f"{self.file}:{line}"
 

@@ -45,12 +45,19 @@ class Session(ABC):
         """All inputs and all outputs of the graph."""
 
     def feeds(self, encoding: Encoding) -> dict[str, NDArray[np.int64]]:
-        """The graph's inputs for one text, each int64 [1, length]."""
+        """The graph's inputs for one text that has no windows, each int64 [1, length]."""
         return feeds(encoding, self.inputs)
+
+    def answer(self, encoding: Encoding) -> Outputs:
+        """Every output for one text. The model reads each window alone; their outputs follow each other."""
+        parts = [self.run(self.feeds(part)) for part in encoding.parts()]
+        if len(parts) == 1:
+            return parts[0]
+        return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
     def output(self, encoding: Encoding, name: str) -> Logits:
         """One output for one text, without the batch axis."""
-        found: Logits = self.run(self.feeds(encoding))[name][0]
+        found: Logits = self.answer(encoding)[name][0]
         return found
 
 

@@ -18,7 +18,7 @@ from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines import Opset, running
 from edge_ptf.errors import CheckpointError, ParityError
-from edge_ptf.examples import Encoding
+from edge_ptf.examples import Encoding, all_parts
 from edge_ptf.graph.artifact import FORMAT, MODEL_FILE, Graph, GraphInfo, save_graph, save_info
 from edge_ptf.heads import HeadSpec
 from edge_ptf.models.checkpoint import INPUTS, Checkpoint, companions, load_model, load_tokenizer, model_inputs
@@ -75,7 +75,7 @@ def export(
         graph = save_graph(traced, info, beside, out)
     progress.advance()
     examples = spread(data.validation, config.parity_texts)
-    encodings = task.encode(tokenizer, examples, info.max_length)
+    encodings = all_parts(task.encode(tokenizer, examples, info.max_length))
     difference = largest_difference(model, graph.path / MODEL_FILE, encodings, inputs, task.head.spec)
     if not difference <= config.parity_tolerance:
         raise ParityError(

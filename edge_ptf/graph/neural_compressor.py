@@ -29,7 +29,7 @@ from edge_ptf.config import StageConfig
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.base import feeds
 from edge_ptf.errors import CheckpointError, MissingExtraError
-from edge_ptf.examples import Encoding
+from edge_ptf.examples import Encoding, all_parts
 from edge_ptf.graph import linear_ops
 from edge_ptf.graph.exporting import spread, traceable
 from edge_ptf.graph.quantization_scheme import QuantizeConfig
@@ -83,7 +83,7 @@ def calibrate(
     require_compressor()
     model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint.path)
     task, length = tasks.create(checkpoint.info.head), checkpoint.info.max_length
-    encodings = task.encode(tokenizer, spread(data.validation, config.texts), length)
+    encodings = all_parts(task.encode(tokenizer, spread(data.validation, config.texts), length))
     order = np.random.default_rng(config.seed).permutation(len(encodings))
     try:
         with _quiet():

@@ -12,7 +12,7 @@ from edge_ptf import tasks
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines.onnxruntime import GraphSession, logit_distance
 from edge_ptf.errors import BadInputError
-from edge_ptf.examples import Encoding
+from edge_ptf.examples import Encoding, all_parts
 from edge_ptf.graph import fp16
 from edge_ptf.graph.artifact import MODEL_FILE, Graph, save_graph
 from edge_ptf.graph.exporting import spread
@@ -61,7 +61,8 @@ def quantize(
         )
     progress.start("Quantize", 3)
     task, tokenizer = tasks.create(graph.info.head), load_tokenizer(graph.path)
-    encodings = task.encode(tokenizer, spread(data.validation, config.calibration_texts), graph.info.max_length)
+    texts = spread(data.validation, config.calibration_texts)
+    encodings = all_parts(task.encode(tokenizer, texts, graph.info.max_length))
     quantizer = Quantizer(graph.model, graph.info.max_length, config, encodings, ranges)
     model = quantizer.shipped(config.keep_fp32)
     progress.advance()

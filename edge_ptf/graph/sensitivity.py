@@ -19,7 +19,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.engines.onnxruntime import GraphSession, interleaved_ms, logit_distance
 from edge_ptf.errors import BadInputError, PackageError
-from edge_ptf.examples import Encoding, Example, Logits
+from edge_ptf.examples import Encoding, Example, Logits, all_parts
 from edge_ptf.graph import linear_ops
 from edge_ptf.graph.artifact import Graph
 from edge_ptf.graph.exporting import spread
@@ -188,8 +188,8 @@ class _Trial:
         self.metric = self.task.metrics[0]
         self.examples: list[Example] = spread(data.validation, config.texts)
         self.encodings = self._encoded(graph, self.examples)
-        self.timed = self._encoded(graph, spread(data.validation, config.timed_texts))
-        calibration = self._encoded(graph, spread(data.validation, quantization.calibration_texts))
+        self.timed = all_parts(self._encoded(graph, spread(data.validation, config.timed_texts)))
+        calibration = all_parts(self._encoded(graph, spread(data.validation, quantization.calibration_texts)))
         self.quantizer = Quantizer(graph.model, graph.info.max_length, quantization, calibration)
         self.full = GraphSession(graph.model)
         self.fp32 = [self.full.logits(encoding) for encoding in self.encodings]

@@ -14,6 +14,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines import Threads
 from edge_ptf.engines.onnxruntime import GraphSession, interleaved_ms
 from edge_ptf.errors import RefusedError
+from edge_ptf.examples import all_parts
 from edge_ptf.graph.artifact import Graph
 from edge_ptf.graph.exporting import spread
 from edge_ptf.models.checkpoint import load_tokenizer
@@ -63,7 +64,7 @@ def check_speed(
     from edge_ptf.statistics import log_mean_limits  # imported here: needs scipy, which a device need not have
 
     task, tokenizer = tasks.create(full.info.head), load_tokenizer(full.path)
-    encodings = task.encode(tokenizer, spread(data.validation, config.texts), full.info.max_length)
+    encodings = all_parts(task.encode(tokenizer, spread(data.validation, config.texts), full.info.max_length))
     ratios = []
     progress.start("INT8 against FP32", config.repeats)
     for _ in range(config.repeats):

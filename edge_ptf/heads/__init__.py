@@ -7,12 +7,13 @@ from edge_ptf.heads.encoding import encode
 from edge_ptf.heads.multi_label import MultiLabelHead
 from edge_ptf.heads.regression import RegressionHead
 from edge_ptf.heads.relation import RelationHead
+from edge_ptf.heads.span import SpanHead
 from edge_ptf.heads.spec import LOGITS, HeadSpec, OutputSpec
 from edge_ptf.heads.text import TextHead
 from edge_ptf.heads.token import TokenHead
 
 HEADS: dict[str, type[Head]] = {
-    head.kind: head for head in (TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead)
+    head.kind: head for head in (TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead)
 }
 """Every kind of head."""
 
@@ -27,6 +28,7 @@ __all__ = [
     "PositiveWeights",
     "RegressionHead",
     "RelationHead",
+    "SpanHead",
     "Target",
     "TextHead",
     "TokenHead",

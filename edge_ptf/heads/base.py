@@ -54,6 +54,10 @@ class Head(ABC):
     """Whether `weighted_loss` knows weights."""
     tuned_options: ClassVar[tuple[str, ...]] = ()
     """The options that `tuned` and `matched` choose."""
+    answers_with_text: ClassVar[bool] = False
+    """Whether an answer is a list of parts of a text, and the labels name columns of the logits."""
+    compares_tokens: ClassVar[bool] = False
+    """Whether the softmax of a label is over the tokens of a text. Distillation then compares text by text."""
 
     def __init__(self, spec: HeadSpec) -> None:
         """Raises ValueError where the spec is of another kind."""
@@ -104,6 +108,11 @@ class Head(ABC):
         return self.spec.with_options(**{name: fields[name].get_default() for name in self.tuned_options})
 
     @property
+    def stride(self) -> int | None:
+        """How many tokens two neighbouring windows of a long second text share; None: the head has no windows."""
+        return None
+
+    @property
     def added_tokens(self) -> tuple[str, ...]:
         """Tokens that the head needs in the vocabulary, and that no pretrained model has."""
         return ()
@@ -143,7 +152,7 @@ class Head(ABC):
         """The targets of one batch, padded to `length` tokens where they have a token axis."""
         if "token" not in self.target_axes:
             return np.stack(targets)
-        padded = np.full((len(targets), length), self.ignored, self.target_dtype)
+        padded = np.full((len(targets), length, *targets[0].shape[1:]), self.ignored, self.target_dtype)
         for row, target in zip(padded, targets, strict=True):
             row[: len(target)] = target
         return padded
@@ -184,6 +193,7 @@ class Head(ABC):
 
         Args:
             student, teacher: [rows, labels], one row for each text, or for each word where the logits are per token.
+                With `compares_tokens` [labels, tokens], of one text.
             form: compare distributions (kl, at the temperature) or the logits themselves (mse).
         """
 
@@ -211,21 +221,25 @@ class Head(ABC):
         """Whether `tuned` and `matched` have anything to choose."""
         return False
 
-    def tuned(self, logits: Sequence[Logits], references: Sequence[Any]) -> HeadSpec:
+    def tuned(
+        self, logits: Sequence[Logits], references: Sequence[Any], encodings: Sequence[Encoding] = ()
+    ) -> HeadSpec:
         """The spec with its thresholds chosen on labelled examples; by default unchanged.
 
         Args:
             logits: of the model, one array for each example.
             references: `Example.label` of the same examples.
+            encodings: of the same examples; only a head whose answers are parts of a text needs them.
         """
         return self.spec
 
-    def matched(self, logits: Sequence[Logits], answers: Sequence[Any]) -> HeadSpec:
+    def matched(self, logits: Sequence[Logits], answers: Sequence[Any], encodings: Sequence[Encoding] = ()) -> HeadSpec:
         """The spec with the thresholds that keep the operating point of another model; by default unchanged.
 
         Args:
             logits: of the model, one array for each text, labelled or not.
             answers: of the other model to the same texts.
+            encodings: of the same texts, as in `tuned`.
         """
         return self.spec
 

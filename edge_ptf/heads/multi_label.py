@@ -159,7 +159,9 @@ class MultiLabelHead(Head):
         """There are always thresholds to choose."""
         return True
 
-    def tuned(self, logits: Sequence[Logits], references: Sequence[Any]) -> HeadSpec:
+    def tuned(
+        self, logits: Sequence[Logits], references: Sequence[Any], encodings: Sequence[Encoding] = ()
+    ) -> HeadSpec:
         """Chooses the threshold of each label by its F1; rare labels get the one with the best F1 over all labels."""
         if not logits:
             return self.spec
@@ -174,7 +176,7 @@ class MultiLabelHead(Head):
         ]
         return self.spec.with_options(thresholds=chosen)
 
-    def matched(self, logits: Sequence[Logits], answers: Sequence[Any]) -> HeadSpec:
+    def matched(self, logits: Sequence[Logits], answers: Sequence[Any], encodings: Sequence[Encoding] = ()) -> HeadSpec:
         """Chooses thresholds such that each label is answered as often as by another model.
 
         A label that the other model never answers has the threshold of all labels, or a larger one if a text reaches

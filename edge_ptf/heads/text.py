@@ -115,7 +115,9 @@ class TextHead(ClassHead):
         """With an out-of-scope label there is a threshold to choose."""
         return self.options.out_of_scope_label is not None
 
-    def tuned(self, logits: Sequence[Logits], references: Sequence[Any]) -> HeadSpec:
+    def tuned(
+        self, logits: Sequence[Logits], references: Sequence[Any], encodings: Sequence[Encoding] = ()
+    ) -> HeadSpec:
         """Chooses the out-of-scope threshold by labelled examples.
 
         Of all thresholds that cost at most `THRESHOLD_COST_POINTS` of in-scope accuracy, the one with the best sum of
@@ -131,7 +133,7 @@ class TextHead(ClassHead):
         chosen = _best_worth(candidates, scores, claimed, outside, (labels == reference) & ~outside)
         return self.spec.with_options(threshold=min(float(candidates[chosen]), 1.0))
 
-    def matched(self, logits: Sequence[Logits], answers: Sequence[Any]) -> HeadSpec:
+    def matched(self, logits: Sequence[Logits], answers: Sequence[Any], encodings: Sequence[Encoding] = ()) -> HeadSpec:
         """Chooses the out-of-scope threshold that turns away as many texts as another model does.
 
         Of equally near ones the smallest. Two thresholds that are chosen apart by a few labelled examples differ by

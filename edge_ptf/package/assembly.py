@@ -119,7 +119,7 @@ def assemble(
             added = {name: float(value) for name, value in zip(task.head.spec.labels, shift, strict=True) if value}
             facts = facts.replace(added_to_logits=added)
     elif task.head.tunes:
-        task = tasks.create(task.head.tuned(ask("Assemble", session, tensor, encodings), references))
+        task = tasks.create(task.head.tuned(ask("Assemble", session, tensor, encodings), references, encodings))
     if facts != AssembleFacts():
         steps = (*steps, facts.step())
 
@@ -236,7 +236,9 @@ def _following(
     ]
     encodings = task.encode(tokenizer, texts, max_length)
     logits = ask("Assemble", session, task.head.spec.logits.tensor, encodings)
-    return tasks.create(task.head.matched(logits, answers)), task.head.matched_shift(logits, encodings, answers)
+    return tasks.create(task.head.matched(logits, answers, encodings)), task.head.matched_shift(
+        logits, encodings, answers
+    )
 
 
 def _shifted(model: bytes, output: str, shift: NDArray[np.float32]) -> bytes:
@@ -252,7 +254,7 @@ def _compare_tokenizers(
     reference: Any, task: Task, tokenizer: PackageTokenizer, texts: Sequence[Example], length: int
 ) -> None:
     """What ships must cut texts exactly as training did."""
-    for example in [*texts, *golden_examples(task, False), *golden_examples(task, True)]:
+    for example in [*texts, *_golden(task)]:
         wanted, found = (task.encode(each, [example], length)[0] for each in (reference, tokenizer))
         if not tokenizer.typed:
             wanted = replace(wanted, token_type_ids=None)  # some tokenizers give types that their model never takes
@@ -261,6 +263,12 @@ def _compare_tokenizers(
                 f"the packaged tokenizer cuts a text differently from the checkpoint's: {example.text[:60]!r}",
                 hint="Please report this with the model's name",
             )
+
+
+def _golden(task: Task) -> list[Example]:
+    """The golden texts in every form that the task can be asked."""
+    single = golden_examples(task, False) if task.head.stride is None else []
+    return [*single, *golden_examples(task, True)]
 
 
 def _tables(
@@ -274,10 +282,17 @@ def _tables(
         return b"", TokenizerEntry(max_length=max_length, truncation_side=tokenizer.side, unsupported=str(error))
     proof = kind.prove(tokenizer.plain(), content, (example.text for example in texts))
     reader = kind.reference(content)
-    for example in [*texts, *golden_examples(task, False), *golden_examples(task, True)]:
-        pairs = None if example.text_pair is None else [example.text_pair]
-        wanted = tokenizer([example.text], pairs, max_length=max_length)
-        ids, types = reader.encode(example.text, example.text_pair, max_length, tokenizer.side)
+    for example in [*texts, *_golden(task)]:
+        if (stride := task.head.stride) is not None:
+            whole = task.encode(tokenizer, [example], max_length)[0]
+            wanted = {"input_ids": [whole.input_ids]}
+            if whole.token_type_ids is not None:
+                wanted["token_type_ids"] = [whole.token_type_ids]
+            ids, types, _ = reader.windows(example.text, example.text_pair or "", max_length, stride)
+        else:
+            pairs = None if example.text_pair is None else [example.text_pair]
+            wanted = tokenizer([example.text], pairs, max_length=max_length)
+            ids, types = reader.encode(example.text, example.text_pair, max_length, tokenizer.side)
         if wanted["input_ids"] != [ids] or wanted.get("token_type_ids") not in (None, [types]):
             raise ParityError(f"the runner's tables cut a text differently when it is shortened: {example.text[:60]!r}")
     counts = TablesProof(code_points=proof.code_points, texts=proof.texts + len(texts))

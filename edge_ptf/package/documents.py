@@ -91,15 +91,27 @@ def _plain_onnx(manifest: Manifest, head: Head) -> str:
         if paired
         else ""
     )
+    longest = tokenizer.max_length
+    reading = f"""batch = tokenizer({texts}, truncation={truncation}, max_length={longest}, return_tensors="np")
+inputs = {{item.name: batch[item.name].astype("int64") for item in session.get_inputs()}}
+logits = session.run(["{head.spec.logits.tensor}"], inputs)[0][0]"""
+    if head.stride is not None:
+        reading = f"""batch = tokenizer(
+    {texts}, truncation="only_second", max_length={longest}, stride={head.stride},
+    return_overflowing_tokens=True, return_offsets_mapping=True,
+)
+windows = [
+    {{item.name: np.array([batch[item.name][number]], "int64") for item in session.get_inputs()}}
+    for number in range(len(batch["input_ids"]))
+]
+logits = [session.run(["{head.spec.logits.tensor}"], inputs)[0][0] for inputs in windows]"""
     rules = "\n".join(f"- {rule}" for rule in head.rules())
     return f"""## The ONNX file without edge-ptf
 
 `edge-ptf predict` and the C++ runner do all of this. A program that runs `{graph.file}` itself does it so:
 
 ```python
-batch = tokenizer({texts}, truncation={truncation}, max_length={tokenizer.max_length}, return_tensors="np")
-inputs = {{item.name: batch[item.name].astype("int64") for item in session.get_inputs()}}
-logits = session.run(["{head.spec.logits.tensor}"], inputs)[0][0]
+{reading}
 ```
 
 Here `tokenizer` is `AutoTokenizer.from_pretrained(folder)`, and `session` is an `onnxruntime.InferenceSession`.

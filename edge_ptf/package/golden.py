@@ -59,6 +59,8 @@ class GoldenCase(BaseModel):
     text_pair: str | None = None
     input_ids: list[int]
     token_type_ids: list[int] | None = None
+    windows: list[int] = []
+    """The number of tokens of each window that the model reads apart; empty: there is one."""
     outputs: dict[str, Row | Annotated[list[Row], Field(min_length=1)]] = Field(min_length=1)
     """By the name of the tensor, without the batch axis."""
     tolerance: FiniteFloat | None = Field(None, ge=0)
@@ -141,6 +143,7 @@ def golden_lines(
                 **({"text_pair": pair} if pair is not None else {}),
                 "input_ids": encoding.input_ids,
                 **({"token_type_ids": encoding.token_type_ids} if encoding.token_type_ids is not None else {}),
+                **({"windows": list(encoding.windows)} if encoding.windows else {}),
                 "outputs": {tensor: _six_digits(logits.tolist())},
                 **({"tolerance": own} if own > tolerance else {}),
                 "answers": {task.head.spec.name: _six_digits(answer) if task.head.answers_a_number else answer},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge_ptf import tasks
 from edge_ptf.errors import PackageError, VerificationError
 from edge_ptf.package.golden import GoldenCase
 from edge_ptf.package.payload import Payload
@@ -28,10 +29,18 @@ def check_tables(payload: Payload, cases: Sequence[GoldenCase]) -> None:
     if gap := kind.gap(content):
         raise PackageError(f"{place} is no tables of a tokenizer ({gap})")
     tables = kind.reference(content)
+    stride = tasks.create(payload.manifest.head).head.stride
     for number, case in enumerate(cases, 1):
         try:
+            if stride is not None:
+                ids, types, lengths = tables.windows(case.text, case.text_pair or "", entry.max_length, stride)
+                if (ids, lengths) != (case.input_ids, case.windows) or case.token_type_ids not in (None, types):
+                    raise VerificationError(f"{place} gives other tokens for golden text {number}")
+                continue
             whole = len(tables.encode(case.text, case.text_pair)[0])
             found = tables.encode(case.text, case.text_pair, entry.max_length, entry.truncation_side)
+        except VerificationError:
+            raise
         except Exception as error:  # damaged tables lead anywhere
             raise PackageError(f"{place} is damaged ({type(error).__name__} at golden text {number})") from None
         if whole > entry.max_length and case.text_pair is not None and entry.truncation != "longest_first":

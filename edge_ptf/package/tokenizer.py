@@ -56,9 +56,7 @@ class PackageTokenizer:
         Raises:
             BadInputError: a text is longer than `LONGEST_TEXT`.
         """
-        for text in (*texts, *(pairs or ())):
-            if len(text) > LONGEST_TEXT // 4 and len(text.encode(errors="replace")) > LONGEST_TEXT:
-                raise BadInputError("a text of more than 16 MiB", hint="Truncate it first")
+        _check_size(*texts, *(pairs or ()))
         self._truncate_at(max_length if truncation else None)
         removed = [0] * len(texts)
         if pairs is None:
@@ -74,6 +72,17 @@ class PackageTokenizer:
         if return_offsets_mapping:
             result["offset_mapping"] = [_spans(item, by) for item, by in zip(batch, removed, strict=True)]
         return result
+
+    def whole_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Any]:
+        """Pairs of texts as `tokenizers.Encoding`, not truncated.
+
+        Raises:
+            BadInputError: a text is longer than `LONGEST_TEXT`.
+        """
+        for pair in pairs:
+            _check_size(*pair)
+        found: list[Any] = self.plain().encode_batch(list(pairs))
+        return found
 
     def plain(self) -> Any:
         """The `tokenizers.Tokenizer` itself, without truncation."""
@@ -107,6 +116,12 @@ class PackageTokenizer:
         else:
             self.core.enable_truncation(limit, strategy=self.strategy, direction=self.side)
         self.limit = limit
+
+
+def _check_size(*texts: str) -> None:
+    for text in texts:
+        if len(text) > LONGEST_TEXT // 4 and len(text.encode(errors="replace")) > LONGEST_TEXT:
+            raise BadInputError("a text of more than 16 MiB", hint="Truncate it first")
 
 
 def _spans(encoding: Any, before: int) -> list[tuple[int, int]]:

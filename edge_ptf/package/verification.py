@@ -117,7 +117,11 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
     for number, case in enumerate(cases, 1):
         place = f"{path}: golden text {number}"
         encoding = task.encode(tokenizer, [case.example], manifest.tokenizer.max_length)[0]
-        if (encoding.input_ids, encoding.token_type_ids) != (case.input_ids, case.token_type_ids):
+        if (encoding.input_ids, encoding.token_type_ids, list(encoding.windows)) != (
+            case.input_ids,
+            case.token_type_ids,
+            case.windows,
+        ):
             raise VerificationError(f"{place} is cut into other tokens here")
         _check_answers(manifest, case, place)
         answers = {name: _run(session, encoding, place) for name, session in sessions.items()}
@@ -138,13 +142,17 @@ def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) ->
 
 
 def _check_answers(manifest: Manifest, case: GoldenCase, place: str) -> None:
-    """The answers are labels of the heads: one, a list where a head answers with a list, or a number where it answers
-    with a number."""
+    """The answers are labels of the heads: one, a list where a head answers with a list, a number where it answers with
+    a number, or parts of a text where it answers with such."""
     heads = {head.name: head for head in manifest.heads}
     for name, answer in case.answers.items():
         if name not in heads:
             raise VerificationError(f"{place} has an answer of '{name:.80}', which is no head of the package")
         kind = HEADS[heads[name].kind]
+        if kind.answers_with_text:
+            if not isinstance(answer, list) or not all(isinstance(part, str) for part in answer):
+                raise VerificationError(f"{place}: an answer of '{name}' is no list of texts")
+            continue
         if kind.answers_a_number:
             if isinstance(answer, bool) or not isinstance(answer, int | float) or not isfinite(answer):
                 raise VerificationError(f"{place}: an answer of '{name}' is no number")
@@ -156,7 +164,7 @@ def _check_answers(manifest: Manifest, case: GoldenCase, place: str) -> None:
 
 def _run(session: Session, encoding: Encoding, place: str) -> Outputs:
     try:
-        return session.run(session.feeds(encoding))
+        return session.answer(encoding)
     except Exception as error:  # ONNX Runtime's own exceptions share no public base class
         raise VerificationError(f"{place}: the model does not take it ({error!r:.200})") from None
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edge_ptf.environment import environment
 from edge_ptf.errors import BadInputError, EdgePtfError
 from edge_ptf.machine import this_machine
@@ -64,14 +66,15 @@ class Subject:
         text, pair = self.texts[number % len(self.texts)]
         begin = clock()
         encoding = runner.encode(text, pair)
-        feeds = runner.session.feeds(encoding)
+        feeds = [runner.session.feeds(part) for part in encoding.parts()]
         before = clock()
-        logits = runner.session.run(feeds)[runner.output][0]
+        parts = [runner.session.run(feed)[runner.output][0] for feed in feeds]
+        logits = parts[0] if len(parts) == 1 else np.concatenate(parts)
         after = clock()
         runner.task.head.decode(logits, encoding, text)
         end = clock()
-        parts = (end - begin, before - begin, after - before, end - after)
-        whole, tokenize, engine, decode = (part / 1e6 for part in parts)
+        times = (end - begin, before - begin, after - before, end - after)
+        whole, tokenize, engine, decode = (each / 1e6 for each in times)
         return whole, tokenize, engine, decode, len(encoding.input_ids)
 
 

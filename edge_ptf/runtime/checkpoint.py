@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edge_ptf import tasks
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
 from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
@@ -34,7 +36,11 @@ class CheckpointRunner:
         return self.task.encode(self.tokenizer, [Example(text, (), text_pair)], self.max_length)[0]
 
     def logits(self, encoding: Encoding) -> Logits:
-        """[classes] or [tokens, classes], FP32."""
+        """[classes] or [tokens, classes], FP32. The model reads each window alone."""
+        parts = [self._logits(part) for part in encoding.parts()]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _logits(self, encoding: Encoding) -> Logits:
         import torch
 
         length = len(encoding.input_ids)

@@ -24,6 +24,8 @@ class Result:
 
     def __init__(self, library: Library, runner: c_void_p) -> None:
         self.library, self.handle = library, c_void_p()
+        self.pair: str | None = None
+        """The second text of the last answer, as the runner reads it."""
         library.check(library.result_create(runner, byref(self.handle)))
 
     def __del__(self) -> None:
@@ -34,7 +36,8 @@ class Result:
         """Hands the texts to `predict` or `tokenize`; returns the first one as the runner reads it."""
         plain = without_surrogates(text) if isinstance(text, str) else text.decode(errors="replace")
         first = plain.encode() if isinstance(text, str) else text
-        second = None if text_pair is None else without_surrogates(text_pair).encode()
+        self.pair = None if text_pair is None else without_surrogates(text_pair)
+        second = None if self.pair is None else self.pair.encode()
         self.library.check(function(self.handle, first, len(first), second, len(second or b"")))
         return plain
 
@@ -123,7 +126,18 @@ def _number(declared: NativeHead, result: Result, head: int, text: str) -> Predi
     return Prediction(value, value)
 
 
-PREDICTIONS: dict[str, Callable[[NativeHead, Result, int, str], Prediction]] = {"token": _tokens}
+def _span(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
+    """The part of the second text that answers a question."""
+    context, score = result.pair or "", result.score(head)
+    found = [(item.begin_character, item.end_character) for item in result.items(head, ANSWERS)]
+    if not found:
+        return Prediction((), score, {"answer": None})
+    begin, end = found[0]
+    answer = {"text": context[begin:end], "start": begin, "end": end}
+    return Prediction((answer["text"],), score, {"answer": answer})
+
+
+PREDICTIONS: dict[str, Callable[[NativeHead, Result, int, str], Prediction]] = {"token": _tokens, "span": _span}
 """By the kind of a head, where its form of answer says too little."""
 
 

@@ -59,7 +59,7 @@ def word_effects(runner: Answers, text: str, text_pair: str | None, label: Any) 
         found = head.support(runner.logits(encoding), encoding, label)
         if found is None:
             raise BadInputError(
-                f"an answer of the task {runner.task.name} has a part for each word, so words do not explain it",
+                f"an answer of the task {runner.task.name} is not about a text as a whole, so words do not explain it",
                 hint="Leave out --explain",
             )
         return found

@@ -6,6 +6,7 @@ from edge_ptf.errors import BadInputError, near_matches
 from edge_ptf.heads import HeadSpec
 from edge_ptf.tasks.base import Task
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.question_answering import QuestionAnswering
 from edge_ptf.tasks.regression import Regression
 from edge_ptf.tasks.relation_extraction import RelationExtraction
 from edge_ptf.tasks.sentence_pair_classification import SentencePairClassification
@@ -21,6 +22,7 @@ _TASKS: dict[str, type[Task]] = {
         Regression,
         TokenClassification,
         RelationExtraction,
+        QuestionAnswering,
     )
 }
 

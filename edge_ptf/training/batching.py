@@ -18,11 +18,21 @@ POOL_BATCHES = 64
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One text to train on: its tokens, its target in the form of the head, and its row in the teacher's outputs."""
+    """One text, or one window of it, to train on: its tokens, its target in the form of the head, and its row in the
+    teacher's outputs.
+
+    `example` counts the texts where one text may have several items; None: each text has one.
+    """
 
     encoding: Encoding
     target: Target
     row: int
+    example: int | None = None
+
+    @property
+    def text(self) -> int:
+        """The number of the text."""
+        return self.row if self.example is None else self.example
 
 
 class LengthGroupedBatches:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -295,6 +296,8 @@ def _tokenized_by_both(
     longest = min(each.info.max_length for each, _ in (teacher, student))
     asked = _items(teacher[1], task, examples, extra, longest)
     items = _items(student[1], task, examples, extra, student[0].info.max_length)
+    if len(asked) != len(items):
+        asked, items = _common(asked, items)
     return asked, items, _alike(asked, items, (teacher[1], student[1]), longest)
 
 
@@ -303,9 +306,29 @@ def _items(
 ) -> list[Item]:
     """Training texts with their targets, then mixed texts with none."""
     items = labelled_items(tokenizer, task, examples, max_length)
-    for encoding in task.encode(tokenizer, extra, max_length):
-        items.append(Item(encoding, task.head.no_target(encoding), len(items)))
+    for number, encoding in enumerate(task.encode(tokenizer, extra, max_length), len(examples)):
+        for part in encoding.parts():
+            items.append(Item(part, task.head.no_target(part), len(items), number))
     return items
+
+
+def _common(asked: Sequence[Item], items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    """The windows that a text has for both, where two tokenizers make a different number of windows of it."""
+    places = [
+        {(item.text, number): item for item, number in zip(given, _numbers(given), strict=True)}
+        for given in (asked, items)
+    ]
+    both = [place for place in places[0] if place in places[1]]
+    theirs, own = ([replace(given[place], row=row) for row, place in enumerate(both)] for given in places)
+    return theirs, own
+
+
+def _numbers(items: Sequence[Item]) -> list[int]:
+    """Of each item its number among the windows of its text."""
+    found: list[int] = []
+    for before, item in zip((None, *items), items, strict=False):
+        found.append(found[-1] + 1 if before is not None and before.text == item.text else 0)
+    return found
 
 
 def _alike(asked: Sequence[Item], items: Sequence[Item], tokenizers: Sequence[Any], longest: int) -> list[bool]:
@@ -320,6 +343,9 @@ def _alike(asked: Sequence[Item], items: Sequence[Item], tokenizers: Sequence[An
     found = []
     for each in zip(asked, items, strict=True):
         theirs, own = (item.encoding.input_ids for item in each)
+        if each[0].encoding.places != each[1].encoding.places:
+            found.append(False)
+            continue
         names = (subwords(tokenizer, ids) for tokenizer, ids in zip(tokenizers, (theirs, own), strict=True))
         found.append(len(theirs) == len(own) and (len(own) < longest or next(names) == next(names)))
     return found

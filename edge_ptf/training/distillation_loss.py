@@ -52,21 +52,13 @@ class DistillationLoss:
 
     def loss(self, outputs: Any, batch: dict[str, Any]) -> Any:
         """A scalar."""
-        import torch
-
         config, rows = self.config, batch["rows"].tolist()
         logits, mask = outputs.logits.float(), batch["attention_mask"].bool()
         usable = [place for place, row in enumerate(rows) if self.alike[row]]
         texts = [rows[place] for place in usable]
-        if self.outputs.per_token:
-            answered, asked = self._word_answers(logits, rows)
-            wanted = torch.from_numpy(self.outputs.logits[asked]).to(logits.device)
-        else:
-            answered, wanted = logits, torch.from_numpy(self.outputs.logits[rows]).to(logits.device)
         total = logits.sum() * 0.0  # has a gradient even where teacher and student cut every text differently
-        if config.logit_weight and len(answered):
-            apart = self.head.distillation_loss(answered, wanted, config.logit_loss, config.temperature)
-            total = total + config.logit_weight * apart
+        if config.logit_weight:
+            total = total + config.logit_weight * self._logits_apart(logits, rows, usable)
         if config.label_weight:
             total = total + config.label_weight * self.head.loss(logits, batch["targets"])
         if config.hidden_weight and usable:
@@ -74,6 +66,29 @@ class DistillationLoss:
         if config.relation_weight and usable:
             total = total + config.relation_weight * self._relations_apart(mask, usable, texts)
         return total
+
+    def _logits_apart(self, logits: Any, rows: Sequence[int], usable: Sequence[int]) -> Any:
+        """Distance of the logits: of the texts, of the words, or of the tokens of each text that both cut alike."""
+        import torch
+
+        config, kept = self.config, self.outputs.logits
+        pairs = []
+        if self.head.compares_tokens:
+            for place in usable:
+                begin, end = self.outputs.offsets[rows[place]], self.outputs.offsets[rows[place] + 1]
+                pairs.append((logits[place, : end - begin].T, np.ascontiguousarray(kept[begin:end].T)))
+        elif self.outputs.per_token:
+            answered, asked = self._word_answers(logits, rows)
+            pairs = [(answered, kept[asked])] if len(answered) else []
+        else:
+            pairs = [(logits, kept[rows])]
+        apart = [
+            self.head.distillation_loss(
+                own, torch.from_numpy(wanted).to(logits.device), config.logit_loss, config.temperature
+            )
+            for own, wanted in pairs
+        ]
+        return torch.stack(apart).mean() if apart else 0.0
 
     def _word_answers(self, logits: Any, rows: Sequence[int]) -> tuple[Any, NDArray[np.int64]]:
         """The student's logits at each word's first token, and the teacher's rows for the same words.

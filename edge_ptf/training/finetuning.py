@@ -137,12 +137,14 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
 
 
 def labelled_items(tokenizer: Any, task: Task, examples: Sequence[Example], max_length: int) -> list[Item]:
-    """Examples with their targets, tokenized once; `row` counts them."""
-    encodings = task.encode(tokenizer, examples, max_length)
-    return [
-        Item(encoding, task.head.target(example, encoding), row)
-        for row, (example, encoding) in enumerate(zip(examples, encodings, strict=True))
-    ]
+    """Examples with their targets, tokenized once; `row` counts the items. Each window is an item of its own."""
+    items: list[Item] = []
+    for number, (example, encoding) in enumerate(
+        zip(examples, task.encode(tokenizer, examples, max_length), strict=True)
+    ):
+        for part in encoding.parts():
+            items.append(Item(part, task.head.target(example, part), len(items), number))
+    return items
 
 
 def renumbered(items: Sequence[Item], vocabulary: CompactVocabulary) -> list[Item]:

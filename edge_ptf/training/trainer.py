@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from edge_ptf import models
 from edge_ptf.config import StageConfig
-from edge_ptf.examples import Example, Prediction
+from edge_ptf.examples import Example, Prediction, joined
 from edge_ptf.heads import Head
 from edge_ptf.metrics import Direction, Metric
 from edge_ptf.models.lineage import TrainingFacts
@@ -210,11 +211,15 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
 def predictor(
     model: Any, task: Task, items: Sequence[Item], examples: Sequence[Example], inputs: tuple[str, ...], pad: int
 ) -> Callable[[], list[Prediction]]:
-    """A function that gives the model's present answers to `examples`, whose encodings are `items`."""
+    """A function that gives the model's present answers to `examples`.
+
+    Args:
+        items: of the examples, in their order; an example has one for each of its windows.
+    """
     import torch
 
     def predict() -> list[Prediction]:
-        answers: dict[int, Prediction] = {}
+        found: dict[int, Any] = {}
         training, head = model.training, task.head
         model.eval()
         device = next(model.parameters()).device
@@ -226,9 +231,16 @@ def predictor(
                 for place, index in enumerate(batch):
                     encoding = items[index].encoding
                     own = logits[place][: len(encoding.input_ids)] if head.spec.per_token else logits[place]
-                    answers[index] = head.decode(own, encoding, examples[index].text)
+                    found[index] = own
         model.train(training)
-        return [answers[index] for index in range(len(items))]
+        texts: list[list[int]] = [[] for _ in examples]
+        for index, item in enumerate(items):
+            texts[item.text].append(index)
+        answers = []
+        for example, members in zip(examples, texts, strict=True):
+            logits = np.concatenate([found[at] for at in members]) if len(members) > 1 else found[members[0]]
+            answers.append(head.decode(logits, joined([items[at].encoding for at in members]), example.text))
+        return answers
 
     return predict
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+import torch
 import transformers
 from optimum.onnxruntime import ORTModelForSequenceClassification, ORTModelForTokenClassification
 from tokenizers import Tokenizer
@@ -29,6 +30,7 @@ KINDS = {
     "regression": ORTModelForSequenceClassification,
     "token-classification": ORTModelForTokenClassification,
     "relation-extraction": ORTModelForTokenClassification,
+    "question-answering": ORTModelForTokenClassification,
 }
 TOLERANCE = 1e-4
 """Largest difference of a score; of a number beyond 1, as a share of it."""
@@ -91,7 +93,7 @@ def _refused(checkpoint: Path) -> None:
 
 
 def _pipeline(task: str, model: Any, tokenizer: Any, settings: dict[str, Any]) -> Ask:
-    """By `pipeline(...)`, as its users call it; for relations, which have no pipeline, by the model."""
+    """By `pipeline(...)`, as its users call it; for relations and questions, which have no pipeline, by the model."""
     long = {"truncation": True, "max_length": settings["max_length"]}
     if task == "relation-extraction":
 
@@ -102,6 +104,17 @@ def _pipeline(task: str, model: Any, tokenizer: Any, settings: dict[str, Any]) -
             return _relation(text, offsets, logits, model.config, settings)
 
         return relation
+    if task == "question-answering":
+
+        def span(text: str, pair: str | None) -> Answer:
+            def read(ids: Sequence[int], types: Sequence[int]) -> Any:
+                values = {"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": types}
+                batch = {name: torch.tensor([values[name]]) for name in tokenizer.model_input_names}
+                return model(**batch).logits[0].detach().numpy()
+
+            return _span(tokenizer.backend_tokenizer, text, pair, read, settings)
+
+        return span
     if task == "token-classification":
         tokenizer.model_max_length = settings["max_length"]  # its pipeline takes no max_length
         tag = pipeline(task, model=model, tokenizer=tokenizer, ignore_labels=[])
@@ -132,14 +145,15 @@ def _plain(package: Path, task: str, settings: dict[str, Any]) -> Ask:
     )
     labels = (package / "labels.txt").read_text(encoding="utf-8").splitlines()
 
+    def run(ids: Sequence[int], types: Sequence[int]) -> Any:
+        values = {"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": types}
+        return session.run(["logits"], {name: np.array([values[name]], np.int64) for name in names})[0][0]
+
     def answer(text: str, pair: str | None) -> Answer:
+        if task == "question-answering":
+            return _span(tokenizer, text, pair, run, settings)
         encoding = tokenizer.encode(text, pair)
-        values = {
-            "input_ids": encoding.ids,
-            "attention_mask": encoding.attention_mask,
-            "token_type_ids": encoding.type_ids,
-        }
-        logits = session.run(["logits"], {name: np.array([values[name]], np.int64) for name in names})[0][0]
+        logits = run(encoding.ids, encoding.type_ids)
         if task == "relation-extraction":
             return _relation(text, encoding.offsets, logits, None, settings, labels)
         if task == "token-classification":
@@ -184,6 +198,47 @@ def _relation(
     scores = _softmax(total)
     best = int(scores.argmax())
     return (labels or config.id2label)[best], float(scores[best])
+
+
+def _span(core: Any, text: str, pair: str, run: Callable[..., Any], settings: dict[str, Any]) -> Answer:
+    """The best pair of tokens over the windows of the context, or none."""
+    options = settings["options"]
+    core.no_truncation()
+    core.no_padding()
+    whole = core.encode(text, pair)
+    own = [[at for at, source in enumerate(whole.sequence_ids) if source == each] for each in (0, 1)]
+    capacity = settings["max_length"] - (len(whole.ids) - len(own[0]) - len(own[1]))
+    question = own[0][: capacity // 2]
+    space = capacity - len(question)
+    found, starts, ends, none = [], [], [], []
+    for begin in range(0, max(len(own[1]), 1), space - min(options["stride"], space // 2)):
+        context = own[1][begin : begin + space]
+        special = [at for at, source in enumerate(whole.sequence_ids) if source is None]
+        order = sorted([*special, *question, *context])
+        logits = run([whole.ids[at] for at in order], [whole.type_ids[at] for at in order]).astype(np.float64)
+        none.append(logits[0].sum())
+        rows = {order.index(at): at for at in context if pair[slice(*whole.offsets[at])].strip(" ")}
+        starts += [logits[row, 0] for row in rows]
+        ends += [logits[row, 1] for row in rows]
+        found += [
+            (logits[first, 0] + logits[last, 1], logits[first, 0], logits[last, 1], rows[first], rows[last])
+            for first in rows
+            for last in range(first, first + options["max_answer_tokens"])
+            if last in rows
+        ]
+        if begin + space >= len(own[1]):
+            break
+    score, start, end, first, last = max(found, key=lambda each: each[0])
+    answer = [pair[whole.offsets[first][0] : whole.offsets[last][1]].strip(" ")]
+    if not options["has_no_answer"]:
+        shares = [
+            np.exp(value - max(each)) / np.exp(each - max(each)).sum()
+            for value, each in ((start, np.array(starts)), (end, np.array(ends)))
+        ]
+        return answer, float(shares[0] * shares[1])
+    apart = min(none) - score
+    silent = apart > options["null_threshold"]
+    return ([] if silent else answer), float(1 / (1 + np.exp(-apart if silent else apart)))
 
 
 def _tags(text: str, tokens: Sequence[tuple[int, int, str, float]]) -> Answer:

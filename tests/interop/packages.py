@@ -16,6 +16,7 @@ import torch
 
 from edge_ptf import models, tasks
 from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
+from edge_ptf.heads.span import best_span
 from edge_ptf.models.checkpoint import Checkpoint, fresh_info, load_base_model, load_tokenizer, save_checkpoint
 from edge_ptf.package import AssembleConfig, assemble, open_payload
 from edge_ptf.runtime import Runner
@@ -68,6 +69,9 @@ CASES = (
     Case("numbers-int8", task="regression", mode="dynamic", paired=True),
     Case("relations", task="relation-extraction"),
     Case("relations-int8", task="relation-extraction", mode="dynamic"),
+    Case("questions", task="question-answering", paired=True),
+    Case("questions-roberta", "roberta", "question-answering", paired=True),
+    Case("questions-int8", task="question-answering", mode="dynamic", paired=True),
     Case("tokens", task="token-classification"),
     Case("tokens-roberta", "roberta", "token-classification"),
     Case("tokens-left", task="token-classification", side="left"),
@@ -97,6 +101,8 @@ def _make(case: Case, folder: Path) -> None:
         graph = quantize(graph, data, QuantizeConfig.model_validate({"mode": case.mode}), folder / "int8")
     if case.scope:
         data = _out_of_scope(Runner(assemble(graph, data, AssembleConfig(), folder / "untuned")), data, case.scope)
+    if case.task == "question-answering" and case.mode != "none":
+        data = _half_answered(Runner(assemble(graph, data, AssembleConfig(), folder / "untuned")), data)
     exact = case.mode == "none"  # its checkpoint is compared too, and a checkpoint has no temperature
     payload = assemble(graph, data, AssembleConfig(name=case.name, tune_temperature=not exact), folder / "payload")
     command = ("inspect", str(payload.path), "--unpack", str(folder / "package"))
@@ -107,13 +113,20 @@ def _make(case: Case, folder: Path) -> None:
         "exact": exact,
         "rows": _rows(Runner(open_payload(folder / "package")), case.paired),
     }
+    if case.task == "question-answering" and case.mode != "none" and all(row["label"] for row in answers["rows"]):
+        raise SystemExit(f"{case.name}: the threshold decides nothing")
     if case.scope and len({row["label"] == case.scope for row in answers["rows"]}) < 2:
         raise SystemExit(f"{case.name}: the threshold decides nothing")
     (folder / "answers.json").write_text(json.dumps(answers, ensure_ascii=False), encoding="utf-8")
 
 
 def _data(case: Case) -> Any:
-    """Data of three classes; several labels for each text in multi-label classification."""
+    """Data of three classes; several labels for each text in multi-label classification; in FP32 every question has an
+    answer."""
+    if case.task == "question-answering" and case.mode == "none":
+        data = conftest.labelled(case.task)
+        rows = tuple(row for row in data.train if row.label)
+        return replace(data, train=rows, validation=rows, test=rows)
     if case.task != "multi-label-classification":
         return conftest.labelled(case.task, paired=case.paired)
     data = conftest.labelled()
@@ -128,6 +141,24 @@ def _out_of_scope(runner: Runner, data: Any, scope: str) -> Any:
     rows = tuple(
         replace(row, label=scope if each.score < middle else each.label)
         for row, each in zip(data.validation, found, strict=True)
+    )
+    return replace(data, validation=rows)
+
+
+def _half_answered(runner: Runner, data: Any) -> Any:
+    """The data with the model's best answers as labels; the half with the lower scores has none. So a threshold is
+    chosen."""
+    found = []
+    for row in data.validation:
+        encoding = runner.encode(row.text, row.text_pair)
+        best = best_span(runner.logits(encoding), encoding, runner.task.head.options.max_answer_tokens)
+        assert best is not None
+        place = encoding.places[best.first][0], encoding.places[best.last][1]
+        found.append((best.score - best.none, place))
+    middle = sorted(score for score, _ in found)[len(found) // 2]
+    rows = tuple(
+        replace(row, label=(row.text_pair[slice(*place)],) if score >= middle else (), spans=())
+        for row, (score, place) in zip(data.validation, found, strict=True)
     )
     return replace(data, validation=rows)
 
@@ -158,7 +189,8 @@ def _rows(runner: Runner, paired: bool) -> list[dict[str, Any]]:
     for number, plain in enumerate(TEXTS):
         text, pair = runner.task.sample_text(plain), TEXTS[number - 1] if paired else None
         found = runner.answer(text, pair)
-        rows.append({"text": text, "pair": pair, "label": found.label, "score": found.score})
+        label = list(found.label) if isinstance(found.label, tuple) else found.label
+        rows.append({"text": text, "pair": pair, "label": label, "score": found.score})
     return rows
 
 

@@ -276,6 +276,7 @@ def test_tasks_are_found_by_name_and_unknown_ones_get_a_hint() -> None:
         "regression",
         "token-classification",
         "relation-extraction",
+        "question-answering",
     )
     assert tasks.get("text-classification") is TextClassification
     assert isinstance(tasks.create(TextClassification.spec_for(("a",))), TextClassification)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <functional>
+#include <numeric>
 
 namespace edge_ptf::core {
 namespace {
@@ -57,6 +59,17 @@ void Runner::load(EngineOptions& engine, bool check_digests) {
   for (const HeadSpec& spec : manifest().heads) {
     add_head(spec);
   }
+  for (const GraphRun& graph : graphs_) {
+    for (const OutputSpec& output : graph.outputs) {
+      if (stride_ && (output.shape.empty() || output.shape.front() != OutputSpec::kTokens)) {
+        refuse("manifest.json: heads: the texts have windows, and the output " + in_quotes(output.name) +
+               " has no axis of tokens");
+      }
+    }
+  }
+  if (stride_ && !takes_pairs()) {
+    refuse("manifest.json: heads: only a second text has windows, and the package takes single texts");
+  }
   const TokenizerEntry& entry = manifest().tokenizer;
   if (entry.tables) {
     tables_.emplace(package_->read(*entry.tables, check_digests));
@@ -75,6 +88,9 @@ void Runner::load(EngineOptions& engine, bool check_digests) {
 void Runner::add_head(const HeadSpec& spec) {
   HeadRun run;
   run.head = make_head(spec);
+  if (run.head->stride()) {
+    stride_ = run.head->stride();
+  }
   const Graph& graph = manifest().graph(spec.graph);
   const auto known =
       std::find_if(graphs_.begin(), graphs_.end(), [&](const GraphRun& each) { return each.graph == &graph; });
@@ -182,19 +198,54 @@ void Runner::tokenize(std::string_view text, const std::string_view* pair, Resul
   if (takes_pairs() != (pair != nullptr)) {
     refuse(pair == nullptr ? "this package answers pairs of texts" : "this package answers single texts");
   }
-  tokenizer_->encode(text, pair, result.encoding);
+  if (stride_) {
+    tokenizer_->encode_windows(text, *pair, *stride_, result.encoding);
+  } else {
+    tokenizer_->encode(text, pair, result.encoding);
+  }
   result.encoding.mask.assign(result.encoding.ids.size(), 1);
+}
+
+// Runs `length` ids of the encoding.
+void Runner::run_graph(const GraphRun& graph, size_t begin, size_t length, Result& result,
+                       Result::GraphMemory& memory) const {
+  for (size_t input = 0; input < memory.inputs.size(); ++input) {
+    memory.inputs[input].values = (result.encoding.*graph.inputs[input]).data() + begin;
+    memory.inputs[input].length = length;
+  }
+  memory.call->run(memory.inputs, memory.outputs);
+}
+
+// Runs each window alone, and joins their outputs along the axis of tokens.
+void Runner::run_windows(const GraphRun& graph, Result& result, Result::GraphMemory& memory) const {
+  memory.joined.resize(graph.outputs.size());
+  for (std::vector<float>& values : memory.joined) {
+    values.clear();
+  }
+  size_t begin = 0;
+  for (const Window& window : result.encoding.windows) {
+    run_graph(graph, begin, window.length, result, memory);
+    begin += window.length;
+    for (size_t i = 0; i < memory.outputs.size(); ++i) {
+      const Tensor& output = memory.outputs[i];
+      const size_t size = std::accumulate(output.shape.begin(), output.shape.begin() + output.rank, size_t{1},
+                                          std::multiplies<size_t>());
+      memory.joined[i].insert(memory.joined[i].end(), output.values, output.values + size);
+    }
+  }
+  for (size_t i = 0; i < memory.outputs.size(); ++i) {
+    memory.outputs[i].values = memory.joined[i].data();
+    memory.outputs[i].shape[0] = begin;
+  }
 }
 
 void Runner::run_graphs(Result& result) const {
   for (size_t i = 0; i < graphs_.size(); ++i) {
-    Result::GraphMemory& memory = result.graphs[i];
-    for (size_t input = 0; input < memory.inputs.size(); ++input) {
-      const std::vector<int64_t>& values = result.encoding.*graphs_[i].inputs[input];
-      memory.inputs[input].values = values.data();
-      memory.inputs[input].length = values.size();
+    if (result.encoding.windows.size() > 1) {
+      run_windows(graphs_[i], result, result.graphs[i]);
+    } else {
+      run_graph(graphs_[i], 0, result.encoding.ids.size(), result, result.graphs[i]);
     }
-    memory.call->run(memory.inputs, memory.outputs);
   }
   for (size_t i = 0; i < heads_.size(); ++i) {
     for (const size_t output : heads_[i].outputs) {
@@ -216,7 +267,7 @@ void Runner::predict(std::string_view text, const std::string_view* pair, Result
     const Clock::time_point tokenized = Clock::now();
     run_graphs(result);
     const Clock::time_point run = Clock::now();
-    const TextContext context{text, result.encoding};
+    const TextContext context{text, pair == nullptr ? std::string_view() : *pair, result.encoding};
     decode(&context, result);
     result.timing = timing(begin, tokenized, run);
   });
@@ -237,12 +288,22 @@ void Runner::predict_entities(std::string_view text, edge_ptf_span first, edge_p
   predict(result.marked, nullptr, result);
 }
 
-void Runner::predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result) const {
+void Runner::predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result,
+                         const std::vector<size_t>& windows) const {
   clear(result);
   Encoding& encoding = result.encoding;
-  if (count == 0 || count > manifest().tokenizer.max_length) {
-    refuse(std::to_string(count) + " token ids; the package takes 1 to " +
-           std::to_string(manifest().tokenizer.max_length));
+  encoding.windows.clear();
+  size_t rest = count;
+  const size_t most = manifest().tokenizer.max_length;
+  for (const size_t length : windows) {
+    if (!stride_ || length == 0 || length > std::min(rest, most)) {
+      refuse("the windows do not fit the package or its " + std::to_string(count) + " token ids");
+    }
+    rest -= length;
+    encoding.windows.push_back({length, 0, 0, 0});
+  }
+  if (count == 0 || (windows.empty() ? count > most : rest > 0)) {
+    refuse(std::to_string(count) + " token ids; the package takes 1 to " + std::to_string(most));
   }
   encoding.ids.assign(ids, ids + count);
   types == nullptr ? encoding.types.assign(count, 0) : encoding.types.assign(types, types + count);

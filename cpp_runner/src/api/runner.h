@@ -29,6 +29,7 @@ struct Result {
     std::unique_ptr<Engine::Call> call;
     std::vector<InputTensor> inputs;
     std::vector<Tensor> outputs;
+    std::vector<std::vector<float>> joined;  // the values of each output, if there are windows
   };
   Encoding encoding;
   std::vector<GraphMemory> graphs;
@@ -66,7 +67,9 @@ class Runner {
   void predict(std::string_view text, const std::string_view* pair, Result& result) const;
   // Answers a text whose two entities are given by their bytes.
   void predict_entities(std::string_view text, edge_ptf_span first, edge_ptf_span second, Result& result) const;
-  void predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result) const;
+  // `windows` are the numbers of ids of each window. Empty: there is one.
+  void predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result,
+                   const std::vector<size_t>& windows = {}) const;
   // Answers the golden vectors. Fails where an id or an output differs.
   SelftestReport selftest() const;
 
@@ -93,6 +96,8 @@ class Runner {
   template <typename Work>
   void stoppable(Result& result, Work work) const;
   void run_graphs(Result& result) const;
+  void run_graph(const GraphRun& graph, size_t begin, size_t length, Result& result, Result::GraphMemory& memory) const;
+  void run_windows(const GraphRun& graph, Result& result, Result::GraphMemory& memory) const;
   void decode(const TextContext* context, Result& result) const;
 
   std::unique_ptr<Package> package_;
@@ -102,6 +107,7 @@ class Runner {
   std::optional<Content> tables_;
   std::unique_ptr<Tokenizer> tokenizer_;
   int threads_ = 1;
+  std::optional<size_t> stride_;  // of windows; empty: there are none
   std::chrono::milliseconds deadline_{0};
 };
 

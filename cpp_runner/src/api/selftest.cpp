@@ -7,14 +7,20 @@
 namespace edge_ptf::core {
 namespace {
 
-// The answers are labels of the heads: one, a list where a head answers with a list, or a number where it answers with
-// a number.
+// The answers are labels of the heads: one, a list where a head answers with a list, a number where it answers with a
+// number, or parts of a text where it answers with such.
 void check_answers(const std::vector<const Head*>& heads, const GoldenCase& expected, const std::string& place) {
   for (const GoldenAnswer& answer : expected.answers) {
     const auto head =
         std::find_if(heads.begin(), heads.end(), [&](const Head* each) { return each->spec().name == answer.head; });
     if (head == heads.end()) {
       fail(place + " has an answer of " + in_quotes(answer.head) + ", which is no head of the package");
+    }
+    if ((*head)->answers_with_text()) {
+      if (!answer.labels || !answer.is_list) {
+        fail(place + ": an answer of " + in_quotes(answer.head) + " is no list of texts");
+      }
+      continue;
     }
     if ((*head)->answers_a_number()) {
       if (!answer.is_number) {
@@ -57,7 +63,8 @@ SelftestReport Runner::selftest() const {
         fail(place + " has other tokens here");
       }
     } else {
-      predict_ids(expected.ids.data(), expected.types ? expected.types->data() : nullptr, expected.ids.size(), result);
+      predict_ids(expected.ids.data(), expected.types ? expected.types->data() : nullptr, expected.ids.size(), result,
+                  expected.windows);
     }
     const double allowed = expected.tolerance.value_or(manifest().golden_tolerance);
     for (const Result::GraphMemory& graph : result.graphs) {

@@ -11,6 +11,7 @@
   REGISTER("multi-label", make_multi_label_head) \
   REGISTER("relation", make_relation_head)       \
   REGISTER("regression", make_regression_head)   \
+  REGISTER("span", make_span_head)               \
   REGISTER("text", make_text_head)               \
   REGISTER("token", make_token_head)
 

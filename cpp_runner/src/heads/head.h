@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ struct Answer {
   std::vector<uint32_t> word_rows;     // memory for decoding
   std::vector<double> path_sums;       // memory for decoding
   std::vector<uint32_t> path_labels;   // memory for decoding
+  std::string text;                    // the label of an answer that is a part of a text
 
   void clear();
   // The length of the list EDGE_PTF_SCORES, and one of its items. `labels` are those of the head.
@@ -44,9 +46,10 @@ struct Answer {
   mutable std::vector<uint32_t> order_;
 };
 
-// The text that the tensors are about.
+// The texts that the tensors are about.
 struct TextContext {
   std::string_view text;
+  std::string_view pair;  // empty if there is one text
   const Encoding& encoding;
 };
 
@@ -67,6 +70,12 @@ class Head {
     static const std::vector<std::string> none;
     return none;
   }
+
+  // How many tokens two neighbouring windows of a long second text share. Empty: the head has no windows.
+  virtual std::optional<size_t> stride() const { return std::nullopt; }
+
+  // Whether an answer is a list of parts of a text, and the labels name columns of the logits.
+  virtual bool answers_with_text() const { return false; }
 
   // Whether an answer is a list of labels, not one label.
   virtual bool answers_a_list() const { return false; }

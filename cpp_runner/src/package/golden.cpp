@@ -53,6 +53,9 @@ GoldenCase parse_golden(std::string_view line, const std::string& place) {
     if (const auto types = content.find("token_type_ids"); types != content.end() && !types->is_null()) {
       found.types = types->get<std::vector<int64_t>>();
     }
+    if (const auto windows = content.find("windows"); windows != content.end()) {
+      found.windows = windows->get<std::vector<size_t>>();
+    }
     if (const auto tolerance = content.find("tolerance"); tolerance != content.end() && !tolerance->is_null()) {
       found.tolerance = tolerance->get<double>();
     }

@@ -33,6 +33,7 @@ struct GoldenCase {
   std::optional<std::string> pair;
   std::vector<int64_t> ids;
   std::optional<std::vector<int64_t>> types;
+  std::vector<size_t> windows;  // ids of each window; empty: there is one
   std::vector<GoldenTensor> outputs;
   std::optional<double> tolerance;  // of this text; empty: that of the manifest
   std::vector<GoldenAnswer> answers;

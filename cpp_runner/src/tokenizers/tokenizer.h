@@ -27,6 +27,14 @@ class TokenizerMemory {
   virtual ~TokenizerMemory() = default;
 };
 
+// A part of a long second text that the model reads apart, with the whole first text before it.
+struct Window {
+  size_t length;       // in ids, special tokens included
+  size_t position;     // index among its ids of the first token of the second text
+  size_t first_token;  // the same token among all of the second text
+  size_t token_count;  // tokens of the second text
+};
+
 // The inputs of a graph, and where the tokens come from. Its memory is used again for the next text.
 struct Encoding {
   std::vector<int64_t> ids;
@@ -34,6 +42,7 @@ struct Encoding {
   std::vector<int64_t> mask;       // all ones
   std::vector<Token> tokens;       // of the first text, after truncation
   std::vector<Token> pair_tokens;  // of the second text
+  std::vector<Window> windows;     // ids of all windows follow each other; empty: the model reads all ids at once
   size_t text_position = 0;        // index among the ids of the first token of the first text
   std::unique_ptr<TokenizerMemory> memory;
 };
@@ -46,6 +55,9 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
   // `pair` is the second text, or null. Fills everything but the mask.
   virtual void encode(std::string_view text, const std::string_view* pair, Encoding& out) const = 0;
+  // The same, with all of the second text in windows that share `stride` tokens, and at most half of their room. The
+  // first text has at most half of the room.
+  virtual void encode_windows(std::string_view text, std::string_view pair, size_t stride, Encoding& out) const = 0;
 };
 
 // Refuses a kind that is not registered. `tables` must outlive the tokenizer.

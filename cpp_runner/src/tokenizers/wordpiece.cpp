@@ -11,11 +11,6 @@ namespace {
 constexpr uint32_t kHangulFirst = 0xAC00;
 constexpr uint32_t kLongestCharacter = 4;  // bytes
 
-size_t special_count(const std::vector<TemplateItem>& items) {
-  return static_cast<size_t>(
-      std::count_if(items.begin(), items.end(), [](const auto& item) { return item.role == TemplateItem::kToken; }));
-}
-
 // The word that is being read: its bytes, and for each character its place in the text.
 class WordMemory final : public TokenizerMemory {
  public:
@@ -372,6 +367,7 @@ void WordPiece::encode_pair(std::string_view text, std::string_view pair, Encodi
 void WordPiece::assemble(const std::vector<TemplateItem>& items, Encoding& out) {
   out.ids.clear();
   out.types.clear();
+  out.windows.clear();
   for (const TemplateItem& item : items) {
     if (item.role == TemplateItem::kToken) {
       out.ids.push_back(item.token);

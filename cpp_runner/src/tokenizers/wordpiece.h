@@ -11,6 +11,7 @@ class WordPiece final : public Tokenizer {
   WordPiece(WordPieceTables tables, size_t max_length, Truncation truncation, TruncationSide side);
 
   void encode(std::string_view text, const std::string_view* pair, Encoding& out) const override;
+  void encode_windows(std::string_view text, std::string_view pair, size_t stride, Encoding& out) const override;
 
  private:
   friend class WordPieceSplitter;
@@ -27,6 +28,7 @@ class WordPiece final : public Tokenizer {
   size_t most_needed(size_t most) const;
   void truncate(std::vector<Token>& tokens, size_t size) const;
   void split(std::string_view text, size_t most, std::vector<Token>& tokens, Encoding& out) const;
+  static void add_window(const std::vector<TemplateItem>& items, size_t first, size_t count, Encoding& out);
   static void assemble(const std::vector<TemplateItem>& items, Encoding& out);
   Ascii ascii(unsigned char c) const;
 

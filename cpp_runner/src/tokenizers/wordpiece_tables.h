@@ -2,6 +2,7 @@
 // from the mapped file. docs/package.md, section 10, defines the layout; the Python writer uses the same names.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -45,6 +46,12 @@ struct TemplateItem {
   uint32_t token;
   uint32_t type;
 };
+
+// The number of special tokens of a template.
+inline size_t special_count(const std::vector<TemplateItem>& items) {
+  return static_cast<size_t>(
+      std::count_if(items.begin(), items.end(), [](const auto& item) { return item.role == TemplateItem::kToken; }));
+}
 
 // A view; the content must outlive it. The constructor checks every index that a lookup uses.
 class WordPieceTables {

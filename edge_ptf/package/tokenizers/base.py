@@ -19,6 +19,9 @@ class Reference(Protocol):
     ) -> tuple[list[int], list[int]]:
         """Ids and token types, special tokens included, at most `limit` tokens; `side` is the end that is removed."""
 
+    def windows(self, text: str, pair: str, limit: int, stride: int) -> tuple[list[int], list[int], list[int]]:
+        """Ids and token types of all windows of a long second text, and the length of each; see `encode_windows`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:

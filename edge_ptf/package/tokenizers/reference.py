@@ -72,6 +72,32 @@ class TableTokenizer:
             types += [item.type_id] * len(found)
         return ids, types
 
+    def windows(self, text: str, pair: str, limit: int, stride: int) -> tuple[list[int], list[int], list[int]]:
+        """Ids and token types of all windows of the second text, and the length of each; no lengths if it is one.
+
+        The first text has at most half of the room. Two neighbouring windows share `stride` tokens of the second text,
+        and at most half of its room.
+        """
+        template = self.template(Section.PAIR_TEMPLATE)
+        capacity = limit - sum(item.role == Role.TOKEN for item in template)
+        first, second = (
+            [token.id for token in self.tokens(text)][: capacity // 2],
+            [token.id for token in self.tokens(pair)],
+        )
+        space = capacity - len(first)
+        ids, types, lengths, begin = list[int](), list[int](), list[int](), 0
+        while True:
+            before = len(ids)
+            for item in template:
+                window = second[begin : begin + space]
+                found = [item.token] if item.role == Role.TOKEN else (first, window)[item.role - 1]
+                ids += found
+                types += [item.type_id] * len(found)
+            lengths.append(len(ids) - before)
+            if begin + space >= len(second):
+                return ids, types, lengths if len(lengths) > 1 else []
+            begin += space - min(stride, space // 2)
+
     def template(self, section: Section) -> list[TemplateItem]:
         """The items of a template."""
         words = np.frombuffer(self.parts[section], "<u4").reshape(-1, 3)
