@@ -6,6 +6,8 @@ python benchmarks/real_data.py sick_entailment
 python benchmarks/real_data.py sick_relatedness
 python benchmarks/real_data.py demo-large
 python benchmarks/real_data.py wnut17 --seeds 0 1 2
+python benchmarks/real_data.py subjqa_restaurants
+python benchmarks/real_data.py xquad_en
 python benchmarks/real_data.py goemotions
 python benchmarks/real_data.py goemotions_sentiment --max-drop accuracy=1
 
@@ -44,6 +46,8 @@ JOBS = {
     "goemotions_sentiment": ["--task", "text-classification"],
     "sick_entailment": ["--task", "sentence-pair-classification"],
     "sick_relatedness": ["--task", "regression"],
+    "xquad_en": ["--task", "question-answering"],
+    "subjqa_restaurants": ["--task", "question-answering"],
     "demo-large": ["--task", "text-classification", "--out-of-scope-label", "out_of_scope"],
 }
 
@@ -100,6 +104,8 @@ def _data(name: str, shared: Path, folder: Path) -> str | Path:
         return name
     if name == "semeval2010_task8":
         return _relations(shared / name, folder)
+    if name == "xquad_en":
+        return shared / name / "xquad.en.json"
     if name.startswith("goemotions"):
         return emotions(shared / "goemotions", folder, by_sentiment=name != "goemotions")
     return _sentence_pairs(shared / "sick", folder, *SICK[name]) if name in SICK else shared / name
