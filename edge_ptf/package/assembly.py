@@ -66,6 +66,9 @@ class AssembleConfig(EngineSettings, StageConfig):
         description="Tags of words. greedy: the best tag of each word; constrained: the best sequence in which each I- "
         "tag continues an entity of its type.",
     )
+    max_answer_tokens: int | None = Field(
+        None, ge=1, description="question-answering: longest answer in tokens; without it 30."
+    )
     tune_temperature: bool = Field(
         True,
         description="Divide the logits by a number, chosen on validation, at which scores are as high as answers are "
@@ -165,12 +168,21 @@ def assemble(
 
 
 def deciding(task: Task, config: AssembleConfig) -> Task:
-    """The task with the decoding that the configuration names.
+    """The task with the decoding and the longest answer that the configuration names.
 
     Raises:
-        BadInputError: the task has no tags of words, or these tags cannot be decoded so.
+        BadInputError: the task has no tags of words, or these tags cannot be decoded so; or its answers have no length.
     """
     head = task.head
+    if config.max_answer_tokens is not None:
+        if not head.answers_with_text:
+            raise BadInputError(
+                f"assemble.max_answer_tokens is {config.max_answer_tokens}, but an answer of {task.name} is no part of "
+                "a text",
+                hint="Leave it out",
+            )
+        task = tasks.create(head.spec.with_options(max_answer_tokens=config.max_answer_tokens))
+        head = task.head
     if "decoding" in head.options_model.model_fields:
         try:
             return tasks.create(head.spec.with_options(decoding=config.decoding))

@@ -44,6 +44,11 @@ class FinetuneConfig(OptimizationConfig):
         description="multi-label: weight of the texts that have a label. balanced: they count as much as all others "
         "together; root: the square root of that; none: all texts count alike.",
     )
+    stride: int | None = Field(
+        None,
+        ge=0,
+        description="question-answering: tokens that two neighbouring windows of a long context share; without it 128.",
+    )
     freeze_embeddings: bool = Field(False, description="Leave the embeddings as they are.")
     freeze_layers: int = Field(0, ge=0, description="Leave the first layers as they are.")
 
@@ -69,6 +74,8 @@ def finetune(
         CheckpointError: the model or its tokenizer cannot become a package.
     """
     task = task.fitted(data.train)
+    if config.stride is not None and task.head.stride is not None:
+        task = type(task)(task.head.spec.with_options(stride=config.stride))
     tokenizer, model, info = open_trainable(base, base_name, task, config)
     inputs = model_inputs(model, tokenizer)
     freeze(model, embeddings=config.freeze_embeddings, layers=config.freeze_layers)
@@ -116,6 +123,10 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
         raise BadInputError(
             f"finetune.positive_weights is {config.positive_weights}, but {task.name} has no weights of labels",
             hint="Leave it out",
+        )
+    if config.stride is not None and task.head.stride is None:
+        raise BadInputError(
+            f"finetune.stride is {config.stride}, but {task.name} reads no context in windows", hint="Leave it out"
         )
     set_seed(config.seed)
     tokenizer = load_tokenizer(base)

@@ -9,14 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from edge_ptf import tasks
+from edge_ptf.errors import BadInputError
 from edge_ptf.package import open_payload
 from edge_ptf.runtime import Runner
 from edge_ptf.runtime.native import NativeRunner, find_library, load_library
+from edge_ptf.training.finetuning import FinetuneConfig, open_trainable
 from tests.cli.test_multi_label import QUICK
 
 THINGS = ("light", "music", "jazz", "timer", "alarm", "lights", "café", "日本")
 ROOMS = ("kitchen", "bedroom", "home", "garden")
-SHORT = ("--set", "finetune.max_length=48", "--set", "finetune.batch_size=16", "--set", "distill.batch_size=16")
+SHORT = (
+    *("--set", "finetune.stride=10", "--set", "assemble.max_answer_tokens=7"),
+    *("--set", "finetune.max_length=48", "--set", "finetune.batch_size=16", "--set", "distill.batch_size=16"),
+)
 
 
 def article(split: str, count: int) -> dict:
@@ -65,6 +71,8 @@ def test_a_job_ends_in_a_package_that_both_runners_answer_alike(
     assert "max_drop.f1" in {target["target"] for target in verdict["target_verdicts"]}
     payload = open_payload(tmp_path / "build" / "package.eptf")
     assert (payload.manifest.head.kind, payload.manifest.head.options["has_no_answer"]) == ("span", True)
+    options = payload.manifest.head.options
+    assert (options["stride"], options["max_answer_tokens"]) == (10, 7)
     assert payload.manifest.tokenizer.tables, payload.manifest.tokenizer.unsupported
     accuracy = next(each for each in payload.evidence() if each.kind == "accuracy" and each.payload == payload.digest)
     assert set(accuracy.metrics) == {"f1", "exact_match"}
@@ -118,3 +126,9 @@ def test_all_wrong_questions_are_named(run: Callable, tiny_base: Callable[[str],
     assert found.returncode == 2
     assert f"data.json: question {first['id']}: the answer is 'Mars'" in found.stderr
     assert f"data.json: question {second['id']}: answer_start 9999" in found.stderr
+
+
+def test_only_windows_share_tokens(tiny_base: Callable[[str], Path]) -> None:
+    task = tasks.create(tasks.get("text-classification").spec_for(("a", "b")))
+    with pytest.raises(BadInputError, match=r"finetune.stride is 3, but text-classification reads no context"):
+        open_trainable(tiny_base("bert"), "tiny", task, FinetuneConfig(stride=3))

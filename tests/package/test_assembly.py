@@ -283,3 +283,14 @@ def test_a_tokenizer_that_would_cut_otherwise_stops_the_assembling(
     with pytest.raises(ParityError, match="cuts a text differently"):
         assemble(make_graph(), tiny_labelled(), AssembleConfig(), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_answer_has_a_length_only_if_it_is_a_part_of_a_text(
+    make_graph: Callable[..., Any], tiny_labelled: Callable[..., Any], tmp_path: Path
+) -> None:
+    config = AssembleConfig(max_answer_tokens=4)
+    with pytest.raises(BadInputError, match=r"max_answer_tokens is 4, but an answer of text-classification is no part"):
+        assemble(make_graph(), tiny_labelled(), config, tmp_path / "text")
+    kind = "question-answering"
+    payload = assemble(make_graph("bert", kind), tiny_labelled(kind), config, tmp_path / "questions")
+    assert payload.manifest.head.options["max_answer_tokens"] == 4

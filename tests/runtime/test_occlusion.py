@@ -77,7 +77,7 @@ def test_out_of_scope_is_explained_by_what_the_other_classes_lack(make_payload: 
 
 def test_tags_of_words_are_refused(make_payload: MakePayload) -> None:
     runner = Runner(make_payload(kind="token-classification"))
-    with pytest.raises(BadInputError, match="a part for each word"):
+    with pytest.raises(BadInputError, match="not about a text as a whole"):
         word_effects(runner, "turn on", None, runner.answer("turn on").label)
 
 
