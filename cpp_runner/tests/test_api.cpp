@@ -332,3 +332,29 @@ TEST_CASE("after warm-up only the engine allocates") {
     CHECK(whole == engine);
   }
 }
+
+TEST_CASE("after warm-up windows allocate nothing more") {
+  if (!COUNTS_ALLOCATIONS) {
+    return;
+  }
+  const edge_ptf::Runner runner(fixture("questions.eptf"));
+  edge_ptf::Answer answer(runner);
+  const std::string question = "what is in the kitchen";
+  std::string context;
+  for (int turn = 0; turn < 100; ++turn) {
+    context += "turn on the lights in the kitchen ";
+  }
+  for (int turn = 0; turn < 3; ++turn) {
+    answer.ask(question, context);
+  }
+  const size_t before = allocations;
+  answer.tokenize(question, context);
+  CHECK(allocations == before);
+  // The windows and the answer together must not allocate more than the engine does for each window.
+  const size_t one = fewest_allocations([&] { answer.ask(question, "the kitchen"); });
+  const size_t all = fewest_allocations([&] { answer.ask(question, context); });
+  answer.tokenize(question, context);
+  const size_t windows = answer.ids().size() / runner.max_length() + 1;
+  CHECK(windows > 5);
+  CHECK(all <= one * windows);
+}

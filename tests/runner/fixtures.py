@@ -75,6 +75,9 @@ def main() -> None:
             (out / f"{name}.eptf").write_bytes(payload.path.read_bytes())
             if family == "bert":
                 _write(out / f"{name}.jsonl", _answers(Runner(payload), paired))
+        questions = _package(Path(work) / "questions", "bert", "question-answering", True)
+        (out / "questions.eptf").write_bytes(questions.path.read_bytes())
+        _write(out / "questions.jsonl", _spans(Runner(questions)))
         if not (out / "intents").exists():
             unpack(_package(Path(work) / "intents", "bert", "text-classification", False), out / "intents")
     for name, lowercase in (("uncased", True), ("cased", False)):
@@ -197,6 +200,23 @@ def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
         if runner.task.head.spec.options.get("decoding") == "constrained":
             row["margin"] = _sequence_margin(runner.task.head, logits, encoding, text)
         yield {**row, **{key: value for key, value in answer.details.items() if key == "entities"}}
+
+
+def _spans(runner: Runner) -> Iterator[dict[str, Any]]:
+    """Questions about contexts of one window or several, some of them not UTF-8."""
+    texts = [*(text.encode() for text in SENTENCES), *NOT_UTF8, *(text.encode() for text in random_texts(40, 4))]
+    for number, text in enumerate(texts):
+        pair = b" ".join([texts[(number + 3) % len(texts)], *texts[: number % 20]])
+        encoding = runner.encode(text.decode(errors="replace"), pair.decode(errors="replace"))
+        answer = runner.task.head.decode(runner.logits(encoding), encoding, "")
+        yield {
+            "text": text.hex(),
+            "pair": pair.hex(),
+            "ids": encoding.input_ids,
+            "windows": len(encoding.windows),
+            "score": answer.score,
+            "answer": answer.details["answer"],
+        }
 
 
 def _with_markers(text: bytes) -> bytes:

@@ -208,7 +208,7 @@ void Runner::tokenize(std::string_view text, const std::string_view* pair, Resul
 
 // Runs `length` ids of the encoding.
 void Runner::run_graph(const GraphRun& graph, size_t begin, size_t length, Result& result,
-                       Result::GraphMemory& memory) const {
+                       Result::GraphMemory& memory) {
   for (size_t input = 0; input < memory.inputs.size(); ++input) {
     memory.inputs[input].values = (result.encoding.*graph.inputs[input]).data() + begin;
     memory.inputs[input].length = length;
@@ -217,7 +217,7 @@ void Runner::run_graph(const GraphRun& graph, size_t begin, size_t length, Resul
 }
 
 // Runs each window alone, and joins their outputs along the axis of tokens.
-void Runner::run_windows(const GraphRun& graph, Result& result, Result::GraphMemory& memory) const {
+void Runner::run_windows(const GraphRun& graph, Result& result, Result::GraphMemory& memory) {
   memory.joined.resize(graph.outputs.size());
   for (std::vector<float>& values : memory.joined) {
     values.clear();
@@ -228,8 +228,8 @@ void Runner::run_windows(const GraphRun& graph, Result& result, Result::GraphMem
     begin += window.length;
     for (size_t i = 0; i < memory.outputs.size(); ++i) {
       const Tensor& output = memory.outputs[i];
-      const size_t size = std::accumulate(output.shape.begin(), output.shape.begin() + output.rank, size_t{1},
-                                          std::multiplies<size_t>());
+      const size_t size =
+          std::accumulate(output.shape.begin(), output.shape.begin() + output.rank, size_t{1}, std::multiplies<>());
       memory.joined[i].insert(memory.joined[i].end(), output.values, output.values + size);
     }
   }

@@ -96,8 +96,9 @@ class Runner {
   template <typename Work>
   void stoppable(Result& result, Work work) const;
   void run_graphs(Result& result) const;
-  void run_graph(const GraphRun& graph, size_t begin, size_t length, Result& result, Result::GraphMemory& memory) const;
-  void run_windows(const GraphRun& graph, Result& result, Result::GraphMemory& memory) const;
+  static void run_graph(const GraphRun& graph, size_t begin, size_t length, Result& result,
+                        Result::GraphMemory& memory);
+  static void run_windows(const GraphRun& graph, Result& result, Result::GraphMemory& memory);
   void decode(const TextContext* context, Result& result) const;
 
   std::unique_ptr<Package> package_;
