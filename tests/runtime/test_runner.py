@@ -22,6 +22,14 @@ from edge_ptf.runtime import Runner
 
 MakeGraph = Callable[..., Graph]
 MakePayload = Callable[..., Payload]
+
+
+def inverse_temperature(payload: Payload) -> np.float32:
+    """What the graph multiplies its logits by; 1 if it has no temperature."""
+    last = payload.manifest.lineage.steps[-1]
+    return np.float32(1 / last.facts.get("temperature", 1.0)) if last.stage == "assemble" else np.float32(1)
+
+
 TEXTS = ("turn on the lights", "", " ", "Play JAZZ!", "日本語 🙂", "now " * 200, "a\tb\nc")
 FORMS = [
     *(("bert", "text-classification", mode) for mode in ("fp32", "dynamic", "static")),
@@ -34,7 +42,8 @@ FORMS = [
 def test_it_answers_as_the_task_does_on_the_graph(
     make_graph: MakeGraph, make_payload: MakePayload, family: str, kind: str, mode: str
 ) -> None:
-    """Compared with the graph that was assembled and the checkpoint's own tokenizer."""
+    """Compared with the graph that was assembled, its logits divided by the temperature, and the checkpoint's own
+    tokenizer."""
     graph, runner = make_graph(family, kind, mode), Runner(make_payload(family, kind, mode))
     session, tokenizer = GraphSession(graph.model), load_tokenizer(graph.path)
     task = tasks.create(graph.info.head)
@@ -43,7 +52,7 @@ def test_it_answers_as_the_task_does_on_the_graph(
         found = runner.encode(text)
         assert found.input_ids == encoding.input_ids
         assert (found.word_starts, found.words) == (encoding.word_starts, encoding.words)
-        logits = session.logits(encoding)
+        logits = session.logits(encoding) * inverse_temperature(runner.payload)
         np.testing.assert_array_equal(runner.logits(found), logits)
         assert runner.answer(text) == task.head.decode(logits, encoding, text)
 
