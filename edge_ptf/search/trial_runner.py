@@ -69,7 +69,7 @@ def larger_on_test(task: Task, data: LabelledData) -> dict[str, float]:
         labels = ([example.label for example in split] for split in (data.validation, data.test))
         here, there = (metric.counted(metric.per_example(each, each)) for each in labels)
         ratio = (here / there) ** 0.5 if there else 1.0
-        found |= {f"{kind}.{metric.name}": ratio for kind in ACCURACY_TARGETS}
+        found |= {f"{kind}.{metric.name}": ratio for kind in ACCURACY_TARGETS if metric.gated or kind == "min_score"}
     return found
 
 
