@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +69,16 @@ BLOCK = 32
 """Number of INT4 values of a row that share a scale."""
 CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7)
 """Candidates for a block's scale, as shares of its largest value. Clipping this value can make the others finer."""
+
+
+def rewritten(content: bytes, change: Callable[[Any], None]) -> bytes:
+    """The bytes of a graph after a change in place."""
+    import onnx
+
+    model = onnx.load_from_string(content)
+    change(model)
+    result: bytes = model.SerializeToString()
+    return result
 
 
 def shift_output(model: Any, output: str, by: NDArray[np.float32]) -> None:

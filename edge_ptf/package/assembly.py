@@ -23,7 +23,7 @@ from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.examples import Encoding, Example, Logits
 from edge_ptf.graph.artifact import FORMAT, Graph
 from edge_ptf.graph.exporting import spread
-from edge_ptf.graph.rewrite import shift_output
+from edge_ptf.graph.rewrite import rewritten, shift_output
 from edge_ptf.heads.token import Decoding
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.models.lineage import AssembleFacts
@@ -117,7 +117,7 @@ def assemble(
     if baseline is not None:
         task, shift = _following(baseline, task, session, tokenizer, info.max_length, data.validation, ask)
         if shift is not None:
-            model = _shifted(model, tensor, shift)
+            model = rewritten(model, lambda loaded: shift_output(loaded, tensor, shift))
             session = engine.session(model)
             added = {name: float(value) for name, value in zip(task.head.spec.labels, shift, strict=True) if value}
             facts = facts.replace(added_to_logits=added)
@@ -251,15 +251,6 @@ def _following(
     return tasks.create(task.head.matched(logits, answers, encodings)), task.head.matched_shift(
         logits, encodings, answers
     )
-
-
-def _shifted(model: bytes, output: str, shift: NDArray[np.float32]) -> bytes:
-    import onnx
-
-    loaded = onnx.load_from_string(model)
-    shift_output(loaded, output, shift)
-    content: bytes = loaded.SerializeToString()
-    return content
 
 
 def _compare_tokenizers(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.examples import Encoding, Logits
-from edge_ptf.graph.rewrite import scale_output
+from edge_ptf.graph.rewrite import rewritten, scale_output
 from edge_ptf.heads.base import softmax
 from edge_ptf.heads.temperature import best_temperature
 from edge_ptf.metrics import CalibrationError
@@ -42,7 +42,8 @@ def tempered(
         ece_before=round(_error(rows, classes), DIGITS),
         ece_after=round(_error(rows / temperature, classes), DIGITS),
     )
-    return _divided(model, task.head.spec.logits.tensor, temperature), facts
+    tensor = task.head.spec.logits.tensor
+    return rewritten(model, lambda loaded: scale_output(loaded, tensor, 1 / temperature)), facts
 
 
 def _error(rows: NDArray[np.float64], classes: NDArray[np.int64]) -> float:
@@ -50,12 +51,3 @@ def _error(rows: NDArray[np.float64], classes: NDArray[np.int64]) -> float:
     probabilities = softmax(rows)
     hits = probabilities.argmax(axis=1) == classes
     return CalibrationError(name=ECE, title=ECE_TITLE).score(np.column_stack([probabilities.max(axis=1), hits]))
-
-
-def _divided(model: bytes, output: str, temperature: float) -> bytes:
-    import onnx
-
-    loaded = onnx.load_from_string(model)
-    scale_output(loaded, output, 1 / temperature)
-    content: bytes = loaded.SerializeToString()
-    return content
