@@ -8,8 +8,8 @@ into canonical order (Unicode Standard, section 3.11); and a word ends at white 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 CODE_POINTS = 0x110000
 SURROGATES = range(0xD800, 0xE000)
 HANGUL = range(0xAC00, 0xD7A4)
-CHUNK = 8192
+CHUNK = 256
+"""Code points that are asked about in one call."""
 BETWEEN = "0"
 """Stands between code points that are normalized in one call: no normalizer makes it from anything else."""
 MARK_PROBES = ("\U0001d165", "\u302e")
@@ -80,33 +81,33 @@ def character_table(normalizer: Any, pre_tokenizer: Any) -> CharacterTable:
     Raises:
         ValueError: they do not behave as this module's description says.
     """
-    # Tables depend on these settings alone, and a job packages several models of one tokenizer.
-    settings = json.dumps([json.loads(part.__getstate__()) for part in (normalizer, pre_tokenizer)])
-    return _character_table(_Parts(settings, normalizer, pre_tokenizer))
+    return _character_table(CharacterParts.of(normalizer, pre_tokenizer))
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """Compared by settings."""
+class CharacterParts:
+    """A `tokenizers` normalizer and pre-tokenizer. Equal settings are equal parts: what they make of a code point
+    depends on these alone, and a job packages several models of one tokenizer."""
 
     settings: str
-    normalizer: Any
-    pre_tokenizer: Any
+    normalizer: Any = field(compare=False)
+    pre_tokenizer: Any = field(compare=False)
 
-    def __hash__(self) -> int:
-        return hash(self.settings)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Parts) and self.settings == other.settings
+    @classmethod
+    def of(cls, normalizer: Any, pre_tokenizer: Any) -> CharacterParts:
+        """The parts with their settings."""
+        settings = json.dumps([json.loads(part.__getstate__()) for part in (normalizer, pre_tokenizer)])
+        return cls(settings, normalizer, pre_tokenizer)
 
 
 @lru_cache(maxsize=4)
-def _character_table(parts: _Parts) -> CharacterTable:
+def _character_table(parts: CharacterParts) -> CharacterTable:
     normalize = parts.normalizer.normalize_str
     images = _images(normalize)
     kinds = _kinds(parts.pre_tokenizer)
-    kept = np.fromiter((image == chr(point) for point, image in enumerate(images)), bool, CODE_POINTS)
-    gone = np.fromiter((image == "" for image in images), bool, CODE_POINTS)
+    kept, gone = np.ones(CODE_POINTS, dtype=bool), np.zeros(CODE_POINTS, dtype=bool)
+    kept[list(images)] = False
+    gone[[point for point, image in images.items() if not image]] = True
     ranks, parting = _combining(normalize, kept, gone)
 
     own = np.array([Action.KEEP, Action.SPACE, Action.ALONE], dtype=np.uint16)
@@ -145,24 +146,25 @@ def _hangul_letters(point: int) -> str:
 
 
 def _scalars() -> Iterator[list[str]]:
-    """Every code point that is no surrogate, in chunks."""
-    points = [chr(point) for point in range(CODE_POINTS) if point not in SURROGATES]
-    for start in range(0, len(points), CHUNK):
-        yield points[start : start + CHUNK]
+    """Every code point that is no surrogate, in chunks of neighbours."""
+    for start in range(0, CODE_POINTS, CHUNK):
+        if start not in SURROGATES:  # they fill whole chunks
+            yield list(map(chr, range(start, start + CHUNK)))
 
 
-def _normalized(normalize: Callable[[str], str], texts: Sequence[str]) -> list[str]:
+def _normalized(normalize: Callable[[str], str], texts: list[str]) -> list[str]:
     """Each text normalized, in one call where that is unambiguous."""
-    found = normalize(BETWEEN + BETWEEN.join(texts) + BETWEEN).split(BETWEEN)[1:-1]
-    return found if len(found) == len(texts) else [normalize(text) for text in texts]
+    parts = normalize(BETWEEN + BETWEEN.join(texts) + BETWEEN).split(BETWEEN)[1:-1]
+    return parts if len(parts) == len(texts) else [normalize(text) for text in texts]
 
 
-def _images(normalize: Callable[[str], str]) -> list[str]:
-    """The normalized form of each code point; of a surrogate, which no text has, the empty one."""
-    images = [""] * CODE_POINTS
+def _images(normalize: Callable[[str], str]) -> dict[int, str]:
+    """The normalized form of each code point that changes; of a surrogate, which no text has, the empty one."""
+    images = dict.fromkeys(SURROGATES, "")
     for chunk in _scalars():
         for character, image in zip(chunk, _normalized(normalize, chunk), strict=True):
-            images[ord(character)] = image
+            if image != character:
+                images[ord(character)] = image
     return images
 
 
@@ -170,6 +172,8 @@ def _kinds(pre_tokenizer: Any) -> NDArray[np.uint8]:
     """What the pre-tokenizer does with each code point between two letters, uint8 [0x110000]."""
     kinds = np.zeros(CODE_POINTS, dtype=np.uint8)
     for chunk in _scalars():
+        if len(pre_tokenizer.pre_tokenize_str(f"a{'a'.join(chunk)}b")) == 1:
+            continue  # nothing cuts here
         subwords = iter(
             [subword for subword, _ in pre_tokenizer.pre_tokenize_str(" ".join(f"a{each}b" for each in chunk))]
         )
@@ -199,17 +203,24 @@ def _combining(
     if normalize(later + earlier) != earlier + later:
         return {}, []
 
-    def ordered(candidates: NDArray[np.bool_]) -> Iterator[tuple[str, bool]]:
-        points = [chr(point) for point in map(int, np.flatnonzero(candidates)) if point not in SURROGATES]
+    def crossed(candidates: NDArray[np.bool_]) -> Iterator[str]:
+        points = [chr(point) for point in np.flatnonzero(candidates).tolist() if point not in SURROGATES]
         for start in range(0, len(points), CHUNK):
             chunk = points[start : start + CHUNK]
-            for each, found in zip(chunk, _normalized(normalize, [later + c + earlier for c in chunk]), strict=True):
-                yield each, found.index(earlier) < found.index(later)
+            asked = [later + each + earlier for each in chunk]
+            if normalize(whole := BETWEEN.join(asked)) == whole:
+                continue  # nothing is put into order here
+            for each, found in zip(chunk, _normalized(normalize, asked), strict=True):
+                if found.index(earlier) < found.index(later):
+                    yield each
 
-    marks = sorted(mark for mark, crossed in ordered(kept) if crossed)
+    marks = sorted(crossed(kept))
     below = {mark: sum(normalize(mark + other) == other + mark != mark + other for other in marks) for mark in marks}
     order = sorted(set(below.values()))
     if len(order) > Action.SEQUENCE - Action.MARK:
         raise ValueError("more combining classes than the table has room for")
-    parting = [ord(each) for each, crossed in ordered(gone) if not crossed]
+    let_through = set(crossed(gone))
+    parting = [
+        point for point in np.flatnonzero(gone).tolist() if point not in SURROGATES and chr(point) not in let_through
+    ]
     return {mark: order.index(count) for mark, count in below.items()}, parting

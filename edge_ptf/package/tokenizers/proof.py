@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from edge_ptf.errors import ParityError
 from edge_ptf.package.tokenizers.base import Proof
-from edge_ptf.package.tokenizers.characters import CODE_POINTS, SURROGATES
+from edge_ptf.package.tokenizers.characters import CODE_POINTS, SURROGATES, CharacterParts
+from edge_ptf.package.tokenizers.layout import Section
 from edge_ptf.package.tokenizers.reference import TableTokenizer
 
 LINE = 128
 """Code points that are tried in one text."""
 MARK_RUNS = 2000
+CHARACTER_SECTIONS = (Section.BLOCK_INDEX, Section.BLOCKS, Section.SEQUENCE_STARTS, Section.SEQUENCES)
+"""The sections that the normalized words depend on."""
 SCRIPTS = (
     (0x20, 0x7F), (0x20, 0x7F), (0x00, 0xA0), (0xA0, 0x250), (0x2B0, 0x370), (0x370, 0x530), (0x530, 0x700),
     (0x900, 0xE00), (0xE00, 0x1200), (0x1E00, 0x2070), (0x2070, 0x2C00), (0x3000, 0x3200), (0x4E00, 0x4F00),
@@ -51,14 +56,31 @@ def prove_tables(core: Any, tables: bytes, texts: Iterable[str] = (), *, rounds:
         ParityError: a text is cut differently.
     """
     tokenizer, count = TableTokenizer(tables), 0
-    for line in (*_every_code_point(), *_mark_runs(tokenizer, seed)):
-        normal = core.normalizer.normalize_str(line)
-        _same([word for word, _ in core.pre_tokenizer.pre_tokenize_str(normal)], tokenizer.words(line), line)
+    sections = tuple(tokenizer.parts[section] for section in CHARACTER_SECTIONS)
+    _prove_characters(_Case(CharacterParts.of(core.normalizer, core.pre_tokenizer), sections, seed, tokenizer))
     for text in (*texts, *random_texts(rounds, seed)):
         found = core.encode(text, add_special_tokens=False)
         _same(found.ids, [token.id for token in tokenizer.tokens(text)], text)
         count += 1
     return Proof(CODE_POINTS - len(SURROGATES), count)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What the normalized words depend on, and a tokenizer with these sections."""
+
+    parts: CharacterParts
+    sections: tuple[bytes, ...]
+    seed: int
+    tokenizer: TableTokenizer = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _prove_characters(case: _Case) -> None:
+    parts, tokenizer = case.parts, case.tokenizer
+    for line in (*_every_code_point(), *_mark_runs(tokenizer, case.seed)):
+        normal = parts.normalizer.normalize_str(line)
+        _same([word for word, _ in parts.pre_tokenizer.pre_tokenize_str(normal)], tokenizer.words(line), line)
 
 
 def _same(wanted: list[Any], found: list[Any], text: str) -> None:

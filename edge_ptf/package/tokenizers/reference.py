@@ -123,13 +123,15 @@ class TableTokenizer:
 
     def marks(self) -> tuple[list[int], list[int], list[int]]:
         """Code points that have to do with canonical order: those put into it, those that vanish, those that part."""
-        actions = np.asarray(self._actions)
+        actions = self._table
         ordered = np.flatnonzero((actions >= Action.MARK) & (actions < Action.SEQUENCE)).tolist()
         dropped = [point for point in ACCENTS if actions[point] == Action.DROP]
         return ordered, dropped if ordered else [], np.flatnonzero(actions == Action.DROP_AND_PART).tolist()
 
     def words(self, text: str) -> list[str]:
         """The normalized words of a text without special tokens: what the normalizer and pre-tokenizer make of it."""
+        if text and not self._table[np.frombuffer(text.encode("utf-32-le"), "<u4")].any():
+            return [text]  # every character is kept (Action.KEEP is 0), so nothing is left to do
         return ["".join(character.text for character in word) for word in self._words(text, 0, len(text))]
 
     def _words(self, text: str, start: int, end: int) -> Iterator[list[_Character]]:
@@ -197,9 +199,14 @@ class TableTokenizer:
         return np.frombuffer(self.parts[Section.TRIE], "<u4")
 
     @cached_property
-    def _actions(self) -> list[int]:
+    def _table(self) -> NDArray[np.uint16]:
         blocks = np.frombuffer(self.parts[Section.BLOCKS], "<u2").reshape(-1, BLOCK)
-        found: list[int] = blocks[np.frombuffer(self.parts[Section.BLOCK_INDEX], "<u2")].reshape(-1).tolist()
+        table: NDArray[np.uint16] = blocks[np.frombuffer(self.parts[Section.BLOCK_INDEX], "<u2")].reshape(-1)
+        return table
+
+    @cached_property
+    def _actions(self) -> list[int]:
+        found: list[int] = self._table.tolist()
         return found
 
     @cached_property
