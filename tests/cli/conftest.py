@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.commands import edge_ptf
 
 INTENTS = {
     "light": ("turn on the lights", "turn off the light in the kitchen", "lights on please", "light off in bedroom"),
@@ -29,16 +29,7 @@ def run(tmp_path: Path) -> Run:
     """`run("compress", …)` in a directory of its own; gives exit code, stdout and stderr."""
 
     def call(*arguments: object, env: dict[str, str] | None = None, text: str | None = None) -> object:
-        return subprocess.run(
-            [sys.executable, "-m", "edge_ptf", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **(env or {})},
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        return edge_ptf(tmp_path, *arguments, env=env, text=text)
 
     return call  # type: ignore[return-value]
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -14,22 +11,10 @@ from xml.etree import ElementTree
 import pytest
 
 from edge_ptf.package import open_payload
+from tests.commands import edge_ptf
 
 pytestmark = pytest.mark.slow
 PAYLOAD = "package/payload.eptf"
-
-
-def edge_ptf(folder: Path, *arguments: object, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "edge_ptf", *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
 
 
 @pytest.fixture(scope="module")
