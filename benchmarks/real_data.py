@@ -2,6 +2,7 @@
 
 python benchmarks/real_data.py clinc150 --out build/clinc150
 python benchmarks/real_data.py semeval2010_task8
+python benchmarks/real_data.py sst2
 python benchmarks/real_data.py sick_entailment
 python benchmarks/real_data.py sick_relatedness
 python benchmarks/real_data.py demo-large
@@ -44,6 +45,7 @@ JOBS = {
     "semeval2010_task8": ["--task", "relation-extraction"],
     "goemotions": ["--task", "multi-label-classification"],
     "goemotions_sentiment": ["--task", "text-classification"],
+    "sst2": ["--task", "text-classification"],
     "sick_entailment": ["--task", "sentence-pair-classification"],
     "sick_relatedness": ["--task", "regression"],
     "xquad_en": ["--task", "question-answering"],
@@ -102,6 +104,8 @@ def _data(name: str, shared: Path, folder: Path) -> str | Path:
     """What a job reads: the built-in corpus, the set as it is, or what is written to `folder`."""
     if name == "demo-large":
         return name
+    if name == "sst2":
+        return _sentiment(shared / name, folder)
     if name == "semeval2010_task8":
         return _relations(shared / name, folder)
     if name == "xquad_en":
@@ -121,6 +125,17 @@ def _sentence_pairs(source: Path, folder: Path, column: str, name: str) -> Path:
             writer = csv.writer(file)
             writer.writerow(("text", "text_pair", column))
             writer.writerows((row["sentence_A"], row["sentence_B"], row[name]) for row in rows)
+    return folder
+
+
+def _sentiment(source: Path, folder: Path) -> Path:
+    """Writes the sentences of SST-2 with the names of the two classes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "dev", "test"):
+        lines = (source / f"{split}.tsv").read_text(encoding="utf-8").rstrip("\n").split("\n")
+        rows = [(text, ("negative", "positive")[int(label)]) for text, label in (line.split("\t") for line in lines)]
+        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *rows])
     return folder
 
 
