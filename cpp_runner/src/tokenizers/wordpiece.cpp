@@ -6,7 +6,6 @@
 #include "utf8.h"
 
 namespace edge_ptf::core {
-namespace {
 
 constexpr uint32_t kHangulFirst = 0xAC00;
 constexpr uint32_t kLongestCharacter = 4;  // bytes
@@ -18,6 +17,8 @@ class WordMemory final : public TokenizerMemory {
   std::vector<uint32_t> begins, ends;
   std::vector<uint32_t> ranks;
 };
+
+namespace {
 
 WordMemory& word_memory(Encoding& encoding) {
   if (auto* found = dynamic_cast<WordMemory*>(encoding.memory.get())) {
