@@ -20,6 +20,7 @@ COMMANDS = {
     "compress": ("compress", "Compress, measure and judge a model: the main command."),
     "search": ("search", "Search for a recipe that meets the targets, by short trials."),
     "check": ("check", "Show what the data are, what is wrong with them, and what they can prove."),
+    "label-errors": ("labels", "Find labels that are likely wrong, and the classes that models confuse."),
     "init": ("project", "Write a commented edge-ptf.yaml; later commands read it."),
     "profiles": ("profiles", "List, show and validate hardware profiles."),
     "finetune": ("stage_commands", "Fine-tune a pretrained model. The result is the teacher."),
