@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -24,17 +24,31 @@ class RuntimeInfo(StrictModel):
     runner: str = Field("", description="Name and version of the C++ runner; empty: Python asked the engine.")
 
 
+Answered: TypeAlias = str | float | tuple[str, ...]
+"""The label of one task."""
+
+
 class PredictionRow(StrictModel):
-    """One example's answer. `row` is its index in the split; texts are not kept."""
+    """One example's answer. `row` is its index in the split; texts are not kept.
+
+    Of several tasks, `reference` and `label` have an item for each; null in the reference: the example has no label of
+    this task.
+    """
 
     row: int
-    reference: str | float | tuple[str, ...]
-    label: str | float | tuple[str, ...]
+    reference: Answered | tuple[Answered | None, ...]
+    label: Answered | tuple[Answered, ...]
     score: float
     ranking: tuple[int, ...] = Field(
         (),
         description="Class ids, the most probable first, where a metric of the task reads them.",
         exclude_if=lambda ids: not ids,
+    )
+    scores: tuple[float, ...] = Field(
+        (), description="Of the answer to each of several tasks.", exclude_if=lambda scores: not scores
+    )
+    rankings: tuple[tuple[int, ...], ...] = Field(
+        (), description="Of each of several tasks.", exclude_if=lambda rankings: not rankings
     )
 
 

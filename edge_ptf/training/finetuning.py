@@ -16,6 +16,7 @@ from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Example, Prediction
 from edge_ptf.graph.exporting import check_exportable
 from edge_ptf.heads import PositiveWeights
+from edge_ptf.heads.outputs import in_fp32
 from edge_ptf.models.checkpoint import (
     Checkpoint,
     CheckpointInfo,
@@ -89,7 +90,7 @@ def finetune(
     of_labels = task.head.weighted_loss([item.target for item in training], config.positive_weights)
 
     def loss(outputs: Any, batch: dict[str, Any]) -> Any:
-        return of_labels(outputs.logits.float(), batch["targets"], config.label_smoothing)
+        return of_labels(in_fp32(outputs.logits), batch["targets"], config.label_smoothing)
 
     predict = predictor(model, task, validation, data.validation, inputs, pad)
     setup = Setup(
@@ -119,7 +120,7 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
     """
     from transformers import set_seed
 
-    if config.positive_weights != "none" and not task.head.weighs_labels:
+    if config.positive_weights != "none" and not any(part.weighs_labels for part in task.head.parts):
         raise BadInputError(
             f"finetune.positive_weights is {config.positive_weights}, but {task.name} has no weights of labels",
             hint="Leave it out",
@@ -143,7 +144,7 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
         raise BadInputError(f"freeze_layers is {config.freeze_layers}, but the model has {count} layers")
     info = fresh_info(model, task, base_name, config.max_length)
     if not models.is_known(model):
-        check_exportable(base, model, model_inputs(model, tokenizer), task.head.spec, info.max_length)
+        check_exportable(base, model, model_inputs(model, tokenizer), task.head, info.max_length)
     return tokenizer, model, info
 
 
