@@ -130,3 +130,11 @@ def part_of(answer: Any, place: int) -> Prediction:
         place: of the task.
     """
     return Prediction(answer.label[place], answer.scores[place], ranking=answer.rankings[place])
+
+
+def agrees(reference: Label, label: Label) -> bool:
+    """Whether an answer is the label of an example. Of several tasks, a label that the example does not have is not
+    compared."""
+    if isinstance(reference, tuple) and None in reference:
+        return all(wanted in (None, given) for wanted, given in zip(reference, label, strict=True))
+    return bool(reference == label)

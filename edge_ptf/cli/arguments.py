@@ -13,11 +13,41 @@ from edge_ptf.api.parameters import HELP
 from edge_ptf.api.settings import Settings
 from edge_ptf.cli.choices import Choice, complete_data, complete_model, complete_profile, complete_setting
 from edge_ptf.cli.console import say
+from edge_ptf.errors import BadInputError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-data_option = click.option("--data", shell_complete=complete_data, help=HELP["data"])
-task_option = click.option("--task", type=Choice(tasks.names()), help=HELP["task"])
+
+class TaskChoice(Choice):
+    """The name of a task, or NAME=TASK for one of several tasks."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See click."""
+        items = [item.rpartition("=") for item in str(value).split(",")]
+        return ",".join(
+            f"{name}{equals}{super(TaskChoice, self).convert(task, param, ctx)}" for name, equals, task in items
+        )
+
+
+def one_text(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """What an option says that may be given for each of several tasks: NAME=VALUE,NAME=VALUE.
+
+    Raises:
+        BadInputError: it is given more than once, and one value has no name.
+    """
+    unnamed = [value for value in values if "=" not in value]
+    if len(values) > 1 and unnamed:
+        raise BadInputError(
+            f"--{param.name} {unnamed[0]}: one of several needs a name",
+            hint=f"For example --{param.name} intent={unnamed[0]}",
+        )
+    return ",".join(values) or None
+
+
+data_option = click.option("--data", multiple=True, callback=one_text, shell_complete=complete_data, help=HELP["data"])
+task_option = click.option(
+    "--task", multiple=True, callback=one_text, type=TaskChoice(tasks.names()), help=HELP["task"]
+)
 model_option = click.option("--model", shell_complete=complete_model, help=HELP["model"])
 profile_option = click.option("--profile", shell_complete=complete_profile, help=HELP["profile"])
 package_path = click.Path(path_type=Path, exists=True)

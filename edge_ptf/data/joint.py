@@ -20,6 +20,9 @@ Splits = dict[str, list[Located]]
 Complete = Callable[[str, Splits], Splits]
 
 
+_NAMED = re.compile(r"[A-Za-z][\w-]*=")
+
+
 def named(values: Mapping[str, Any]) -> str:
     """Tasks or sources by the names of tasks, as one text: intent=a.csv,slots=b.csv."""
     return ",".join(f"{name}={value}" for name, value in values.items())
@@ -35,10 +38,11 @@ def sources_of(source: str, names: Sequence[str]) -> dict[str, str]:
     Raises:
         BadInputError: a task has no source or two, or a source is of no task.
     """
-    if not re.match(r"[A-Za-z][\w-]*=", source):
+    items = each_source(source)
+    if items == [source] and not _NAMED.match(source):
         return dict.fromkeys(names, source)
     found: dict[str, str] = {}
-    for item in re.split(r",(?=[A-Za-z][\w-]*=)", source):
+    for item in items:
         name, _, value = item.partition("=")
         if name not in names:
             raise BadInputError(f"--data {item}: there is no task '{name}'", hint=f"The tasks are {', '.join(names)}")
@@ -51,6 +55,11 @@ def sources_of(source: str, names: Sequence[str]) -> dict[str, str]:
             hint=f"Add --data {missing[0]}=…, or give one source for all tasks",
         )
     return found
+
+
+def each_source(source: str) -> list[str]:
+    """The sources in what --data says, with the names of their tasks; one if it has no names."""
+    return re.split(r",(?=[A-Za-z][\w-]*=)", source) if _NAMED.match(source) else [source]
 
 
 def is_unlabelled(row: Row, task: type[Task]) -> bool:

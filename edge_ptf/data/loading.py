@@ -13,7 +13,7 @@ from edge_ptf.data import hub
 from edge_ptf.data.class_folders import class_folders, read_class_folders
 from edge_ptf.data.columns import Columns
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, fingerprint, split_report
-from edge_ptf.data.joint import read_all
+from edge_ptf.data.joint import each_source, read_all
 from edge_ptf.data.label_checks import check_numbers, label_fault, label_notes, twin_hint
 from edge_ptf.data.lines import FileFormat
 from edge_ptf.data.notes import reading_notes, repeated_notes, unlabelled_notes
@@ -96,7 +96,11 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
 
 def is_at_hand(source: str) -> bool:
     """Whether the source can be read without the hub. A missing path could also be the name of a hub data set."""
-    return source in DEMO_COLUMNS or Path(source).expanduser().exists()
+
+    def here(name: str) -> bool:
+        return name in DEMO_COLUMNS or Path(name).expanduser().exists()
+
+    return here(source) or all(here(each.partition("=")[2]) for each in each_source(source))
 
 
 def _labelled(

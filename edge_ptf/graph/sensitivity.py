@@ -185,7 +185,7 @@ class _Trial:
     ) -> None:
         self.config = config
         self.task: Task = tasks.create(graph.info.head)
-        self.metric = self.task.metrics[0]
+        self.metric = self.task.steering
         self.examples: list[Example] = spread(data.validation, config.texts)
         self.encodings = self._encoded(graph, self.examples)
         self.timed = all_parts(self._encoded(graph, spread(data.validation, config.timed_texts)))

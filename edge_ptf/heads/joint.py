@@ -108,7 +108,8 @@ class JointHead(Head):
             known = [number for number, labels in enumerate(references) if labels[place] is not None]
             own = [logits[number][part.spec.name] for number in known]
             labels = [references[number][place] for number in known]
-            found.append((part, own, [encodings[number] for number in known], labels))
+            texts = [encodings[number] for number in known] if encodings else []
+            found.append((part, own, texts, labels))
         return found
 
     # Model and training

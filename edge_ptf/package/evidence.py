@@ -10,6 +10,7 @@ from pydantic import Field
 
 from edge_ptf.config import StrictModel
 from edge_ptf.environment import Environment
+from edge_ptf.examples import agrees
 from edge_ptf.machine import Machine
 from edge_ptf.metrics import Direction
 
@@ -50,6 +51,11 @@ class PredictionRow(StrictModel):
     rankings: tuple[tuple[int, ...], ...] = Field(
         (), description="Of each of several tasks.", exclude_if=lambda rankings: not rankings
     )
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is the label; of several tasks, whether all answers are for which there is a label."""
+        return agrees(self.reference, self.label)
 
 
 class AccuracyEvidence(StrictModel):

@@ -180,6 +180,11 @@ class Task(ABC):
         The first one steers early stopping and any selection; those that are `gated` are judged, and come first.
         """
 
+    @property
+    def steering(self) -> Metric:
+        """The metric that steers early stopping and the choice of an epoch; by default the first one."""
+        return self.metrics[0]
+
     @abstractmethod
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:
         """Per class: name, precision, recall, f1 (percent) and support."""

@@ -129,9 +129,21 @@ class Joint(Task):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The mean of the first metric of each task, which steers early stopping; then the metrics of all tasks, those
-        that are judged first."""
-        own = [
+        """The metrics of all tasks, those that are judged first."""
+        every = [metric for metrics in self._metrics() for metric in metrics]
+        return tuple(sorted(every, key=lambda metric: not metric.gated))
+
+    @property
+    def steering(self) -> Metric:
+        """The mean of the first metric of each task; the first one alone if their units or directions differ."""
+        firsts = tuple(metrics[0] for metrics in self._metrics())
+        if len({(metric.unit, metric.direction) for metric in firsts}) > 1:
+            return firsts[0]
+        return Mean(name="mean", title=f"mean of {' and '.join(each.title for each in firsts)}", of=firsts)
+
+    def _metrics(self) -> list[list[PartMetric]]:
+        """The metrics of each task."""
+        return [
             [
                 PartMetric(
                     name=f"{name}.{metric.name}",
@@ -144,12 +156,6 @@ class Joint(Task):
             ]
             for place, (name, task) in enumerate(zip(self.kinds, self.tasks, strict=True))
         ]
-        firsts = tuple(metrics[0] for metrics in own)
-        every = [metric for metrics in own for metric in metrics]
-        judged = [metric for metric in every if metric.gated] + [metric for metric in every if not metric.gated]
-        if len({(metric.unit, metric.direction) for metric in firsts}) > 1:
-            return tuple(judged)
-        return (Mean(name="mean", title=f"mean of {' and '.join(each.title for each in firsts)}", of=firsts), *judged)
 
     @classmethod
     def limits(cls, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def distill(
         pad,
         distillation_loss.loss,
         lambda: first_metric(task, data.validation, predict()),
-        task.metrics[0],
+        task.steering,
         len(data.validation),
         hidden_states=bool(layers),
         watch=watch,

@@ -101,7 +101,7 @@ def finetune(
         pad,
         loss,
         lambda: first_metric(task, data.validation, predict()),
-        task.metrics[0],
+        task.steering,
         len(data.validation),
     )
     facts = FinetuneFacts(**train(setup, config, out, "Fine-tune", progress).model_dump())
@@ -166,6 +166,6 @@ def renumbered(items: Sequence[Item], vocabulary: CompactVocabulary) -> list[Ite
 
 def first_metric(task: Task, examples: Sequence[Example], predictions: Sequence[Prediction]) -> float:
     """The score of the metric that steers selection, in its unit."""
-    metric = task.metrics[0]
+    metric = task.steering
     references = [example.label for example in examples]
     return metric.score(metric.per_example(references, metric.answers(predictions)))
