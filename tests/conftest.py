@@ -189,9 +189,13 @@ SLOTS = {
 }
 
 
+SEVERAL = "intent=text-classification,slots=token-classification"
+"""Two tasks on one encoder."""
+
+
 @pytest.fixture(scope="session")
 def tiny_data():
-    """Builds labelled data of some 60 sentences: 4 intents, or the slots inside the sentences (names of tasks)."""
+    """Builds labelled data of some 60 sentences: 4 intents, their slots, or both, by the name of the task."""
     from edge_ptf import tasks
     from edge_ptf.data.dataset import DataReport, LabelledData
     from edge_ptf.tasks.base import Example
@@ -209,7 +213,8 @@ def tiny_data():
                         words += said
                         tags += [f"{'I' if number else 'B'}-{kind}" if kind else "O" for number in range(len(said))]
                     text = " ".join(words)
-                    rows[text] = Example(text, intent if task == "text-classification" else tuple(tags))
+                    label = {"text-classification": intent, SEVERAL: (intent, tuple(tags))}.get(task, tuple(tags))
+                    rows[text] = Example(text, label)
         examples = list(rows.values())
         train = tuple(examples[i] for i in range(len(examples)) if i % 4 < 2)
         validation = tuple(examples[2::4])
