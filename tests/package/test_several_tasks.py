@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,22 @@ import onnx
 import pytest
 import torch
 
-from edge_ptf import models, profiles
+from edge_ptf import models, profiles, tasks
 from edge_ptf.bench import EvaluateConfig, evaluate
 from edge_ptf.compression import PruneConfig
 from edge_ptf.compression.pruning import prune
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.gate import gate
 from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
-from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, open_checkpoint
-from edge_ptf.package import AssembleConfig, Payload, assemble, verify
+from edge_ptf.models.checkpoint import Checkpoint, load_base_model, load_model, load_tokenizer, open_checkpoint
+from edge_ptf.package import AssembleConfig, Payload, assemble, unpack, verify
 from edge_ptf.package.golden import golden_cases
 from edge_ptf.profiles import Targets
+from edge_ptf.progress import Silent
 from edge_ptf.runtime import Runner
 from edge_ptf.runtime.checkpoint import CheckpointRunner
 from edge_ptf.runtime.native import NativeRunner, find_library, load_library
-from edge_ptf.training import DistillConfig, distill
+from edge_ptf.training import DistillConfig, FinetuneConfig, distill, finetune
 
 SEVERAL = "intent=text-classification,slots=token-classification"
 TEXT = "turn on the light in kitchen"
@@ -202,3 +204,59 @@ def test_the_gate_judges_the_metrics_of_every_task(
     assert judged["max_drop.intent.accuracy"].value == pytest.approx(
         before.metrics["intent.accuracy"] - after.metrics["intent.accuracy"], abs=0.01
     )
+
+
+def test_the_code_of_the_card_gives_the_logits_of_every_head(payloads: tuple[Payload, Payload], tmp_path: Path) -> None:
+    import onnxruntime
+    from transformers import AutoTokenizer
+
+    folder = unpack(payloads[0], tmp_path / "package")
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {
+        "tokenizer": AutoTokenizer.from_pretrained(folder),
+        "session": onnxruntime.InferenceSession(folder / "model.onnx"),
+        "text": TEXT,
+    }
+    exec(card.split("```python\n")[1].split("```", maxsplit=1)[0], names)
+    runner = Runner(payloads[0])
+    wanted = runner.logits(runner.encode(TEXT))
+    for name in ("intent", "slots"):
+        np.testing.assert_allclose(names[f"{name}_logits"], wanted[name], rtol=1e-5, atol=1e-6)
+    assert "Output for `slots`: `slots.logits`, float32 [batch, token, label]" in card
+
+
+@pytest.mark.parametrize("family", ["bert", "distilbert", "roberta", "electra"])
+def test_hidden_dimensions_can_be_pruned_with_any_heads(
+    tiny_base: Callable[[str], Path], data: LabelledData, family: str
+) -> None:
+    head = tasks.create(tasks.get(SEVERAL).spec_for(data.labels))
+    model = load_base_model(tiny_base(family), head).eval()
+    batch = {"input_ids": torch.tensor([[2, 7, 8, 9, 3]]), "attention_mask": torch.ones(1, 5, dtype=torch.long)}
+    with torch.no_grad():
+        whole = {name: logits.shape for name, logits in model(**batch).logits.items()}
+        models.keep_hidden(model, range(24))
+        narrow = {name: logits.shape for name, logits in model(**batch).logits.items()}
+    assert whole == narrow == {"intent": (1, 4), "slots": (1, 5, 9)}
+    assert models.hidden_size(model) == 24
+
+
+def test_a_killed_training_goes_on_to_the_same_bytes(
+    tiny_base: Callable[[str], Path], data: LabelledData, tmp_path: Path
+) -> None:
+    class Killed(Exception):
+        pass
+
+    class Interrupted(Silent):
+        steps = 9  # in the second epoch
+
+        def advance(self, steps: int = 1, note: str = "") -> None:
+            self.steps -= steps
+            if self.steps < 0:
+                raise Killed
+
+    task = tasks.create(tasks.get(SEVERAL).spec_for(data.labels))
+    config = FinetuneConfig(epochs=2, batch_size=4, max_length=32, precision="fp32", sampling_temperature=2)
+    run = partial(finetune, tiny_base("bert"), "tiny", data, task, config)
+    with pytest.raises(Killed):
+        run(tmp_path / "out", progress=Interrupted())
+    assert run(tmp_path / "out").digest == run(tmp_path / "whole").digest
