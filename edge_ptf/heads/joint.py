@@ -47,6 +47,8 @@ class JointHead(Head):
         from edge_ptf.heads import HEADS  # they need this module
 
         super().__init__(spec)
+        if any(not HEADS[part.kind].logits_axes for part in self.options.parts):
+            raise ValueError("a head of several tasks is no part of another one")
         self._parts = tuple(HEADS[part.kind](part) for part in self.options.parts)
         self._weights = self.options.weights or (1.0,) * len(self._parts)
         if len(self._parts) < 2 or len(self._weights) != len(self._parts):

@@ -10,7 +10,7 @@ from edge_ptf import engines, tasks
 from edge_ptf.engines import EngineSettings
 from edge_ptf.errors import BadInputError
 from edge_ptf.graph.artifact import Scheme
-from edge_ptf.heads import LOGITS, HeadSpec, OutputSpec, joint_spec
+from edge_ptf.heads import HEADS, LOGITS, HeadSpec, OutputSpec, joint_spec
 from edge_ptf.models import LayerShape
 from edge_ptf.models.lineage import LineageStep
 
@@ -87,8 +87,8 @@ class HeadEntry(HeadSpec):
 
     @model_validator(mode="after")
     def _declares_a_task(self) -> HeadEntry:
-        if LOGITS not in self.outputs:
-            raise ValueError(f"the head '{self.name}' has no output '{LOGITS}'")
+        if LOGITS not in self.outputs or not HEADS[self.kind].logits_axes:
+            raise ValueError(f"the head '{self.name}' is not that of one task with an output '{LOGITS}'")
         try:
             tasks.create(self)
         except BadInputError as error:

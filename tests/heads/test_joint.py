@@ -50,6 +50,12 @@ def test_one_part_or_another_number_of_weights_is_refused(parts: Any, weights: A
         type(HEAD)(joint_spec(parts, weights))
 
 
+def test_a_head_of_several_tasks_is_no_part_of_another() -> None:
+    nested = HEAD.spec.replace(outputs={"logits": INTENT.spec.logits})
+    with pytest.raises(ValueError, match="is no part of another one"):
+        type(HEAD)(joint_spec([nested, SLOTS.spec.replace(name="more")]))
+
+
 def test_a_target_leaves_out_a_task_without_a_label() -> None:
     target = HEAD.target(Example("turn left", ("music", None)), TOKENS)
     assert target["intent"] == 1

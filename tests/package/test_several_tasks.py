@@ -22,7 +22,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.gate import gate
 from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
 from edge_ptf.models.checkpoint import Checkpoint, load_base_model, load_model, load_tokenizer, open_checkpoint
-from edge_ptf.package import AssembleConfig, Payload, assemble, unpack, verify
+from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload, unpack, verify
 from edge_ptf.package.golden import golden_cases
 from edge_ptf.profiles import Targets
 from edge_ptf.progress import Silent
@@ -139,6 +139,19 @@ def test_the_facts_of_the_package_name_the_head(payloads: tuple[Payload, Payload
     assert facts["heads"]["intent"]["temperature"] > 0
 
 
+def test_a_manifest_lists_the_heads_of_single_tasks(payloads: tuple[Payload, Payload], tmp_path: Path) -> None:
+    from edge_ptf.errors import PackageError
+
+    folder = unpack(payloads[0], tmp_path / "package")
+    document = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    whole = payloads[0].manifest.head.model_dump(mode="json")
+    whole["outputs"] = document["heads"][0]["outputs"]
+    document["heads"] = [{**whole, "graph": "main"}]
+    (folder / "manifest.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(PackageError, match="is not that of one task"):
+        open_payload(folder)
+
+
 def test_a_wrong_output_of_any_head_fails_the_golden_vectors(payloads: tuple[Payload, Payload], tmp_path: Path) -> None:
     from edge_ptf.errors import VerificationError
     from edge_ptf.package.payload import write_payload
@@ -156,6 +169,10 @@ def test_the_package_answers_as_its_checkpoint(
     payloads: tuple[Payload, Payload], teacher: Checkpoint, data: LabelledData
 ) -> None:
     package, checkpoint = Runner(payloads[0]), CheckpointRunner(teacher)
+    runs, run = list[int](), package.session.run
+    package.session.run = lambda feeds: runs.append(1) or run(feeds)  # type: ignore[method-assign,func-returns-value]
+    package.answer(TEXT)
+    assert len(runs) == 1  # one pass of the encoder answers all tasks
     for example in data.test:
         found, wanted = package.answer(example.text), checkpoint.answer(example.text)
         assert found.label == wanted.label
