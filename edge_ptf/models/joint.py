@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge_ptf.heads import Head
+from edge_ptf.models import loading
 
 PREFIX = "head_"
 """How the names of the modules of heads begin."""
@@ -27,22 +28,22 @@ class _SharedEncoder:
     def __init__(self, head: Head) -> None:
         self.head = head
 
-    def from_config(self, config: Any, **options: Any) -> Any:
-        """A model with random weights."""
-        made = {
-            part.spec.name: part.auto_model().from_config(_own_config(config, part), **options)
-            for part in self.head.parts
-        }
-        return _joined(made)
+    def from_config(self, config: Any, **_: Any) -> Any:
+        """A model with random weights. The options are those of `loading`, which makes each part."""
+        return self._made(config)
 
-    def from_pretrained(self, path: Any, *, config: Any, **options: Any) -> tuple[Any, Mapping[str, Any]]:
+    def from_pretrained(self, path: Any, *, config: Any, **_: Any) -> tuple[Any, Mapping[str, Any]]:
         """A model with the encoder of a directory and new heads, and what loading the encoder found."""
-        made = self.from_config(config, trust_remote_code=False)
+        made = self._made(config)
         source = self.head.parts[made.source]
-        loaded, found = source.auto_model().from_pretrained(path, config=_own_config(config, source), **options)
+        loaded, found = loading.auto_model(source.auto_model(), path, _own_config(config, source))
         setattr(made, made.base_model_prefix, getattr(loaded, loaded.base_model_prefix))
         made.config = loaded.config
         return made, found
+
+    def _made(self, config: Any) -> Any:
+        parts = {part.spec.name: (part.auto_model(), _own_config(config, part)) for part in self.head.parts}
+        return _joined({name: loading.empty_model(kind, own) for name, (kind, own) in parts.items()})
 
 
 def _own_config(config: Any, part: Head) -> Any:
