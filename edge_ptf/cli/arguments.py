@@ -13,6 +13,7 @@ from edge_ptf.api.parameters import HELP
 from edge_ptf.api.settings import Settings
 from edge_ptf.cli.choices import Choice, complete_data, complete_model, complete_profile, complete_setting
 from edge_ptf.cli.console import say
+from edge_ptf.data.joint import NAMED
 from edge_ptf.errors import BadInputError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -30,18 +31,21 @@ class TaskChoice(Choice):
 
 
 def one_text(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
-    """What an option says that may be given for each of several tasks: NAME=VALUE,NAME=VALUE.
+    """What an option says that may be given for each of several tasks: NAME=VALUE,NAME=VALUE. Of values without names
+    the last one counts.
 
     Raises:
-        BadInputError: it is given more than once, and one value has no name.
+        BadInputError: some values have a name and others have none.
     """
-    unnamed = [value for value in values if "=" not in value]
-    if len(values) > 1 and unnamed:
+    unnamed = [value for value in values if not NAMED.match(value)]
+    if len(unnamed) == len(values):
+        return values[-1] if values else None
+    if unnamed:
         raise BadInputError(
             f"--{param.name} {unnamed[0]}: one of several needs a name",
             hint=f"For example --{param.name} intent={unnamed[0]}",
         )
-    return ",".join(values) or None
+    return ",".join(values)
 
 
 data_option = click.option("--data", multiple=True, callback=one_text, shell_complete=complete_data, help=HELP["data"])

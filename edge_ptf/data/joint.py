@@ -20,7 +20,8 @@ Splits = dict[str, list[Located]]
 Complete = Callable[[str, Splits], Splits]
 
 
-_NAMED = re.compile(r"[A-Za-z][\w-]*=")
+NAMED = re.compile(r"[A-Za-z][\w-]*=")
+"""How a value begins that is for one of several tasks."""
 
 
 def named(values: Mapping[str, Any]) -> str:
@@ -39,7 +40,7 @@ def sources_of(source: str, names: Sequence[str]) -> dict[str, str]:
         BadInputError: a task has no source or two, or a source is of no task.
     """
     items = each_source(source)
-    if items == [source] and not _NAMED.match(source):
+    if items == [source] and not NAMED.match(source):
         return dict.fromkeys(names, source)
     found: dict[str, str] = {}
     for item in items:
@@ -59,7 +60,7 @@ def sources_of(source: str, names: Sequence[str]) -> dict[str, str]:
 
 def each_source(source: str) -> list[str]:
     """The sources in what --data says, with the names of their tasks; one if it has no names."""
-    return re.split(r",(?=[A-Za-z][\w-]*=)", source) if _NAMED.match(source) else [source]
+    return re.split(r",(?=[A-Za-z][\w-]*=)", source) if NAMED.match(source) else [source]
 
 
 def is_unlabelled(row: Row, task: type[Task]) -> bool:
