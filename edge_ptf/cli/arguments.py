@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from edge_ptf import tasks
 from edge_ptf.api.parameters import HELP
@@ -21,6 +22,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 class TaskChoice(Choice):
     """The name of a task, or NAME=TASK for one of several tasks."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names of tasks, after NAME= too."""
+        name, equals, task = incomplete.rpartition("=")
+        return [CompletionItem(f"{name}{equals}{each}") for each in self.choices if each.startswith(task)]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """See click."""
