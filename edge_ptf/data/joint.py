@@ -64,9 +64,13 @@ def each_source(source: str) -> list[str]:
 
 
 def is_unlabelled(row: Row, task: type[Task]) -> bool:
-    """Whether a row has nothing in the columns of the task's label."""
+    """Whether a row has nothing in the columns of the task's label. Where a label is a set of names, the empty set is a
+    label, and only null is none."""
+    head = task.head_type
+    sets = head.answers_a_list and "token" not in head.logits_axes
+    absent: tuple[Any, ...] = (None,) if sets else (None, "", [], ())
     labels = [row.values.get(name) for name in task.columns if name not in INPUTS]
-    return all(value in (None, "", [], ()) or (isinstance(value, float) and math.isnan(value)) for value in labels)
+    return all(value in absent or (isinstance(value, float) and math.isnan(value)) for value in labels)
 
 
 def _with_text(row: Row) -> Row:

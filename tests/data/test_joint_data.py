@@ -104,6 +104,16 @@ def test_a_task_without_a_test_split_gets_one_before_the_texts_are_joined(tmp_pa
     assert any(note.startswith("The data of 'intent' were split by content hash") for note in data.report.notes)
 
 
+def test_an_empty_set_of_labels_is_a_label_and_null_is_none(tmp_path: Path) -> None:
+    rows = [("a", ["x"]), ("b", []), ("c", None), ("d", ["x", "y"])]
+    for split in ("train", "validation", "test"):
+        lines = [{"text": f"{text} {split}", "topics": topics, "intent": "uv"[text > "b"]} for text, topics in rows]
+        (tmp_path / f"{split}.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    kind = tasks.get("topics=multi-label-classification,intent=text-classification")
+    labels = {example.text[0]: example.label for example in load(str(tmp_path), kind).train}
+    assert labels == {"a": (("x",), "u"), "b": ((), "u"), "c": (None, "v"), "d": (("x", "y"), "v")}
+
+
 def test_a_text_that_two_rows_label_is_paired_in_order(tmp_path: Path) -> None:
     three_splits(tmp_path)
     write(tmp_path, [*ROWS, ("go", "light", "O"), ("go", "music", "O")])
