@@ -15,7 +15,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Tests run side by side (make test). The models are tiny: more threads of one test only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # As a device, this machine is locked for one user at a time. Parallel test runs must not wait for each other.
-os.environ.setdefault("EDGE_PTF_CACHE", f"/tmp/edge-ptf-tests-{os.getpid()}")
+os.environ["EDGE_PTF_CACHE"] = f"/tmp/edge-ptf-tests-{os.getpid()}"
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -6,10 +6,9 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,6 +16,7 @@ import pytest
 import yaml
 
 from edge_ptf.package import open_payload, verify
+from tests.commands import edge_ptf, start
 
 QUICK = (
     *("--set", "finetune.epochs=1", "--set", "distill.epochs=1", "--set", "distill.spliced_texts=0.2"),
@@ -133,45 +133,44 @@ def test_another_device_is_judged_where_it_can_be(
 def test_killed_and_run_again_it_ends_with_the_same_payload(
     tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path
 ) -> None:
-    def start(out: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "edge_ptf", *job(tiny_base("bert"), csv_data, out)],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+    def begun(out: Path) -> ForkServerProcess:
+        return start(tmp_path, *job(tiny_base("bert"), csv_data, out), streams=tmp_path / "streams")
 
     def digest(out: Path) -> str:
         return str(json.loads((out / "run.json").read_text(encoding="utf-8"))["payload"])
 
-    begun = time.monotonic()
-    assert start(tmp_path / "whole").wait(300) in (0, 3, 4)
-    length = time.monotonic() - begun
+    edge_ptf(tmp_path, "--version")  # imports what all commands import
+    before = time.monotonic()
+    whole = begun(tmp_path / "whole")
+    whole.join(300)
+    assert whole.exitcode in (0, 3, 4)
+    length = time.monotonic() - before
     out = tmp_path / "killed"
     for share in (0.35, 0.5, 0.7):
-        process = start(out)
-        time.sleep(share * length)
-        if process.poll() is None:
+        process = begun(out)
+        process.join(share * length)
+        if process.exitcode is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert start(out).wait(300) in (0, 3, 4)
+        process.join()
+    last = begun(out)
+    last.join(300)
+    assert last.exitcode in (0, 3, 4)
     assert digest(out) == digest(tmp_path / "whole")
 
 
 @pytest.mark.slow
 def test_interrupted_it_says_so_and_goes_on(tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "edge_ptf", *job(tiny_base("bert"), csv_data, tmp_path / "out")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip().startswith("finetune"):
-            break
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130
+    streams, command = tmp_path / "streams", job(tiny_base("bert"), csv_data, tmp_path / "out")
+    process = start(tmp_path, *command, streams=streams)
+    while "\n  finetune" not in (streams / "stdout").read_text() and process.exitcode is None:
+        process.join(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(120)
+    assert process.exitcode == 130
+    errors = (streams / "stderr").read_text(encoding="utf-8")
     assert "the same command resumes" in errors
     assert "Traceback" not in errors
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    again = edge_ptf(tmp_path, *command)
     assert again.returncode in (0, 3, 4)
     assert "reused" in next(line for line in again.stdout.splitlines() if line.strip().startswith("finetune"))
 
