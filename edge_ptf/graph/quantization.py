@@ -20,6 +20,7 @@ from edge_ptf.graph.forms import Quantizer
 from edge_ptf.graph.quantization_scheme import QuantizeConfig
 from edge_ptf.graph.ranges import Ranges
 from edge_ptf.graph.saturation import saturation
+from edge_ptf.heads import HEADS
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.models.lineage import QuantizeFacts
 from edge_ptf.progress import SILENT, Progress
@@ -85,7 +86,7 @@ def _agreement(before: Graph, after: Graph, encodings: Sequence[Encoding]) -> di
     full, small = GraphSession(before.path / MODEL_FILE), GraphSession(after.path / MODEL_FILE)
     expected, found = ([session.logits(encoding) for encoding in encodings] for session in (full, small))
     facts = {"mean_logit_difference": round(logit_distance(expected, found), 4), "texts": len(encodings)}
-    if len(before.info.head.labels) == 1:
-        return facts  # one label is always the largest, so nothing follows from that
+    if len(before.info.head.labels) == 1 or HEADS[before.info.head.kind].answers_a_vector:
+        return facts  # one label is always the largest, and that of a vector is no answer
     same = np.concatenate([np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b in zip(expected, found, strict=True)])
     return {**facts, "same_answer_percent": round(100 * float(same.mean()), 2)}

@@ -29,7 +29,7 @@ class PredictionRow(StrictModel):
 
     row: int
     reference: str | float | tuple[str, ...]
-    label: str | float | tuple[str, ...]
+    label: str | float | tuple[str, ...] | tuple[float, ...]
     score: float
     ranking: tuple[int, ...] = Field(
         (),

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 from edge_ptf.package.evidence import AccuracyEvidence
 from edge_ptf.tasks.base import Task
 
+LEAST_LENGTH = 1e-12
 Pairs = Counter[tuple[str, str]]
 """Counts of the pairs (expected class, answered class)."""
 
@@ -67,6 +70,22 @@ def changes(teacher: AccuracyEvidence, package: AccuracyEvidence) -> list[Change
         side = Side.LOST if was else Side.GAINED if is_now else same
         found.append(Change(after.row, side, before.score, after.score))
     return found
+
+
+def vector_words(teacher: Sequence[Any], package: Sequence[Any]) -> str | None:
+    """How near the vectors of teacher and package are, in words; None if the answers are no vectors."""
+    given = (*teacher[:1], *package[:1])
+    if not given or not all(isinstance(each, tuple) and each and isinstance(each[0], float) for each in given):
+        return None
+    if len(teacher[0]) != len(package[0]):
+        return f"The answers of the teacher have {len(teacher[0])} numbers, those of the package {len(package[0])}."
+    before, after = (np.asarray(vectors, np.float64) for vectors in (teacher, package))
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    cosines = (before * after).sum(axis=1) / np.maximum(lengths, LEAST_LENGTH)
+    return (
+        f"The cosine of the vectors of teacher and package is {np.median(cosines):.4f} (median), and at least "
+        f"{cosines.min():.4f}."
+    )
 
 
 def class_changes(teacher: AccuracyEvidence | None, package: AccuracyEvidence) -> list[ClassChange]:

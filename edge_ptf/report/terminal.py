@@ -16,6 +16,7 @@ from edge_ptf.config import Source
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
+from edge_ptf.report.answers import vector_words
 from edge_ptf.report.formatting import answer_form, counted, figure_number, metric_words, score_number, score_text
 from edge_ptf.report.tables import titled_table
 from edge_ptf.report.target_verdicts import limit_text
@@ -142,6 +143,8 @@ def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
     """How many answers differ, how many were lost and gained, and whether chance explains this."""
     pairs = list(zip(baseline.rows, package.rows, strict=True))
     changed = sum(before.label != after.label for before, after in pairs)
+    if said := vector_words([before.label for before, _ in pairs], [after.label for _, after in pairs]):
+        return said
     apart = [
         abs(before.label - after.label)
         for before, after in pairs

@@ -15,7 +15,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Example, Prediction
 from edge_ptf.graph.exporting import check_exportable
-from edge_ptf.heads import PositiveWeights
+from edge_ptf.heads import Pooling, PositiveWeights
 from edge_ptf.models.checkpoint import (
     Checkpoint,
     CheckpointInfo,
@@ -26,6 +26,7 @@ from edge_ptf.models.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.models.lineage import FinetuneFacts
+from edge_ptf.models.sentence_models import with_vectors
 from edge_ptf.models.usable import check_rows
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
@@ -48,6 +49,13 @@ class FinetuneConfig(OptimizationConfig):
         None,
         ge=0,
         description="question-answering: tokens that two neighbouring windows of a long context share; without it 128.",
+    )
+    pooling: Pooling | None = Field(
+        None,
+        description="sentence-embedding: mean of all tokens, or the first one; without it as the model says, or mean.",
+    )
+    matryoshka: tuple[int, ...] = Field(
+        (), description="sentence-embedding: sizes of shorter vectors to train too, such as 64."
     )
     freeze_embeddings: bool = Field(False, description="Leave the embeddings as they are.")
     freeze_layers: int = Field(0, ge=0, description="Leave the first layers as they are.")
@@ -77,6 +85,7 @@ def finetune(
     if config.stride is not None and task.head.stride is not None:
         task = type(task)(task.head.spec.with_options(stride=config.stride))
     tokenizer, model, info = open_trainable(base, base_name, task, config)
+    task = type(task)(info.head)
     inputs = model_inputs(model, tokenizer)
     freeze(model, embeddings=config.freeze_embeddings, layers=config.freeze_layers)
     training = labelled_items(tokenizer, task, data.train, info.max_length)
@@ -128,6 +137,7 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
         raise BadInputError(
             f"finetune.stride is {config.stride}, but {task.name} reads no context in windows", hint="Leave it out"
         )
+    task = with_vectors(base, task, config.pooling, config.matryoshka)
     set_seed(config.seed)
     tokenizer = load_tokenizer(base)
     model = load_base_model(base, task, dropout=config.dropout)

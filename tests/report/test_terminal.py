@@ -97,6 +97,20 @@ def test_tags_of_words_have_a_table_beside_the_entities() -> None:
     assert ["weighted", "avg", "66.7", "66.7", "66.7", "3"] in rows
 
 
+def test_vectors_are_compared_by_their_cosine(make_payload: Callable[..., Any]) -> None:
+    payload = make_payload(kind="sentence-embedding")
+    spec = payload.manifest.head
+    whole = [("a", (1.0, 0.0)), ("a", (0.6, 0.8)), ("b", (0.0, 1.0))]
+    before = accuracy_of("b" * 64, spec, whole)
+    after = accuracy_of(payload.digest, spec, [("a", (1.0, 0.0)), ("a", (0.8, 0.6)), ("b", (0.0, 1.0))])
+    text = " ".join(printed(comparison_table(before, after, 2.0, 1.0)).split())
+    assert "The cosine of the vectors of teacher and package is 1.0000 (median), and at least 0.9600." in text
+    short = accuracy_of(payload.digest, spec, [(name, vector[:1]) for name, vector in whole])
+    text = " ".join(printed(comparison_table(before, short, 2.0, 1.0)).split())
+    assert "The answers of the teacher have 2 numbers, those of the package 1." in text
+    assert "McNemar" not in text and "a vector" in printed(package_table(payload))
+
+
 def test_numbers_are_compared_by_their_distance_and_not_by_right_and_wrong(make_payload: Callable[..., Any]) -> None:
     payload = make_payload(kind="regression")
     spec = payload.manifest.head
