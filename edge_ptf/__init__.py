@@ -25,6 +25,7 @@ _PUBLIC = {
     "compress": "edge_ptf.api.compressing",
     "search": "edge_ptf.api.searching",
     "check": "edge_ptf.api.checking",
+    "label_errors": "edge_ptf.api.labels",
     "bench": _STAGES,  # the other stages need no line: only this one has the name of a sub-package
     "gate": "edge_ptf.api.judging",
     "seal": "edge_ptf.api.judging",

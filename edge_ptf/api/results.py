@@ -8,12 +8,20 @@ from typing import Any
 
 from edge_ptf.cache import Outcome
 from edge_ptf.compression import Search
+from edge_ptf.data.label_quality import LabelErrors
 from edge_ptf.data_check import DataCheck
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import Evidence, Status, Verdict
 from edge_ptf.report.comparison import SideBySide
 from edge_ptf.report.study import Study
-from edge_ptf.report.summaries import Printed, check_lines, comparison_lines, study_line, verdict_line
+from edge_ptf.report.summaries import (
+    Printed,
+    check_lines,
+    comparison_lines,
+    label_error_lines,
+    study_line,
+    verdict_line,
+)
 from edge_ptf.stages import STAGES
 
 
@@ -40,6 +48,19 @@ class StageResult(Printed):
         """The summary line of the stage, its duration, its folder."""
         took = "reused" if self.reused else f"{self.seconds:.1f} s"
         return [f"{self.stage}: {STAGES[self.stage].line(self.artifact)}", took, str(self.folder)]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LabelErrorsResult(Printed):
+    """What cross-validation says about the labels of a data set."""
+
+    details: LabelErrors
+    file: Path
+    """The likely errors as a CSV file."""
+
+    def lines(self) -> list[str]:
+        """How many labels are likely wrong, the surest of them, the worst class, the file."""
+        return [*label_error_lines(self.details), str(self.file)]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -20,6 +20,7 @@ COMMANDS = {
     "compress": ("compress", "Compress, measure and judge a model: the main command."),
     "search": ("search", "Search for a recipe that meets the targets, by short trials."),
     "check": ("check", "Show what the data are, what is wrong with them, and what they can prove."),
+    "label-errors": ("labels", "Find labels that are likely wrong, and the classes that models confuse."),
     "init": ("project", "Write a commented edge-ptf.yaml; later commands read it."),
     "profiles": ("profiles", "List, show and validate hardware profiles."),
     "finetune": ("stage_commands", "Fine-tune a pretrained model. The result is the teacher."),
@@ -178,9 +179,10 @@ def run() -> None:
 
 def _complain(error: EdgePtfError | str) -> None:
     """The one line about an error, or several where it has single findings."""
-    from edge_ptf.cli.console import error_text, escaped, say
+    from edge_ptf.cli.console import say
+    from edge_ptf.escaping import escaped
 
-    say(f"edge-ptf: {escaped(error) if isinstance(error, str) else error_text(error)}", err=True)
+    say(f"edge-ptf: {escaped(error) if isinstance(error, str) else error}", err=True)
 
 
 def _note_interrupts() -> list[int]:

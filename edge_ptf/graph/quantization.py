@@ -20,7 +20,6 @@ from edge_ptf.graph.forms import Quantizer
 from edge_ptf.graph.quantization_scheme import QuantizeConfig
 from edge_ptf.graph.ranges import Ranges
 from edge_ptf.graph.saturation import saturation
-from edge_ptf.heads import HEADS
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.models.lineage import QuantizeFacts
 from edge_ptf.progress import SILENT, Progress
@@ -84,9 +83,14 @@ def quantize(
 def _agreement(before: Graph, after: Graph, encodings: Sequence[Encoding]) -> dict[str, Any]:
     """How much the INT8 graph's answers differ from FP32 on the given texts. Needs no labels; a first estimate only."""
     full, small = GraphSession(before.path / MODEL_FILE), GraphSession(after.path / MODEL_FILE)
-    expected, found = ([session.logits(encoding) for encoding in encodings] for session in (full, small))
+    expected, found = (session.all_logits(encodings) for session in (full, small))
     facts = {"mean_logit_difference": round(logit_distance(expected, found), 4), "texts": len(encodings)}
-    if len(before.info.head.labels) == 1 or HEADS[before.info.head.kind].answers_a_vector:
-        return facts  # one label is always the largest, and that of a vector is no answer
-    same = np.concatenate([np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b in zip(expected, found, strict=True)])
+    vectors = {part.spec.logits.tensor for part in tasks.create(before.info.head).head.parts if part.answers_a_vector}
+    pairs = zip(expected, found, list(full.outputs) * len(encodings), strict=True)
+    same_of = [
+        np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b, name in pairs if a.shape[-1] > 1 and name not in vectors
+    ]
+    if not same_of:
+        return facts  # one label is always the largest, and the largest number of a vector is no answer
+    same = np.concatenate(same_of)
     return {**facts, "same_answer_percent": round(100 * float(same.mean()), 2)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_ptf.heads.base import Head, LogitLoss, PositiveWeights, Target
 from edge_ptf.heads.embedding import EmbeddingHead
 from edge_ptf.heads.encoding import encode
+from edge_ptf.heads.joint import JointHead, joint_spec
 from edge_ptf.heads.multi_label import MultiLabelHead
 from edge_ptf.heads.pooled_model import Pooling
 from edge_ptf.heads.regression import RegressionHead
@@ -16,7 +17,10 @@ from edge_ptf.heads.token import TokenHead
 
 HEADS: dict[str, type[Head]] = {
     head.kind: head
-    for head in (TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead, EmbeddingHead)
+    for head in (
+        *(TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead, EmbeddingHead),
+        JointHead,
+    )
 }
 """Every kind of head."""
 
@@ -26,6 +30,7 @@ __all__ = [
     "EmbeddingHead",
     "Head",
     "HeadSpec",
+    "JointHead",
     "LogitLoss",
     "MultiLabelHead",
     "OutputSpec",
@@ -38,4 +43,5 @@ __all__ = [
     "TextHead",
     "TokenHead",
     "encode",
+    "joint_spec",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_ptf.package.evidence import AccuracyEvidence
+from edge_ptf.package.evidence import AccuracyEvidence, PredictionRow
 from edge_ptf.tasks.base import Task
 
 LEAST_LENGTH = 1e-12
@@ -63,7 +63,7 @@ def changes(teacher: AccuracyEvidence, package: AccuracyEvidence) -> list[Change
     """
     found = []
     for before, after in zip(teacher.rows, package.rows, strict=True):
-        was, is_now = before.label == before.reference, after.label == after.reference
+        was, is_now = before.is_right, after.is_right
         if was and is_now:
             continue
         same = Side.SAME if before.label == after.label else Side.OTHER
@@ -72,20 +72,26 @@ def changes(teacher: AccuracyEvidence, package: AccuracyEvidence) -> list[Change
     return found
 
 
-def vector_words(teacher: Sequence[Any], package: Sequence[Any]) -> str | None:
+def vector_words(teacher: Sequence[PredictionRow], package: Sequence[PredictionRow]) -> str | None:
     """How near the vectors of teacher and package are, in words; None if the answers are no vectors."""
-    given = (*teacher[:1], *package[:1])
-    if not given or not all(isinstance(each, tuple) and each and isinstance(each[0], float) for each in given):
+    if not all(rows and _is_vector(rows[0]) for rows in (teacher, package)):
         return None
-    if len(teacher[0]) != len(package[0]):
-        return f"The answers of the teacher have {len(teacher[0])} numbers, those of the package {len(package[0])}."
-    before, after = (np.asarray(vectors, np.float64) for vectors in (teacher, package))
+    answers: list[list[Any]] = [[row.label for row in rows] for rows in (teacher, package)]
+    widths = [len(vectors[0]) for vectors in answers]
+    if widths[0] != widths[1]:
+        return f"The answers of the teacher have {widths[0]} numbers, those of the package {widths[1]}."
+    before, after = (np.asarray(vectors, np.float64) for vectors in answers)
     lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
     cosines = (before * after).sum(axis=1) / np.maximum(lengths, LEAST_LENGTH)
     return (
         f"The cosine of the vectors of teacher and package is {np.median(cosines):.4f} (median), and at least "
         f"{cosines.min():.4f}."
     )
+
+
+def _is_vector(row: PredictionRow) -> bool:
+    """Whether an answer is a vector, and not a number of each of several tasks."""
+    return isinstance(row.label, tuple) and bool(row.label) and isinstance(row.label[0], float) and not row.scores
 
 
 def class_changes(teacher: AccuracyEvidence | None, package: AccuracyEvidence) -> list[ClassChange]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_ptf import tasks
+from edge_ptf.credentials import masked
+from edge_ptf.data.label_quality import LabelErrors
 from edge_ptf.data_check import DataCheck
+from edge_ptf.escaping import escaped
 from edge_ptf.metrics import Metric, gated
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.report.comparison import SideBySide
@@ -19,7 +22,10 @@ WORDS = {Status.FAIL: "missed", Status.UNPROVEN: "open"}
 
 
 class Printed:
-    """A result that prints as at most five plain lines; its `repr` is the first of them."""
+    """A result that prints as at most five plain lines; its `repr` is the first of them.
+
+    Names and labels may come from others, so control characters are escaped and passwords are masked.
+    """
 
     __slots__ = ()
 
@@ -28,10 +34,10 @@ class Printed:
         raise NotImplementedError
 
     def __str__(self) -> str:
-        return "\n".join(self.lines()[:MOST_LINES])
+        return "\n".join(escaped(masked(line)) for line in self.lines()[:MOST_LINES])
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self.lines()[0]}>"
+        return f"<{type(self).__name__}: {escaped(masked(self.lines()[0]))}>"
 
 
 def verdict_line(verdict: Verdict | None) -> str:
@@ -90,6 +96,26 @@ def check_lines(found: DataCheck) -> list[str]:
     if (hidden := count - len(shown)) > 0:
         lines[-1] = f"{lines[-1]} (and {hidden} more)"
     return lines
+
+
+NOTHING_LEARNED = (
+    "the models are no better than the most frequent label alone, so the list means nothing. Give more examples, or "
+    "train longer (--set finetune.epochs=10)"
+)
+
+
+def label_error_lines(found: LabelErrors) -> list[str]:
+    """How many labels are likely wrong, the surest of them, and the worst class."""
+    lines = [
+        f"Label errors: {len(found.errors):,} of {found.texts:,} labels are likely wrong; {found.accuracy:.1f} % of "
+        f"the answers of {found.folds} folds are the label"
+    ]
+    if not found.learned:
+        lines.append(f"warning: {NOTHING_LEARNED}")
+    lines += [f"{each.text!r}: {each.label}, rather {each.suggested}" for each in found.errors[:1]]
+    worst = found.classes[0]
+    confused = f", most often confused with {worst.confused_with}" if worst.confused_with else ""
+    return [*lines, f"worst class: {worst.label}, {worst.recall:.1f} % of {worst.texts:,} texts{confused}"]
 
 
 def comparison_lines(found: SideBySide) -> list[str]:

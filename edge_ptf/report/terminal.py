@@ -143,7 +143,7 @@ def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
     """How many answers differ, how many were lost and gained, and whether chance explains this."""
     pairs = list(zip(baseline.rows, package.rows, strict=True))
     changed = sum(before.label != after.label for before, after in pairs)
-    if said := vector_words([before.label for before, _ in pairs], [after.label for _, after in pairs]):
+    if said := vector_words(baseline.rows, package.rows):
         return said
     apart = [
         abs(before.label - after.label)
@@ -155,8 +155,8 @@ def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
             f"{changed:,} of {len(pairs):,} answers differ, by {statistics.percentile(apart, 0.5):.3g} (median) and at "
             f"most {max(apart):.3g}."
         )
-    lost = sum(before.label == before.reference != after.label for before, after in pairs)
-    gained = sum(before.label != before.reference == after.label for before, after in pairs)
+    lost = sum(before.is_right and not after.is_right for before, after in pairs)
+    gained = sum(after.is_right and not before.is_right for before, after in pairs)
     return (
         f"{changed:,} of {len(pairs):,} answers differ; {lost:,} right ones were lost, {gained:,} gained "
         f"(exact McNemar p = {statistics.mcnemar(lost, gained):.2g})."

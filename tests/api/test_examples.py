@@ -15,7 +15,7 @@ from edge_ptf.errors import MissingExtraError
 from tests.api.conftest import Bundle
 from tools.reference import python_api
 
-LONG = ("compress", "search")
+LONG = ("compress", "search", "label_errors")
 NAMES = [name for name in edge_ptf.__all__ if name != "__version__"]
 LINES = python_api.one_liners()
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -111,6 +111,20 @@ def test_vectors_are_compared_by_their_cosine(make_payload: Callable[..., Any]) 
     assert "McNemar" not in text and "a vector" in printed(package_table(payload))
 
 
+def test_numbers_of_several_tasks_are_no_vector() -> None:
+    spec = tasks.get("stars=regression,length=regression").spec_for(("stars.stars", "length.length"))
+    answers = [((1.0, 2.0), (1.0, 2.0)), ((2.0, 1.0), (2.0, 1.0)), ((3.0, 4.0), (3.0, 4.0))]
+    before, after = (
+        accuracy_of(name * 64, spec, [*answers[:2], ((3.0, 4.0), last)])
+        for name, last in (("b", (3.0, 4.0)), ("a", (3.0, 5.0)))
+    )
+    before, after = (
+        each.replace(rows=tuple(row.replace(scores=row.label) for row in each.rows)) for each in (before, after)
+    )
+    text = " ".join(printed(comparison_table(before, after, 2.0, 1.0)).split())
+    assert "1 of 3 answers differ" in text and "cosine" not in text
+
+
 def test_numbers_are_compared_by_their_distance_and_not_by_right_and_wrong(make_payload: Callable[..., Any]) -> None:
     payload = make_payload(kind="regression")
     spec = payload.manifest.head
