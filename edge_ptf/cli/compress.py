@@ -234,6 +234,7 @@ def _run(job: Job, console: Console) -> Result:
             result.accuracy,
             result.baseline.size_bytes / 1e6,
             result.payload.size_bytes / 1e6,
+            job.task.right_or_wrong,
         )
     )
     console.print(terminal.latency_table(result.latency, result.memory))

@@ -9,8 +9,10 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_ptf.package.evidence import AccuracyEvidence, PredictionRow
+from edge_ptf.statistics import percentile
 from edge_ptf.tasks.base import Task
 
 LEAST_LENGTH = 1e-12
@@ -72,19 +74,40 @@ def changes(teacher: AccuracyEvidence, package: AccuracyEvidence) -> list[Change
     return found
 
 
-def vector_words(teacher: Sequence[PredictionRow], package: Sequence[PredictionRow]) -> str | None:
-    """How near the vectors of teacher and package are, in words; None if the answers are no vectors."""
-    if not all(rows and _is_vector(rows[0]) for rows in (teacher, package)):
+def distance_words(
+    before: Sequence[PredictionRow],
+    after: Sequence[PredictionRow],
+    names: tuple[str, str] = ("the teacher", "the package"),
+) -> str | None:
+    """How far apart answers to the same texts are that are numbers or vectors, in words; None for other answers.
+
+    Args:
+        names: of what gave the answers `before` and `after`.
+    """
+    pairs = list(zip(before, after, strict=True))
+    if pairs and all(_is_vector(row) for row in pairs[0]):
+        return _vector_words(before, after, names)
+    apart = [
+        abs(one.label - other.label)
+        for one, other in pairs
+        if isinstance(one.label, float) and isinstance(other.label, float)
+    ]
+    if not apart:
         return None
-    answers: list[list[Any]] = [[row.label for row in rows] for rows in (teacher, package)]
-    widths = [len(vectors[0]) for vectors in answers]
-    if widths[0] != widths[1]:
-        return f"The answers of the teacher have {widths[0]} numbers, those of the package {widths[1]}."
-    before, after = (np.asarray(vectors, np.float64) for vectors in answers)
-    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
-    cosines = (before * after).sum(axis=1) / np.maximum(lengths, LEAST_LENGTH)
+    said = f"{sum(distance > 0 for distance in apart):,} of {len(pairs):,} answers differ"
+    if not any(apart):
+        return f"{said}."
+    return f"{said}, by {percentile(apart, 0.5):.3g} (median) and at most {max(apart):.3g}."
+
+
+def _vector_words(before: Sequence[PredictionRow], after: Sequence[PredictionRow], names: tuple[str, str]) -> str:
+    one, other = (np.asarray([vector for row in rows for vector in _vectors(row)]) for rows in (before, after))
+    if one.shape[1] != other.shape[1]:
+        return f"The vectors of {names[0]} have {one.shape[1]} numbers, and those of {names[1]} have {other.shape[1]}."
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    cosines = (one * other).sum(axis=1) / np.maximum(lengths, LEAST_LENGTH)
     return (
-        f"The cosine of the vectors of teacher and package is {np.median(cosines):.4f} (median), and at least "
+        f"The cosine of the vectors of {names[0]} and {names[1]} is {np.median(cosines):.4f} (median), and at least "
         f"{cosines.min():.4f}."
     )
 
@@ -92,6 +115,12 @@ def vector_words(teacher: Sequence[PredictionRow], package: Sequence[PredictionR
 def _is_vector(row: PredictionRow) -> bool:
     """Whether an answer is a vector, and not a number of each of several tasks."""
     return isinstance(row.label, tuple) and bool(row.label) and isinstance(row.label[0], float) and not row.scores
+
+
+def _vectors(row: PredictionRow) -> NDArray[np.float64]:
+    """The vector of a text; or those of a pair, whose reference has a part for each of its two texts."""
+    count = len(row.reference) if isinstance(row.reference, tuple) else 1
+    return np.asarray(row.label, np.float64).reshape(count, -1)
 
 
 def class_changes(teacher: AccuracyEvidence | None, package: AccuracyEvidence) -> list[ClassChange]:

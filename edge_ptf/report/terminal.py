@@ -16,7 +16,7 @@ from edge_ptf.config import Source
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
-from edge_ptf.report.answers import vector_words
+from edge_ptf.report.answers import distance_words
 from edge_ptf.report.formatting import answer_form, counted, figure_number, metric_words, score_number, score_text
 from edge_ptf.report.tables import titled_table
 from edge_ptf.report.target_verdicts import limit_text
@@ -121,9 +121,17 @@ def _indented(text: str, style: str = "", by: int = 2) -> RenderableType:
 
 
 def comparison_table(
-    baseline: AccuracyEvidence, package: AccuracyEvidence, baseline_mb: float, package_mb: float
+    baseline: AccuracyEvidence,
+    package: AccuracyEvidence,
+    baseline_mb: float,
+    package_mb: float,
+    right_or_wrong: bool,
 ) -> RenderableType:
-    """Every metric and the size, for the teacher and the package."""
+    """Every metric and the size, for the teacher and the package.
+
+    Args:
+        right_or_wrong: whether an answer of the task is right or wrong; see `Task`.
+    """
     table = titled_table(
         "Cross-validated, teachers and packages" if package.folds else "Test split, teacher and package"
     )
@@ -136,25 +144,18 @@ def comparison_table(
             change = score_number(name, after - before, "+")
             table.add_row(metric_words(name), score_text(name, before), score_text(name, after), change)
     table.add_row("package size", f"{baseline_mb:.1f} MB", f"{package_mb:.1f} MB", f"÷ {baseline_mb / package_mb:.1f}")
-    return Group(table, Text(f"  {_changes(baseline, package)}", style="dim"), Text(""))
+    return Group(table, Text(f"  {_changes(baseline, package, right_or_wrong)}", style="dim"), Text(""))
 
 
-def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
-    """How many answers differ, how many were lost and gained, and whether chance explains this."""
+def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence, right_or_wrong: bool) -> str:
+    """How many answers differ or how far; of answers that are right or wrong also how many were lost and gained, and
+    whether chance explains this."""
+    if said := distance_words(baseline.rows, package.rows):
+        return said
     pairs = list(zip(baseline.rows, package.rows, strict=True))
     changed = sum(before.label != after.label for before, after in pairs)
-    if said := vector_words(baseline.rows, package.rows):
-        return said
-    apart = [
-        abs(before.label - after.label)
-        for before, after in pairs
-        if isinstance(before.label, float) and isinstance(after.label, float)
-    ]
-    if apart:
-        return (
-            f"{changed:,} of {len(pairs):,} answers differ, by {statistics.percentile(apart, 0.5):.3g} (median) and at "
-            f"most {max(apart):.3g}."
-        )
+    if not right_or_wrong:
+        return f"{changed:,} of {len(pairs):,} answers differ."
     lost = sum(before.is_right and not after.is_right for before, after in pairs)
     gained = sum(after.is_right and not before.is_right for before, after in pairs)
     return (

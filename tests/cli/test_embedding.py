@@ -146,7 +146,9 @@ def test_texts_with_a_class_are_judged_by_search(
     own = ("--set", "finetune.pooling=first", "--max-drop", "recall_at_1=40", "--min-score", "recall_at_10=20")
     found = run("compress", "--profile", "x86-generic", *job, *QUICK, *own, "--min-speedup", "0.01")
     assert found.returncode in (0, 3, 4), found.stderr
-    assert "The cosine of the vectors of teacher and package is" in " ".join((found.stdout + found.stderr).split())
+    assert "The cosine of the vectors of the teacher and the package is" in " ".join(
+        (found.stdout + found.stderr).split()
+    )
     verdict = json.loads((tmp_path / "build" / "verdict.json").read_text(encoding="utf-8"))
     targets = {target["target"]: target for target in verdict["target_verdicts"]}
     assert targets["max_drop.recall_at_1"]["unit"] == "points" and "min_score.recall_at_10" in targets
