@@ -72,7 +72,10 @@ class AssembleConfig(EngineSettings, StageConfig):
         None, ge=1, description="question-answering: longest answer in tokens; without it 30."
     )
     dimensions: int | None = Field(
-        None, ge=1, description="sentence-embedding: the leading numbers of a vector that answers have; without it all."
+        None,
+        ge=1,
+        description="sentence-embedding: the leading numbers of a vector that answers have; without it all.",
+        exclude_if=lambda count: count is None,
     )
     tune_temperature: bool = Field(
         True,

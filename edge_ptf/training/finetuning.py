@@ -55,9 +55,12 @@ class FinetuneConfig(OptimizationConfig):
     pooling: Pooling | None = Field(
         None,
         description="sentence-embedding: mean of all tokens, or the first one; without it as the model says, or mean.",
+        exclude_if=lambda pooling: pooling is None,
     )
     matryoshka: tuple[int, ...] = Field(
-        (), description="sentence-embedding: sizes of shorter vectors to train too, such as 64."
+        (),
+        description="sentence-embedding: sizes of shorter vectors to train too, such as 64.",
+        exclude_if=lambda sizes: not sizes,
     )
     task_weights: str | None = Field(
         None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from edge_ptf import tasks
+from edge_ptf import stages, tasks
 from edge_ptf.accuracy_gate import teacher_warnings
 from edge_ptf.data import load
 from edge_ptf.data.dataset import DataConfig
@@ -17,6 +18,7 @@ from edge_ptf.errors import BadInputError, DataError
 from edge_ptf.examples import Example
 from edge_ptf.heads.embedding import CLASSES, PAIRS, SCORES
 from edge_ptf.metrics import gated
+from edge_ptf.models.base_models import Base
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.package import AssembleConfig, deciding
 from edge_ptf.preparation import check_labels, for_judging
@@ -199,3 +201,21 @@ def test_shorter_answers_fit_the_vectors() -> None:
         deciding(other, AssembleConfig(dimensions=8))
     assert SentenceEmbedding.describe((0.1, 0.2, 0.3, 0.4, 0.5), None) == "0.1, 0.2, 0.3, 0.4, … (5 numbers)"
     assert (SentenceEmbedding.describe(0.25, None), SentenceEmbedding.describe("a", None)) == ("0.25", "a")
+
+
+def test_options_of_vectors_do_not_change_the_keys_of_other_tasks(tiny_base: Callable[[str], Path]) -> None:
+    data, base = labelled(), Base(tiny_base("bert"), "tiny")
+    task = tasks.create(tasks.get("text-classification").spec_for(data.labels))
+    recipe, artifact = Recipe(), cast(Any, SimpleNamespace(digest="1" * 64))
+    trained = stages.finetune.key(base, data, recipe.finetune, task).parts
+    assembled = stages.assemble.key(artifact, data, recipe.assemble).parts
+    assert not {"pooling", "matryoshka"} & set(trained["config"])
+    assert "dimensions" not in assembled["config"]
+    chosen = recipe.finetune.replace(pooling="first", matryoshka=(8,))
+    assert stages.finetune.key(base, data, chosen, task).parts["config"] == {
+        **trained["config"],
+        "pooling": "first",
+        "matryoshka": [8],
+    }
+    shorter = stages.assemble.key(artifact, data, recipe.assemble.replace(dimensions=8)).parts
+    assert shorter["config"] == {**assembled["config"], "dimensions": 8}
