@@ -31,7 +31,7 @@ class EmbeddingHead final : public Head {
     answer.made = true;
     if (answer.vector_count == 2) {
       answer.score = cosine(answer.vectors.data(), answer.vectors.data() + dimensions_, dimensions_);
-      edge_ptf_item item = make_item(kCosine, answer.score);
+      edge_ptf_item item = make_item(label_, answer.score);
       item.flags = EDGE_PTF_NUMBER;
       answer.answers.push_back(item);
     }
@@ -51,7 +51,7 @@ class EmbeddingHead final : public Head {
     }
   }
 
-  static inline const std::string kCosine = "cosine";
+  const std::string label_ = "cosine";
 
   size_t logits_;
   size_t dimensions_;
