@@ -9,8 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from edge_ptf import tasks
 from edge_ptf.config import StrictModel
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData
+from edge_ptf.data.folds import can_be_judged_in_folds
 from edge_ptf.data.splits import SPLITS, TEST, TRAIN, conflicts, content
 from edge_ptf.examples import Example
 from edge_ptf.provable import Provable, unprovable
@@ -100,7 +102,7 @@ class DataCheck(StrictModel):
         lacking = unprovable(self.provable)
         for each in lacking:
             yield each.sentence
-        if lacking and self.folds is None:
+        if lacking and self.folds is None and can_be_judged_in_folds(tasks.get(self.task), self.labels):
             rows = sum(self.data.splits[name].rows for name in (TRAIN, TEST))
             yield f"{TEST} is small for these limits; compress --folds 5 judges all {rows:,} texts of train and test"
 

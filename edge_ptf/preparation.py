@@ -11,10 +11,9 @@ from pathlib import Path
 from edge_ptf import tasks
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
-from edge_ptf.data.folds import folds, pooled, rare_classes
+from edge_ptf.data.folds import can_be_judged_in_folds, folds, pooled, rare_classes
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.heads import HeadSpec
-from edge_ptf.heads.embedding import SCORES
 from edge_ptf.metrics import Direction, gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import Base, open_base
@@ -191,7 +190,7 @@ def for_judging(data: LabelledData, kind: type[Task], recipe: Recipe) -> Labelle
     count = recipe.cross_validation.folds
     if count is None:
         return data
-    if kind.head_type.answers_a_vector and data.labels != (SCORES,):
+    if not can_be_judged_in_folds(kind, data.labels):
         raise BadInputError(
             "--folds: texts are searched by their vectors, and vectors of the models of two folds cannot be compared",
             hint="Leave out --folds, or give pairs with scores",

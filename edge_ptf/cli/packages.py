@@ -83,10 +83,10 @@ def verify_command(package: Path) -> int:
 @click.command("predict")
 @click.argument("subject", metavar="SUBJECT", type=package)
 @click.argument("texts", nargs=-1)
-@click.option("--pair", help="The second text, for a package that takes pairs; with one TEXT.")
+@click.option("--pair", help="The second text, for a package of pairs or vectors; with one TEXT.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of one inference.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with probabilities and offsets.")
-@click.option("--dimensions", type=click.IntRange(1), help="The leading numbers of a vector; see sentence-embedding.")
+@click.option("--dimensions", type=click.IntRange(1), help="Answer with so many leading numbers of a vector.")
 @click.option("--explain", is_flag=True, help="Also say how much the score falls without each word.")
 def predict_command(
     subject: Path,

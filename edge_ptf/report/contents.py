@@ -161,6 +161,7 @@ def accuracy(study: Study) -> dict[str, Any] | None:
         "by": study.accuracy.runtime.runner or "Python",
         "right_or_wrong": task.right_or_wrong,
         "answer": answer_form(task, len(task.head.spec.labels)),
+        "is_vector": task.head.answers_a_vector,
         "metrics": [
             _metric_row(name, study.baseline.metrics.get(name) if study.baseline else None, value)
             for name, value in metrics.items()

@@ -48,7 +48,9 @@ def data_table(report: DataReport) -> RenderableType:
     for name in ("rows", "classes", "mean words", "longest"):
         table.add_column(name, justify="right")
     numbers = any(split.values for split in report.splits.values())
-    table.add_column("values" if numbers else "least and most frequent class")
+    classes = any(split.classes for split in report.splits.values())
+    if numbers or classes:
+        table.add_column("values" if numbers else "least and most frequent class")
     for name, split in report.splits.items():
         ordered = sorted(split.classes.items(), key=lambda item: (item[1], item[0]))
         ends = [ordered[0], ordered[-1]] if ordered else []
@@ -56,10 +58,10 @@ def data_table(report: DataReport) -> RenderableType:
         table.add_row(
             name,
             f"{split.rows:,}",
-            "–" if numbers else str(len(ordered)),
+            str(len(ordered)) if classes and not numbers else "–",
             f"{split.mean_words:.1f}",
             str(split.longest_words),
-            shown,
+            *([shown] if numbers or classes else []),
         )
     notes = [f"Split: {report.split_by}."]
     notes += list(report.notes)

@@ -371,7 +371,7 @@ def test_numbers_have_no_classes_and_no_changed_answers(make_payload: Callable[.
 @pytest.mark.parametrize(
     ("kind", "answers", "said"),
     [
-        ("sentence-embedding", [("a", (1.0, 0.0)), ("a", (0.8, 0.6))], "The answer is a vector"),
+        ("sentence-embedding", [("a", (1.0, 0.0)), ("a", (0.8, 0.6))], "The answer is a vector: it is compared"),
         ("question-answering", [(("red",), ("red",)), ((), ("blue",))], "The answer is a part of the context"),
     ],
 )
