@@ -62,6 +62,14 @@ TEST_CASE("there is no vector without an answer, of another head, or of a third 
   CHECK(answer.vector().empty());
 }
 
+TEST_CASE("a class is no vector") {
+  const edge_ptf::Runner runner(fixture("intents.eptf"));
+  edge_ptf::Answer answer(runner);
+  answer.ask("turn on");
+  CHECK(answer.score() > 0);
+  CHECK(answer.vector().empty());
+}
+
 TEST_CASE("the cosine of stored vectors needs no package") {
   const float first[] = {3, 4, 0};
   const float second[] = {6, 8, 5};

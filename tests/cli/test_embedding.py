@@ -41,19 +41,6 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def topics(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with train, validation and test: a text and its topic."""
-    folder = tmp_path_factory.mktemp("topics")
-    for split, count in {"train": 96, "validation": 48, "test": 48}.items():
-        rows = ["text,label"]
-        for number in range(count):
-            name = list(TOPICS)[number % 4]
-            rows.append(f"{TOPICS[name][(number // 4) % 3]} {split} {number},{name}")
-        (folder / f"{split}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return folder
-
-
 def first_texts(folder: Path) -> list[list[str]]:
     lines = (folder / "test.csv").read_text(encoding="utf-8").splitlines()[1:]
     return [line.split(",")[:2] for line in lines]
@@ -136,74 +123,6 @@ def test_a_job_ends_in_vectors_that_both_runners_give_alike(
     half = ctypes.cast(ctypes.byref(values, 8), ctypes.POINTER(ctypes.c_float))
     assert library._handle.edge_ptf_cosine(values, half, ctypes.c_size_t(2)) == pytest.approx(1)
     assert library._handle.edge_ptf_cosine(values, None, ctypes.c_size_t(2)) == 0
-
-
-@pytest.mark.slow
-def test_texts_with_a_class_are_judged_by_search(
-    run: Callable, tiny_base: Callable[[str], Path], topics: Path, tmp_path: Path
-) -> None:
-    job = ("--model", tiny_base("distilbert"), "--data", topics, *TASK, "--out", "build")
-    own = ("--set", "finetune.pooling=first", "--max-drop", "recall_at_1=40", "--min-score", "recall_at_10=20")
-    found = run("compress", "--profile", "x86-generic", *job, *QUICK, *own, "--min-speedup", "0.01")
-    assert found.returncode in (0, 3, 4), found.stderr
-    assert "The cosine of the vectors of the teacher and the package is" in " ".join(
-        (found.stdout + found.stderr).split()
-    )
-    verdict = json.loads((tmp_path / "build" / "verdict.json").read_text(encoding="utf-8"))
-    targets = {target["target"]: target for target in verdict["target_verdicts"]}
-    assert targets["max_drop.recall_at_1"]["unit"] == "points" and "min_score.recall_at_10" in targets
-    payload = open_payload(tmp_path / "build" / "package.eptf")
-    assert payload.manifest.head.options["pooling"] == "first"
-    accuracy = next(each for each in payload.evidence() if each.kind == "accuracy" and each.payload == payload.digest)
-    assert accuracy.metrics["recall_at_1"] > 50
-    assert all(len(row.label) == 32 and isinstance(row.reference, str) for row in accuracy.rows)
-    assert run("report", "build", "--out", "page.html").returncode == 0
-
-
-@pytest.mark.slow
-def test_pairs_of_like_texts_are_judged_by_search(
-    run: Callable, tiny_base: Callable[[str], Path], tmp_path: Path
-) -> None:
-    for split, count in {"train": 60, "validation": 24, "test": 24}.items():
-        rows = ["anchor,positive"]
-        for number in range(count):
-            name = list(TOPICS)[number % 4]
-            rows.append(f"{TOPICS[name][number % 3]} {split} {number},{TOPICS[name][(number + 1) % 3]} {number}")
-        (tmp_path / f"{split}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    job = ("--model", tiny_base("bert"), "--data", tmp_path, *TASK, "--out", "build")
-    found = run("compress", "--profile", "x86-generic", *job, *QUICK, "--min-speedup", "0.01")
-    assert found.returncode in (0, 3, 4), found.stderr
-    payload = open_payload(tmp_path / "build" / "package.eptf")
-    accuracy = next(each for each in payload.evidence() if each.kind == "accuracy" and each.payload == payload.digest)
-    assert set(accuracy.metrics) == {"recall_at_1", "recall_at_10"}
-    assert all(len(row.label) == 64 and len(row.reference) == 2 for row in accuracy.rows)
-    if find_library() is not None:
-        text, pair = f"{TOPICS['light'][0]}", f"{TOPICS['light'][1]}"
-        with NativeRunner(payload.path, 1, load_library()) as native:
-            one, other = Runner(payload).answer(text, pair), native.answer(text, pair)
-        assert other.label == pytest.approx(one.label, abs=NEAR) and other.score == pytest.approx(one.score, abs=NEAR)
-
-
-def test_a_package_is_used_with_onnxruntime_and_tokenizers_alone(make_payload: Callable, tmp_path: Path) -> None:
-    import onnxruntime
-    from tokenizers import Tokenizer
-
-    payload = make_payload(kind="sentence-embedding", mode="dynamic")
-    session = onnxruntime.InferenceSession(payload.read("model.onnx"), providers=["CPUExecutionProvider"])
-    tokenizer = Tokenizer.from_str(payload.read("tokenizer.json").decode())
-    runner = Runner(payload)
-    for text in ("turn on the lights", "x", "play some jazz music please"):
-        encoding = tokenizer.encode(text)
-        values = {
-            "input_ids": encoding.ids,
-            "attention_mask": encoding.attention_mask,
-            "token_type_ids": encoding.type_ids,
-        }
-        feeds = {item.name: np.asarray([values[item.name]], np.int64) for item in session.get_inputs()}
-        vector = session.run(None, feeds)[0][0]
-        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
-        assert runner.answer(text).label == pytest.approx(vector.tolist(), abs=1e-6)
-    assert "Answer: a vector" in payload.read("README.md").decode()
 
 
 def test_options_of_vectors_are_checked_before_the_training(

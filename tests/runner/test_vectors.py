@@ -87,10 +87,6 @@ def test_wrong_arguments_are_harmless(library: Library, make_payload: Callable[.
         assert [len(result.vector(0, text)) for text in (0, 1, 2)] == [32, 32, 0]
         runner.encode("turn on")
         assert len(result.vector(0, 0)) == 0
-    classes = make_payload("bert")
-    with NativeRunner(classes.path, 1, library) as runner:
-        runner.answer("turn on")
-        assert len(runner._result().vector(0, 0)) == 0
     values = (ctypes.c_float * 4)(3, 4, -6, -8)
     half = ctypes.cast(ctypes.byref(values, 8), ctypes.POINTER(ctypes.c_float))
     assert cosine(values, half, ctypes.c_size_t(2)) == pytest.approx(-1)
