@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_ptf.package import assembly
 from tests.bench.devices.conftest import start_sshd
 from tests.conftest import build_base
 from tests.docs.pages import ROOT, Shown, commands
@@ -54,6 +55,7 @@ def sandbox(folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(webbrowser, "open", lambda *_: True)
+    monkeypatch.setattr(assembly, "SPLICED_TEXTS", 100)  # fewer texts for thresholds, which no test looks at here
     shown: Shown = request.getfixturevalue("shown")
     sandbox = Sandbox(folder, folder / "base", folder / "tiny", "local")
     if "ssh://" in shown.line or " adb" in shown.line:
