@@ -6,7 +6,7 @@
 
 namespace {
 
-constexpr double kTolerance = 0.05;  // of a number: INT8 on another processor (docs/package.md section 7)
+constexpr double kNumberTolerance = 0.05;  // of a number: INT8 on another processor (docs/package.md section 7)
 
 double largest_difference(const std::vector<float>& found, const std::vector<double>& wanted) {
   REQUIRE(found.size() == wanted.size());
@@ -29,14 +29,14 @@ TEST_CASE("a text has the vector of Python, alone and beside another one") {
     CAPTURE(text);
     CAPTURE(pair);
     answer.ask(text);
-    CHECK(largest_difference(answer.vector(), wanted["vector"]) < kTolerance);
+    CHECK(largest_difference(answer.vector(), wanted["vector"]) < kNumberTolerance);
     CHECK(answer.score() == 1);
     CHECK(answer.answers().empty());
     CHECK(answer.vector(1).empty());
     answer.ask(text, pair);
-    CHECK(largest_difference(answer.vector(0), wanted["vector"]) < kTolerance);
-    CHECK(largest_difference(answer.vector(1), wanted["pair_vector"]) < kTolerance);
-    CHECK(std::abs(answer.score() - wanted["cosine"].get<double>()) < kTolerance);
+    CHECK(largest_difference(answer.vector(0), wanted["vector"]) < kNumberTolerance);
+    CHECK(largest_difference(answer.vector(1), wanted["pair_vector"]) < kNumberTolerance);
+    CHECK(std::abs(answer.score() - wanted["cosine"].get<double>()) < kNumberTolerance);
     REQUIRE(answer.answers().size() == 1);
     const edge_ptf_item item = answer.answers().front();
     CHECK(std::string(item.label) == "cosine");
