@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from edge_ptf import stages, tasks
+from edge_ptf import repetition, stages, tasks
 from edge_ptf.accuracy_gate import teacher_warnings
 from edge_ptf.data import load
 from edge_ptf.data.dataset import DataConfig
@@ -219,3 +219,23 @@ def test_options_of_vectors_do_not_change_the_keys_of_other_tasks(tiny_base: Cal
     }
     shorter = stages.assemble.key(artifact, data, recipe.assemble.replace(dimensions=8)).parts
     assert shorter["config"] == {**assembled["config"], "dimensions": 8}
+
+
+def test_a_teacher_of_a_fold_or_of_another_seed_keeps_whole_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    assembled = []
+
+    def done(*given: Any, **named: Any) -> Any:
+        return SimpleNamespace(artifact=None)
+
+    def assemble(place: Any, graph: Any, data: Any, config: AssembleConfig, *baseline: Any) -> Any:
+        assembled.append((bool(baseline), config.dimensions))
+        return done()
+
+    made = SimpleNamespace(finetune=done, export=done, evaluate=done, assemble=assemble)
+    monkeypatch.setattr(repetition, "stages", made)
+    monkeypatch.setattr(repetition, "taught_student", done)
+    monkeypatch.setattr(repetition, "int8_graph", done)
+    recipe = Recipe().replace(assemble={"dimensions": 8})
+    nothing = cast(Any, None)
+    repetition.remade(nothing, TASKS[SCORES], nothing, recipe, nothing, nothing, lambda *given: None)
+    assert assembled == [(False, None), (True, 8)]
