@@ -5,6 +5,8 @@ python benchmarks/real_data.py semeval2010_task8
 python benchmarks/real_data.py sst2
 python benchmarks/real_data.py sick_entailment
 python benchmarks/real_data.py sick_relatedness
+python benchmarks/real_data.py sick_vectors
+python benchmarks/real_data.py clinc150_vectors
 python benchmarks/real_data.py demo-large
 python benchmarks/real_data.py wnut17 --seeds 0 1 2
 python benchmarks/real_data.py subjqa_restaurants
@@ -23,6 +25,9 @@ positive, by the sentiment grouping of the paper (Demszky et al. 2020, `sentimen
 paper's fourth group, ambiguous (confusion, curiosity, realization, surprise), is left out: a text is kept if all its
 labels are of one of the other three groups. Texts with an ambiguous label, or with labels of two groups, are left out
 of all splits.
+
+sick_vectors and clinc150_vectors train sentence embeddings: on scores of pairs, and on the intents of CLINC150 without
+its out-of-scope texts, which are not alike.
 
 `--only-data` writes the data of a set that edge-ptf does not read as it is, for programs such as those in
 `benchmarks/plain/`, and runs nothing.
@@ -49,6 +54,8 @@ JOBS = {
     "sst2": ["--task", "text-classification"],
     "sick_entailment": ["--task", "sentence-pair-classification"],
     "sick_relatedness": ["--task", "regression"],
+    "sick_vectors": ["--task", "sentence-embedding"],
+    "clinc150_vectors": ["--task", "sentence-embedding"],
     "xquad_en": ["--task", "question-answering"],
     "subjqa_restaurants": ["--task", "question-answering"],
     "snips_joint": ["--task", "intent=text-classification", "--task", "slots=token-classification"],
@@ -62,7 +69,11 @@ SENTIMENTS = {
     "sadness",
     "neutral": "neutral",
 }
-SICK = {"sick_entailment": ("label", "entailment_judgment"), "sick_relatedness": ("value", "relatedness_score")}
+SICK = {
+    "sick_entailment": ("label", "entailment_judgment"),
+    "sick_relatedness": ("value", "relatedness_score"),
+    "sick_vectors": ("score", "relatedness_score"),
+}
 """For each job about SICK the column that it reads, and the name of that column in SICK."""
 
 
@@ -106,10 +117,9 @@ def _data(name: str, shared: Path, folder: Path) -> str | Path:
     """What a job reads: the built-in corpus, the set as it is, or what is written to `folder`."""
     if name == "demo-large":
         return name
-    if name == "sst2":
-        return _sentiment(shared / name, folder)
-    if name == "semeval2010_task8":
-        return _relations(shared / name, folder)
+    writers = {"sst2": _sentiment, "semeval2010_task8": _relations, "clinc150_vectors": _in_scope}
+    if name in writers:
+        return writers[name](shared / name.removesuffix("_vectors"), folder)
     if name == "xquad_en":
         return shared / name / "xquad.en.json"
     if name.startswith("goemotions"):
@@ -138,6 +148,17 @@ def _sentiment(source: Path, folder: Path) -> Path:
         rows = [(text, ("negative", "positive")[int(label)]) for text, label in (line.split("\t") for line in lines)]
         with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *rows])
+    return folder
+
+
+def _in_scope(source: Path, folder: Path) -> Path:
+    """Writes CLINC150 without the texts of no intent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "validation", "test"):
+        with (source / f"{split}.csv").open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["label"] != "oos"]
+        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *((row["text"], row["label"]) for row in rows)])
     return folder
 
 

@@ -9,8 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from edge_ptf import tasks
 from edge_ptf.config import StrictModel
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData
+from edge_ptf.data.folds import can_be_judged_in_folds
 from edge_ptf.data.splits import SPLITS, TEST, TRAIN, conflicts, content
 from edge_ptf.examples import Example
 from edge_ptf.provable import Provable, unprovable
@@ -100,7 +102,7 @@ class DataCheck(StrictModel):
         lacking = unprovable(self.provable)
         for each in lacking:
             yield each.sentence
-        if lacking and self.folds is None:
+        if lacking and self.folds is None and can_be_judged_in_folds(tasks.get(self.task), self.labels):
             rows = sum(self.data.splits[name].rows for name in (TRAIN, TEST))
             yield f"{TEST} is small for these limits; compress --folds 5 judges all {rows:,} texts of train and test"
 
@@ -146,12 +148,15 @@ def check_data(
     )
 
 
-def token_lengths(data: LabelledData, model: Path, max_length: int) -> tuple[int, dict[str, Lengths]]:
+def token_lengths(
+    data: LabelledData, model: Path, max_length: int, *, apart: bool = False
+) -> tuple[int, dict[str, Lengths]]:
     """The longest text in tokens that the model reads, and the lengths of the texts of each split.
 
     Args:
         model: a model directory.
         max_length: what the recipe allows; the model's own limit may be lower.
+        apart: the model reads the texts of a pair alone, so each has its own length.
 
     Raises:
         CheckpointError: the tokenizer cannot be used.
@@ -164,12 +169,21 @@ def token_lengths(data: LabelledData, model: Path, max_length: int) -> tuple[int
     shape = sketch(AutoModelForSequenceClassification, auto_config(model))
     tokenizer, limit = load_tokenizer(model), min(max_length, longest_sequence(shape))
     splits = dict(zip(SPLITS, (data.train, data.validation, data.test), strict=True))
+    if apart:
+        splits = {name: _alone(examples) for name, examples in splits.items()}
     return limit, {name: _lengths(tokenizer, examples, limit) for name, examples in splits.items()}
 
 
 def _read_whole(lengths: Lengths, task: Task) -> Lengths:
     """The lengths without truncated texts, if the task reads a long text in windows."""
     return lengths if task.head.stride is None else lengths.replace(truncated=0)
+
+
+def _alone(examples: Sequence[Example]) -> tuple[Example, ...]:
+    """Each text of the pairs as a text of its own."""
+    return tuple(
+        Example(text, "") for example in examples for text in (example.text, example.text_pair) if text is not None
+    )
 
 
 def _lengths(tokenizer: Any, examples: Sequence[Example], limit: int) -> Lengths:

@@ -20,7 +20,7 @@ class Example:
     """One labelled text.
 
     The task decides the form of `label`: a class name, one BIO tag for each white-space separated word of `text`, the
-    names of all classes that apply, a number, or the texts that answer a question.
+    names of all classes that apply, a number, the texts that answer a question, or the digests of two like texts.
 
     `spans` holds the characters [begin, end) of each of these answers in `text_pair`. It is empty for other tasks.
     """
@@ -40,7 +40,8 @@ class Encoding:
     a whole text.
 
     A long context is read in windows. The model reads each window apart, and `windows` holds their numbers of tokens;
-    the tokens of all windows follow each other in `input_ids`. It is empty if there is one window.
+    the tokens of all windows follow each other in `input_ids`. It is empty if there is one window. Two texts that are
+    read apart, to compare their vectors, are two windows too.
     For heads that answer with a part of a text, `places` holds the characters [begin, end) of each token in `context`;
     they are equal for a token that is not of the context.
     """
@@ -87,8 +88,8 @@ def joined(parts: Sequence[Encoding]) -> Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One answer. `label` has the form of `Example.label`; `score` is its probability (the least over words), or the
-    number itself where the label is one.
+    """One answer. `label` has the form of `Example.label`, or is a vector; `score` is its probability (the least over
+    words), the number itself where the label is one, or the cosine of two vectors.
 
     `details` is JSON-like and holds what `predict` prints beyond that: the best classes, or the entities with their
     offsets.

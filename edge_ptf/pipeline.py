@@ -138,7 +138,7 @@ def begin(
     for warning in teacher_warnings(task, references, _scores(teacher, task), recipe.targets, "validation"):
         on_warning(warning)
     graph = finished(stages.export(place, teacher, data, recipe.export))
-    naming = _named(recipe.assemble, f"{job.name}-baseline")
+    naming = _named(recipe.assemble.replace(dimensions=None), f"{job.name}-baseline")  # its vectors stay whole
     baseline = finished(stages.assemble(place, graph, data, naming, profile=job.profile))
 
     def extra_teachers(count: int) -> Iterator[Outcome[Checkpoint]]:

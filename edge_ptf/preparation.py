@@ -11,19 +11,21 @@ from pathlib import Path
 from edge_ptf import tasks
 from edge_ptf.data import load as load_data
 from edge_ptf.data.dataset import DataReport, LabelledData
-from edge_ptf.data.folds import folds, pooled, rare_classes
+from edge_ptf.data.folds import can_be_judged_in_folds, folds, pooled, rare_classes
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.heads import HeadSpec
 from edge_ptf.metrics import Direction, gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import Base, open_base
 from edge_ptf.models.checkpoint import Checkpoint, open_checkpoint
+from edge_ptf.models.sentence_models import with_vectors
 from edge_ptf.package import deciding
 from edge_ptf.profiles import Profile, Targets
 from edge_ptf.progress import Progress
 from edge_ptf.provable import Provable, provable, unprovable
 from edge_ptf.recipe import Recipe
 from edge_ptf.tasks.base import Task
+from edge_ptf.tasks.sentence_embedding import SAID
 
 SHOWN_CLASSES = 8
 SHOWN_LABELS = 5
@@ -91,6 +93,7 @@ def prepare(
     data = for_judging(load_data(job.data, job.task, recipe.data, progress), job.task, recipe)
     on_data(data.report)
     task = tasks.create(job.task.spec_for(data.labels, recipe.data.out_of_scope_label))
+    task = with_vectors(base.path, task, recipe.finetune.pooling, recipe.finetune.matryoshka)
     if teacher:
         check_labels(data, teacher.info.head)
         task = tasks.create(teacher.info.head)
@@ -143,6 +146,14 @@ def check_labels(data: LabelledData, head: HeadSpec, option: str = "--data") -> 
         BadInputError: it says which labels only one of them has.
     """
     task = tasks.create(head)
+    if task.head.answers_a_vector:
+        form = str(head.options.get("form"))
+        if data.labels != (form,):
+            raise BadInputError(
+                f"{option} has {SAID[data.labels[0]]} in a row, and the model learned from {SAID.get(form, 'others')}",
+                hint="Give data of that form",
+            )
+        return
     used = {name for example in data.train for name in task.label_names(example)} - {task.out_of_scope_label}
     theirs, ours = sorted(used - set(head.labels)), sorted(set(head.labels) - {*data.labels, task.out_of_scope_label})
     parts = [f"only in {place}: {_listed(names)}" for place, names in ((option, theirs), ("the model", ours)) if names]
@@ -179,10 +190,16 @@ def for_judging(data: LabelledData, kind: type[Task], recipe: Recipe) -> Labelle
 
     Raises:
         DataError: the data have too few texts for so many folds.
+        BadInputError: the answers of two folds cannot be compared.
     """
     count = recipe.cross_validation.folds
     if count is None:
         return data
+    if not can_be_judged_in_folds(kind, data.labels):
+        raise BadInputError(
+            "--folds: texts are searched by their vectors, and vectors of the models of two folds cannot be compared",
+            hint="Leave out --folds, or give pairs with scores",
+        )
     data = pooled(data, kind)
     folds(data, kind, count)
     if rare := rare_classes(data, kind, count):

@@ -111,7 +111,7 @@ def remade(
 
     teacher = finished("teacher", finetuned(0))
     plain = finished("teacher", stages.export(place, teacher, data, recipe.export))
-    baseline = finished("teacher", stages.assemble(place, plain, data, recipe.assemble))
+    baseline = finished("teacher", stages.assemble(place, plain, data, recipe.assemble.replace(dimensions=None)))
     student = taught_student(teacher, extra_teachers(), data, recipe, place, on_stage, latencies)
     graph = int8_graph(student, data, recipe, profile, place, on_stage, check_speed=False)
     package = finished("package", stages.assemble(place, graph, data, recipe.assemble, baseline))

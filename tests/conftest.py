@@ -284,7 +284,8 @@ def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
             found = ((answer,), context, ((begin, begin + len(answer)),)) if answer else ((), context)
             rows.append(Example(text, *found))
         else:
-            label = 0.5 + index % 3 if kind == "regression" else "abc"[index % 3]
+            scored = kind == "regression" or (kind == "sentence-embedding" and paired)
+            label = 0.5 + index % 3 if scored else "abc"[index % 3]
             rows.append(Example(text, label, PAYLOAD_TEXTS[(index + 1) % 4] if paired else None))
     labels = tasks.get(kind).collect_labels(rows)
     report = DataReport(source="made here", splits={}, split_by="given")
@@ -374,10 +375,11 @@ def tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, o
     from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
     from edge_ptf.models import structure as models
     from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
+    from edge_ptf.models.sentence_models import with_vectors
     from edge_ptf.training.vocabulary import add_tokens
 
     torch.set_num_threads(1)
-    task = tasks.create(tasks.get(kind).spec_for(data.labels, scope))
+    task = with_vectors(base, tasks.create(tasks.get(kind).spec_for(data.labels, scope)), None, ())
     torch.manual_seed(0)
     model, tokenizer = load_base_model(base, task).eval(), load_tokenizer(base)
     add_tokens(tokenizer, model, task.head.added_tokens)

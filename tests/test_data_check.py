@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from edge_ptf import tasks
 from edge_ptf.data import load
 from edge_ptf.data.dataset import DataConfig
 from edge_ptf.data_check import DataCheck, Lengths, check_data, token_lengths
+from edge_ptf.errors import BadInputError
+from edge_ptf.preparation import for_judging
 from edge_ptf.provable import provable
+from edge_ptf.recipe import Recipe
+from edge_ptf.report.terminal import data_table
 
 KIND = tasks.get("text-classification")
 
@@ -83,3 +89,40 @@ def test_pairs_are_counted_together(tmp_path: Path, tiny_base: Callable[[str], P
 def test_many_classes_are_named_in_short(folder: Path) -> None:
     found = checked(folder).replace(rare={f"c{number:02}": 1 for number in range(11)})
     assert "c07 and 3 more" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "classes", "in_folds"),
+    [
+        ("text,text_pair,score", "first {0},second {0},{1}", "–", True),
+        ("anchor,positive", "first {0},second {0}", "–", False),
+        ("text,label", "text {0},c{1}", "3", False),
+    ],
+    ids=["scores", "pairs", "classes"],
+)
+def test_folds_are_advised_only_where_they_are_allowed(
+    tmp_path: Path, head: str, row: str, classes: str, in_folds: bool
+) -> None:
+    rows = [row.format(number, number % 3) for number in range(60)]
+    (tmp_path / "data.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    kind = tasks.get("sentence-embedding")
+    data = load(str(tmp_path / "data.csv"), kind, DataConfig())
+    task = tasks.create(kind.spec_for(data.labels))
+    metric = task.metrics[0].name
+    limit = {metric: 0.001 if metric == "spearman" else 1.0}
+    found = check_data(
+        data, task, DataConfig(), provable(task, [example.label for example in data.test], limit, 0.95), 0.95
+    )
+    said = any("compress --folds 5" in warning for warning in found.warnings)
+    lacking = any("can prove" in warning for warning in found.warnings)
+    assert said == (in_folds and lacking)
+    assert lacking or in_folds
+    recipe = Recipe().replace(cross_validation={"folds": 3})
+    with nullcontext() if in_folds else pytest.raises(BadInputError, match="cannot be compared"):
+        for_judging(data, kind, recipe)
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(data_table(found.data))
+    (train,) = (line for line in capture.get().splitlines() if line.startswith("│ train"))
+    assert train.split("│")[3].strip() == classes
+    assert ("least and most frequent class" in capture.get()) == (classes == "3")

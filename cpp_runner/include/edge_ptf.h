@@ -93,7 +93,8 @@ typedef struct edge_ptf_head {
 /* The lists of a head's answer. A head that has no use for a list leaves it empty. */
 enum edge_ptf_list {
   EDGE_PTF_ANSWERS = 0, /* the answer itself: the label of a text; the entities of a text whose words are tagged; the
-                           part of the second text that answers a question, or nothing if there is no answer */
+                           part of the second text that answers a question, or nothing if there is no answer; the
+                           cosine of two texts with vectors, or nothing for one text */
   EDGE_PTF_SCORES = 1,  /* the answer, then every other label with its score, best first */
   EDGE_PTF_WORDS = 2    /* every word (a run of characters that are not white space) with its label */
 };
@@ -179,8 +180,8 @@ EDGE_PTF_API const char* edge_ptf_runner_label(const edge_ptf_runner* runner, si
 EDGE_PTF_API edge_ptf_status edge_ptf_result_create(const edge_ptf_runner* runner, edge_ptf_result** result);
 EDGE_PTF_API void edge_ptf_result_destroy(edge_ptf_result* result); /* NULL is allowed */
 
-/* Answers a text with every head. `pair` is the second text if the package takes pairs, otherwise NULL. Lengths are in
- * bytes. */
+/* Answers a text with every head. `pair` is the second text if the package takes pairs, otherwise NULL. A package that
+ * answers with vectors takes one text or two. Lengths are in bytes. */
 EDGE_PTF_API edge_ptf_status edge_ptf_predict(edge_ptf_result* result, const char* text, size_t length,
                                               const char* pair, size_t pair_length);
 
@@ -213,7 +214,8 @@ EDGE_PTF_API edge_ptf_status edge_ptf_predict_ids(edge_ptf_result* result, const
 
 /* The shortest way to the answer of a head. The label is that of its first answer, or NULL. The score is that of its
  * answer; of tags the lowest of all words; of a head that answers with a number it is that number, and the label is its
- * name. Both are NULL and 0 before the first answer. */
+ * name. Of two texts with vectors the score is their cosine, and of one text it is 1, without a label. Both are NULL
+ * and 0 before the first answer. */
 EDGE_PTF_API const char* edge_ptf_result_label(const edge_ptf_result* result, size_t head);
 EDGE_PTF_API double edge_ptf_result_score(const edge_ptf_result* result, size_t head);
 
@@ -224,6 +226,15 @@ EDGE_PTF_API edge_ptf_status edge_ptf_result_item(const edge_ptf_result* result,
                                                   edge_ptf_item* item);
 EDGE_PTF_API edge_ptf_status edge_ptf_result_tensor(const edge_ptf_result* result, size_t head, const char* role,
                                                     edge_ptf_tensor* tensor);
+
+/* The vector of the first (0) or the second (1) text, of a head that answers with vectors; `count` is set to its
+ * length. NULL and 0: there is none. Two texts are read apart, and their cosine is the score. */
+EDGE_PTF_API const float* edge_ptf_result_vector(const edge_ptf_result* result, size_t head, size_t text,
+                                                 size_t* count);
+
+/* The cosine of the first `count` numbers of two vectors, from -1 to 1; 0 if one of them has no length. It needs no
+ * handle: vectors may be stored and compared later. */
+EDGE_PTF_API double edge_ptf_cosine(const float* first, const float* second, size_t count);
 
 EDGE_PTF_API const int64_t* edge_ptf_result_ids(const edge_ptf_result* result, size_t* count);
 EDGE_PTF_API const int64_t* edge_ptf_result_types(const edge_ptf_result* result, size_t* count);

@@ -197,6 +197,13 @@ class Answer {
     return found;
   }
 
+  // The vector of the first (0) or second (1) text; empty if the head answers with none.
+  std::vector<float> vector(size_t text = 0, size_t head = 0) const {
+    size_t count = 0;
+    const float* first = edge_ptf_result_vector(get(), head, text, &count);
+    return {first, first + count};
+  }
+
   std::vector<int64_t> ids() const {
     size_t count = 0;
     const int64_t* first = edge_ptf_result_ids(get(), &count);

@@ -2,7 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
+
+namespace {
+
+// A number without zeros that say nothing: 1, 0.01.
+std::string shortest(double value) {
+  char text[32];
+  (void)std::snprintf(text, sizeof text, "%.15g", value);
+  return text;
+}
+
+}  // namespace
 
 Arguments::Arguments(const std::vector<std::string>& words, const std::set<std::string>& flags,
                      const std::set<std::string>& options) {
@@ -44,8 +56,8 @@ double Arguments::number(const std::string& name, double otherwise, double least
   char* end = nullptr;
   const double value = std::strtod(found->second.c_str(), &end);
   if (found->second.empty() || *end != '\0' || !std::isfinite(value) || value < least || value > most) {
-    throw UsageError("--" + name + " " + found->second + ": not a number from " + std::to_string(least) + " to " +
-                     std::to_string(most));
+    throw UsageError("--" + name + " " + found->second + ": not a number from " + shortest(least) + " to " +
+                     shortest(most));
   }
   return value;
 }

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -13,6 +15,8 @@ using nlohmann::json;
 namespace {
 
 constexpr size_t kShownScores = 5;
+constexpr size_t kShownNumbers = 4;
+constexpr int kMostNumbers = 1 << 16;
 
 // A score in the format of edge-ptf.
 std::string three_digits(double value) {
@@ -26,6 +30,51 @@ std::string six_digits(double value) {
   char text[32];
   (void)std::snprintf(text, sizeof text, "%.6g", value);
   return text;
+}
+
+// The vectors of an answer: the leading `dimensions` numbers, with the length 1 again; 0: all numbers.
+std::vector<std::vector<float>> vectors_of(const edge_ptf::Answer& answer, size_t head, size_t dimensions) {
+  std::vector<std::vector<float>> found;
+  for (size_t text = 0; text < 2; ++text) {
+    std::vector<float> vector = answer.vector(text, head);
+    if (vector.empty()) {
+      break;
+    }
+    if (dimensions > vector.size()) {
+      throw UsageError("--dimensions " + std::to_string(dimensions) + ": a vector of this package has " +
+                       std::to_string(vector.size()) + " numbers");
+    }
+    if (dimensions > 0) {
+      vector.resize(dimensions);
+      double square = 0;
+      for (const float value : vector) {
+        square += double{value} * double{value};
+      }
+      for (float& value : vector) {
+        value = square > 0 ? static_cast<float>(value / std::sqrt(square)) : 0.0F;
+      }
+    }
+    found.push_back(std::move(vector));
+  }
+  if (dimensions > 0 && found.empty()) {
+    throw UsageError("--dimensions goes with a package that answers with vectors");
+  }
+  return found;
+}
+
+// The score of an answer. That of two vectors is about the numbers that are shown.
+double score_of(const edge_ptf::Answer& answer, size_t head, const std::vector<std::vector<float>>& vectors) {
+  return vectors.size() == 2 ? edge_ptf_cosine(vectors[0].data(), vectors[1].data(), vectors[0].size())
+                             : answer.score(head);
+}
+
+// The first numbers of a vector, in the format of edge-ptf.
+std::string short_vector(const std::vector<float>& vector) {
+  std::string text;
+  for (size_t i = 0; i < std::min(kShownNumbers, vector.size()); ++i) {
+    text.append(i == 0 ? "" : ", ").append(six_digits(std::round(double{vector[i]} * 1e6) / 1e6));
+  }
+  return vector.size() > kShownNumbers ? text + ", … (" + std::to_string(vector.size()) + " numbers)" : text;
 }
 
 json item_json(const edge_ptf_item& item, const Input& input) {
@@ -53,15 +102,21 @@ json item_json(const edge_ptf_item& item, const Input& input) {
 }
 
 // Empty lists are omitted, except for the answers.
-json as_json(const edge_ptf::Answer& answer, const Input& input) {
+json as_json(const edge_ptf::Answer& answer, const Input& input, size_t dimensions) {
   json row = {{"text", input.text}, {"heads", json::array()}};
   if (input.paired) {
     row["text_pair"] = input.pair;
   }
   for (size_t head = 0; head < answer.runner().head_count(); ++head) {
-    json found = {{"name", answer.runner().head(head).name}, {"score", answer.score(head)}, {"answers", json::array()}};
-    for (const edge_ptf_item& item : answer.answers(head)) {
+    const std::vector<std::vector<float>> vectors = vectors_of(answer, head, dimensions);
+    const double score = score_of(answer, head, vectors);
+    json found = {{"name", answer.runner().head(head).name}, {"score", score}, {"answers", json::array()}};
+    for (edge_ptf_item item : answer.answers(head)) {
+      item.score = vectors.empty() ? item.score : score;
       found["answers"].push_back(item_json(item, input));
+    }
+    if (!vectors.empty()) {
+      found["vectors"] = vectors;
     }
     for (const edge_ptf_item& item : answer.items(EDGE_PTF_SCORES, head, kShownScores)) {
       found["scores"].push_back(item_json(item, input));
@@ -75,21 +130,21 @@ json as_json(const edge_ptf::Answer& answer, const Input& input) {
 }
 
 // For each head its answers and score, then the text.
-std::string as_line(const edge_ptf::Answer& answer, const Input& input) {
+std::string as_line(const edge_ptf::Answer& answer, const Input& input, size_t dimensions) {
   std::string line;
   for (size_t head = 0; head < answer.runner().head_count(); ++head) {
-    std::string answers;
+    const std::vector<std::vector<float>> vectors = vectors_of(answer, head, dimensions);
+    const double score = score_of(answer, head, vectors);
+    std::string answers = vectors.size() == 1 ? short_vector(vectors.front()) : "";
     for (const edge_ptf_item& item : answer.answers(head)) {
       const bool is_number = (item.flags & EDGE_PTF_NUMBER) != 0;
-      answers.append(answers.empty() ? "" : ", ").append(is_number ? six_digits(item.score) : item.label);
+      answers.append(answers.empty() ? "" : ", ")
+          .append(is_number ? six_digits(vectors.empty() ? item.score : score) : item.label);
       if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
         answers.append(": ").append(input.text, item.begin_byte, item.end_byte - item.begin_byte);
       }
     }
-    line.append(answers.empty() ? "–" : shown(answers))
-        .append("\t")
-        .append(three_digits(answer.score(head)))
-        .append("\t");
+    line.append(answers.empty() ? "–" : shown(answers)).append("\t").append(three_digits(score)).append("\t");
   }
   return line + shown(input.text);
 }
@@ -168,7 +223,8 @@ int info_command(const std::vector<std::string>& words) {
   std::cout << "name       " << shown(runner.name()) << '\n' << "payload    " << runner.payload() << '\n';
   for (size_t i = 0; i < runner.head_count(); ++i) {
     const edge_ptf_head head = runner.head(i);
-    std::cout << "head       " << shown(head.name) << ": " << shown(head.task) << ", " << head.label_count << " labels"
+    std::cout << "head       " << shown(head.name) << ": " << shown(head.task) << ", " << head.label_count
+              << (std::string_view(head.kind) == "embedding" ? " numbers" : " labels")
               << (runner.takes_pairs() ? ", pairs of texts" : "") << '\n';
     const json options = manifest["heads"][i].value("options", json::object());
     for (const auto& [option, value] : options.items()) {
@@ -192,9 +248,10 @@ int info_command(const std::vector<std::string>& words) {
 
 int predict_command(const std::vector<std::string>& words) {
   std::set<std::string> allowed = engine_options();
-  allowed.insert("pair");
+  allowed.insert({"pair", "dimensions"});
   const Arguments arguments(words, {"json", "jsonl", "check"}, allowed);
   const edge_ptf::Options options = read_options(arguments);
+  const auto dimensions = static_cast<size_t>(arguments.whole("dimensions", 0, 1, kMostNumbers));
   const std::string package = package_among(arguments);
   const std::vector<std::string> texts(arguments.plain().begin() + 1, arguments.plain().end());
   if (arguments.has("pair") && texts.size() != 1) {
@@ -211,9 +268,9 @@ int predict_command(const std::vector<std::string>& words) {
   const auto say = [&](const Input& input) {
     input.paired ? answer.ask(input.text, input.pair) : answer.ask(input.text);
     if (arguments.has("json") || arguments.has("jsonl")) {
-      std::cout << json_text(as_json(answer, input)) << '\n';
+      std::cout << json_text(as_json(answer, input, dimensions)) << '\n';
     } else {
-      std::cout << as_line(answer, input) << '\n';
+      std::cout << as_line(answer, input, dimensions) << '\n';
     }
   };
   for (const std::string& text : texts) {

@@ -16,7 +16,8 @@ Answers texts with a package of edge-ptf: a .eptf file or its unpacked directory
 Commands
   info PACKAGE [--json]                 shows what the package is
   predict PACKAGE [TEXT...]             answers texts; without TEXT, each line of the standard input
-      --pair TEXT                       the second text, for a package that takes pairs
+      --pair TEXT                       the second text, for a package of pairs or vectors
+      --dimensions N                    the leading numbers of a vector, for a package that answers with vectors
       --json                            prints one JSON object for each answer
       --jsonl                           reads JSON lines with "text" and "text_pair", and prints JSON lines
   bench PACKAGE --texts FILE            measures latency on this machine, in one launch

@@ -97,7 +97,7 @@ def checked(chosen: Settings, limits: dict[str, Any], progress: Progress) -> Dat
     count = recipe.cross_validation.folds
     if not base:
         return check_data(data, task, recipe.data, found, confidence, folds=count)
-    lengths = token_lengths(data, base.path, recipe.finetune.max_length)
+    lengths = token_lengths(data, base.path, recipe.finetune.max_length, apart=task.head.reads_texts_apart)
     step = measure_step(base.path, task, data.train, recipe.finetune)
     duration = predict_duration(step, data, recipe)
     return check_data(data, task, recipe.data, found, confidence, lengths, duration, count)

@@ -86,7 +86,8 @@ def bench(
         data: the test split is answered; or texts without labels, whose figures do not count for a target.
         device: an open device; None: this machine.
     """
-    examples = [(example.text, example.text_pair) for example in data.test]
+    paired = payload.manifest.heads[0].text_pairs
+    examples = [(example.text, example.text_pair if paired else None) for example in data.test]
     with entered(device, progress) as place, texts_file(examples) as file:
         program = program_for(place, config.runtime, [payload, *([baseline] if baseline else [])])
         package = bring_package(place, payload)

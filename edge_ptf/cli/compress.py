@@ -238,6 +238,7 @@ def _run(job: Job, console: Console) -> Result:
             result.accuracy,
             result.baseline.size_bytes / 1e6,
             result.payload.size_bytes / 1e6,
+            job.task.right_or_wrong,
         )
     )
     if result.repetitions:
@@ -285,7 +286,7 @@ def _next_steps(result: Result) -> list[str]:
     if any(item.target in ("min_speedup", "package_mb") for item in lost):
         steps.append("Too slow or too large: cut more with --set prune.num_layers=…, --set prune.intermediate_size=…")
     if open_ones and not lost:
-        steps.append("The verdict stays open until what is listed above under 'settles it' is done.")
+        steps.append("The verdict stays open until what is listed above under 'To settle it' is done.")
     return steps
 
 

@@ -83,12 +83,19 @@ def verify_command(package: Path) -> int:
 @click.command("predict")
 @click.argument("subject", metavar="SUBJECT", type=package)
 @click.argument("texts", nargs=-1)
-@click.option("--pair", help="The second text, for a package that takes pairs; with one TEXT.")
+@click.option("--pair", help="The second text, for a package of pairs or vectors; with one TEXT.")
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of one inference.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with probabilities and offsets.")
+@click.option("--dimensions", type=click.IntRange(1), help="Answer with so many leading numbers of a vector.")
 @click.option("--explain", is_flag=True, help="Also say how much the score falls without each word.")
 def predict_command(
-    subject: Path, texts: tuple[str, ...], pair: str | None, threads: int, as_json: bool, explain: bool
+    subject: Path,
+    texts: tuple[str, ...],
+    pair: str | None,
+    threads: int,
+    as_json: bool,
+    dimensions: int | None,
+    explain: bool,
 ) -> int:
     """Answer TEXTS with a package, the package of a run, or a checkpoint. Without TEXTS, each line of the standard
     input is one text.
@@ -103,12 +110,15 @@ def predict_command(
     """
     from edge_ptf.runtime.occlusion import word_effects
     from edge_ptf.runtime.subject import open_subject
+    from edge_ptf.tasks.sentence_embedding import shortened
 
     if not texts and (sys.stdin is None or sys.stdin.isatty()):
         raise BadInputError("no text given", hint='edge-ptf predict PACKAGE "your text", or pipe one text a line')
     if pair is not None and len(texts) != 1:
         raise BadInputError("--pair goes with exactly one TEXT")
     runner = open_subject(subject, threads)
+    if dimensions is not None:
+        runner.task = shortened(runner.task, dimensions, "--dimensions")
     if runner.takes_pairs not in (None, pair is not None):
         raise BadInputError(
             f"{subject}: answers {'pairs of texts' if runner.takes_pairs else 'single texts'}",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_ptf import models
 from edge_ptf.heads import Head
 from edge_ptf.progress import Progress
-from edge_ptf.training.batching import Item, collate
+from edge_ptf.training.batching import Item, LengthGroupedBatches, collate
 from edge_ptf.training.trainer import by_length
 
 BATCH = 16
@@ -114,7 +114,8 @@ def _labelled_batches(
     labelled = [item for item in items if head.is_labelled(item.target)]
     progress.start(title, len(labelled))
     model.eval().requires_grad_(False)
-    for batch in by_length(labelled, BATCH):
+    apart = head.reads_texts_apart
+    for batch in LengthGroupedBatches.of(labelled, head, BATCH, seed=0) if apart else by_length(labelled, BATCH):
         yield collate([labelled[index] for index in batch], inputs, pad, head), len(batch)
         progress.advance(len(batch))
     progress.finish()

@@ -266,7 +266,7 @@ def _refit_items(
     task = tasks.create(checkpoint.info.head)
     items = labelled_items(tokenizer, task, data.train, checkpoint.info.max_length)
     tokens = sum(len(item.encoding.input_ids) for item in items)
-    return items[:: ceil(tokens / config.refit_tokens)], not task.head.spec.per_token
+    return items[:: ceil(tokens / config.refit_tokens)], task.head.reads_first_token
 
 
 def _scores(

@@ -29,6 +29,7 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
         *("values", "score", "scores", "label", "rating", "ratings", "stars", "similarity", "similarity_score"),
         *("relatedness", "relatedness_score", "target", "number"),
     ),
+    "score": ("scores", "similarity", "similarity_score", "relatedness", "relatedness_score"),
     "tokens": ("token", "words", "word"),
     "tags": ("tag", "ner_tags", "ner", "bio", "bio_tags", "slots"),
     "entity1": ("e1", "head", "subject"),
@@ -47,6 +48,7 @@ PAIRS = (
     ("text1", "text2"),
     ("text_a", "text_b"),
     ("sentence_a", "sentence_b"),
+    ("anchor", "positive"),
 )
 """Usual names of the two texts of a pair, for `text` and `text_pair`."""
 

@@ -28,6 +28,7 @@ class DataConfig(StageConfig):
     label_column: str = Field("label", description="Column with the label.")
     labels_column: str = Field("labels", description="Column with all labels of a text: a list, or separated by '|'.")
     value_column: str = Field("value", description="Column with the number that regression answers.")
+    score_column: str = Field("score", description="Column with the number that says how alike two texts are.")
     tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
     tags_column: str = Field("tags", description="Column with one tag for each word.")
     tag_scheme: TagScheme | None = Field(

@@ -14,6 +14,7 @@ from edge_ptf.data.splits import SPLITS, Content, content
 from edge_ptf.digests import value_digest
 from edge_ptf.errors import DataError
 from edge_ptf.examples import Example
+from edge_ptf.heads.embedding import SCORES
 from edge_ptf.tasks.base import Task
 
 
@@ -27,6 +28,16 @@ class CrossValidationConfig(StageConfig):
         description="Judge the recipe by cross-validation over so many folds of train and test. The package that ships "
         "is trained on both.",
     )
+
+
+def can_be_judged_in_folds(kind: type[Task], labels: Sequence[str]) -> bool:
+    """Whether answers of the models of several folds can be judged together. Texts that search each other by their
+    vectors need one model.
+
+    Args:
+        labels: of the data, as `Task.collect_labels` gives them.
+    """
+    return not kind.head_type.answers_a_vector or tuple(labels) == (SCORES,)
 
 
 @dataclass(frozen=True, slots=True)

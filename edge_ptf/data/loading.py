@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -73,9 +74,9 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
     further_notes: list[str] = []
     if config.unlabelled:
         judging = (*splits[VALIDATION], *splits[TEST])
-        unlabelled, left_out, further_notes = read_unlabelled(
-            config.unlabelled, task, config, splits[TRAIN][0], judging
-        )
+        form = splits[TRAIN][0]
+        form = replace(form, text_pair=None) if task.head_type.reads_texts_apart else form
+        unlabelled, left_out, further_notes = read_unlabelled(config.unlabelled, task, config, form, judging)
     report = DataReport(
         source=source,
         splits={name: split_report(splits[name], task) for name in SPLITS},

@@ -39,6 +39,8 @@ def read_unlabelled(
             f"{source}: no such file", hint=f"data.unlabelled names a file of texts: .txt, {', '.join(TABLES)}"
         )
     judged = {content(example) for example in judging}
+    if form.text_pair is None:  # also the texts of pairs that a model reads apart
+        judged |= {(text,) for texts in judged for text in texts}
     kept: dict[tuple[str, ...], Example] = {}
     left_out = {"twice": 0, "judging": 0}
     for row in _rows(path, task, config, form, findings):

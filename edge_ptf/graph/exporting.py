@@ -267,6 +267,8 @@ def traceable(model: Any, inputs: tuple[str, ...]) -> Any:
             arguments = dict(zip(inputs, tensors, strict=True))
             if known:
                 wanted = arguments["attention_mask"][:, None, None, :].to(torch.float32)
+                if hasattr(self.model, "pools"):
+                    arguments["real_tokens"] = arguments["attention_mask"]
                 arguments["attention_mask"] = (1.0 - wanted) * torch.finfo(torch.float32).min
             logits = self.model(**arguments, return_dict=True).logits
             return tuple(logits.values()) if isinstance(logits, Mapping) else (logits,)

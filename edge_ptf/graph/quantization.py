@@ -85,9 +85,12 @@ def _agreement(before: Graph, after: Graph, encodings: Sequence[Encoding]) -> di
     full, small = GraphSession(before.path / MODEL_FILE), GraphSession(after.path / MODEL_FILE)
     expected, found = (session.all_logits(encodings) for session in (full, small))
     facts = {"mean_logit_difference": round(logit_distance(expected, found), 4), "texts": len(encodings)}
-    pairs = zip(expected, found, strict=True)
-    same_of = [np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b in pairs if a.shape[-1] > 1]
+    vectors = {part.spec.logits.tensor for part in tasks.create(before.info.head).head.parts if part.answers_a_vector}
+    pairs = zip(expected, found, list(full.outputs) * len(encodings), strict=True)
+    same_of = [
+        np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b, name in pairs if a.shape[-1] > 1 and name not in vectors
+    ]
     if not same_of:
-        return facts  # one label is always the largest, so nothing follows from that
+        return facts  # one label is always the largest, and the largest number of a vector is no answer
     same = np.concatenate(same_of)
     return {**facts, "same_answer_percent": round(100 * float(same.mean()), 2)}

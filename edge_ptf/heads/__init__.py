@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from edge_ptf.heads.base import Head, LogitLoss, PositiveWeights, Target
+from edge_ptf.heads.embedding import EmbeddingHead
 from edge_ptf.heads.encoding import encode
 from edge_ptf.heads.joint import JointHead, joint_spec
 from edge_ptf.heads.multi_label import MultiLabelHead
+from edge_ptf.heads.pooled_model import Pooling
 from edge_ptf.heads.regression import RegressionHead
 from edge_ptf.heads.relation import RelationHead
 from edge_ptf.heads.span import SpanHead
@@ -14,19 +16,25 @@ from edge_ptf.heads.text import TextHead
 from edge_ptf.heads.token import TokenHead
 
 HEADS: dict[str, type[Head]] = {
-    head.kind: head for head in (TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead, JointHead)
+    head.kind: head
+    for head in (
+        *(TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead, EmbeddingHead),
+        JointHead,
+    )
 }
 """Every kind of head."""
 
 __all__ = [
     "HEADS",
     "LOGITS",
+    "EmbeddingHead",
     "Head",
     "HeadSpec",
     "JointHead",
     "LogitLoss",
     "MultiLabelHead",
     "OutputSpec",
+    "Pooling",
     "PositiveWeights",
     "RegressionHead",
     "RelationHead",

@@ -58,6 +58,11 @@ class Head(ABC):
     """Whether an answer is a list of parts of a text, and the labels name columns of the logits."""
     compares_tokens: ClassVar[bool] = False
     """Whether the softmax of a label is over the tokens of a text. Distillation then compares text by text."""
+    answers_a_vector: ClassVar[bool] = False
+    """Whether an answer is a vector, and the labels name its numbers."""
+    reads_texts_apart: ClassVar[bool] = False
+    """Whether the model reads the texts of a pair alone, as two windows. A package then takes one text or two, and both
+    texts of a pair are in one batch."""
 
     def __init__(self, spec: HeadSpec) -> None:
         """Raises ValueError where the spec is of another kind."""
@@ -115,6 +120,11 @@ class Head(ABC):
     def stride(self) -> int | None:
         """How many tokens two neighbouring windows of a long second text share; None: the head has no windows."""
         return None
+
+    @property
+    def reads_first_token(self) -> bool:
+        """Whether the logits come from the first token of a text alone."""
+        return not self.spec.per_token
 
     @property
     def added_tokens(self) -> tuple[str, ...]:
@@ -217,6 +227,10 @@ class Head(ABC):
         for row, target in zip(padded, targets, strict=True):
             row[: len(target)] = target
         return padded
+
+    def batches_with(self, targets: Sequence[Target]) -> Sequence[float] | None:
+        """The group of each text, if a batch of training needs at least two texts of a group; by default None."""
+        return None
 
     def is_labelled(self, target: Target) -> bool:
         """Whether any part of a target counts."""

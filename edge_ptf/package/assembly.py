@@ -49,6 +49,7 @@ from edge_ptf.package.tokenizers import UnsupportedTokenizerError, kind_of
 from edge_ptf.profiles import Profile
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
+from edge_ptf.tasks.sentence_embedding import shortened
 
 PAYLOAD_FILE = "payload.eptf"
 TABLES_FILE = "tokenizer.bin"
@@ -69,6 +70,12 @@ class AssembleConfig(EngineSettings, StageConfig):
     )
     max_answer_tokens: int | None = Field(
         None, ge=1, description="question-answering: longest answer in tokens; without it 30."
+    )
+    dimensions: int | None = Field(
+        None,
+        ge=1,
+        description="sentence-embedding: the leading numbers of a vector that answers have; without it all.",
+        exclude_if=lambda count: count is None,
     )
     tune_temperature: bool = Field(
         True,
@@ -126,7 +133,7 @@ def assemble(
     if facts != AssembleFacts():
         steps = (*steps, facts.step())
 
-    paired = bool(data.train) and data.train[0].text_pair is not None
+    paired = bool(data.train) and data.train[0].text_pair is not None and not task.head.reads_texts_apart
     tolerance = TOLERANCE[info.scheme.precision]
     rounded = model if info.scheme.precision != "fp32" else None
     lines = golden_lines(golden_examples(task, paired), task, tokenizer, session, info.max_length, rounded, tolerance)
@@ -168,10 +175,11 @@ def assemble(
 
 
 def deciding(task: Task, config: AssembleConfig) -> Task:
-    """The task with the decoding and the longest answer that the configuration names.
+    """The task with the decoding, the longest answer and the size of a vector that the configuration names.
 
     Raises:
-        BadInputError: the task has no tags of words, or these tags cannot be decoded so; or its answers have no length.
+        BadInputError: the task has no tags of words, or these tags cannot be decoded so; or its answers have no length,
+            or not so many numbers.
     """
     head = task.head
     if config.max_answer_tokens is not None:
@@ -185,14 +193,14 @@ def deciding(task: Task, config: AssembleConfig) -> Task:
         head = task.head
     if any("decoding" in part.options_model.model_fields for part in head.parts):
         try:
-            return tasks.create(head.with_option("decoding", config.decoding))
+            task = tasks.create(head.with_option("decoding", config.decoding))
         except ValueError as error:
             raise BadInputError(f"assemble.{error}", hint="Set assemble.decoding=greedy") from None
-    if config.decoding != "greedy":
+    elif config.decoding != "greedy":
         raise BadInputError(
             f"assemble.decoding is {config.decoding}, but {task.name} has no tags of words", hint="Leave it out"
         )
-    return task
+    return task if config.dimensions is None else shortened(task, config.dimensions, "assemble.dimensions")
 
 
 def threshold_texts(validation: Sequence[Example]) -> list[Example]:

@@ -42,7 +42,7 @@ tags: [edge-ptf, onnx]
 
 An encoder for {head.task}, made from `{manifest.lineage.base_model}` by edge-ptf.
 
-- {"Answer: a number, named" if task.head.answers_a_number else "Labels:"} {labels}
+- {_answer_line(task.head, labels)}
 {settings}- Layers: {layers or "as in the base model"}
 - Form: {form}; ONNX opset {graph.opset}
 - Longest text: {manifest.tokenizer.max_length} tokens; of longer texts the {removed} is removed
@@ -61,6 +61,13 @@ It answers texts like those it was trained on, in the same language. It was judg
 what was measured, on which machine and with which certainty is in `evidence/` and `verdict.json` once the package is
 sealed, with every sample in the `.samples.zip` beside it. Try it on your own texts before you rely on it.
 """
+
+
+def _answer_line(head: Head, labels: str) -> str:
+    """What an answer is."""
+    if head.answers_a_vector:
+        return "Answer: a vector"
+    return f"{'Answer: a number, named' if head.answers_a_number else 'Labels:'} {labels}"
 
 
 def config_note(heads: Sequence[HeadEntry], tokenizer: TokenizerEntry) -> dict[str, Any]:

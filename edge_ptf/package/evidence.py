@@ -38,7 +38,7 @@ class PredictionRow(StrictModel):
 
     row: int
     reference: Answered | tuple[Answered | None, ...]
-    label: Answered | tuple[Answered, ...]
+    label: Answered | tuple[float, ...] | tuple[Answered, ...]
     score: float
     ranking: tuple[int, ...] = Field(
         (),

@@ -122,7 +122,7 @@ def golden_lines(
 
     A text whose logits move by more than half of `tolerance` when arithmetic rounds otherwise has a tolerance of its
     own, twice as large as that effect. So has a text whose logits are all below the head's `least_scale`. If several
-    heads answer, a line has the tensor and the answer of each.
+    heads answer, a line has the tensor and the answer of each. A vector is in the outputs alone.
 
     Args:
         model: the INT8 or FP16 graph of `session`; None: in FP32 rounding gives no text a tolerance of its own.
@@ -136,10 +136,11 @@ def golden_lines(
         text, pair = example.text, example.text_pair
         outputs, answers, small = dict[str, Any](), dict[str, Any](), 0.0
         for part, logits in head.each(head.read(session.answer(encoding))):
-            answer = part.decode(logits, encoding, text).label
             small = max(small, part.least_scale / max(float(np.abs(logits).max()), LEAST_LOGIT))
             outputs[part.spec.logits.tensor] = _six_digits(logits.tolist())
-            answers[part.spec.name] = _six_digits(answer) if part.answers_a_number else answer
+            if not part.answers_a_vector:  # it says no more than the outputs
+                answer = part.decode(logits, encoding, text).label
+                answers[part.spec.name] = _six_digits(answer) if part.answers_a_number else answer
         own = max(ceil(200 * effect) / 100, ceil(1000 * tolerance * small) / 1000)
         lines.append(
             {
@@ -150,7 +151,7 @@ def golden_lines(
                 **({"windows": list(encoding.windows)} if encoding.windows else {}),
                 "outputs": outputs,
                 **({"tolerance": own} if own > tolerance else {}),
-                "answers": answers,
+                **({"answers": answers} if answers else {}),
             }
         )
     return lines

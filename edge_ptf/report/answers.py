@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from edge_ptf.package.evidence import AccuracyEvidence
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ptf.package.evidence import AccuracyEvidence, PredictionRow
+from edge_ptf.statistics import percentile
 from edge_ptf.tasks.base import Task
 
+LEAST_LENGTH = 1e-12
 Pairs = Counter[tuple[str, str]]
 """Counts of the pairs (expected class, answered class)."""
 
@@ -67,6 +72,55 @@ def changes(teacher: AccuracyEvidence, package: AccuracyEvidence) -> list[Change
         side = Side.LOST if was else Side.GAINED if is_now else same
         found.append(Change(after.row, side, before.score, after.score))
     return found
+
+
+def distance_words(
+    before: Sequence[PredictionRow],
+    after: Sequence[PredictionRow],
+    names: tuple[str, str] = ("the teacher", "the package"),
+) -> str | None:
+    """How far apart answers to the same texts are that are numbers or vectors, in words; None for other answers.
+
+    Args:
+        names: of what gave the answers `before` and `after`.
+    """
+    pairs = list(zip(before, after, strict=True))
+    if pairs and all(_is_vector(row) for row in pairs[0]):
+        return _vector_words(before, after, names)
+    apart = [
+        abs(one.label - other.label)
+        for one, other in pairs
+        if isinstance(one.label, float) and isinstance(other.label, float)
+    ]
+    if not apart:
+        return None
+    said = f"{sum(distance > 0 for distance in apart):,} of {len(pairs):,} answers differ"
+    if not any(apart):
+        return f"{said}."
+    return f"{said}, by {percentile(apart, 0.5):.3g} (median) and at most {max(apart):.3g}."
+
+
+def _vector_words(before: Sequence[PredictionRow], after: Sequence[PredictionRow], names: tuple[str, str]) -> str:
+    one, other = (np.asarray([vector for row in rows for vector in _vectors(row)]) for rows in (before, after))
+    if one.shape[1] != other.shape[1]:
+        return f"The vectors of {names[0]} have {one.shape[1]} numbers, and those of {names[1]} have {other.shape[1]}."
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    cosines = (one * other).sum(axis=1) / np.maximum(lengths, LEAST_LENGTH)
+    return (
+        f"The cosine of the vectors of {names[0]} and {names[1]} is {np.median(cosines):.4f} (median), and at least "
+        f"{cosines.min():.4f}."
+    )
+
+
+def _is_vector(row: PredictionRow) -> bool:
+    """Whether an answer is a vector, and not a number of each of several tasks."""
+    return isinstance(row.label, tuple) and bool(row.label) and isinstance(row.label[0], float) and not row.scores
+
+
+def _vectors(row: PredictionRow) -> NDArray[np.float64]:
+    """The vector of a text; or those of a pair, whose reference has a part for each of its two texts."""
+    count = len(row.reference) if isinstance(row.reference, tuple) else 1
+    return np.asarray(row.label, np.float64).reshape(count, -1)
 
 
 def class_changes(teacher: AccuracyEvidence | None, package: AccuracyEvidence) -> list[ClassChange]:

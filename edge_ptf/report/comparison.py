@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from edge_ptf import tasks
 from edge_ptf.package.evidence import LatencyEvidence, MemoryEvidence, Status
 from edge_ptf.report import figures
+from edge_ptf.report.answers import distance_words
 from edge_ptf.report.figures import SIZE, Figure
 from edge_ptf.report.formatting import score_number
 from edge_ptf.report.study import Study
@@ -133,9 +135,12 @@ def _answers(left: Study, right: Study) -> Iterator[str]:
     if (before.data, before.split) != (after.data, after.split) or len(before.rows) != len(after.rows):
         yield "Accuracy was measured on different splits: the percentages cannot be compared."
         return
+    if said := distance_words(before.rows, after.rows, ("A", "B")):
+        yield said
+        return
     differ = sum(a.label != b.label for a, b in zip(before.rows, after.rows, strict=True))
     yield f"{differ:,} of {len(after.rows):,} {after.split} texts are answered differently."
-    if any(isinstance(row.reference, float) for row in after.rows):
+    if not tasks.get(right.payload.manifest.head.task).right_or_wrong:
         return
     lost = sum(a.is_right and not b.is_right for a, b in zip(before.rows, after.rows, strict=True))
     gained = sum(b.is_right and not a.is_right for a, b in zip(before.rows, after.rows, strict=True))

@@ -14,6 +14,7 @@ from edge_ptf.report import answers, figures, plots, sizes, verdicts
 from edge_ptf.report.answers import Pairs, Side
 from edge_ptf.report.explanations import BETWEEN, explanations
 from edge_ptf.report.formatting import (
+    answer_form,
     bytes_text,
     counted,
     figure_text,
@@ -169,6 +170,8 @@ def accuracy(study: Study) -> dict[str, Any] | None:
         "exact": study.accuracy.exact,
         "by": study.accuracy.runtime.runner or "Python",
         "right_or_wrong": task.right_or_wrong,
+        "answer": answer_form(task, len(task.head.spec.labels)),
+        "is_vector": task.head.answers_a_vector,
         "metrics": [
             _metric_row(name, study.baseline.metrics.get(name) if study.baseline else None, value)
             for name, value in metrics.items()

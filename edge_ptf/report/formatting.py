@@ -14,6 +14,15 @@ DIGITS = {"MB": 1, "points": 2, "%": 2, "ms": 2, "×": 2}
 WRITTEN = {"mcc": "MCC", "rmse": "RMSE", "pearson": "Pearson", "spearman": "Spearman"}
 """Metrics that people write with capitals, by name."""
 
+METRIC_WORDS = {
+    "in_scope": "in-scope",
+    "out_of_scope": "out-of-scope",
+    "_f1": " F1",
+    "recall_at_": "recall@",
+    "_": " ",
+}
+"""Parts of the names of metrics, as people write them."""
+
 
 def figure_text(value: float | None, unit: str) -> str:
     """A figure with its unit; a dash if it was not measured."""
@@ -61,7 +70,9 @@ def score_unit(name: str) -> str:
 
 
 def answer_form(task: Task | type[Task], labels: int) -> str:
-    """What the answer of a task is chosen from: its labels, a number, or a part of a text."""
+    """What the answer of a task is chosen from: its labels, a number, a vector, or a part of a text."""
+    if task.head_type.answers_a_vector:
+        return "a vector"
     if task.head_type.answers_with_text:
         return "a part of the context"
     return counted(labels, "label") if task.right_or_wrong else "a number"
@@ -96,7 +107,7 @@ def metric_words(name: str) -> str:
     task, _, name = name.rpartition(".")
     if task:
         return f"{task} {metric_words(name)}"
-    for code, words in (("in_scope", "in-scope"), ("out_of_scope", "out-of-scope"), ("_f1", " F1"), ("_", " ")):
+    for code, words in METRIC_WORDS.items():
         name = name.replace(code, words)
     return WRITTEN.get(name, name)
 

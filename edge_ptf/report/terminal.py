@@ -16,6 +16,7 @@ from edge_ptf.config import Source
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
+from edge_ptf.report.answers import distance_words
 from edge_ptf.report.formatting import (
     answer_form,
     counted,
@@ -55,7 +56,9 @@ def data_table(report: DataReport) -> RenderableType:
     for name in ("rows", "classes", "mean words", "longest"):
         table.add_column(name, justify="right")
     numbers = any(split.values for split in report.splits.values())
-    table.add_column("values" if numbers else "least and most frequent class")
+    classes = any(split.classes for split in report.splits.values())
+    if numbers or classes:
+        table.add_column("values" if numbers else "least and most frequent class")
     for name, split in report.splits.items():
         ordered = sorted(split.classes.items(), key=lambda item: (item[1], item[0]))
         ends = [ordered[0], ordered[-1]] if ordered else []
@@ -63,10 +66,10 @@ def data_table(report: DataReport) -> RenderableType:
         table.add_row(
             name,
             f"{split.rows:,}",
-            "–" if numbers else str(len(ordered)),
+            str(len(ordered)) if classes and not numbers else "–",
             f"{split.mean_words:.1f}",
             str(split.longest_words),
-            shown,
+            *([shown] if numbers or classes else []),
         )
     notes = [f"Split: {report.split_by}."]
     notes += list(report.notes)
@@ -128,9 +131,17 @@ def _indented(text: str, style: str = "", by: int = 2) -> RenderableType:
 
 
 def comparison_table(
-    baseline: AccuracyEvidence, package: AccuracyEvidence, baseline_mb: float, package_mb: float
+    baseline: AccuracyEvidence,
+    package: AccuracyEvidence,
+    baseline_mb: float,
+    package_mb: float,
+    right_or_wrong: bool,
 ) -> RenderableType:
-    """Every metric and the size, for the teacher and the package."""
+    """Every metric and the size, for the teacher and the package.
+
+    Args:
+        right_or_wrong: whether an answer of the task is right or wrong; see `Task`.
+    """
     table = titled_table(
         "Cross-validated, teachers and packages" if package.folds else "Test split, teacher and package"
     )
@@ -143,7 +154,7 @@ def comparison_table(
             change = score_number(name, after - before, "+")
             table.add_row(metric_words(name), score_text(name, before), score_text(name, after), change)
     table.add_row("package size", f"{baseline_mb:.1f} MB", f"{package_mb:.1f} MB", f"÷ {baseline_mb / package_mb:.1f}")
-    return Group(table, Text(f"  {_changes(baseline, package)}", style="dim"), Text(""))
+    return Group(table, Text(f"  {_changes(baseline, package, right_or_wrong)}", style="dim"), Text(""))
 
 
 def seeds_table(count: int, spread: Mapping[str, Mapping[str, tuple[float, float]]]) -> RenderableType:
@@ -162,20 +173,15 @@ def seeds_table(count: int, spread: Mapping[str, Mapping[str, tuple[float, float
     return Group(table, Text("  The first of them ships, and the verdict is about it.", style="dim"), Text(""))
 
 
-def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
-    """How many answers differ, how many were lost and gained, and whether chance explains this."""
+def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence, right_or_wrong: bool) -> str:
+    """How many answers differ or how far; of answers that are right or wrong also how many were lost and gained, and
+    whether chance explains this."""
+    if said := distance_words(baseline.rows, package.rows):
+        return said
     pairs = list(zip(baseline.rows, package.rows, strict=True))
     changed = sum(before.label != after.label for before, after in pairs)
-    apart = [
-        abs(before.label - after.label)
-        for before, after in pairs
-        if isinstance(before.label, float) and isinstance(after.label, float)
-    ]
-    if apart:
-        return (
-            f"{changed:,} of {len(pairs):,} answers differ, by {statistics.percentile(apart, 0.5):.3g} (median) and at "
-            f"most {max(apart):.3g}."
-        )
+    if not right_or_wrong:
+        return f"{changed:,} of {len(pairs):,} answers differ."
     lost = sum(before.is_right and not after.is_right for before, after in pairs)
     gained = sum(after.is_right and not before.is_right for before, after in pairs)
     return (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import json
 import operator
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import byref, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -127,6 +128,8 @@ class NativeHead:
     task: str
     kind: str
     labels: tuple[str, ...]
+    options: Mapping[str, Any]
+    """Settings of this kind of head, as the manifest has them."""
 
 
 class NativeRunner:
@@ -157,7 +160,8 @@ class NativeRunner:
         options.threads, options.check_digests = threads, check_digests
         self.library.check(self.library.open(_path(path), byref(options), byref(self._runner)))
         count = self.library.runner_head_count(self._runner)
-        self.heads = tuple(self._head(index) for index in range(count))
+        declared = json.loads(self.library.runner_manifest(self._runner))["heads"]
+        self.heads = tuple(self._head(index, declared[index].get("options", {})) for index in range(count))
 
     def __enter__(self) -> NativeRunner:
         return self
@@ -262,12 +266,12 @@ class NativeRunner:
                 found = self._answers.result = Result(self.library, self._runner)
             return found
 
-    def _head(self, index: int) -> NativeHead:
+    def _head(self, index: int, options: Mapping[str, Any]) -> NativeHead:
         found = Head()
         self.library.check(self.library.runner_head(self._runner, index, byref(found)))
         labels = (self.library.runner_label(self._runner, index, number) for number in range(found.label_count))
         name, task, kind = (each.decode() for each in (found.name, found.task, found.kind))
-        return NativeHead(name, task, kind, tuple(label.decode() for label in labels))
+        return NativeHead(name, task, kind, tuple(label.decode() for label in labels), options)
 
     def _prediction(self, result: Result, head: int, text: str) -> Prediction:
         return prediction(self.heads[head], result, head, text)

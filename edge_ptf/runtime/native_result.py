@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge_ptf.examples import Prediction
 from edge_ptf.heads import HEADS
 from edge_ptf.heads.base import SHOWN_CLASSES
+from edge_ptf.heads.embedding import embedding_answer
 from edge_ptf.runtime.c_api import ANSWERS, BY_THRESHOLD, OUT_OF_SCOPE, SCORES, WORDS, Item, Tensor, Timing
 from edge_ptf.runtime.texts import without_surrogates
 
@@ -72,6 +73,12 @@ class Result:
         tensor = Tensor()
         self.library.check(self.library.result_tensor(self.handle, head, role.encode(), byref(tensor)))
         return np.ctypeslib.as_array(tensor.values, tuple(tensor.shape[: tensor.rank])).copy()
+
+    def vector(self, head: int, text: int) -> NDArray[np.float32]:
+        """A copy of the vector of the first (0) or second (1) text; empty if there is none."""
+        count = c_size_t()
+        found = self.library.result_vector(self.handle, head, text, byref(count))
+        return np.asarray(found[: count.value] if count.value else [], np.float32)
 
     def timing(self) -> tuple[int, int, int]:
         """Nanoseconds to tokenize, in the engine, to decode."""
@@ -137,7 +144,17 @@ def _span(declared: NativeHead, result: Result, head: int, text: str) -> Predict
     return Prediction((answer["text"],), score, {"answer": answer})
 
 
-PREDICTIONS: dict[str, Callable[[NativeHead, Result, int, str], Prediction]] = {"token": _tokens, "span": _span}
+def _vector(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
+    """The vector of a text, or what the head says about two texts; see `EmbeddingHead.decode`."""
+    vectors = [found for number in (0, 1) if len(found := result.vector(head, number))]
+    return embedding_answer(np.asarray(vectors, np.float64), result.score(head), declared.options.get("form"))
+
+
+PREDICTIONS: dict[str, Callable[[NativeHead, Result, int, str], Prediction]] = {
+    "token": _tokens,
+    "span": _span,
+    "embedding": _vector,
+}
 """By the kind of a head, where its form of answer says too little."""
 
 

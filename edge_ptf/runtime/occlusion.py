@@ -50,13 +50,18 @@ def word_effects(runner: Answers, text: str, text_pair: str | None, label: Any) 
         label: the answer to these texts.
 
     Raises:
-        BadInputError: the answers of this task are not about a whole text.
+        BadInputError: the answers of this task are not about a whole text, or the answer is one vector.
     """
     head = runner.task.head
 
     def support(first: str, second: str | None) -> float:
         encoding = runner.encode(first, second)
         found = head.support(runner.logits(encoding), encoding, label)
+        if found is None and head.answers_a_vector:
+            raise BadInputError(
+                "the vector of one text has no score that a word could change",
+                hint="Leave out --explain, or add --pair",
+            )
         if found is None:
             raise BadInputError(
                 f"an answer of the task {runner.task.name} is not about a text as a whole, so words do not explain it",

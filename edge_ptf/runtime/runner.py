@@ -10,6 +10,7 @@ from edge_ptf import tasks
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
 from edge_ptf.package.payload import Payload, open_payload
 from edge_ptf.runtime.texts import without_surrogates
+from edge_ptf.tasks.sentence_embedding import shortened
 
 
 class Runner:
@@ -21,20 +22,27 @@ class Runner:
         True
     """
 
-    def __init__(self, payload: Payload | str | PathLike[str], threads: int = 1) -> None:
+    def __init__(self, payload: Payload | str | PathLike[str], threads: int = 1, dimensions: int | None = None) -> None:
         """Args:
         payload: an open package, or the path of one.
         threads: of one inference.
+        dimensions: leading numbers of a vector that an answer has; None: as the package says.
+
+        Raises:
+            BadInputError: the package answers with no vectors, or with shorter ones.
         """
         payload = payload if isinstance(payload, Payload) else open_payload(Path(payload))
         manifest = payload.manifest
         self.payload = payload
         self.task = tasks.create(manifest.head)
+        if dimensions is not None:
+            self.task = shortened(self.task, dimensions, "dimensions")
         self.engine = payload.engine(manifest.graph)
         self.session = payload.session(manifest.graph, threads, self.task.head.tensors)
         self.tokenizer = payload.tokenizer(self.session.inputs)
         self.max_length = manifest.tokenizer.max_length
-        self.takes_pairs = manifest.heads[0].text_pairs
+        self.takes_pairs = None if self.task.head.reads_texts_apart else manifest.heads[0].text_pairs
+        """None: it takes one text or two."""
 
     def encode(self, text: str, text_pair: str | None = None) -> Encoding:
         """Token ids as in training, truncated to the package's maximum length; a lone surrogate is read as U+FFFD."""

@@ -10,6 +10,7 @@ from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
 from edge_ptf.tasks.question_answering import QuestionAnswering
 from edge_ptf.tasks.regression import Regression
 from edge_ptf.tasks.relation_extraction import RelationExtraction
+from edge_ptf.tasks.sentence_embedding import SentenceEmbedding
 from edge_ptf.tasks.sentence_pair_classification import SentencePairClassification
 from edge_ptf.tasks.text_classification import TextClassification
 from edge_ptf.tasks.token_classification import TokenClassification
@@ -24,6 +25,7 @@ _TASKS: dict[str, type[Task]] = {
         TokenClassification,
         RelationExtraction,
         QuestionAnswering,
+        SentenceEmbedding,
     )
 }
 

@@ -45,6 +45,13 @@ class LengthGroupedBatches:
         self.seed = seed
         self.epoch = 0
 
+    @classmethod
+    def of(cls, items: Sequence[Item], head: Head, batch_size: int, seed: int) -> LengthGroupedBatches:
+        """The sampler that a head needs."""
+        if head.reads_texts_apart:
+            return TogetherBatches(items, head.batches_with([item.target for item in items]), batch_size, seed)
+        return cls([len(item.encoding.input_ids) for item in items], batch_size, seed)
+
     def set_epoch(self, epoch: int) -> None:
         """The epoch whose order comes next."""
         self.epoch = epoch
@@ -63,6 +70,51 @@ class LengthGroupedBatches:
             batches += [members[at : at + self.batch_size] for at in range(0, len(members), self.batch_size)]
         for index in random.permutation(len(batches)):
             yield [int(member) for member in batches[index]]
+
+
+class TogetherBatches(LengthGroupedBatches):
+    """Batches in which the items of one text, such as both texts of a pair, stand side by side.
+
+    With groups, two texts of a group stand side by side, other ones in each epoch. A text that is left over in its
+    group makes a third. A batch then has half as many such twos as `batch_size`.
+    """
+
+    def __init__(self, items: Sequence[Item], groups: Sequence[float] | None, batch_size: int, seed: int) -> None:
+        """Args:
+        groups: of each item; None: there are none.
+        """
+        self.members = _members([item.text if groups is None else groups[at] for at, item in enumerate(items)])
+        self.grouped = groups is not None
+        self.item_lengths = np.asarray([len(item.encoding.input_ids) for item in items])
+        size = max(1, batch_size // 2) if self.grouped else batch_size
+        super().__init__([0] * len(self._neighbours(None)), size, seed)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        neighbours = self._neighbours(np.random.default_rng([self.seed, self.epoch, 1]))
+        self.lengths = np.asarray([int(self.item_lengths[each].max()) for each in neighbours])
+        for batch in super().__iter__():
+            yield [member for each in batch for member in neighbours[each]]
+
+    def _neighbours(self, random: np.random.Generator | None) -> list[list[int]]:
+        """What stands side by side; without a generator in the order of the items."""
+        if not self.grouped:
+            return self.members
+        found: list[list[int]] = []
+        for members in self.members:
+            order = members if random is None else [int(member) for member in random.permutation(members)]
+            twos = [order[at : at + 2] for at in range(0, len(order), 2)]
+            if len(twos) > 1 and len(twos[-1]) == 1:
+                twos[-2:] = [twos[-2] + twos[-1]]
+            found += twos
+        return found
+
+
+def _members(keys: Sequence[float]) -> list[list[int]]:
+    """The places of each key, in the order in which the keys occur first."""
+    found: dict[float, list[int]] = {}
+    for place, key in enumerate(keys):
+        found.setdefault(key, []).append(place)
+    return list(found.values())
 
 
 def pad_inputs(items: Sequence[Item], inputs: Sequence[str], pad: int) -> dict[str, Any]:

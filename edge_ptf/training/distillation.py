@@ -194,7 +194,7 @@ def distill(
         hidden_states=bool(layers),
         watch=watch,
     )
-    rounding = fake_quantized(taught, rounded, one_token=not outputs.per_token) if rounded else nullcontext()
+    rounding = fake_quantized(taught, rounded, one_token=task.head.reads_first_token) if rounded else nullcontext()
     with rounding, capture:
         trained = train(setup, config, out, "Distill", progress)
     small.restore(taught, full)

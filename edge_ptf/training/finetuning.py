@@ -15,7 +15,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Example, Prediction
 from edge_ptf.graph.exporting import check_exportable
-from edge_ptf.heads import PositiveWeights
+from edge_ptf.heads import Pooling, PositiveWeights
 from edge_ptf.heads.outputs import in_fp32
 from edge_ptf.models.checkpoint import (
     Checkpoint,
@@ -27,6 +27,7 @@ from edge_ptf.models.checkpoint import (
     save_checkpoint,
 )
 from edge_ptf.models.lineage import FinetuneFacts
+from edge_ptf.models.sentence_models import with_vectors
 from edge_ptf.models.usable import check_rows
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
@@ -50,6 +51,16 @@ class FinetuneConfig(OptimizationConfig):
         None,
         ge=0,
         description="question-answering: tokens that two neighbouring windows of a long context share; without it 128.",
+    )
+    pooling: Pooling | None = Field(
+        None,
+        description="sentence-embedding: mean of all tokens, or the first one; without it as the model says, or mean.",
+        exclude_if=lambda pooling: pooling is None,
+    )
+    matryoshka: tuple[int, ...] = Field(
+        (),
+        description="sentence-embedding: sizes of shorter vectors to train too, such as 64.",
+        exclude_if=lambda sizes: not sizes,
     )
     task_weights: str | None = Field(
         None,
@@ -99,6 +110,7 @@ def finetune(
         task = type(task)(task.head.spec.with_options(stride=config.stride))
     task = weighted(task, config.task_weights)
     tokenizer, model, info = open_trainable(base, base_name, task, config)
+    task = type(task)(info.head)
     inputs = model_inputs(model, tokenizer)
     freeze(model, embeddings=config.freeze_embeddings, layers=config.freeze_layers)
     training = labelled_items(tokenizer, task, data.train, info.max_length)
@@ -151,6 +163,7 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
         raise BadInputError(
             f"finetune.stride is {config.stride}, but {task.name} reads no context in windows", hint="Leave it out"
         )
+    task = with_vectors(base, task, config.pooling, config.matryoshka)
     weighted(task, config.task_weights)
     if config.sampling_temperature != 1 and not task.kinds:
         raise BadInputError(

@@ -13,6 +13,7 @@ from edge_ptf.examples import Example
 from edge_ptf.heads.outputs import in_fp32, mapped
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, model_inputs
+from edge_ptf.models.sentence_models import with_vectors
 from edge_ptf.tasks.base import Task
 from edge_ptf.training.batching import LengthGroupedBatches, collate
 from edge_ptf.training.device import device_and_precision, on_gpu
@@ -45,6 +46,7 @@ def measure_step(base: Path, task: Task, examples: Sequence[Example], config: Fi
     """
     import torch
 
+    task = with_vectors(base, task, config.pooling, config.matryoshka)
     tokenizer, model = load_tokenizer(base), load_base_model(base, task, dropout=config.dropout)
     info = fresh_info(model, task, base.name, config.max_length)
     inputs, pad = model_inputs(model, tokenizer), int(tokenizer.pad_token_id)
@@ -59,7 +61,7 @@ def measure_step(base: Path, task: Task, examples: Sequence[Example], config: Fi
     if device == "cpu":
         model.set_attn_implementation("eager")  # as in training
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.0, fused=True)
-    sampler = LengthGroupedBatches([len(item.encoding.input_ids) for item in items], config.batch_size, 0)
+    sampler = LengthGroupedBatches.of(items, task.head, config.batch_size, 0)
     times, started = list[float](), time.monotonic()
     for number in range(STEPS + 1):
         if times and time.monotonic() - started > ENOUGH_S:

@@ -107,9 +107,7 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
     model = setup.model.to("cuda" if on_gpu() else "cpu")
     if not on_gpu():
         model.set_attn_implementation("eager")  # torch's fused attention is slow on the CPU at a dozen tokens
-    sampler = LengthGroupedBatches(
-        [len(item.encoding.input_ids) for item in setup.items], config.batch_size, config.seed
-    )
+    sampler = LengthGroupedBatches.of(setup.items, setup.head, config.batch_size, config.seed)
     steps, losses, note = len(sampler), list[Any](), ""
 
     class Batches(DataLoader):  # type: ignore[type-arg]

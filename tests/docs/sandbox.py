@@ -7,8 +7,10 @@ import io
 import json
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from unittest import mock
 
@@ -21,7 +23,7 @@ from tests.docs.pages import Shown
 
 PAGES_OF_A_PROJECT = ("docs/tutorial/index.md", "docs/how-to/command-line.md")
 """Pages whose commands read a project file."""
-Rows = dict[str, list[tuple[str, str]]]
+Rows = Mapping[str, Sequence[tuple[str, ...]]]
 
 QUICK_BENCH = ("bench.launches=5", "bench.calls=100", "bench.seconds=0", "bench.memory_launches=2")
 QUICK = {
@@ -39,6 +41,7 @@ JUDGED_BY = {
     "token-classification": "entity_f1",
     "multi-label-classification": "micro_f1",
     "regression": "spearman",
+    "sentence-embedding": "spearman",
 }
 """The metric of a task, if it is not the accuracy."""
 SCOPED = ("--max-drop", "in_scope_accuracy=100", "--max-drop", "out_of_scope_recall=100", *CHEAP)
@@ -107,6 +110,8 @@ def make_data(root: Path) -> None:
     _write(root / "columns", other, head=("utterance", "intent"))
     ratings = {split: [(text, str(len(text.split()))) for text, _ in rows[split]] for split in rows}
     _write(root / "my-ratings", ratings, head=("text", "value"))
+    pairs = {split: [_pair(*two) for two in pairwise(found)] for split, found in rows.items()}
+    _write(root / "my-pairs", pairs, head=("text", "text_pair", "score"))
     _write(root / "semicolons", other, delimiter=";", encoding="cp1252")
     words = {split: [(row.text.split(), row.tags) for row in found[::30]] for split, found in generate().items()}
     known = {tag[2:] for _, tags in words["train"] for tag in tags}
@@ -117,8 +122,13 @@ def make_data(root: Path) -> None:
     (root / "logs.txt").write_text("".join(f"{text} please\n" for text, _ in rows["train"][:50]), encoding="utf-8")
 
 
+def _pair(first: tuple[str, str], second: tuple[str, str]) -> tuple[str, str, str]:
+    """Two texts, and whether they have one label."""
+    return first[0], second[0], str(int(first[1] == second[1]))
+
+
 def _write(
-    folder: Path, rows: Rows, head: tuple[str, str] = ("text", "label"), delimiter: str = ",", encoding: str = "utf-8"
+    folder: Path, rows: Rows, head: tuple[str, ...] = ("text", "label"), delimiter: str = ",", encoding: str = "utf-8"
 ) -> None:
     folder.mkdir()
     for split, found in rows.items():
@@ -238,6 +248,8 @@ def _small(option: str, value: str) -> str:
     """The value of an option, such that a tiny model reaches it in a short time."""
     if option in ("--trials", "--folds"):
         return "2"
+    if option == "--dimensions" or value.startswith(("assemble.dimensions=", "finetune.matryoshka=")):
+        return value.replace("128", "16").replace("64", "8")
     metric = value.partition("=")[0]
     return f"{metric}={1000 if metric == 'rmse' else 1}" if option == "--min-score" else value
 

@@ -31,6 +31,7 @@ KINDS = {
     "token-classification": ORTModelForTokenClassification,
     "relation-extraction": ORTModelForTokenClassification,
     "question-answering": ORTModelForTokenClassification,
+    "sentence-embedding": ORTModelForTokenClassification,
 }
 TOLERANCE = 1e-4
 """Largest difference of a score; of a number beyond 1, as a share of it."""
@@ -115,6 +116,13 @@ def _pipeline(task: str, model: Any, tokenizer: Any, settings: dict[str, Any]) -
             return _span(tokenizer.backend_tokenizer, text, pair, read, settings)
 
         return span
+    if task == "sentence-embedding":
+
+        def vectors(text: str, pair: str | None) -> Answer:
+            batches = [tokenizer(each, return_tensors="pt", **long) for each in (text, pair) if each is not None]
+            return _compared([model(**batch).logits[0].detach().numpy() for batch in batches])
+
+        return vectors
     if task == "token-classification":
         tokenizer.model_max_length = settings["max_length"]  # its pipeline takes no max_length
         tag = pipeline(task, model=model, tokenizer=tokenizer, ignore_labels=[])
@@ -152,6 +160,9 @@ def _plain(package: Path, task: str, settings: dict[str, Any]) -> Ask:
     def answer(text: str, pair: str | None) -> Answer:
         if task == "question-answering":
             return _span(tokenizer, text, pair, run, settings)
+        if task == "sentence-embedding":
+            encodings = [tokenizer.encode(each) for each in (text, pair) if each is not None]
+            return _compared([run(each.ids, each.type_ids) for each in encodings])
         encoding = tokenizer.encode(text, pair)
         logits = run(encoding.ids, encoding.type_ids)
         if task == "relation-extraction":
@@ -241,6 +252,17 @@ def _span(core: Any, text: str, pair: str, run: Callable[..., Any], settings: di
     return ([] if silent else answer), float(1 / (1 + np.exp(-apart if silent else apart)))
 
 
+def _compared(outputs: Sequence[Any]) -> Answer:
+    """The vector of a text, or the cosine of two texts. A checkpoint in transformers gives rows for the tokens, and its
+    package their mean with the length 1."""
+    vectors = [output if output.ndim == 1 else output.mean(axis=0) for output in outputs]
+    vectors = [vector / np.linalg.norm(vector) for vector in vectors]
+    if len(vectors) == 1:
+        return vectors[0].tolist(), 1.0
+    cosine = float(vectors[0] @ vectors[1])
+    return cosine, cosine
+
+
 def _tags(text: str, tokens: Sequence[tuple[int, int, str, float]]) -> Answer:
     """The tag of each word is that of the first token that shares a character with it; a word without one is `O`."""
     tags, scores, place = [], [], 0
@@ -266,6 +288,8 @@ def _differences(rows: Sequence[dict[str, Any]], ask: Ask) -> Iterator[str]:
     for row in rows:
         label, score = ask(row["text"], row["pair"])
         same = label == row["label"] or isinstance(label, float)  # a number is compared as the score
+        if isinstance(label, list) and label and isinstance(label[0], float):
+            same = bool(np.abs(np.subtract(label, row["label"])).max() <= TOLERANCE)
         if not same or not abs(score - row["score"]) <= TOLERANCE * max(abs(row["score"]), 1):
             yield f"{row['text'][:30]!r}: {label} {score:.6f}, not {row['label']} {row['score']:.6f}"
 

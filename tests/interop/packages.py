@@ -18,6 +18,7 @@ from edge_ptf import models, tasks
 from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
 from edge_ptf.heads.span import best_span
 from edge_ptf.models.checkpoint import Checkpoint, fresh_info, load_base_model, load_tokenizer, save_checkpoint
+from edge_ptf.models.sentence_models import with_vectors
 from edge_ptf.package import AssembleConfig, assemble, open_payload
 from edge_ptf.runtime import Runner
 from edge_ptf.training.vocabulary import add_tokens
@@ -72,6 +73,8 @@ CASES = (
     Case("questions", task="question-answering", paired=True),
     Case("questions-roberta", "roberta", "question-answering", paired=True),
     Case("questions-int8", task="question-answering", mode="dynamic", paired=True),
+    Case("vectors", task="sentence-embedding"),
+    Case("vectors-int8", task="sentence-embedding", mode="dynamic", paired=True),
     Case("tokens", task="token-classification"),
     Case("tokens-roberta", "roberta", "token-classification"),
     Case("tokens-left", task="token-classification", side="left"),
@@ -166,6 +169,7 @@ def _half_answered(runner: Runner, data: Any) -> Any:
 def _checkpoint(case: Case, base: Path, data: Any, out: Path) -> Checkpoint:
     """A random model whose answers differ between texts, with its parts removed."""
     task = tasks.create(tasks.get(case.task).spec_for(data.labels, case.scope)).fitted(data.train)
+    task = with_vectors(base, task, None, ())
     torch.manual_seed(0)
     model, tokenizer = load_base_model(base, task).eval(), load_tokenizer(base)
     add_tokens(tokenizer, model, task.head.added_tokens)
@@ -176,11 +180,12 @@ def _checkpoint(case: Case, base: Path, data: Any, out: Path) -> Checkpoint:
     if case.structure == "mixed":
         for part, heads in zip(models.parts(model), MIXED_HEADS, strict=True):
             models.slice_layer(part, heads, range(part.intermediate_size))
-    head = [item for item in model.modules() if getattr(item, "out_features", 0) == len(data.labels)][-1]
+    count = len(task.head.spec.labels)
+    head = [item for item in model.modules() if getattr(item, "out_features", 0) == count][-1]
     head.weight.data.mul_(100)
     with torch.no_grad():
         logits = model(**tokenizer(list(conftest.PAYLOAD_TEXTS), padding=True, return_tensors="pt")).logits
-        head.bias -= logits.reshape(-1, len(data.labels)).mean(0)
+        head.bias -= logits.reshape(-1, count).mean(0)
     return save_checkpoint(model, tokenizer, fresh_info(model, task, "tiny", 64), out)
 
 

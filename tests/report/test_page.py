@@ -368,6 +368,22 @@ def test_numbers_have_no_classes_and_no_changed_answers(make_payload: Callable[.
     assert not any(words in page for words in ("Confusion matrix", "makes no mistake", "Changed answers"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "answers", "said"),
+    [
+        ("sentence-embedding", [("a", (1.0, 0.0)), ("a", (0.8, 0.6))], "The answer is a vector: it is compared"),
+        ("question-answering", [(("red",), ("red",)), ((), ("blue",))], "The answer is a part of the context"),
+    ],
+)
+def test_answers_that_are_no_classes_are_named(
+    kind: str, answers: list[Any], said: str, make_payload: Callable[..., Any]
+) -> None:
+    payload = make_payload(kind=kind)
+    accuracy = accuracy_of(payload.digest, payload.manifest.head, answers)
+    page = report_page(replace(read_study(payload), accuracy=accuracy, baseline=accuracy))
+    assert said in page and "Confusion matrix" not in page
+
+
 def test_options_and_notes_are_said_as_they_are(make_payload: Callable[..., Any]) -> None:
     payload = make_payload()
     options = {"epochs": 1, "layers": [1, 2], "rate": 0.25, "shuffle": True, "pairs": False, "limit": None, "zero": 0}

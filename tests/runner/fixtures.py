@@ -78,6 +78,9 @@ def main() -> None:
         questions = _package(Path(work) / "questions", "bert", "question-answering", True)
         (out / "questions.eptf").write_bytes(questions.path.read_bytes())
         _write(out / "questions.jsonl", _spans(Runner(questions)))
+        vectors = _package(Path(work) / "vectors", "bert", "sentence-embedding", True)
+        (out / "vectors.eptf").write_bytes(vectors.path.read_bytes())
+        _write(out / "vectors.jsonl", _vectors(Runner(vectors)))
         if not (out / "intents").exists():
             unpack(_package(Path(work) / "intents", "bert", "text-classification", False), out / "intents")
     for name, lowercase in (("uncased", True), ("cased", False)):
@@ -216,6 +219,20 @@ def _spans(runner: Runner) -> Iterator[dict[str, Any]]:
             "windows": len(encoding.windows),
             "score": answer.score,
             "answer": answer.details["answer"],
+        }
+
+
+def _vectors(runner: Runner) -> Iterator[dict[str, Any]]:
+    """Pairs of texts, some of them not UTF-8."""
+    texts = [*(text.encode() for text in SENTENCES), *NOT_UTF8]
+    for text, pair in zip(texts, [*texts[5:], *texts[:5]], strict=True):
+        first, second = (each.decode(errors="replace") for each in (text, pair))
+        yield {
+            "text": text.hex(),
+            "pair": pair.hex(),
+            "vector": runner.answer(first).label,
+            "pair_vector": runner.answer(second).label,
+            "cosine": runner.answer(first, second).score,
         }
 
 

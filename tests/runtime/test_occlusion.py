@@ -81,6 +81,16 @@ def test_tags_of_words_are_refused(make_payload: MakePayload) -> None:
         word_effects(runner, "turn on", None, runner.answer("turn on").label)
 
 
+def test_two_vectors_are_explained_and_one_has_no_score(make_payload: MakePayload) -> None:
+    runner = Runner(make_payload(kind="sentence-embedding"))
+    with pytest.raises(BadInputError, match="the vector of one text has no score"):
+        word_effects(runner, "turn on", None, runner.answer("turn on").label)
+    answer = runner.answer("turn on", "play")
+    first, *_, last = word_effects(runner, "turn on", "play", answer.label)
+    assert first.effect == pytest.approx(answer.score - runner.answer("on", "play").score)
+    assert last.in_pair and last.effect == pytest.approx(answer.score - runner.answer("turn on", "").score)
+
+
 def test_a_text_without_words_has_no_effects(make_payload: MakePayload) -> None:
     runner = Runner(make_payload())
     assert word_effects(runner, "  ", None, runner.answer("  ").label) == []

@@ -85,6 +85,7 @@ def test_limits_of_a_profile_are_for_the_metric_of_every_task() -> None:
         ("a=text-classification,b=sentence-pair-classification,c=token-classification", "cannot share an encoder"),
         ("a=token-classification,b=relation-extraction", r"b \(relation-extraction\) reads an input of its own"),
         ("a=text-classification,b=question-answering", "cannot share an encoder"),
+        ("a=text-classification,b=sentence-embedding", r"b \(sentence-embedding\) reads an input of its own"),
     ],
 )
 def test_tasks_that_cannot_be_combined_are_refused(name: str, message: str) -> None:

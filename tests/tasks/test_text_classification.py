@@ -277,6 +277,7 @@ def test_tasks_are_found_by_name_and_unknown_ones_get_a_hint() -> None:
         "token-classification",
         "relation-extraction",
         "question-answering",
+        "sentence-embedding",
     )
     assert tasks.get("text-classification") is TextClassification
     assert isinstance(tasks.create(TextClassification.spec_for(("a",))), TextClassification)

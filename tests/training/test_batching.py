@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge_ptf import tasks
 from edge_ptf.examples import Encoding
 from edge_ptf.heads import Head
-from edge_ptf.training.batching import POOL_BATCHES, Item, LengthGroupedBatches, collate
+from edge_ptf.training.batching import POOL_BATCHES, Item, LengthGroupedBatches, TogetherBatches, collate
 from edge_ptf.training.trainer import by_length
 
 
@@ -48,6 +48,39 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert all(other != first for other in others)
     together = [{frozenset(batch) for batch in found} for found in (first, others[0])]
     assert len(together[0] & together[1]) < 5  # neighbours change too
+
+
+def test_texts_of_a_pair_stand_side_by_side_in_one_batch() -> None:
+    items = [Item(Encoding([1] * (3 + (7 * at) % 11), None), np.zeros(3), at, example=at // 2) for at in range(2 * 53)]
+    sampler = TogetherBatches(items, None, 8, 0)
+    found = list(sampler)
+    assert sorted(at for batch in found for at in batch) == list(range(2 * 53))
+    assert len(found) == len(sampler) == 7  # 53 pairs, 8 in each batch
+    for batch in found:
+        assert all(
+            second == first + 1 and first % 2 == 0 for first, second in zip(batch[::2], batch[1::2], strict=True)
+        )
+    sampler.set_epoch(1)
+    assert list(sampler) != found
+
+
+def test_a_batch_has_two_texts_of_a_class_other_ones_in_each_epoch() -> None:
+    groups = [float(at % 7) for at in range(60)] + [9.0]  # 9 is alone, and seven classes have 8 or 9 texts
+    items = [Item(Encoding([1] * (3 + at % 5), None), np.zeros(3), at) for at in range(61)]
+    sampler = TogetherBatches(items, groups, 8, 0)
+    seen = []
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        found = list(sampler)
+        assert sorted(at for batch in found for at in batch) == list(range(61))
+        assert len(found) == len(sampler)
+        for batch in found:
+            for at in batch:
+                near = [groups[other] for other in batch if other != at]
+                assert groups[at] == 9 or groups[at] in near
+        seen.append({frozenset(batch) for batch in found})
+    assert seen[0] != seen[1]
+    assert list(TogetherBatches(items, groups, 8, 0)) == list(TogetherBatches(items, groups, 8, 0))
 
 
 def test_little_is_padded() -> None:

@@ -4,7 +4,7 @@
 #include <new>
 #include <string>
 
-#include "api/runner.h"
+#include "api/handles.h"
 #include "api/structures.h"
 #include "edge_ptf.h"
 #include "error.h"
@@ -18,15 +18,6 @@ using edge_ptf::core::need_size;
 using edge_ptf::core::Package;
 using edge_ptf::core::Runner;
 using edge_ptf::core::write;
-
-struct edge_ptf_runner {
-  std::shared_ptr<const Runner> content;
-};
-
-struct edge_ptf_result {
-  std::shared_ptr<const Runner> runner;
-  edge_ptf::core::Result content;
-};
 
 namespace {
 

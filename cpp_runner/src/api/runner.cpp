@@ -91,6 +91,7 @@ void Runner::add_head(const HeadSpec& spec) {
   if (run.head->stride()) {
     stride_ = run.head->stride();
   }
+  reads_texts_apart_ = reads_texts_apart_ || run.head->reads_texts_apart();
   const Graph& graph = manifest().graph(spec.graph);
   const auto known =
       std::find_if(graphs_.begin(), graphs_.end(), [&](const GraphRun& each) { return each.graph == &graph; });
@@ -195,15 +196,28 @@ void Runner::tokenize(std::string_view text, const std::string_view* pair, Resul
     const std::string& reason = manifest().tokenizer.unsupported;
     refuse("this package answers token ids only" + (reason.empty() ? "" : ": its tokenizer has a " + reason));
   }
-  if (takes_pairs() != (pair != nullptr)) {
+  if (!reads_texts_apart_ && takes_pairs() != (pair != nullptr)) {
     refuse(pair == nullptr ? "this package answers pairs of texts" : "this package answers single texts");
   }
-  if (stride_) {
-    tokenizer_->encode_windows(text, *pair, *stride_, result.encoding);
-  } else {
-    tokenizer_->encode(text, pair, result.encoding);
-  }
+  encode(text, pair, result);
   result.encoding.mask.assign(result.encoding.ids.size(), 1);
+}
+
+void Runner::encode(std::string_view text, const std::string_view* pair, Result& result) const {
+  Encoding& found = result.encoding;
+  if (stride_) {
+    tokenizer_->encode_windows(text, *pair, *stride_, found);
+    return;
+  }
+  if (!reads_texts_apart_ || pair == nullptr) {
+    tokenizer_->encode(text, pair, found);
+    return;
+  }
+  tokenizer_->encode(text, nullptr, found);
+  tokenizer_->encode(*pair, nullptr, result.second);
+  found.windows = {{found.ids.size(), 0, 0, 0}, {result.second.ids.size(), 0, 0, 0}};
+  found.ids.insert(found.ids.end(), result.second.ids.begin(), result.second.ids.end());
+  found.types.insert(found.types.end(), result.second.types.begin(), result.second.types.end());
 }
 
 // Runs `length` ids of the encoding.
@@ -216,13 +230,14 @@ void Runner::run_graph(const GraphRun& graph, size_t begin, size_t length, Resul
   memory.call->run(memory.inputs, memory.outputs);
 }
 
-// Runs each window alone, and joins their outputs along the axis of tokens.
+// Runs each window alone, and joins their outputs along the first axis behind that of the batch.
 void Runner::run_windows(const GraphRun& graph, Result& result, Result::GraphMemory& memory) {
   memory.joined.resize(graph.outputs.size());
   for (std::vector<float>& values : memory.joined) {
     values.clear();
   }
   size_t begin = 0;
+  memory.sizes.assign(graph.outputs.size(), 0);
   for (const Window& window : result.encoding.windows) {
     run_graph(graph, begin, window.length, result, memory);
     begin += window.length;
@@ -230,12 +245,13 @@ void Runner::run_windows(const GraphRun& graph, Result& result, Result::GraphMem
       const Tensor& output = memory.outputs[i];
       const size_t size =
           std::accumulate(output.shape.begin(), output.shape.begin() + output.rank, size_t{1}, std::multiplies<>());
+      memory.sizes[i] += output.shape[0];
       memory.joined[i].insert(memory.joined[i].end(), output.values, output.values + size);
     }
   }
   for (size_t i = 0; i < memory.outputs.size(); ++i) {
     memory.outputs[i].values = memory.joined[i].data();
-    memory.outputs[i].shape[0] = begin;
+    memory.outputs[i].shape[0] = memory.sizes[i];
   }
 }
 

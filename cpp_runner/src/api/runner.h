@@ -30,10 +30,12 @@ struct Result {
     std::vector<InputTensor> inputs;
     std::vector<Tensor> outputs;
     std::vector<std::vector<float>> joined;  // the values of each output, if there are windows
+    std::vector<size_t> sizes;               // the first axis of each output, if there are windows
   };
   Encoding encoding;
   std::vector<GraphMemory> graphs;
   std::vector<Answer> answers;  // one for each head
+  Encoding second;              // of the second text, if the texts are read apart
   std::string marked;           // a text with its entities marked
   edge_ptf_timing timing{};
   std::atomic<Stop> stopped{Stop::kNo};
@@ -93,6 +95,7 @@ class Runner {
   void add_head(const HeadSpec& spec);
   static EncodingMember input_named(const std::string& name);
   static void clear(Result& result);
+  void encode(std::string_view text, const std::string_view* pair, Result& result) const;
   template <typename Work>
   void stoppable(Result& result, Work work) const;
   void run_graphs(Result& result) const;
@@ -108,6 +111,7 @@ class Runner {
   std::optional<Content> tables_;
   std::unique_ptr<Tokenizer> tokenizer_;
   int threads_ = 1;
+  bool reads_texts_apart_ = false;
   std::optional<size_t> stride_;  // of windows; empty: there are none
   std::chrono::milliseconds deadline_{0};
 };

@@ -8,6 +8,7 @@
 
 // Every kind of head: its name in the manifest, and the function that makes it.
 #define EDGE_PTF_HEADS(REGISTER)                 \
+  REGISTER("embedding", make_embedding_head)     \
   REGISTER("multi-label", make_multi_label_head) \
   REGISTER("relation", make_relation_head)       \
   REGISTER("regression", make_regression_head)   \
@@ -47,6 +48,8 @@ void Answer::clear() {
   scores.clear();
   leads = false;
   sorted_ = false;
+  vectors.clear();
+  vector_count = 0;
 }
 
 size_t Answer::score_count() const {

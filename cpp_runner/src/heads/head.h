@@ -31,6 +31,8 @@ struct Answer {
   std::vector<uint32_t> word_rows;     // memory for decoding
   std::vector<double> path_sums;       // memory for decoding
   std::vector<uint32_t> path_labels;   // memory for decoding
+  std::vector<float> vectors;          // of each text, one after the other
+  size_t vector_count = 0;             // texts with a vector
   std::string text;                    // the label of an answer that is a part of a text
 
   void clear();
@@ -79,6 +81,9 @@ class Head {
 
   // Whether an answer is a list of labels, not one label.
   virtual bool answers_a_list() const { return false; }
+
+  // Whether the model reads the texts of a pair alone, as two windows. The package then takes one text or two.
+  virtual bool reads_texts_apart() const { return false; }
 
   // Whether an answer is a number, and the labels are names of numbers.
   virtual bool answers_a_number() const { return false; }
