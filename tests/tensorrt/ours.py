@@ -27,6 +27,9 @@ FORMS: dict[str, dict[str, Any]] = {
     "results in INT8": {**JETSON, "outputs": True},
     "one scale": {**JETSON, "per_channel": False},
     "FP16": {"mode": "none", "non_int8_dtype": "fp16"},
+    "FP16 for TensorRT": {"mode": "none", "non_int8_dtype": "fp16", "tensorrt": "fp16"},
+    "INT8 in feed-forward layers": {**JETSON, "non_int8_dtype": "fp16", "tensorrt": "int8-ffn"},
+    "INT8 for TensorRT": {**JETSON, "non_int8_dtype": "fp16", "tensorrt": "int8"},
     "INT8 tables": {**SIGNED, "embeddings": "int8"},
     "INT4 tables": {**SIGNED, "embeddings": "int4"},
     "asymmetric": {**JETSON, "symmetric_activation": False},
@@ -44,13 +47,15 @@ def graphs() -> Iterator[tuple[str, Any]]:
         for family in FAMILIES:
             plain = exported(family, "text-classification", folder / family)
             yield f"{family}", onnx.load(plain.model)
-            for form in FORMS if family == "bert" else ("jetson, the rest FP16",):
+            for form in FORMS if family == "bert" else ("jetson, the rest FP16", "INT8 for TensorRT"):
                 small = quantized(plain, "text-classification", FORMS[form], folder / f"{family}-{form}")
                 yield f"{family}, {form}", onnx.load(small.model)
         for task in TASKS:
             plain = exported("bert", task, folder / task)
             yield f"{task}", onnx.load(plain.model)
-            yield f"{task}, jetson", onnx.load(quantized(plain, task, JETSON, folder / f"{task}-int8").model)
+            for form in ("jetson", "INT8 for TensorRT"):
+                small = quantized(plain, task, FORMS[form], folder / f"{task}-{form}")
+                yield f"{task}, {form}", onnx.load(small.model)
 
 
 def exported(family: str, task: str, folder: Path) -> Graph:
