@@ -11,7 +11,7 @@
 # make wheel-test           the wheel alone in an empty environment
 # make transcript           the whole job in that environment, as docs/tutorial/own-csv.md shows it: Python, C, browser
 # make interop              packages in Optimum and onnxruntime, checkpoints in transformers: the answers must be equal
-# make tensorrt             the check of graphs for TensorRT against TensorRT-RTX, which needs no GPU
+# make tensorrt             the check of graphs for TensorRT against TensorRT-RTX, and engines by it, without a GPU
 # make clean                remove environments and results
 #
 # PYTHON        the interpreter that the environment is made with (3.11 or newer for the tested set of versions), and that
@@ -137,6 +137,8 @@ tensorrt: install build/tensorrt/.installed
 	rm -rf build/tensorrt/cases
 	$(BIN)/python -m tests.tensorrt.write build/tensorrt/cases
 	build/tensorrt/env/bin/python tests/tensorrt/judge.py build/tensorrt/cases
+	PYTHONPATH=$$(build/tensorrt/env/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+	  $(BIN)/python -m pytest tests/tensorrt/built_engines.py
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

@@ -37,7 +37,7 @@ def scale_queries(model: Any) -> int:
             readers[name].append(node)
     kept, removed, changed = list[Any](), set[str](), 0
     for node in model.graph.node:
-        after = readers[node.output[0]] if _is_product(node, constants) else []
+        after = readers[node.output[0]] if _multiplies_activations(node, constants) else []
         scaling = after[0] if len(after) == 1 and after[0].op_type in ("Div", "Mul") else None
         factor = constants.get(scaling.input[1]) if scaling is not None else None
         if scaling is not None and factor is not None and factor.size == 1 and scaling.input[0] == node.output[0]:
@@ -75,13 +75,13 @@ def place(
     model.CopyFrom(source)
     read = {name for node in model.graph.node if node.op_type in ("MatMul", "Gemm") for name in node.input[:2]}
     limits = {name: _limit(item.range_value) for name, item in ranges.items() if name in read}
-    form = _Placement(model, limits, per_channel)
+    form = _QdqWriter(model, limits, per_channel)
     nodes = _linear_nodes(model, variant) - set(kept)
     for node in model.graph.node:
         if node.name in nodes:
             form.activation(node, 0)
             form.weight(node)
-        elif variant == "int8" and _is_product(node, form.constants):
+        elif variant == "int8" and _multiplies_activations(node, form.constants):
             form.activation(node, 0)
             form.activation(node, 1)
         elif variant == "int8" and (residual := form.residual(node)) is not None:
@@ -91,7 +91,7 @@ def place(
 
 
 @dataclass
-class _Placement:
+class _QdqWriter:
     """Q/DQ nodes that are put into a model."""
 
     model: Any
@@ -201,7 +201,7 @@ def _linear_nodes(model: Any, variant: str) -> set[str]:
     return found & {node for name, nodes in named if name.endswith(FEED_FORWARD) for node in nodes}
 
 
-def _is_product(node: Any, constants: Mapping[str, Any]) -> bool:
+def _multiplies_activations(node: Any, constants: Mapping[str, Any]) -> bool:
     """Whether a node multiplies two activations."""
     return node.op_type == "MatMul" and not any(name in constants for name in node.input)
 
