@@ -8,6 +8,7 @@ python benchmarks/real_data.py sick_relatedness
 python benchmarks/real_data.py demo-large
 python benchmarks/real_data.py wnut17 --seeds 0 1 2
 python benchmarks/real_data.py subjqa_restaurants
+python benchmarks/real_data.py snips_joint
 python benchmarks/real_data.py xquad_en
 python benchmarks/real_data.py goemotions
 python benchmarks/real_data.py goemotions_sentiment --max-drop accuracy=1
@@ -50,6 +51,7 @@ JOBS = {
     "sick_relatedness": ["--task", "regression"],
     "xquad_en": ["--task", "question-answering"],
     "subjqa_restaurants": ["--task", "question-answering"],
+    "snips_joint": ["--task", "intent=text-classification", "--task", "slots=token-classification"],
     "demo-large": ["--task", "text-classification", "--out-of-scope-label", "out_of_scope"],
 }
 

@@ -184,6 +184,8 @@ def _lengths(tokenizer: Any, examples: Sequence[Example], limit: int) -> Lengths
 def _columns(task: Task, config: DataConfig, data: LabelledData) -> dict[str, str]:
     """The column of each part of an example. Optional columns that the data do not have are left out."""
     known, paired = data.report.columns, data.train[0].text_pair is not None
+    if task.kinds:
+        return known or {name: name for name in task.columns}
     optional = [name for name in task.optional_columns if name in known or (name == "text_pair" and paired)]
     return {**{name: getattr(config, f"{name}_column") for name in (*task.columns, *optional)}, **known}
 

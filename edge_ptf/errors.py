@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from enum import IntEnum
 
+from edge_ptf.credentials import masked
+from edge_ptf.escaping import escaped
+
 
 class ExitCode(IntEnum):
     """The exit code of the process."""
@@ -26,6 +29,9 @@ class ExitCode(IntEnum):
 class EdgePtfError(Exception):
     """A condition that the user can fix. `message` is what is wrong and where; `hint` is what is allowed or what to
     do.
+
+    `str(error)` has a line for the message and one for each problem. Control characters in them are escaped and
+    passwords are masked.
     """
 
     exit_code: ExitCode = ExitCode.INTERNAL
@@ -44,7 +50,7 @@ class EdgePtfError(Exception):
     def __str__(self) -> str:
         lines = [f"{self.message}. {self.hint}" if self.hint else self.message]
         lines += [f"  {problem}" for problem in self.problems]
-        return "\n".join(lines)
+        return "\n".join(escaped(masked(line)) for line in lines)
 
 
 class BadInputError(EdgePtfError):

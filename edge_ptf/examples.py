@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Label: TypeAlias = Any
-"""A text, a list of texts or a number, in the form that the task decides: `str | float | tuple[str, ...]`."""
+"""A text, a list of texts or a number, in the form that the task decides: `str | float | tuple[str, ...]`. Of several
+tasks a tuple with one of these, or None, for each."""
 Logits = NDArray[np.float32]
 
 
@@ -98,3 +99,42 @@ class Prediction:
     details: dict[str, Any] = field(default_factory=dict)
     ranking: tuple[int, ...] = ()
     """Class ids, the most probable first, where a metric of the task reads them."""
+    scores: tuple[float, ...] = ()
+    """The score of each part of an answer to several tasks; see `combined`."""
+    rankings: tuple[tuple[int, ...], ...] = ()
+    """The ranking of each of these parts."""
+
+
+def combined(answers: Mapping[str, Prediction]) -> Prediction:
+    """The answers of several tasks to one text, as one answer. Label, scores and rankings are in their order.
+
+    The score is the least one, without numbers, whose score is no probability. The details have the label, the score
+    and the details of each answer by name.
+    """
+    given = list(answers.values())
+    sure = [answer.score for answer in given if not isinstance(answer.label, float)]
+    return Prediction(
+        tuple(answer.label for answer in given),
+        min(sure, default=1.0),
+        {name: {"label": answer.label, "score": answer.score, **answer.details} for name, answer in answers.items()},
+        scores=tuple(answer.score for answer in given),
+        rankings=tuple(answer.ranking for answer in given),
+    )
+
+
+def part_of(answer: Any, place: int) -> Prediction:
+    """The answer of one of several tasks, without its details.
+
+    Args:
+        answer: a `Prediction` that `combined` made, or anything with its fields.
+        place: of the task.
+    """
+    return Prediction(answer.label[place], answer.scores[place], ranking=answer.rankings[place])
+
+
+def agrees(reference: Label, label: Label) -> bool:
+    """Whether an answer is the label of an example. Of several tasks, a label that the example does not have is not
+    compared."""
+    if isinstance(reference, tuple) and None in reference:
+        return all(wanted in (None, given) for wanted, given in zip(reference, label, strict=True))
+    return bool(reference == label)

@@ -147,7 +147,7 @@ def begin(
 def _scores(teacher: Checkpoint, task: Task) -> dict[str, float]:
     """The teacher's score on validation by the first metric, as its training found it."""
     facts = teacher.info.facts
-    return {task.metrics[0].name: facts.validation[facts.kept_epoch - 1]} if isinstance(facts, FinetuneFacts) else {}
+    return {task.steering.name: facts.validation[facts.kept_epoch - 1]} if isinstance(facts, FinetuneFacts) else {}
 
 
 def compress(

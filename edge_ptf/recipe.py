@@ -15,7 +15,7 @@ from edge_ptf.data.dataset import DataConfig
 from edge_ptf.data.folds import CrossValidationConfig
 from edge_ptf.graph import CalibrateConfig, ExportConfig, QuantizeConfig, SensitivityConfig, SpeedCheckConfig
 from edge_ptf.package import AssembleConfig
-from edge_ptf.profiles import Profile, Targets
+from edge_ptf.profiles import ACCURACY_TARGETS, Profile, Targets
 from edge_ptf.tasks.base import Task
 from edge_ptf.training import DistillConfig, EnsembleConfig, FinetuneConfig
 
@@ -85,7 +85,7 @@ def sources_below(profile: Profile | None, task: type[Task], overrides: Sequence
     """
     below = [Source(f"task {task.name}", task.recipe)]
     if profile:
-        below.append(Source(f"profile {profile.name}", _profile_values(profile)))
+        below.append(Source(f"profile {profile.name}", _profile_values(profile, task)))
     own: dict[str, Any] = {}
     for source in (*below[1:], *overrides):
         own = merge(own, source.values)
@@ -136,8 +136,9 @@ def _one_size(sources: Sequence[Source]) -> list[Source]:
     return kept[::-1]
 
 
-def _profile_values(profile: Profile) -> dict[str, Any]:
-    """What a profile says of the stages: an engine setting goes to each stage that has a field of its name."""
+def _profile_values(profile: Profile, task: type[Task]) -> dict[str, Any]:
+    """What a profile says of the stages: an engine setting goes to each stage that has a field of its name, and a limit
+    to the metrics of the task."""
     settings = profile.engine.model_dump(exclude={"name"})
     values: dict[str, Any] = {"quantize": profile.scheme.options()}
     for section, field in Recipe.model_fields.items():
@@ -145,4 +146,5 @@ def _profile_values(profile: Profile) -> dict[str, Any]:
         if shared := {name: value for name, value in settings.items() if name in known}:
             values[section] = shared
     values["targets"] = profile.targets.model_dump(exclude_none=True)
+    values["targets"] |= {kind: task.limits(values["targets"].get(kind, {})) for kind in ACCURACY_TARGETS}
     return merge(values, profile.recipe)

@@ -189,9 +189,13 @@ SLOTS = {
 }
 
 
+SEVERAL = "intent=text-classification,slots=token-classification"
+"""Two tasks on one encoder."""
+
+
 @pytest.fixture(scope="session")
 def tiny_data():
-    """Builds labelled data of some 60 sentences: 4 intents, or the slots inside the sentences (names of tasks)."""
+    """Builds labelled data of some 60 sentences: 4 intents, their slots, or both, by the name of the task."""
     from edge_ptf import tasks
     from edge_ptf.data.dataset import DataReport, LabelledData
     from edge_ptf.tasks.base import Example
@@ -209,7 +213,8 @@ def tiny_data():
                         words += said
                         tags += [f"{'I' if number else 'B'}-{kind}" if kind else "O" for number in range(len(said))]
                     text = " ".join(words)
-                    rows[text] = Example(text, intent if task == "text-classification" else tuple(tags))
+                    label = {"text-classification": intent, SEVERAL: (intent, tuple(tags))}.get(task, tuple(tags))
+                    rows[text] = Example(text, label)
         examples = list(rows.values())
         train = tuple(examples[i] for i in range(len(examples)) if i % 4 < 2)
         validation = tuple(examples[2::4])
@@ -265,9 +270,11 @@ def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
     paired = paired or "text_pair" in tasks.get(kind).columns
     for index in range(48):
         text = f"{PAYLOAD_TEXTS[index % 4]} {'now ' * (index % 5)}".strip()
+        tags = tuple("B-what" if place == 1 else "O" for place in range(len(text.split())))
         if kind == "token-classification":
-            tags = tuple("B-what" if place == 1 else "O" for place in range(len(text.split())))
             rows.append(Example(text, tags))
+        elif kind == SEVERAL:
+            rows.append(Example(text, ("abc"[index % 3], tags)))
         elif kind == "relation-extraction":
             rows.append(Example(tasks.get(kind).sample_text(text), "abc"[index % 3]))
         elif kind == "question-answering":
@@ -365,6 +372,7 @@ def tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, o
 
     from edge_ptf import tasks
     from edge_ptf.graph import ExportConfig, QuantizeConfig, export, quantize
+    from edge_ptf.models import structure as models
     from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
     from edge_ptf.training.vocabulary import add_tokens
 
@@ -373,11 +381,16 @@ def tiny_graph(base: Path, kind: str, mode: str, data: Any, scope: str | None, o
     torch.manual_seed(0)
     model, tokenizer = load_base_model(base, task).eval(), load_tokenizer(base)
     add_tokens(tokenizer, model, task.head.added_tokens)
-    head = [item for item in model.modules() if getattr(item, "out_features", 0) == len(data.labels)][-1]
-    head.weight.data.mul_(100)
+    heads = [
+        [item for item in own.modules() if getattr(item, "out_features", 0) == len(part.spec.labels)][-1]
+        for part, own in zip(task.head.parts, models.headed(model), strict=True)
+    ]
+    for head in heads:
+        head.weight.data.mul_(100)
     batch = tokenizer(list(PAYLOAD_TEXTS), padding=True, return_tensors="pt")
     with torch.no_grad():  # no class has an advantage, so that answers differ between texts
-        head.bias -= model(**batch).logits.reshape(-1, len(data.labels)).mean(0)
+        for head, (part, logits) in zip(heads, task.head.each(model(**batch).logits), strict=True):
+            head.bias -= logits.reshape(-1, len(part.spec.labels)).mean(0)
     checkpoint = save_checkpoint(model, tokenizer, fresh_info(model, task, "tiny", 64), out / "checkpoint")
     graph = export(checkpoint, data, ExportConfig(), out / "fp32")
     if mode == "fp32":

@@ -34,7 +34,7 @@ uint32_t first_point(std::string_view text, size_t& length) {
   return point;
 }
 
-// The same characters as in edge-ptf (cli/console.py).
+// The same characters as in edge-ptf (escaping.py).
 bool is_unsafe(uint32_t point) {
   return point < 0x20 || (point >= 0x7F && point <= 0x9F) || point == 0x061C || point == 0x200E || point == 0x200F ||
          (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069);

@@ -32,7 +32,7 @@ from edge_ptf.training.step_time import measure_step
 def check(
     data: PathText | LabelledData | Mapping[str, Any] | None = None,
     *,
-    task: str | type[Task] | None = None,
+    task: str | type[Task] | Mapping[str, str] | None = None,
     profile: PathText | Profile | None = None,
     model: PathText | Base | None = None,
     out_of_scope_label: str | None = None,
@@ -50,7 +50,7 @@ def check(
     Args:
         data: labelled text: file, directory, hub id, the built-in "demo", or open data; with options of reading a
             mapping, `{"source": "texts.csv", "text_column": "question"}`.
-        task: what the labels mean, such as "text-classification".
+        task: what the labels mean, such as "text-classification"; for several tasks a mapping from their names.
         profile: its targets are the limits that are checked.
         model: the lengths of texts are counted in its tokens, and a few training steps are timed to predict how long
             a run takes here.
@@ -107,7 +107,7 @@ def checked(chosen: Settings, limits: dict[str, Any], progress: Progress) -> Dat
 def load_data(
     data: PathText | Mapping[str, Any] | None = None,
     *,
-    task: str | type[Task] | None = None,
+    task: str | type[Task] | Mapping[str, str] | None = None,
     out_of_scope_label: str | None = None,
     set: Setting | None = None,
     config: PathText | None = None,

@@ -26,7 +26,7 @@ def compress(
     model: PathText | None = None,
     data: PathText | Mapping[str, Any] | None = None,
     profile: PathText | Profile | None = None,
-    task: str | type[Task] | None = None,
+    task: str | type[Task] | Mapping[str, str] | None = None,
     out: PathText | None = None,
     out_of_scope_label: str | None = None,
     max_drop: Mapping[str, float] | None = None,
@@ -52,9 +52,11 @@ def compress(
     Args:
         model: pretrained model: directory, hub id, or "minilm-l6".
         data: labelled text: file, directory, hub id, or the built-in "demo"; with options of reading a mapping,
-            `{"source": "texts.csv", "text_column": "question"}`.
+            `{"source": "texts.csv", "text_column": "question"}`. For several tasks one source for all, or a mapping
+            `{"source": {"intent": "a.csv", "slots": "b.conll"}}`.
         profile: a shipped name, a YAML file, "host", or an open profile.
-        task: what the labels mean, such as "text-classification".
+        task: what the labels mean, such as "text-classification"; for several tasks on one encoder a mapping such as
+            `{"intent": "text-classification", "slots": "token-classification"}`.
         out: directory for the results.
         out_of_scope_label: the label of texts that belong to no class; judged on its own.
         max_drop: limit on an accuracy drop in points, by metric: `{"accuracy": 1}`.
@@ -102,7 +104,7 @@ def compress(
 def resolve_recipe(
     *,
     profile: PathText | Profile | None = None,
-    task: str | type[Task] | None = None,
+    task: str | type[Task] | Mapping[str, str] | None = None,
     out_of_scope_label: str | None = None,
     seed: int | None = None,
     set: Setting | None = None,

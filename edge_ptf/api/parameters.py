@@ -34,9 +34,16 @@ MODEL = Parameter("model", PathText | Base | None, "Pretrained model: directory,
 DATA = Parameter(
     "data",
     PathText | LabelledData | Mapping[str, Any] | None,
-    "Labelled text: file, directory, `datasets` directory, hub id, or the built-in demo, demo:ner, demo-large.",
+    "Labelled text: file, directory, `datasets` directory, hub id, or the built-in demo, demo:ner, demo-large. For "
+    "several tasks one for all, or NAME=DATA for each.",
 )
-TASK = Parameter("task", str | type[Task] | None, "What the labels mean.")
+TASK = Parameter(
+    "task",
+    str | type[Task] | Mapping[str, str] | None,
+    "What the labels mean. For several tasks on one encoder NAME=TASK for each, such as intent=text-classification.",
+    python="What the labels mean. For several tasks on one encoder a mapping, such as "
+    '{"intent": "text-classification", "slots": "token-classification"}.',
+)
 PROFILE = Parameter("profile", PathText | Profile | None, "Hardware profile: a shipped name, a YAML file, or 'host'.")
 OUT = Parameter("out", PathText | None, "Directory for the result.")
 OVERWRITE = Parameter("overwrite", bool | None, "Replace what --out holds.")

@@ -31,7 +31,7 @@ def search(
     model: PathText | None = None,
     data: PathText | Mapping[str, Any] | None = None,
     profile: PathText | Profile | None = None,
-    task: str | type[Task] | None = None,
+    task: str | type[Task] | Mapping[str, str] | None = None,
     out: PathText | None = None,
     out_of_scope_label: str | None = None,
     max_drop: Mapping[str, float] | None = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from edge_ptf.api.arguments import KEYWORDS, ArgumentError, kind_of
 from edge_ptf.config import Source, merge, read_yaml
+from edge_ptf.data.joint import named
 from edge_ptf.errors import BadInputError, ConfigError, near_matches
 from edge_ptf.recipe import Recipe
 
@@ -46,7 +48,7 @@ class Settings:
         path = project_file or (PROJECT_FILE if PROJECT_FILE.exists() else None)
         if path:
             self._read(path)
-        given = {name: value for name, value in flags.items() if value is not None}
+        given = {name: _by_task(name, value) for name, value in flags.items() if value is not None}
         self.values |= given
         self.origins |= dict.fromkeys(given, caller)
         self.sources.append(Source(caller, _assignments(settings, self.option("set"))))
@@ -95,6 +97,7 @@ class Settings:
             del self.values["data"]
             if source is not None:
                 self.values["data"] = source
+        self.values = {name: _by_task(name, value) for name, value in self.values.items()}
         problems += [
             f"{places[name]}: {name}: takes text; put {value} into quotes"
             if isinstance(value, int | float)
@@ -109,6 +112,14 @@ class Settings:
         self.sources.append(Source(str(path), recipe, lines))
         if names := [str(name) for name in content if content[name] is not None]:
             self.announcement = f"{path} is used: it sets {', '.join(names)}"
+
+
+def _by_task(name: str, value: Any) -> Any:
+    """A mapping of tasks or of their sources as one text; anything else as it is."""
+    texts = (
+        isinstance(value, Mapping) and bool(value) and all(isinstance(each, str | PathLike) for each in value.values())
+    )
+    return named(value) if name in ("task", "data") and texts else value
 
 
 def source_and_options(data: Any) -> tuple[Any, dict[str, Any]]:

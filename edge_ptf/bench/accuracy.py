@@ -55,7 +55,13 @@ def evaluate(
     progress.finish()
     rows = [
         PredictionRow(
-            row=row, reference=example.label, label=answer.label, score=round(answer.score, 6), ranking=answer.ranking
+            row=row,
+            reference=example.label,
+            label=answer.label,
+            score=round(answer.score, 6),
+            ranking=answer.ranking,
+            scores=tuple(round(score, 6) for score in answer.scores),
+            rankings=answer.rankings,
         )
         for row, (example, answer) in enumerate(zip(examples, answers, strict=True))
     ]

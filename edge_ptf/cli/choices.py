@@ -71,7 +71,8 @@ def _complete_metric(ctx: click.Context, incomplete: str, *, drops: bool) -> lis
     task, label = ctx.params.get("task"), ctx.params.get("out_of_scope_label")
     found = list[str]()
     for name in (task,) if task else tasks.names():
-        found += metric_names(name, label, drops=drops)
+        with suppress(BadInputError):  # one of several tasks, before the others are typed
+            found += metric_names(name, label, drops=drops)
         if not task:
             found += metric_names(name, "any", drops=drops)
     return _matching((f"{name}=" for name in dict.fromkeys(found)), incomplete)

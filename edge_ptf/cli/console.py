@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 import threading
 import time
@@ -26,28 +25,10 @@ from rich.text import Text
 from edge_ptf.cli.progress_lines import ProgressLines, WholeJob
 from edge_ptf.credentials import masked
 from edge_ptf.environment import load_of_others
-from edge_ptf.errors import EdgePtfError
+from edge_ptf.escaping import CONTROL_IN_LINES, escaped
 
-UNSAFE = "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-"""Control characters, marks that turn the direction of text, line separators, lone surrogates."""
 PROGRESS_LOG = "progress.log"
 """In the folder of a job: how far it was, and when."""
-CONTROL = re.compile(f"[{UNSAFE}]")
-CONTROL_IN_LINES = re.compile(f"(?![\n\t])[{UNSAFE}]")
-
-
-def escaped(text: str, *, lines: bool = False) -> str:
-    """`text` without a character that could steer a terminal.
-
-    Args:
-        lines: line ends and tabs stay.
-    """
-    return (CONTROL_IN_LINES if lines else CONTROL).sub(lambda found: _escape(found[0]), text)
-
-
-def _escape(character: str) -> str:
-    point = ord(character)
-    return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}"
 
 
 def say(text: str, *, err: bool = False, end: str = "\n") -> None:
@@ -64,12 +45,6 @@ def say_json(value: Any, indent: int | None = None) -> None:
     """Prints a JSON value; any control character in it is escaped, so that it reads back the same."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     click.echo(CONTROL_IN_LINES.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
-
-
-def error_text(error: EdgePtfError) -> str:
-    """`str(error)`, where no message or problem can begin a line of its own."""
-    said = f"{error.message}. {error.hint}" if error.hint else error.message
-    return "\n".join([escaped(masked(said)), *(f"  {escaped(masked(problem))}" for problem in error.problems)])
 
 
 class SafeRecord(logging.LogRecord):

@@ -180,9 +180,10 @@ def run() -> None:
 
 def _complain(error: EdgePtfError | str) -> None:
     """The one line about an error, or several where it has single findings."""
-    from edge_ptf.cli.console import error_text, escaped, say
+    from edge_ptf.cli.console import say
+    from edge_ptf.escaping import escaped
 
-    say(f"edge-ptf: {escaped(error) if isinstance(error, str) else error_text(error)}", err=True)
+    say(f"edge-ptf: {escaped(error) if isinstance(error, str) else error}", err=True)
 
 
 def _note_interrupts() -> list[int]:

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from edge_ptf import profiles
-from edge_ptf.cli.console import error_text, make_console, say
+from edge_ptf.cli.console import make_console, say
 from edge_ptf.errors import EdgePtfError, ExitCode
 from edge_ptf.machine import this_machine
 from edge_ptf.recipe import resolve_recipe
@@ -66,7 +66,7 @@ def validate_command(files: tuple[str, ...]) -> int:
             for task in tasks.names():
                 resolve_recipe(profile, tasks.get(task))
         except EdgePtfError as error:
-            say(f"edge-ptf: {error_text(error)}", err=True)
+            say(f"edge-ptf: {error}", err=True)
             worst = max(worst, error.exit_code)
         else:
             say(f"{name}: a valid profile ({profile.title})")

@@ -41,7 +41,8 @@ def fisher(
     """Diagonal Fisher information of the masks on heads and neurons (Kwon et al. 2022, eq. 7 and 8).
 
     The input of each output projection is multiplied by a mask of ones. The score is the mean over examples of the
-    squared gradient of the loss with respect to the mask. Examples without a label do not count.
+    squared gradient of the loss with respect to the mask. Examples without a label do not count. If several tasks share
+    the encoder, each gives a gradient of its own, so that their importance adds up.
     """
     import torch
 
@@ -62,10 +63,11 @@ def fisher(
                     hooks.callback(
                         part.get(part.family.feed_forward_output).register_forward_pre_hook(_masking(neurons)).remove
                     )
-            found = _gradients(model, head, tensors, inputs, [mask for pair in masks for mask in pair])
-        for index, halves in enumerate(gradients):
-            for rows, gradient, mask in zip(halves, found[2 * index : 2 * index + 2], masks[index], strict=True):
-                rows.append((torch.zeros_like(mask) if gradient is None else gradient)[:, 0].numpy())
+            by_part = _gradients(model, head, tensors, inputs, [mask for pair in masks for mask in pair])
+        for found in by_part:
+            for index, halves in enumerate(gradients):
+                for rows, gradient, mask in zip(halves, found[2 * index : 2 * index + 2], masks[index], strict=True):
+                    rows.append((torch.zeros_like(mask) if gradient is None else gradient)[:, 0].numpy())
     return [_layer_importance(np.concatenate(heads), np.concatenate(neurons)) for heads, neurons in gradients]
 
 
@@ -88,8 +90,9 @@ def fisher_hidden(
         with ExitStack() as hooks:
             for place in places:
                 hooks.callback(place.register_forward_hook(_masking_output(mask)).remove)
-            (gradient,) = _gradients(model, head, tensors, inputs, [mask])
-        squares += gradient[:, 0].double().square().sum(dim=0).numpy()
+            by_part = _gradients(model, head, tensors, inputs, [mask])
+        for (gradient,) in by_part:
+            squares += gradient[:, 0].double().square().sum(dim=0).numpy()
         counted += count
     return squares / max(counted, 1)
 
@@ -120,14 +123,19 @@ def _labelled_batches(
 
 def _gradients(
     model: Any, head: Head, tensors: Mapping[str, Any], inputs: Sequence[str], masks: Sequence[Any]
-) -> Sequence[Any]:
-    """Gradients of the loss, summed over examples, for each mask; None where the loss does not depend on the mask."""
+) -> list[Sequence[Any]]:
+    """For each part of the head the gradients of its loss, summed over examples, for each mask; None where the loss
+    does not depend on the mask."""
     import torch
 
     with torch.enable_grad():
         logits = model(**{name: tensors[name] for name in inputs}, return_dict=True).logits
-        loss = head.loss(logits, tensors["targets"], reduction="sum")
-        return torch.autograd.grad(loss, masks, allow_unused=True)
+        losses = head.losses(logits, tensors["targets"], reduction="sum")
+        last = len(losses) - 1
+        return [
+            torch.autograd.grad(loss, masks, allow_unused=True, retain_graph=place < last)
+            for place, loss in enumerate(losses)
+        ]
 
 
 def _layer_importance(heads: Gradients, neurons: Gradients) -> LayerImportance:

@@ -27,7 +27,7 @@ from edge_ptf.examples import Encoding, all_parts
 from edge_ptf.graph import ExportConfig, QuantizeConfig
 from edge_ptf.graph.exporting import spread, trace
 from edge_ptf.graph.forms import Quantizer
-from edge_ptf.heads import HeadSpec
+from edge_ptf.heads import Head
 from edge_ptf.machine import Machine, this_machine
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
@@ -173,7 +173,7 @@ def measure_latency_table(
         table = _estimated(model, encodings, quantize, config)
     else:
         inputs, longest = model_inputs(model, tokenizer), checkpoint.info.max_length
-        table = GraphBuilder(model, task.head.spec, inputs, longest, encodings, quantize, config).table(progress)
+        table = GraphBuilder(model, task.head, inputs, longest, encodings, quantize, config).table(progress)
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text(table.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return table
@@ -261,7 +261,7 @@ class GraphBuilder:
     def __init__(
         self,
         model: Any,
-        head: HeadSpec,
+        head: Head,
         inputs: tuple[str, ...],
         max_length: int,
         encodings: Sequence[Encoding],

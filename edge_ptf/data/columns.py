@@ -59,6 +59,8 @@ QUESTIONS = (
 )
 """More such names, if the task needs pairs. For another task the first of them is a text by itself."""
 
+INPUTS = ("text", "text_pair", "tokens")
+"""The columns that several tasks can read together; the others are labels."""
 SHOWN_COLUMNS = 20
 SHOWN_CHARACTERS = 40
 
@@ -70,15 +72,27 @@ class Columns:
     task: str
     required: Mapping[str, str]
     optional: Mapping[str, str]
+    part: str = ""
+    """The name of the task, if it is one of several; their labels are in columns of these names, or in usual ones."""
+    others: tuple[str, ...] = ()
+    """The names of the other tasks."""
 
     @classmethod
-    def of(cls, task: type[Task], config: object) -> Columns:
-        """The names from `<column>_column` of the configuration. Without such a field, the task's own name."""
+    def of(cls, task: type[Task], config: object, part: str = "", others: Sequence[str] = ()) -> Columns:
+        """The names from `<column>_column` of the configuration. Without such a field, the task's own name.
+
+        Args:
+            part: the name of the task, if it is one of several.
+            others: the names of the others.
+        """
 
         def named(columns: Sequence[str]) -> dict[str, str]:
             return {name: getattr(config, f"{name}_column", name) for name in columns}
 
-        return cls(task.name, named(task.columns), named(task.optional_columns))
+        required = named(task.columns)
+        own = {name: part for name, column in required.items() if part and column == name and name not in INPUTS}
+        said = f"'{part}' ({task.name})" if part else task.name
+        return cls(said, {**required, **own}, named(task.optional_columns), part, tuple(others))
 
     def known(self, found: Sequence[str]) -> bool:
         """Whether every required column has at least one possible name among `found`."""
@@ -100,7 +114,7 @@ class Columns:
         missing = [name for name in self.required if not candidates[name]]
         if missing:
             raise DataError(
-                f"{place}: no column {', '.join(repr(self.required[name]) for name in missing)}, but {self.task} "
+                f"{place}: no column {', '.join(self._wanted(name) for name in missing)}, but {self.task} "
                 f"needs it (found: {_shown(found)})",
                 hint=self._advice(missing, found) + (advice if len(missing) == len(self.required) else ""),
             )
@@ -119,9 +133,9 @@ class Columns:
             if "text_pair" in chosen and _folded(chosen["text"]) == first != _folded(given["text"]) and paired:
                 chosen["text_pair"] = paired[0]
         for name, column in chosen.items():
-            if column != given[name]:
+            if column != given[name] and not (self.part and column == name):
                 findings.note(f"Column {column!r} is read as {name}.")
-        findings.columns |= {name: column for name, column in chosen.items() if column in found}
+        findings.columns |= {self._reported(name): column for name, column in chosen.items() if column in found}
         return replace(
             self,
             required={name: chosen[name] for name in self.required},
@@ -140,9 +154,11 @@ class Columns:
             return [column]
         if alike := [other for other in found if _folded(other) == _folded(column)]:
             return alike
-        if column != name:
+        if self.part == column and name in found:
+            return [name]
+        if column not in (name, self.part):
             return []
-        taken = {*self.required.values(), *self.optional.values()} - {column}
+        taken = {*self.required.values(), *self.optional.values(), *self.others} - {column}
         free = [other for other in found if other not in taken]
         usual = {_folded(other) for other in OTHER_NAMES.get(name, ())}
         pairs = self._pairs(found)
@@ -151,7 +167,20 @@ class Columns:
             usual = firsts if firsts and "text_pair" in self.required else usual | firsts
         if name == "text_pair" and name in self.required:
             usual |= {second for _, second in pairs}
-        return [other for other in free if _folded(other) in usual]
+        guesses = [other for other in free if _folded(other) in usual]
+        if not guesses and name == "text" and self.part:  # the words that another task tags
+            usual = {"tokens", *OTHER_NAMES["tokens"]}
+            guesses = [other for other in free if _folded(other) in usual]
+        return guesses
+
+    def _wanted(self, name: str) -> str:
+        """The names of a column, for a message."""
+        column = self.required[name]
+        return f"{column!r} or {name!r}" if column == self.part != "" else repr(column)
+
+    def _reported(self, name: str) -> str:
+        """A column's own name in the report: that of a label has its task in front, if there are several."""
+        return f"{self.part}.{name}" if self.part and name not in INPUTS else name
 
     def _advice(self, missing: Sequence[str], found: Sequence[str]) -> str:
         """How to name the missing columns; the fields of inner objects that they could be, if that is clear."""

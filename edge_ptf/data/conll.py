@@ -58,7 +58,7 @@ def _check_columns(path: Path, columns: Columns) -> None:
             hint="Give a .csv, .tsv, .jsonl or .json file",
         )
     for name, column in columns.required.items():
-        if column != name:
+        if column not in (name, columns.part):
             raise DataError(
                 f"{path}: the columns of a CoNLL file have no names, but data.{name}_column is {column!r}",
                 hint=f"Give its place: --set data.{name.removesuffix('s')}_column=0 is the first, -1 the last",

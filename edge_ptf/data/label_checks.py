@@ -63,9 +63,10 @@ def check_numbers(
 
 def label_notes(examples: Sequence[Example], task: type[Task]) -> Iterator[str]:
     """What the labels of train suggest: another task, or two spellings of one name."""
-    yield from pair_notes(examples, task)
-    yield from several_labels_notes(examples, task)
-    yield from ordered_labels_notes(examples, task)
+    for kind, own in task.shares(examples):
+        yield from pair_notes(own, kind)
+        yield from several_labels_notes(own, kind)
+        yield from ordered_labels_notes(own, kind)
     yield from twin_notes({name for example in examples for name in task.class_names(example)})
 
 

@@ -13,11 +13,13 @@ from edge_ptf.data import hub
 from edge_ptf.data.class_folders import class_folders, read_class_folders
 from edge_ptf.data.columns import Columns
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, fingerprint, split_report
+from edge_ptf.data.joint import each_source, read_all
 from edge_ptf.data.label_checks import check_numbers, label_fault, label_notes, twin_hint
 from edge_ptf.data.lines import FileFormat
+from edge_ptf.data.notes import reading_notes, repeated_notes, unlabelled_notes
 from edge_ptf.data.readers import ADVICE, READERS, read_file, refusal
 from edge_ptf.data.rows import Findings, Row, check_text
-from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, content, crossing
+from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, crossing
 from edge_ptf.data.unlabelled import read_unlabelled
 from edge_ptf.errors import BadInputError, DataError
 from edge_ptf.examples import Example
@@ -57,8 +59,7 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         EnvironmentFault: the hub cannot be reached.
     """
     findings = Findings()
-    rows = _read(_rows_of(source, task, config, findings), task, config, findings, source, progress)
-    check_numbers(_all(rows), task, config.out_of_scope_label, findings)
+    rows = _labelled(source, task, config, findings, progress)
     findings.check(source)
     _check_pairs(rows, source)
     given = tuple(rows)
@@ -80,11 +81,11 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
         split_by=split_by,
         duplicates_removed=removed,
         notes=(
-            *_notes(findings, given, removed, conflicts(splits[TRAIN])),
+            *reading_notes(findings, given, removed, conflicts(splits[TRAIN])),
             *label_notes(splits[TRAIN], task),
-            *_repeated(splits[TEST]),
+            *repeated_notes(splits[TEST]),
             *(note for note in further_notes if note not in findings.notes),
-            *_further(len(unlabelled), left_out),
+            *unlabelled_notes(len(unlabelled), left_out),
         ),
         columns=findings.columns,
     )
@@ -95,12 +96,43 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
 
 def is_at_hand(source: str) -> bool:
     """Whether the source can be read without the hub. A missing path could also be the name of a hub data set."""
-    return source in DEMO_COLUMNS or Path(source).expanduser().exists()
+
+    def here(name: str) -> bool:
+        return name in DEMO_COLUMNS or Path(name).expanduser().exists()
+
+    return here(source) or all(here(each.partition("=")[2]) for each in each_source(source))
 
 
-def _rows_of(source: str, task: type[Task], config: DataConfig, findings: Findings) -> dict[str, Iterator[Row]]:
+def _labelled(
+    source: str, task: type[Task], config: DataConfig, findings: Findings, progress: Progress
+) -> dict[str, list[Located]]:
+    """The examples of each split of the source; of several tasks, those of all their sources."""
+
+    def read(name: str, kind: type[Task], origin: str, accept: Callable[[Row], Row | None]) -> dict[str, list[Located]]:
+        columns = Columns.of(kind, config, name, [other for other in task.kinds if other != name])
+        found = _rows_of(origin, kind, columns, config, findings)
+        if name:
+            found = {split: filter(None, map(accept, rows)) for split, rows in found.items()}
+        examples = _read(found, kind, config, findings, origin, progress, sparse=bool(name))
+        scope = config.out_of_scope_label
+        check_numbers(_all(examples), kind, scope.removeprefix(f"{name}.") if name and scope else scope, findings)
+        return examples
+
+    def complete(name: str, rows: dict[str, list[Located]]) -> dict[str, list[Located]]:
+        findings.check(source)
+        whole, split_by = _complete(rows, task.kinds[name], config, f"{source}: '{name}'")
+        if split_by != "given":
+            findings.note(f"The data of '{name}' were split by {split_by}.")
+        return whole
+
+    return read_all(task, source, read, complete, findings) if task.kinds else read("", task, source, lambda row: row)
+
+
+def _rows_of(
+    source: str, task: type[Task], columns: Columns, config: DataConfig, findings: Findings
+) -> dict[str, Iterator[Row]]:
     """The rows of each split of the source. Rows without a split belong to train."""
-    columns, form = Columns.of(task, config), FileFormat.of(config)
+    form = FileFormat.of(config)
     if source in DEMO_COLUMNS:
         return _demo_rows(source, task)
     if not source.strip():
@@ -127,18 +159,25 @@ def _read(
     findings: Findings,
     source: str,
     progress: Progress,
+    *,
+    sparse: bool = False,
 ) -> dict[str, list[Located]]:
-    """Converts rows to examples, with labels as the task wants them. Bad rows become problems."""
+    """Converts rows to examples, with labels as the task wants them. Bad rows become problems.
+
+    Args:
+        sparse: a split may be without examples.
+    """
     read: dict[str, list[tuple[Example, Row]]] = {}
     progress.start("Reading data", len(splits))
     for name, rows in splits.items():
         before = findings.count
         read[name] = list(_usable(((row, row) for row in rows), partial(_example, task), findings))
-        if not read[name] and findings.count == before:
+        if not read[name] and findings.count == before and not sparse:
             raise DataError(f"{source}: {name} has no rows")
         progress.advance(note=f"{name}: {len(read[name])} rows")
     progress.finish()
-    rewrite, notes = task.rewriting([example for example, _ in read.get(TRAIN, ())], config)
+    known = [example for example, _ in read.get(TRAIN, ())]
+    rewrite, notes = task.rewriting(known, config) if known or not sparse else (None, ())
     for note in notes:
         findings.note(note)
     if rewrite is not None:
@@ -250,42 +289,6 @@ def _check_labels(
     where = f"train{lost if removed[TRAIN] else ''}"
     findings.check(source, hint=f"Every label must occur in {where}: add rows with {_listed(unknown)}, or remove these")
     return labels
-
-
-def _notes(findings: Findings, given: Sequence[str], removed: Mapping[str, int], conflicting: int) -> Iterable[str]:
-    yield from findings.notes
-    for name in SPLITS:
-        if name not in given:
-            yield f"The data set has no {name}. It was taken from train by content hash, stratified."
-    for name, count in removed.items():
-        if count:
-            yield f"Rows removed from {name} because a later split contains the same text: {count}."
-    if conflicting:
-        yield f"Texts that occur in train with different labels: {conflicting}."
-    if findings.cleaned_words:
-        yield f"Words with white space removed from inside: {findings.cleaned_words}."
-    if findings.dropped_words:
-        yield f"Words removed because they contain only white space: {findings.dropped_words}."
-    if findings.dropped_sentences:
-        yield f"Sentences removed because they have no words: {findings.dropped_sentences}."
-
-
-def _repeated(test: Sequence[Example]) -> Iterable[str]:
-    copies = len(test) - len({content(example) for example in test})
-    if copies:
-        yield (
-            f"Rows of test that repeat another row: {copies}. Each counts as a separate example, so the intervals are "
-            "too narrow."
-        )
-
-
-def _further(kept: int, counts: Mapping[str, int]) -> Iterable[str]:
-    if kept:
-        yield f"Unlabelled texts for distillation: {kept:,}."
-    if counts.get("twice"):
-        yield f"Unlabelled texts that occur more than once in the file: {counts['twice']}."
-    if counts.get("judging"):
-        yield f"Unlabelled texts removed because validation or test contains them: {counts['judging']}."
 
 
 def _all(rows: Mapping[str, Sequence[Located]]) -> Iterator[Located]:

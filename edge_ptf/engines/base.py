@@ -50,10 +50,7 @@ class Session(ABC):
 
     def answer(self, encoding: Encoding) -> Outputs:
         """Every output for one text. The model reads each window alone; their outputs follow each other."""
-        parts = [self.run(self.feeds(part)) for part in encoding.parts()]
-        if len(parts) == 1:
-            return parts[0]
-        return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+        return joined_outputs([self.run(self.feeds(part)) for part in encoding.parts()])
 
     def output(self, encoding: Encoding, name: str) -> Logits:
         """One output for one text, without the batch axis."""
@@ -103,6 +100,13 @@ class Engine(ABC):
         Raises:
             PackageError: the graph has what a package must not have.
         """
+
+
+def joined_outputs(parts: Sequence[Outputs]) -> Outputs:
+    """The outputs of the windows of one text, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
 
 
 def feeds(encoding: Encoding, inputs: Sequence[str]) -> dict[str, NDArray[np.int64]]:

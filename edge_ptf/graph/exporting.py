@@ -6,7 +6,7 @@ import io
 import re
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ from edge_ptf.engines import Opset, running
 from edge_ptf.errors import CheckpointError, ParityError
 from edge_ptf.examples import Encoding, all_parts
 from edge_ptf.graph.artifact import FORMAT, MODEL_FILE, Graph, GraphInfo, save_graph, save_info
-from edge_ptf.heads import HeadSpec
+from edge_ptf.heads import Head
+from edge_ptf.heads.outputs import as_arrays
 from edge_ptf.models.checkpoint import INPUTS, Checkpoint, companions, load_model, load_tokenizer, model_inputs
 from edge_ptf.models.lineage import ExportFacts
 from edge_ptf.progress import SILENT, Progress
@@ -57,7 +58,7 @@ def export(
     model = load_model(checkpoint)
     tokenizer = load_tokenizer(checkpoint.path)
     task = tasks.create(checkpoint.info.head)
-    traced = trace(model, model_inputs(model, tokenizer), config.opset, task.head.spec)
+    traced = trace(model, model_inputs(model, tokenizer), config.opset, task.head)
     inputs = tuple(item.name for item in traced.graph.input)  # without attention nothing looks at its mask
     progress.advance()
     onnx.checker.check_model(traced, full_check=True)
@@ -76,7 +77,7 @@ def export(
     progress.advance()
     examples = spread(data.validation, config.parity_texts)
     encodings = all_parts(task.encode(tokenizer, examples, info.max_length))
-    difference = largest_difference(model, graph.path / MODEL_FILE, encodings, inputs, task.head.spec)
+    difference = largest_difference(model, graph.path / MODEL_FILE, encodings, inputs, task.head)
     if not difference <= config.parity_tolerance:
         raise ParityError(
             f"the exported graph differs from PyTorch by {difference:.2g} in a logit (allowed: "
@@ -90,7 +91,7 @@ def export(
     return save_info(graph, info)
 
 
-def check_exportable(path: Path, model: Any, inputs: tuple[str, ...], head: HeadSpec, max_length: int) -> None:
+def check_exportable(path: Path, model: Any, inputs: tuple[str, ...], head: Head, max_length: int) -> None:
     """Refuses a model whose graph cannot be made, or does not answer as the model at every length.
 
     The model is traced as in `export`. Random texts of several lengths are compared, up to `max_length` tokens.
@@ -136,7 +137,7 @@ def spread(examples: Sequence[Any], count: int) -> list[Any]:
 
 
 def largest_difference(
-    model: Any, graph: Path, encodings: Sequence[Encoding], inputs: Sequence[str], head: HeadSpec
+    model: Any, graph: Path, encodings: Sequence[Encoding], inputs: Sequence[str], head: Head
 ) -> float:
     """Largest absolute difference of a logit, PyTorch against the engine: each text alone, then all in one batch."""
     import torch
@@ -145,14 +146,17 @@ def largest_difference(
     with torch.no_grad():
         for encoding in encodings:
             feeds = session.feeds(encoding)
-            expected = model(**{name: torch.from_numpy(value) for name, value in feeds.items()}).logits[0].numpy()
-            differences.append(np.abs(expected - session.run(feeds)[head.logits.tensor][0]).max())
+            expected = as_arrays(model(**{name: torch.from_numpy(value) for name, value in feeds.items()}).logits)
+            answers = session.run(feeds)
+            for part, own in head.each(expected):
+                differences.append(np.abs(own[0] - answers[part.spec.logits.tensor][0]).max())
         padded = _padded(encodings[-2:], model.config.pad_token_id or 0)
         batch = {name: padded[name] for name in inputs}
-        expected = model(**{name: torch.from_numpy(value) for name, value in batch.items()}).logits.numpy()
-        answers = session.run(batch)[head.logits.tensor]
-    real = padded["attention_mask"].astype(bool) if head.per_token else slice(None)
-    differences.append(np.abs(expected - answers)[real].max())
+        expected = as_arrays(model(**{name: torch.from_numpy(value) for name, value in batch.items()}).logits)
+        answers = session.run(batch)
+    for part, own in head.each(expected):
+        real = padded["attention_mask"].astype(bool) if part.spec.per_token else slice(None)
+        differences.append(np.abs(own - answers[part.spec.logits.tensor])[real].max())
     return float(np.max(differences))  # is NaN where one of them is
 
 
@@ -167,8 +171,9 @@ def _padded(encodings: Sequence[Encoding], pad: int) -> dict[str, Any]:
     return {name: np.asarray(values, dtype=np.int64) for name, values in rows.items()}
 
 
-def trace(model: Any, inputs: tuple[str, ...], opset: int, head: HeadSpec) -> Any:
-    """A PyTorch model as `onnx.ModelProto`, batch and length dynamic; the model stays as it is.
+def trace(model: Any, inputs: tuple[str, ...], opset: int, head: Head) -> Any:
+    """A PyTorch model as `onnx.ModelProto`, batch and length dynamic, with an output for each part of the head; the
+    model stays as it is.
 
     `dynamo=False`: its graph is the one ONNX Runtime fuses best (see docs/decisions/0005-exporter-without-dynamo.md).
     """
@@ -184,8 +189,8 @@ def trace(model: Any, inputs: tuple[str, ...], opset: int, head: HeadSpec) -> An
     mask[1, 5:] = 0
     known = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(ids)}
     axes = {name: {0: "batch", 1: "length"} for name in inputs}
-    logits = head.logits.tensor
-    axes[logits] = {0: "batch", 1: "length"} if head.per_token else {0: "batch"}
+    for part in head.parts:
+        axes[part.spec.logits.tensor] = {0: "batch", 1: "length"} if part.spec.per_token else {0: "batch"}
     stream = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -194,7 +199,7 @@ def trace(model: Any, inputs: tuple[str, ...], opset: int, head: HeadSpec) -> An
             tuple(known[name] for name in inputs),
             stream,  # type: ignore[arg-type]
             input_names=list(inputs),
-            output_names=[logits],
+            output_names=list(head.tensors),
             dynamic_axes=axes,
             opset_version=opset,
             dynamo=False,
@@ -222,7 +227,8 @@ def _without_copies(traced: Any) -> Any:
 
 
 def traceable(model: Any, inputs: tuple[str, ...]) -> Any:
-    """The model with plain attention, positional inputs and logits alone; it is changed on the way."""
+    """The model with plain attention, positional inputs and logits alone, a tensor for each part of its head; it is
+    changed on the way."""
     import torch
     from torch import nn
 
@@ -257,13 +263,13 @@ def traceable(model: Any, inputs: tuple[str, ...]) -> Any:
             super().__init__()
             self.model = model
 
-        def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
             arguments = dict(zip(inputs, tensors, strict=True))
             if known:
                 wanted = arguments["attention_mask"][:, None, None, :].to(torch.float32)
                 arguments["attention_mask"] = (1.0 - wanted) * torch.finfo(torch.float32).min
-            logits: torch.Tensor = self.model(**arguments, return_dict=True).logits
-            return logits
+            logits = self.model(**arguments, return_dict=True).logits
+            return tuple(logits.values()) if isinstance(logits, Mapping) else (logits,)
 
     known = models.is_known(model)
     if not known:

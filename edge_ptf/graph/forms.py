@@ -119,7 +119,7 @@ class Quantizer:
         """The distance between the answers of FP32 and of the static form with these ranges."""
         model = self._static(linear_ops.nodes_of(self.source, self.config.keep_fp32), ranges)
         full, small = GraphSession(self.full), GraphSession(model.SerializeToString())
-        logits = [[session.logits(encoding) for encoding in self.encodings] for session in (full, small)]
+        logits = [session.all_logits(self.encodings) for session in (full, small)]
         return round(logit_distance(*logits), 5)
 
     def _dynamic(self, kept: Sequence[str]) -> Any:

@@ -83,9 +83,11 @@ def quantize(
 def _agreement(before: Graph, after: Graph, encodings: Sequence[Encoding]) -> dict[str, Any]:
     """How much the INT8 graph's answers differ from FP32 on the given texts. Needs no labels; a first estimate only."""
     full, small = GraphSession(before.path / MODEL_FILE), GraphSession(after.path / MODEL_FILE)
-    expected, found = ([session.logits(encoding) for encoding in encodings] for session in (full, small))
+    expected, found = (session.all_logits(encodings) for session in (full, small))
     facts = {"mean_logit_difference": round(logit_distance(expected, found), 4), "texts": len(encodings)}
-    if len(before.info.head.labels) == 1:
+    pairs = zip(expected, found, strict=True)
+    same_of = [np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b in pairs if a.shape[-1] > 1]
+    if not same_of:
         return facts  # one label is always the largest, so nothing follows from that
-    same = np.concatenate([np.atleast_1d(a.argmax(-1) == b.argmax(-1)) for a, b in zip(expected, found, strict=True)])
+    same = np.concatenate(same_of)
     return {**facts, "same_answer_percent": round(100 * float(same.mean()), 2)}

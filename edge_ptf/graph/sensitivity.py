@@ -185,16 +185,17 @@ class _Trial:
     ) -> None:
         self.config = config
         self.task: Task = tasks.create(graph.info.head)
-        self.metric = self.task.metrics[0]
+        self.metric = self.task.steering
         self.examples: list[Example] = spread(data.validation, config.texts)
         self.encodings = self._encoded(graph, self.examples)
         self.timed = all_parts(self._encoded(graph, spread(data.validation, config.timed_texts)))
         calibration = all_parts(self._encoded(graph, spread(data.validation, quantization.calibration_texts)))
         self.quantizer = Quantizer(graph.model, graph.info.max_length, quantization, calibration)
         self.full = GraphSession(graph.model)
-        self.fp32 = [self.full.logits(encoding) for encoding in self.encodings]
-        rows = np.concatenate([np.atleast_2d(row) for row in self.fp32])
-        self.deviation = float(np.sqrt(rows.var(axis=0).mean()))
+        self.fp32 = self.full.all_logits(self.encodings)
+        count = len(self.full.outputs)
+        outputs = [np.concatenate([np.atleast_2d(row) for row in self.fp32[place::count]]) for place in range(count)]
+        self.deviation = float(np.sqrt(np.mean([rows.var(axis=0).mean() for rows in outputs])))
         self.fp32_metric = self._metric(self.fp32)
         self.tried: dict[frozenset[str], Answers] = {}
         self.latest: tuple[frozenset[str], GraphSession] | None = None
@@ -205,7 +206,7 @@ class _Trial:
         key = frozenset(kept)
         if key not in self.tried:
             session = self.session(kept)
-            logits = [session.logits(encoding) for encoding in self.encodings]
+            logits = session.all_logits(self.encodings)
             share = logit_distance(self.fp32, logits) / max(self.deviation, 1e-12)
             self.tried[key] = Answers(metric=self._metric(logits), distance=_rounded(100 * share))
         return self.tried[key]
@@ -232,13 +233,13 @@ class _Trial:
         return self.task.encode(load_tokenizer(graph.path), examples, graph.info.max_length)
 
     def _metric(self, logits: Sequence[Logits]) -> float:
-        answered = [
-            self.task.head.decode(row, encoding, example.text)
-            for row, encoding, example in zip(logits, self.encodings, self.examples, strict=True)
-        ]
+        head, answered, left = self.task.head, [], iter(logits)
+        for encoding, example in zip(self.encodings, self.examples, strict=True):
+            outputs = {name: next(left)[np.newaxis] for name in self.full.outputs}
+            answered.append(head.decode(head.read(outputs), encoding, example.text))
         references = [example.label for example in self.examples]
-        rows = self.metric.per_example(references, self.metric.answers(answered))
-        return _rounded(self.metric.score(rows))
+        scored = self.metric.per_example(references, self.metric.answers(answered))
+        return _rounded(self.metric.score(scored))
 
 
 def _rounded(value: Any) -> float:

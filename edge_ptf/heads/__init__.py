@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_ptf.heads.base import Head, LogitLoss, PositiveWeights, Target
 from edge_ptf.heads.encoding import encode
+from edge_ptf.heads.joint import JointHead, joint_spec
 from edge_ptf.heads.multi_label import MultiLabelHead
 from edge_ptf.heads.regression import RegressionHead
 from edge_ptf.heads.relation import RelationHead
@@ -13,7 +14,7 @@ from edge_ptf.heads.text import TextHead
 from edge_ptf.heads.token import TokenHead
 
 HEADS: dict[str, type[Head]] = {
-    head.kind: head for head in (TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead)
+    head.kind: head for head in (TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead, JointHead)
 }
 """Every kind of head."""
 
@@ -22,6 +23,7 @@ __all__ = [
     "LOGITS",
     "Head",
     "HeadSpec",
+    "JointHead",
     "LogitLoss",
     "MultiLabelHead",
     "OutputSpec",
@@ -33,4 +35,5 @@ __all__ = [
     "TextHead",
     "TokenHead",
     "encode",
+    "joint_spec",
 ]

@@ -107,6 +107,10 @@ class Head(ABC):
         fields = self.options_model.model_fields
         return self.spec.with_options(**{name: fields[name].get_default() for name in self.tuned_options})
 
+    def with_option(self, name: str, value: Any) -> HeadSpec:
+        """The spec with another value of an option; unchanged if this kind of head has no such option."""
+        return self.spec.with_options(**{name: value}) if name in self.options_model.model_fields else self.spec
+
     @property
     def stride(self) -> int | None:
         """How many tokens two neighbouring windows of a long second text share; None: the head has no windows."""
@@ -120,6 +124,63 @@ class Head(ABC):
     def settings(self) -> dict[str, str]:
         """The options in words, for people: title and value."""
         return {}
+
+    # Outputs. A head of one task reads one tensor. One that stands for several tasks reads a tensor for each of them.
+
+    @property
+    def parts(self) -> tuple[Head, ...]:
+        """The heads that answer, one for each task; by default this one alone."""
+        return (self,)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """What the loss of each part is multiplied by."""
+        return (1.0,)
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """The names of the graph's outputs that the parts read, in the order of the parts."""
+        return tuple(part.spec.logits.tensor for part in self.parts)
+
+    def each(self, values: Any) -> list[tuple[Head, Any]]:
+        """Each part with its own logits or targets.
+
+        Args:
+            values: logits or targets of this head. They are those of the only part; a head of several tasks has a
+                mapping from the name of each part.
+        """
+        return [(self, values)]
+
+    def read(self, outputs: Mapping[str, NDArray[np.float32]]) -> Logits:
+        """The logits of the one text of a call.
+
+        Args:
+            outputs: of a graph, by name, with the axis of the batch.
+        """
+        found: Logits = outputs[self.spec.logits.tensor][0]
+        return found
+
+    def of_text(self, logits: Any, place: int, length: int) -> Logits:
+        """The logits of one text of a batch, without padding.
+
+        Args:
+            logits: arrays with `logits_axes`.
+            place: of the text in the batch.
+            length: its tokens.
+        """
+        found: Logits = logits[place][:length] if self.spec.per_token else logits[place]
+        return found
+
+    def shares(
+        self, logits: Sequence[Any], encodings: Sequence[Encoding], references: Sequence[Any]
+    ) -> list[tuple[Head, Sequence[Logits], Sequence[Encoding], Sequence[Any]]]:
+        """Each part with the examples that have a label of its task: their logits, encodings and labels.
+
+        Args:
+            logits, encodings: of the same examples.
+            references: `Example.label` of them.
+        """
+        return [(self, logits, encodings, references)]
 
     # Model
 
@@ -186,6 +247,11 @@ class Head(ABC):
         if weights != "none":
             raise ValueError(f"a head of the kind '{self.kind}' has no weights of labels")
         return self.loss
+
+    def losses(self, logits: Any, targets: Any, smoothing: float = 0.0, reduction: Reduction = "mean") -> list[Tensor]:
+        """The weighted loss of each part; `loss` is their sum."""
+        pairs = zip(self.each(logits), self.each(targets), self.weights, strict=True)
+        return [weight * part.loss(own, wanted, smoothing, reduction) for (part, own), (_, wanted), weight in pairs]
 
     @abstractmethod
     def distillation_loss(self, student: Tensor, teacher: Tensor, form: LogitLoss, temperature: float) -> Tensor:
@@ -261,6 +327,13 @@ class Head(ABC):
     def shifts(self) -> bool:
         """Whether `matched_shift` has anything to choose."""
         return False
+
+    def matched_shifts(
+        self, logits: Sequence[Any], encodings: Sequence[Encoding], answers: Sequence[Any]
+    ) -> dict[str, NDArray[np.float32]]:
+        """What `matched_shift` of each part adds, by the name of its tensor; without parts that add nothing."""
+        found = self.matched_shift(logits, encodings, answers)
+        return {} if found is None else {self.spec.logits.tensor: found}
 
     def matched_shift(
         self, logits: Sequence[Logits], encodings: Sequence[Encoding], answers: Sequence[Any]

@@ -30,7 +30,7 @@ class HeadSpec(StrictModel):
     kind: str = Field(
         description="How answers are made, such as text (a label for each text) or token (a BIO tag for each word)."
     )
-    outputs: dict[str, OutputSpec] = Field(description="By role; the role logits is in every head.")
+    outputs: dict[str, OutputSpec] = Field(description="By role; the role logits is in every head of one task.")
     labels: tuple[str, ...] = Field(description="Label names; the index is the class id.")
     options: dict[str, Any] = Field(default_factory=dict, description="Settings of this kind of head.")
 
@@ -40,11 +40,11 @@ class HeadSpec(StrictModel):
 
         if self.kind not in HEADS:
             raise ValueError(f"'{self.kind}' is not a known kind of head ({', '.join(HEADS)})")
-        if LOGITS not in self.outputs:
-            raise ValueError(f"the head '{self.name}' has no output '{LOGITS}'")
-        axes = HEADS[self.kind].logits_axes
-        if self.logits.axes != axes:
-            raise ValueError(f"the logits of the kind '{self.kind}' have the axes {', '.join(axes)}")
+        if axes := HEADS[self.kind].logits_axes:  # a head over several has the logits of each under its name
+            if LOGITS not in self.outputs:
+                raise ValueError(f"the head '{self.name}' has no output '{LOGITS}'")
+            if self.logits.axes != axes:
+                raise ValueError(f"the logits of the kind '{self.kind}' have the axes {', '.join(axes)}")
         for role, output in self.outputs.items():
             if output.axes[:1] != ("batch",) or output.axes.count("batch") != 1:
                 raise ValueError(f"the axes of the output '{role}' do not begin with batch, or name it twice")
@@ -62,5 +62,6 @@ class HeadSpec(StrictModel):
 
     @property
     def per_token(self) -> bool:
-        """Whether the logits have a token axis."""
-        return "token" in self.logits.axes
+        """Whether the logits have a token axis; of several heads, whether any have one."""
+        read = [self.logits] if LOGITS in self.outputs else self.outputs.values()
+        return any("token" in output.axes for output in read)

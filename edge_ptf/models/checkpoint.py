@@ -24,7 +24,7 @@ from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.digests import file_digest, tree_digest, value_digest
 from edge_ptf.errors import CheckpointError, ConfigError
 from edge_ptf.heads import HeadSpec
-from edge_ptf.models import LayerShape, finetuned, loading, usable
+from edge_ptf.models import LayerShape, finetuned, joint, loading, usable
 from edge_ptf.models.base_models import check_directory, model_name
 from edge_ptf.models.lineage import CheckpointFacts, DistillFacts, FinetuneFacts, LineageStep, Origin, PruneFacts
 from edge_ptf.tasks.base import Task
@@ -120,9 +120,9 @@ def load_base_model(path: Path, task: Task, *, dropout: float | None = None) -> 
 def _pretrained(path: Path, task: Task, config: Any) -> tuple[Any, Mapping[str, Any]]:
     """A model with the head of the task, FP32, and what transformers says about loading."""
     with _quiet():
-        usable.check_size(path, _loaded(path, lambda: loading.sketch(task.head.auto_model(), config)))
+        usable.check_size(path, _loaded(path, lambda: loading.sketch(joint.auto_model(task.head), config)))
         _loaded(path, lambda: usable.check_types(path))
-        model, found = _loaded(path, lambda: loading.auto_model(task.head.auto_model(), path, config))
+        model, found = _loaded(path, lambda: loading.auto_model(joint.auto_model(task.head), path, config))
     _encoder_only(path, model)
     usable.check_weights(path, model, found)
     return model, found
@@ -252,7 +252,7 @@ def _open_plain(path: Path, task: str | None, out_of_scope_label: str | None, na
     answering = tasks.create(finetuned.read_head(path, task, out_of_scope_label))
     with _quiet():
         config = _config(path, **answering.head.model_config())
-        model = _loaded(path, lambda: loading.sketch(answering.head.auto_model(), config))
+        model = _loaded(path, lambda: loading.sketch(joint.auto_model(answering.head), config))
     _encoder_only(path, model)
     usable.check_size(path, model)
     info = fresh_info(model, answering, name, finetuned.max_length_of(load_tokenizer(path)))
@@ -275,7 +275,7 @@ def load_model(checkpoint: Checkpoint) -> Any:
     head = task.head
     with _quiet():
         config = _config(checkpoint.path)
-        model = _loaded(checkpoint.path, lambda: loading.empty_model(head.auto_model(), config))
+        model = _loaded(checkpoint.path, lambda: loading.empty_model(joint.auto_model(head), config))
     _encoder_only(checkpoint.path, model)
     there, wanted = len(models.shapes(model)), len(checkpoint.info.layers)
     if there != wanted:

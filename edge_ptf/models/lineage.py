@@ -116,6 +116,9 @@ class AssembleFacts(Facts):
     temperature: float | None = Field(None, description="What the logits were divided by.")
     ece_before: float | None = Field(None, description="Expected calibration error without the temperature.")
     ece_after: float | None = None
+    heads: dict[str, dict[str, float]] | None = Field(
+        None, description="Temperature and calibration errors of each head, by name, if there are several."
+    )
     added_to_logits: dict[str, float] | None = None
 
 

@@ -70,6 +70,11 @@ def encoder(model: Any) -> Any:
     return getattr(model, model.base_model_prefix, model)
 
 
+def headed(model: Any) -> list[Any]:
+    """The modules with a head: the model itself, or one for each task that shares its encoder."""
+    return list(getattr(model, "heads", ()) or [model])
+
+
 def layers(model: Any) -> Any:
     """The list of encoder layers (`torch.nn.ModuleList`)."""
     return encoder(model).get_submodule(family_of(model).layers)

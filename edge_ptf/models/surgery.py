@@ -11,6 +11,7 @@ from edge_ptf.models.structure import (
     LayerShape,
     encoder,
     family_of,
+    headed,
     hidden_size,
     is_known,
     layers,
@@ -90,11 +91,11 @@ def keep_hidden(model: Any, kept: Sequence[int]) -> None:
             _writes(part.layer, path, rows)
         for path in family.norms:
             _narrow_norm(part.get(path), rows)
-    if family.pooler and _reads(encoder(model), family.pooler, rows):
-        return
-    for path in family.heads:
-        if _reads(model, path, rows):
-            return
+    pooled = bool(family.pooler) and _reads(encoder(model), str(family.pooler), rows)
+    for module in headed(model):
+        if pooled and getattr(module, "reads_pooler", True):
+            continue
+        next((path for path in family.heads if _reads(module, path, rows)), None)
 
 
 def keep_subwords(model: Any, kept: Sequence[int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
@@ -24,6 +24,7 @@ from edge_ptf.examples import Encoding, Example, Logits
 from edge_ptf.graph.artifact import FORMAT, Graph
 from edge_ptf.graph.exporting import spread
 from edge_ptf.graph.rewrite import rewritten, shift_output
+from edge_ptf.heads import Head
 from edge_ptf.heads.token import Decoding
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.models.lineage import AssembleFacts
@@ -107,22 +108,21 @@ def assemble(
     engine, steps = running(FORMAT)[0], info.lineage
     session = engine.session(model)
     ask = partial(_logits, progress=progress)
-    tensor, facts = task.head.spec.logits.tensor, AssembleFacts()
+    facts = AssembleFacts()
     encodings = task.encode(tokenizer, data.validation, info.max_length)
     references = [example.label for example in data.validation]
-    if config.tune_temperature and task.head.scored([], [], []) is not None:
-        logits = ask("Tune the temperature", session, tensor, encodings)
+    if config.tune_temperature and any(part.scored([], [], []) is not None for part in task.head.parts):
+        logits = ask("Tune the temperature", session, task.head, encodings)
         model, facts = tempered(model, task, logits, encodings, references)
         session = engine.session(model)
     if baseline is not None:
-        task, shift = _following(baseline, task, session, tokenizer, info.max_length, data.validation, ask)
-        if shift is not None:
-            model = rewritten(model, lambda loaded: shift_output(loaded, tensor, shift))
+        task, shifts = _following(baseline, task, session, tokenizer, info.max_length, data.validation, ask)
+        if shifts:
+            model = rewritten(model, partial(_shift, shifts=shifts))
             session = engine.session(model)
-            added = {name: float(value) for name, value in zip(task.head.spec.labels, shift, strict=True) if value}
-            facts = facts.replace(added_to_logits=added)
+            facts = facts.replace(added_to_logits=_added(task.head, shifts))
     elif task.head.tunes:
-        task = tasks.create(task.head.tuned(ask("Assemble", session, tensor, encodings), references, encodings))
+        task = tasks.create(task.head.tuned(ask("Assemble", session, task.head, encodings), references, encodings))
     if facts != AssembleFacts():
         steps = (*steps, facts.step())
 
@@ -130,9 +130,9 @@ def assemble(
     tolerance = TOLERANCE[info.scheme.precision]
     rounded = model if info.scheme.precision != "fp32" else None
     lines = golden_lines(golden_examples(task, paired), task, tokenizer, session, info.max_length, rounded, tolerance)
-    head = HeadEntry(**task.head.spec.model_dump(), graph="main", text_pairs=paired)
+    heads = tuple(HeadEntry(**part.spec.model_dump(), graph="main", text_pairs=paired) for part in task.head.parts)
     config_json = json.loads((graph.path / "config.json").read_text(encoding="utf-8"))
-    config_json["edge_ptf"] = config_note(head, entry)
+    config_json["edge_ptf"] = config_note(heads, entry)
     files = {
         "model.onnx": model,
         "tokenizer.json": document,
@@ -146,7 +146,7 @@ def assemble(
         name=config.name or "package",
         profile=profile.name if profile else None,
         graphs=(_graph_entry(graph, session),),
-        heads=(head,),
+        heads=heads,
         tokenizer=entry,
         golden=GoldenEntry(count=len(lines), tolerance=tolerance),
         engine=EngineEntry(**{name: getattr(config, name) for name in EngineEntry.model_fields}),
@@ -183,9 +183,9 @@ def deciding(task: Task, config: AssembleConfig) -> Task:
             )
         task = tasks.create(head.spec.with_options(max_answer_tokens=config.max_answer_tokens))
         head = task.head
-    if "decoding" in head.options_model.model_fields:
+    if any("decoding" in part.options_model.model_fields for part in head.parts):
         try:
-            return tasks.create(head.spec.with_options(decoding=config.decoding))
+            return tasks.create(head.with_option("decoding", config.decoding))
         except ValueError as error:
             raise BadInputError(f"assemble.{error}", hint="Set assemble.decoding=greedy") from None
     if config.decoding != "greedy":
@@ -204,16 +204,14 @@ def threshold_texts(validation: Sequence[Example]) -> list[Example]:
     return [*validation, *spliced(validation, SPLICED_TEXTS, SPLICED_SEED)]
 
 
-Ask = Callable[[str, Session, str, Sequence[Encoding]], list[Logits]]
+Ask = Callable[[str, Session, Head, Sequence[Encoding]], list[Logits]]
 
 
-def _logits(
-    name: str, session: Session, tensor: str, encodings: Sequence[Encoding], progress: Progress
-) -> list[Logits]:
+def _logits(name: str, session: Session, head: Head, encodings: Sequence[Encoding], progress: Progress) -> list[Logits]:
     progress.start(name, len(encodings))
     logits = []
     for encoding in encodings:
-        logits.append(session.output(encoding, tensor))
+        logits.append(head.read(session.answer(encoding)))
         progress.advance()
     progress.finish()
     return logits
@@ -227,30 +225,45 @@ def _following(
     max_length: int,
     validation: Sequence[Example],
     ask: Ask,
-) -> tuple[Task, NDArray[np.float32] | None]:
-    """The task, and what to add to the logits, such that the baseline's operating point is kept."""
-    manifest, tensor = baseline.manifest, baseline.manifest.heads[0].logits.tensor
-    full = baseline.session(manifest.graph, outputs=[tensor])
+) -> tuple[Task, dict[str, NDArray[np.float32]]]:
+    """The task, and what to add to the logits of each tensor, such that the baseline's operating point is kept."""
+    manifest = baseline.manifest
     theirs = tasks.create(manifest.head)
+    full = baseline.session(manifest.graph, outputs=theirs.head.tensors)
     if theirs.head.untuned != task.head.untuned:
         raise BadInputError(
             f"{baseline.path}: the baseline has another task, other labels or another decoding than the graph",
             hint="Give the payload of the teacher that this model was made from, assembled with the same options",
         )
     if theirs.head.spec == theirs.head.untuned and not task.head.shifts:
-        return task, None
+        return task, {}
     texts = threshold_texts(validation)
     encodings = theirs.encode(baseline.tokenizer(full.inputs), texts, manifest.tokenizer.max_length)
-    found = ask("Ask the baseline", full, tensor, encodings)
+    found = ask("Ask the baseline", full, theirs.head, encodings)
     answers = [
         theirs.head.decode(logits, encoding, example.text).label
         for logits, encoding, example in zip(found, encodings, texts, strict=True)
     ]
     encodings = task.encode(tokenizer, texts, max_length)
-    logits = ask("Assemble", session, task.head.spec.logits.tensor, encodings)
-    return tasks.create(task.head.matched(logits, answers, encodings)), task.head.matched_shift(
-        logits, encodings, answers
-    )
+    logits = ask("Assemble", session, task.head, encodings)
+    shifts = task.head.matched_shifts(logits, encodings, answers)
+    return tasks.create(task.head.matched(logits, answers, encodings)), shifts
+
+
+def _shift(model: Any, shifts: Mapping[str, NDArray[np.float32]]) -> None:
+    for tensor, shift in shifts.items():
+        shift_output(model, tensor, shift)
+
+
+def _added(head: Head, shifts: Mapping[str, NDArray[np.float32]]) -> dict[str, float]:
+    """What is added to the logits of each label, without zeros; the name of a label has its part in front if there are
+    several."""
+    found = dict[str, float]()
+    for part in head.parts:
+        prefix = f"{part.spec.name}." if len(head.parts) > 1 else ""
+        shift = shifts.get(part.spec.logits.tensor, np.zeros(len(part.spec.labels), np.float32))
+        found |= {f"{prefix}{name}": float(value) for name, value in zip(part.spec.labels, shift, strict=True) if value}
+    return found
 
 
 def _compare_tokenizers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from edge_ptf import tasks
@@ -62,27 +63,29 @@ sealed, with every sample in the `.samples.zip` beside it. Try it on your own te
 """
 
 
-def config_note(head: HeadEntry, tokenizer: TokenizerEntry) -> dict[str, Any]:
+def config_note(heads: Sequence[HeadEntry], tokenizer: TokenizerEntry) -> dict[str, Any]:
     """The key `edge_ptf` of `config.json`: what a program that loads the folder needs beside graph and tokenizer.
 
-    `transformers` and Optimum keep unknown keys: it is `model.config.edge_ptf` there.
+    `transformers` and Optimum keep unknown keys: it is `model.config.edge_ptf` there. Several heads are under `heads`,
+    by name, with their labels and the name of their output.
     """
-    return {
-        "task": head.task,
-        "kind": head.kind,
-        "options": head.options,
+    common = {
         "max_length": tokenizer.max_length,
         "truncation": tokenizer.truncation,
         "truncation_side": tokenizer.truncation_side,
-        "text_pairs": head.text_pairs,
+        "text_pairs": heads[0].text_pairs,
     }
+    notes = {head.name: {"task": head.task, "kind": head.kind, "options": head.options} for head in heads}
+    if len(heads) == 1:
+        return {**notes[heads[0].name], **common}
+    outputs = {head.name: {"output": head.logits.tensor, "labels": head.labels} for head in heads}
+    return {"heads": {name: {**note, **outputs[name]} for name, note in notes.items()}, **common}
 
 
 def _plain_onnx(manifest: Manifest, head: Head) -> str:
     """The section for people who run `model.onnx` with another program: inputs, and from logits to an answer."""
     graph, tokenizer, paired = manifest.graph, manifest.tokenizer, manifest.heads[0].text_pairs
     inputs = ", ".join(f"`{item.name}`" for item in graph.inputs)
-    axes = ", ".join(head.spec.logits.axes)
     truncation = "True" if tokenizer.truncation == "longest_first" else repr(tokenizer.truncation)
     texts = "text, text_pair" if paired else "text"
     pair = (
@@ -94,7 +97,7 @@ def _plain_onnx(manifest: Manifest, head: Head) -> str:
     longest = tokenizer.max_length
     reading = f"""batch = tokenizer({texts}, truncation={truncation}, max_length={longest}, return_tensors="np")
 inputs = {{item.name: batch[item.name].astype("int64") for item in session.get_inputs()}}
-logits = session.run(["{head.spec.logits.tensor}"], inputs)[0][0]"""
+{_reading(head)}"""
     if head.stride is not None:
         reading = f"""batch = tokenizer(
     {texts}, truncation="only_second", max_length={longest}, stride={head.stride},
@@ -117,11 +120,35 @@ logits = [session.run(["{head.spec.logits.tensor}"], inputs)[0][0] for inputs in
 Here `tokenizer` is `AutoTokenizer.from_pretrained(folder)`, and `session` is an `onnxruntime.InferenceSession`.
 
 {pair}- Inputs: {inputs}, each int64 [batch, length]. Give one text in a call, without padding.
-- Output: `{head.spec.logits.tensor}`, float32 [{axes}]. The order of the labels is that of `labels.txt`.
+{_outputs(head)}
 {rules}
 - The logits need no temperature and no other correction: what edge-ptf added to them is part of the graph.
 - `config.json` holds these settings under `edge_ptf`. With Optimum they are `model.config.edge_ptf`.
 """
+
+
+def _reading(head: Head) -> str:
+    """The line that runs the graph."""
+    if len(head.parts) == 1:
+        return f'logits = session.run(["{head.tensors[0]}"], inputs)[0][0]'
+    names, tensors = (", ".join(parts) for parts in ([_variable(part) for part in head.parts], map(repr, head.tensors)))
+    return f"{names} = (each[0] for each in session.run([{tensors}], inputs))"
+
+
+def _variable(part: Head) -> str:
+    return f"{part.spec.name.replace('-', '_')}_logits"
+
+
+def _outputs(head: Head) -> str:
+    """The outputs, and where the names of their labels are."""
+    order = "The order of the labels is that of `labels.txt`."
+    if len(head.parts) == 1:
+        return f"- Output: `{head.tensors[0]}`, float32 [{', '.join(head.spec.logits.axes)}]. {order}"
+    return "\n".join(
+        f"- Output for `{part.spec.name}`: `{part.spec.logits.tensor}`, float32 [{', '.join(part.spec.logits.axes)}]. "
+        f"The order of the labels is that of `edge_ptf.heads.{part.spec.name}.labels` in `config.json`."
+        for part in head.parts
+    )
 
 
 def licence_notes(manifest: Manifest, licence: str) -> str:

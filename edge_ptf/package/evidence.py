@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field
 
 from edge_ptf.config import StrictModel
 from edge_ptf.environment import Environment
+from edge_ptf.examples import agrees
 from edge_ptf.machine import Machine
 from edge_ptf.metrics import Direction
 
@@ -24,18 +25,37 @@ class RuntimeInfo(StrictModel):
     runner: str = Field("", description="Name and version of the C++ runner; empty: Python asked the engine.")
 
 
+Answered: TypeAlias = str | float | tuple[str, ...]
+"""The label of one task."""
+
+
 class PredictionRow(StrictModel):
-    """One example's answer. `row` is its index in the split; texts are not kept."""
+    """One example's answer. `row` is its index in the split; texts are not kept.
+
+    Of several tasks, `reference` and `label` have an item for each; null in the reference: the example has no label of
+    this task.
+    """
 
     row: int
-    reference: str | float | tuple[str, ...]
-    label: str | float | tuple[str, ...]
+    reference: Answered | tuple[Answered | None, ...]
+    label: Answered | tuple[Answered, ...]
     score: float
     ranking: tuple[int, ...] = Field(
         (),
         description="Class ids, the most probable first, where a metric of the task reads them.",
         exclude_if=lambda ids: not ids,
     )
+    scores: tuple[float, ...] = Field(
+        (), description="Of the answer to each of several tasks.", exclude_if=lambda scores: not scores
+    )
+    rankings: tuple[tuple[int, ...], ...] = Field(
+        (), description="Of each of several tasks.", exclude_if=lambda rankings: not rankings
+    )
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is the label; of several tasks, whether all answers are for which there is a label."""
+        return agrees(self.reference, self.label)
 
 
 class AccuracyEvidence(StrictModel):

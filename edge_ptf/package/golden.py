@@ -121,22 +121,26 @@ def golden_lines(
     """One JSON-like line a text: text, text_pair, ids, token types, logits (six digits) and the answer of the head.
 
     A text whose logits move by more than half of `tolerance` when arithmetic rounds otherwise has a tolerance of its
-    own, twice as large as that effect. So has a text whose logits are all below the head's `least_scale`.
+    own, twice as large as that effect. So has a text whose logits are all below the head's `least_scale`. If several
+    heads answer, a line has the tensor and the answer of each.
 
     Args:
         model: the INT8 or FP16 graph of `session`; None: in FP32 rounding gives no text a tolerance of its own.
         tolerance: what the manifest says for all texts.
     """
-    tensor = task.head.spec.logits.tensor
+    head = task.head
     encodings = [task.encode(tokenizer, [example], max_length)[0] for example in examples]
-    effects = rounding_effects(model, session, encodings, tensor) if model is not None else [0.0] * len(encodings)
+    effects = rounding_effects(model, session, encodings, head.tensors) if model is not None else [0.0] * len(encodings)
     lines = []
     for example, encoding, effect in zip(examples, encodings, effects, strict=True):
         text, pair = example.text, example.text_pair
-        logits = session.output(encoding, tensor)
-        small = task.head.least_scale / max(float(np.abs(logits).max()), LEAST_LOGIT)
+        outputs, answers, small = dict[str, Any](), dict[str, Any](), 0.0
+        for part, logits in head.each(head.read(session.answer(encoding))):
+            answer = part.decode(logits, encoding, text).label
+            small = max(small, part.least_scale / max(float(np.abs(logits).max()), LEAST_LOGIT))
+            outputs[part.spec.logits.tensor] = _six_digits(logits.tolist())
+            answers[part.spec.name] = _six_digits(answer) if part.answers_a_number else answer
         own = max(ceil(200 * effect) / 100, ceil(1000 * tolerance * small) / 1000)
-        answer = task.head.decode(logits, encoding, text).label
         lines.append(
             {
                 "text": text,
@@ -144,9 +148,9 @@ def golden_lines(
                 "input_ids": encoding.input_ids,
                 **({"token_type_ids": encoding.token_type_ids} if encoding.token_type_ids is not None else {}),
                 **({"windows": list(encoding.windows)} if encoding.windows else {}),
-                "outputs": {tensor: _six_digits(logits.tolist())},
+                "outputs": outputs,
                 **({"tolerance": own} if own > tolerance else {}),
-                "answers": {task.head.spec.name: _six_digits(answer) if task.head.answers_a_number else answer},
+                "answers": answers,
             }
         )
     return lines

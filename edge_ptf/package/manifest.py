@@ -10,7 +10,7 @@ from edge_ptf import engines, tasks
 from edge_ptf.engines import EngineSettings
 from edge_ptf.errors import BadInputError
 from edge_ptf.graph.artifact import Scheme
-from edge_ptf.heads import HeadSpec, OutputSpec
+from edge_ptf.heads import HEADS, LOGITS, HeadSpec, OutputSpec, joint_spec
 from edge_ptf.models import LayerShape
 from edge_ptf.models.lineage import LineageStep
 
@@ -87,6 +87,8 @@ class HeadEntry(HeadSpec):
 
     @model_validator(mode="after")
     def _declares_a_task(self) -> HeadEntry:
+        if LOGITS not in self.outputs or not HEADS[self.kind].logits_axes:
+            raise ValueError(f"the head '{self.name}' is not that of one task with an output '{LOGITS}'")
         try:
             tasks.create(self)
         except BadInputError as error:
@@ -166,9 +168,10 @@ class Manifest(Part):
 
     @property
     def head(self) -> HeadSpec:
-        """The declaration of the first head."""
-        first = self.heads[0]
-        return HeadSpec(**{name: getattr(first, name) for name in HeadSpec.model_fields})
+        """The declaration of the head, or of one head over all those that read the first one's graph."""
+        own = [head for head in self.heads if head.graph == self.heads[0].graph]
+        parts = [HeadSpec(**{name: getattr(head, name) for name in HeadSpec.model_fields}) for head in own]
+        return parts[0] if len(parts) == 1 else joint_spec(parts)
 
     @property
     def graph(self) -> GraphEntry:

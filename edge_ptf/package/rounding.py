@@ -22,22 +22,27 @@ HALF_STEP = 2.0**-11
 DRAWS = 4
 
 
-def rounding_effects(model: bytes, session: Session, encodings: Sequence[Encoding], tensor: str) -> list[float]:
-    """For each text the largest difference of a value of an output, as a share of the text's largest one.
+def rounding_effects(
+    model: bytes, session: Session, encodings: Sequence[Encoding], tensors: Sequence[str]
+) -> list[float]:
+    """For each text the largest difference of a value of an output, as a share of the largest one of that output.
 
     Every FP32 weight is moved by a random share of itself, at most `STEP`, every FP16 weight at most by `HALF_STEP`;
     the largest effect of `DRAWS` seeded draws counts. FP16 tables whose rows are picked are no arithmetic, and stay.
 
     Args:
         session: of the model as it is.
-        tensor: name of the output.
+        tensors: names of the outputs.
     """
-    wanted = [session.output(encoding, tensor) for encoding in encodings]
+    wanted = [session.answer(encoding) for encoding in encodings]
     effects = [0.0] * len(encodings)
     for moved in _moved(model):
-        for number, (encoding, logits) in enumerate(zip(encodings, wanted, strict=True)):
-            apart = float(np.abs(moved.output(encoding, tensor) - logits).max() / max(np.abs(logits).max(), 1e-6))
-            effects[number] = max(effects[number], apart)
+        for number, (encoding, outputs) in enumerate(zip(encodings, wanted, strict=True)):
+            found = moved.answer(encoding)
+            for name in tensors:
+                logits = outputs[name]
+                apart = float(np.abs(found[name] - logits).max() / max(np.abs(logits).max(), 1e-6))
+                effects[number] = max(effects[number], apart)
     return effects
 
 

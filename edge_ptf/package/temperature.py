@@ -23,27 +23,39 @@ DIGITS = 4
 def tempered(
     model: bytes, task: Task, logits: Sequence[Logits], encodings: Sequence[Encoding], references: Sequence[Any]
 ) -> tuple[bytes, AssembleFacts]:
-    """The graph with its logits divided by the best temperature, and the figures of that.
+    """The graph with its logits divided by the best temperature, and the figures of that. Each part of the head has a
+    temperature of its own.
 
-    The order of the logits stays. If the scores of this task are not probabilities of one softmax, or no example has a
-    class of train, the graph stays as it is and the figures are None.
+    The order of the logits stays. If the scores of a part are not probabilities of one softmax, or no example has a
+    class of train, its logits stay as they are and it has no figures.
 
     Args:
         model: the ONNX graph.
         logits, encodings, references: of labelled validation examples.
     """
-    found = task.head.scored(logits, encodings, references)
-    if found is None or not len(found[1]):
+    figures, factors = dict[str, dict[str, float]](), dict[str, float]()
+    for part, *known in task.head.shares(logits, encodings, references):
+        found = part.scored(*known)
+        if found is None or not len(found[1]):
+            continue
+        rows, classes = found
+        temperature = round(best_temperature(rows, classes), DIGITS)
+        factors[part.spec.logits.tensor] = 1 / temperature
+        figures[part.spec.name] = {
+            "temperature": temperature,
+            "ece_before": round(_error(rows, classes), DIGITS),
+            "ece_after": round(_error(rows / temperature, classes), DIGITS),
+        }
+
+    def scale(loaded: Any) -> None:
+        for tensor, factor in factors.items():
+            scale_output(loaded, tensor, factor)
+
+    if not factors:
         return model, AssembleFacts()
-    rows, classes = found
-    temperature = round(best_temperature(rows, classes), DIGITS)
-    facts = AssembleFacts(
-        temperature=temperature,
-        ece_before=round(_error(rows, classes), DIGITS),
-        ece_after=round(_error(rows / temperature, classes), DIGITS),
-    )
-    tensor = task.head.spec.logits.tensor
-    return rewritten(model, lambda loaded: scale_output(loaded, tensor, 1 / temperature)), facts
+    alone = len(task.head.parts) == 1
+    facts = AssembleFacts(**next(iter(figures.values()))) if alone else AssembleFacts(heads=figures)
+    return rewritten(model, scale), facts
 
 
 def _error(rows: NDArray[np.float64], classes: NDArray[np.int64]) -> float:

@@ -60,7 +60,7 @@ def changes(teacher: AccuracyEvidence, package: AccuracyEvidence) -> list[Change
     """
     found = []
     for before, after in zip(teacher.rows, package.rows, strict=True):
-        was, is_now = before.label == before.reference, after.label == after.reference
+        was, is_now = before.is_right, after.is_right
         if was and is_now:
             continue
         same = Side.SAME if before.label == after.label else Side.OTHER

@@ -137,10 +137,8 @@ def _answers(left: Study, right: Study) -> Iterator[str]:
     yield f"{differ:,} of {len(after.rows):,} {after.split} texts are answered differently."
     if any(isinstance(row.reference, float) for row in after.rows):
         return
-    lost = sum(a.label == a.reference and b.label != b.reference for a, b in zip(before.rows, after.rows, strict=True))
-    gained = sum(
-        a.label != a.reference and b.label == b.reference for a, b in zip(before.rows, after.rows, strict=True)
-    )
+    lost = sum(a.is_right and not b.is_right for a, b in zip(before.rows, after.rows, strict=True))
+    gained = sum(b.is_right and not a.is_right for a, b in zip(before.rows, after.rows, strict=True))
     yield f"From A to B, {lost:,} right answers are lost and {gained:,} are gained."
 
 

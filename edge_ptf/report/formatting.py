@@ -38,13 +38,13 @@ def score_text(name: str, value: float | None) -> str:
 
 def score_number(name: str, value: float, sign: str = "") -> str:
     """A score, or a difference of two scores (`sign` is "+"), with the metric's decimal places."""
-    metric = _metrics().get(name)
+    metric = _metrics().get(_own_name(name))
     return f"{value:{sign}.{metric.digits if metric else 2}f}"
 
 
 def score_unit(name: str) -> str:
     """The unit of a metric's score: % for a score in points. Empty for a metric that no task has."""
-    metric = _metrics().get(name)
+    metric = _metrics().get(_own_name(name))
     return metric.score_unit if metric else ""
 
 
@@ -58,6 +58,11 @@ def answer_form(task: Task | type[Task], labels: int) -> str:
 def counted(count: int, noun: str, plural: str = "") -> str:
     """A number with its noun: 1 launch, 2,000 calls."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def _own_name(name: str) -> str:
+    """A metric's name without that of its task, as in intent.accuracy."""
+    return name.rpartition(".")[2]
 
 
 def _metrics() -> dict[str, Metric]:
@@ -75,7 +80,10 @@ def _metrics() -> dict[str, Metric]:
 
 
 def metric_words(name: str) -> str:
-    """A metric's name in words."""
+    """A metric's name in words; that of its task stays in front."""
+    task, _, name = name.rpartition(".")
+    if task:
+        return f"{task} {metric_words(name)}"
     for code, words in (("in_scope", "in-scope"), ("out_of_scope", "out-of-scope"), ("_f1", " F1"), ("_", " ")):
         name = name.replace(code, words)
     return WRITTEN.get(name, name)

@@ -47,8 +47,9 @@ def checkpoint_line(checkpoint: Checkpoint) -> str:
         return _pruned(facts, layers)
     if isinstance(facts, TrainingFacts) and facts.validation:
         score = facts.validation[facts.kept_epoch - 1]
-        metric = tasks.create(checkpoint.info.head).metrics[0].name
-        return f"validation {score_text(metric, score)} (epoch {facts.kept_epoch} of {len(facts.validation)})"
+        metric = tasks.create(checkpoint.info.head).steering
+        shown = f"{score:.{metric.digits}f} {metric.score_unit}".strip()
+        return f"validation {shown} (epoch {facts.kept_epoch} of {len(facts.validation)})"
     return counted(len(layers), "layer")
 
 

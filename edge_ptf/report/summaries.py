@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_ptf import tasks
+from edge_ptf.credentials import masked
 from edge_ptf.data.label_quality import LabelErrors
 from edge_ptf.data_check import DataCheck
+from edge_ptf.escaping import escaped
 from edge_ptf.metrics import Metric, gated
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.report.comparison import SideBySide
@@ -20,7 +22,10 @@ WORDS = {Status.FAIL: "missed", Status.UNPROVEN: "open"}
 
 
 class Printed:
-    """A result that prints as at most five plain lines; its `repr` is the first of them."""
+    """A result that prints as at most five plain lines; its `repr` is the first of them.
+
+    Names and labels may come from others, so control characters are escaped and passwords are masked.
+    """
 
     __slots__ = ()
 
@@ -29,10 +34,10 @@ class Printed:
         raise NotImplementedError
 
     def __str__(self) -> str:
-        return "\n".join(self.lines()[:MOST_LINES])
+        return "\n".join(escaped(masked(line)) for line in self.lines()[:MOST_LINES])
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self.lines()[0]}>"
+        return f"<{type(self).__name__}: {escaped(masked(self.lines()[0]))}>"
 
 
 def verdict_line(verdict: Verdict | None) -> str:

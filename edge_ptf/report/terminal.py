@@ -152,8 +152,8 @@ def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
             f"{changed:,} of {len(pairs):,} answers differ, by {statistics.percentile(apart, 0.5):.3g} (median) and at "
             f"most {max(apart):.3g}."
         )
-    lost = sum(before.label == before.reference != after.label for before, after in pairs)
-    gained = sum(before.label != before.reference == after.label for before, after in pairs)
+    lost = sum(before.is_right and not after.is_right for before, after in pairs)
+    gained = sum(after.is_right and not before.is_right for before, after in pairs)
     return (
         f"{changed:,} of {len(pairs):,} answers differ; {lost:,} right ones were lost, {gained:,} gained "
         f"(exact McNemar p = {statistics.mcnemar(lost, gained):.2g})."

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from edge_ptf.engines.base import joined_outputs
 from edge_ptf.environment import environment
 from edge_ptf.errors import BadInputError, EdgePtfError
 from edge_ptf.machine import this_machine
@@ -68,10 +67,9 @@ class Subject:
         encoding = runner.encode(text, pair)
         feeds = [runner.session.feeds(part) for part in encoding.parts()]
         before = clock()
-        parts = [runner.session.run(feed)[runner.output][0] for feed in feeds]
-        logits = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        parts = [runner.session.run(feed) for feed in feeds]
         after = clock()
-        runner.task.head.decode(logits, encoding, text)
+        runner.task.head.decode(runner.task.head.read(joined_outputs(parts)), encoding, text)
         end = clock()
         times = (end - begin, before - begin, after - before, end - after)
         whole, tokenize, engine, decode = (each / 1e6 for each in times)

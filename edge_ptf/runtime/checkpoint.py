@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edge_ptf import tasks
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
+from edge_ptf.heads.outputs import as_arrays
 from edge_ptf.models.checkpoint import Checkpoint, load_model, load_tokenizer, model_inputs
 from edge_ptf.runtime.texts import without_surrogates
 
@@ -40,7 +43,7 @@ class CheckpointRunner:
         parts = [self._logits(part) for part in encoding.parts()]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _logits(self, encoding: Encoding) -> Logits:
+    def _logits(self, encoding: Encoding) -> Any:
         import torch
 
         length = len(encoding.input_ids)
@@ -51,8 +54,7 @@ class CheckpointRunner:
         }
         with torch.inference_mode():
             found = self.model(**{name: torch.tensor([known[name]]) for name in self._inputs}, return_dict=True)
-        logits: Logits = found.logits[0].float().numpy()
-        return logits
+        return self.task.head.of_text(as_arrays(found.logits), 0, length)
 
     def answer(self, text: str, text_pair: str | None = None) -> Prediction:
         """The label (or tags), its probability, and details."""

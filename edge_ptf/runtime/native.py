@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ptf.errors import BadInputError, EdgePtfError, EnvironmentFault, ExitCode, PackageError, VerificationError
-from edge_ptf.examples import Prediction
+from edge_ptf.examples import Prediction, combined
 from edge_ptf.runtime.c_api import ABI_VERSION, ANSWERS, SCORES, SIGNATURES, Head, Options, Report
 from edge_ptf.runtime.native_result import Result, prediction
 
@@ -178,8 +178,11 @@ class NativeRunner:
             self._runner, self._answers = c_void_p(), threading.local()
 
     def answer(self, text: str | bytes, text_pair: str | None = None) -> Prediction:
-        """The answer of the first head: its label (or tags), its probability, and details."""
-        return self.answers(text, text_pair)[0]
+        """The answer: its label (or tags), its probability, and details; of several heads all their answers as one."""
+        found = self.answers(text, text_pair)
+        if len(found) == 1:
+            return found[0]
+        return combined({head.name: answer for head, answer in zip(self.heads, found, strict=True)})
 
     def answers(self, text: str | bytes, text_pair: str | None = None) -> list[Prediction]:
         """The answer of every head, from one pass through the graph.

@@ -47,8 +47,8 @@ class WorkerProcess:
         """The answer to each text, without its details."""
         found = self._ask({"answers": name, "texts": texts})["answers"]
         return [
-            Prediction(tuple(label) if isinstance(label, list) else label, score, ranking=tuple(ranking))
-            for label, score, ranking in found
+            Prediction(_tuples(label), score, ranking=tuple(ranking), scores=tuple(scores), rankings=_tuples(rankings))
+            for label, score, ranking, scores, rankings in found
         ]
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -71,3 +71,8 @@ class WorkerProcess:
         _, errors = self.process.communicate()
         lines = errors.strip().splitlines()
         return lines[-1] if lines else f"exit code {self.process.returncode}"
+
+
+def _tuples(value: Any) -> Any:
+    """The lists in a JSON value as tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -29,11 +29,10 @@ class Runner:
         payload = payload if isinstance(payload, Payload) else open_payload(Path(payload))
         manifest = payload.manifest
         self.payload = payload
-        self.output = manifest.heads[0].logits.tensor
-        self.engine = payload.engine(manifest.graph)
-        self.session = payload.session(manifest.graph, threads, [self.output])
-        self.tokenizer = payload.tokenizer(self.session.inputs)
         self.task = tasks.create(manifest.head)
+        self.engine = payload.engine(manifest.graph)
+        self.session = payload.session(manifest.graph, threads, self.task.head.tensors)
+        self.tokenizer = payload.tokenizer(self.session.inputs)
         self.max_length = manifest.tokenizer.max_length
         self.takes_pairs = manifest.heads[0].text_pairs
 
@@ -43,8 +42,8 @@ class Runner:
         return self.task.encode(self.tokenizer, [Example(text, (), text_pair)], self.max_length)[0]
 
     def logits(self, encoding: Encoding) -> Logits:
-        """[classes] or [tokens, classes], FP32."""
-        return self.session.output(encoding, self.output)
+        """[classes] or [tokens, classes], FP32; of several heads a mapping from their names to these."""
+        return self.task.head.read(self.session.answer(encoding))
 
     def answer(self, text: str, text_pair: str | None = None) -> Prediction:
         r"""The label (or tags), its probability, and details.

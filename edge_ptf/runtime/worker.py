@@ -3,7 +3,8 @@
 Requests are one JSON object per line:
   {"load": path, "as": name, "threads": n}      opens a package; returns load_ms and the runtime;
                                                 with "library": path, the C++ runner opens it
-  {"answers": name, "texts": [[text, pair]…]}   answers each text; returns labels, scores and rankings
+  {"answers": name, "texts": [[text, pair]…]}   answers each text; returns label, score and ranking, then
+                                                the scores and rankings of several tasks
 The reply to a failed request is {"error": …}. The process ends when its input ends.
 """
 
@@ -56,7 +57,7 @@ class Worker:
     @staticmethod
     def _answers(runner: Runner | NativeRunner, texts: list[Any]) -> dict[str, Any]:
         found = [runner.answer(text, pair) for text, pair in texts]
-        return {"answers": [[each.label, each.score, each.ranking] for each in found]}
+        return {"answers": [[each.label, each.score, each.ranking, each.scores, each.rankings] for each in found]}
 
 
 def main() -> None:

@@ -236,7 +236,7 @@ def _watch(
     others: Sequence[Trial], own: Prediction, trial_runner: TrialRunner
 ) -> Callable[[Sequence[float]], str | None]:
     """Stops a training that a smaller and quicker trial was surely ahead of after as many epochs."""
-    metric, scored = trial_runner.task.metrics[0], len(trial_runner.data.validation)
+    metric, scored = trial_runner.task.steering, len(trial_runner.data.validation)
     percent = " %" if metric.unit == "points" else ""
     better = [
         other for other in others if other.predicted.speedup >= own.speedup and other.predicted.size_mb <= own.size_mb

@@ -138,7 +138,7 @@ class TrialRunner:
         }
 
         def stopped(reason: str, history: Sequence[float] = ()) -> Trial:
-            rounded = tuple(round(score, self.task.metrics[0].digits) for score in history)
+            rounded = tuple(round(score, self.task.steering.digits) for score in history)
             spent = round(seconds() + time.monotonic() - since, 1)
             return Trial(**known, state="stopped", reason=reason, history=rounded, seconds=spent)
 

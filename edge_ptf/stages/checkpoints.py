@@ -137,7 +137,7 @@ def distill(
         read = value_digest([[item.encoding.input_ids, item.encoding.token_type_ids] for item in texts])
         where = device_and_precision(config.precision)
         parts = {"teacher": teacher.digest, "texts": read, "device_and_precision": where}
-        return work.place.run(Key("answers", 1, parts, TRAINING), ask, TeacherOutputs).artifact
+        return work.place.run(Key("answers", 2, parts, TRAINING), ask, TeacherOutputs).artifact
 
     answers = kept if work.place.keyed else None
     return training.distill(

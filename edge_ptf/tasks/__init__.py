@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_ptf.errors import BadInputError, near_matches
 from edge_ptf.heads import HeadSpec
 from edge_ptf.tasks.base import Task
+from edge_ptf.tasks.joint import joint, parse
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
 from edge_ptf.tasks.question_answering import QuestionAnswering
 from edge_ptf.tasks.regression import Regression
@@ -33,11 +34,13 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> type[Task]:
-    """The task of that name.
+    """The task of that name, or several: "intent=text-classification,slots=token-classification".
 
     Raises:
-        BadInputError: there is none; the hint names the closest.
+        BadInputError: there is none; the hint names the closest. Or these tasks cannot share an encoder.
     """
+    if "=" in name or "," in name:
+        return joint(tuple((own, get(task)) for own, task in parse(name).items()))
     if name not in _TASKS:
         raise BadInputError(f"unknown task '{name}'", hint=near_matches(name, _TASKS))
     return _TASKS[name]

@@ -64,6 +64,11 @@ class Task(ABC):
     """Options of stages that suit this task better than the stages' own defaults, by section of the recipe."""
     right_or_wrong: ClassVar[bool] = True
     """Whether an answer is right or wrong. Otherwise it is near the label or far from it, as a number is."""
+    joint_forms: ClassVar[tuple[str, ...]] = ()
+    """The inputs that the task can share with other tasks on one encoder: "text", "pair", both or none. A derived task
+    says its own."""
+    kinds: ClassVar[Mapping[str, type[Task]]] = {}
+    """The tasks by their names, if the task stands for several."""
     simple_model: ClassVar[str] = "the most frequent class alone"
     """What `majority_answers` knows, in words."""
 
@@ -93,6 +98,16 @@ class Task(ABC):
     @abstractmethod
     def example(row: Mapping[str, Any]) -> Example:
         """One example from a row's columns (`columns` and `optional_columns`). Raises RowError."""
+
+    @classmethod
+    def shares(cls, examples: Sequence[Example]) -> list[tuple[type[Task], list[Example]]]:
+        """Each single task that this one stands for, with the examples that have a label of it."""
+        return [(cls, list(examples))]
+
+    @classmethod
+    def limits(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Limits by the name of a metric, such as those of a profile, by the names of this task's metrics."""
+        return dict(given)
 
     @classmethod
     def rewriting(cls, train: Sequence[Example], config: object) -> tuple[Rewrite | None, tuple[str, ...]]:
@@ -164,6 +179,11 @@ class Task(ABC):
 
         The first one steers early stopping and any selection; those that are `gated` are judged, and come first.
         """
+
+    @property
+    def steering(self) -> Metric:
+        """The metric that steers early stopping and the choice of an epoch; by default the first one."""
+        return self.metrics[0]
 
     @abstractmethod
     def class_report(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ class MultiLabelClassification(Task):
     pipeline_tag = "text-classification"
     columns = ("text", "labels")
     optional_columns = ("text_pair",)
+    joint_forms = ("text", "pair")
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         **TextClassification.recipe,
         "distill": {"logit_loss": "kl"},

@@ -26,6 +26,7 @@ class Regression(Task):
     pipeline_tag = "text-classification"
     columns = ("text", "value")
     optional_columns = ("text_pair",)
+    joint_forms = ("text", "pair")
     right_or_wrong = False
     simple_model = "the mean alone"
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -18,6 +18,7 @@ class SentencePairClassification(TextClassification):
     title = "Sentence pair classification"
     columns = ("text", "text_pair", "label")
     optional_columns = ()
+    joint_forms = ("pair",)
 
     @staticmethod
     def example(row: Mapping[str, Any]) -> Example:

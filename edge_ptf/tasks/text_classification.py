@@ -31,6 +31,7 @@ class TextClassification(Task):
     pipeline_tag = "text-classification"
     columns: ClassVar[tuple[str, ...]] = ("text", "label")
     optional_columns: ClassVar[tuple[str, ...]] = ("text_pair",)
+    joint_forms: ClassVar[tuple[str, ...]] = ("text", "pair")
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "prune": {"num_layers": 2 / 3, "intermediate_size": 1 / 3, "vocabulary_size": 12_000}
     }

@@ -25,6 +25,7 @@ class TokenClassification(Task):
     head_type = TokenHead
     pipeline_tag = "token-classification"
     columns = ("tokens", "tags")
+    joint_forms = ("text",)
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "prune": {"intermediate_size": 0.75, "vocabulary": False},
         "distill": {"epochs": 4, "learning_rate": 2e-4, "hidden_weight": 10.0},

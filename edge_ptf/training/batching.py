@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_ptf.examples import Encoding
 from edge_ptf.heads import Head, Target
+from edge_ptf.heads.outputs import mapped
 
 POOL_BATCHES = 64
 """Batches that are sorted together: enough for little padding, few enough that neighbours still change each epoch."""
@@ -87,6 +88,6 @@ def collate(items: Sequence[Item], inputs: Sequence[str], pad: int, head: Head) 
     import torch
 
     longest = max(len(item.encoding.input_ids) for item in items)
-    targets = torch.from_numpy(head.batch_targets([item.target for item in items], longest))
+    targets = mapped(head.batch_targets([item.target for item in items], longest), torch.from_numpy)
     rows = torch.tensor([item.row for item in items])
     return {**pad_inputs(items, inputs, pad), "targets": targets, "rows": rows}

@@ -173,7 +173,7 @@ def distill(
     del teaching
     if extra_teachers:
         others = [help_out(number, each) for number, each in enumerate(extra_teachers)]
-        outputs = outputs.joined(others, out / STATE / "mean.bin")
+        outputs = outputs.joined(others, out / STATE / "mean")
 
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
     small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)
@@ -189,7 +189,7 @@ def distill(
         pad,
         distillation_loss.loss,
         lambda: first_metric(task, data.validation, predict()),
-        task.metrics[0],
+        task.steering,
         len(data.validation),
         hidden_states=bool(layers),
         watch=watch,

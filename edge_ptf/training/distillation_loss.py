@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge_ptf.heads import Head
+from edge_ptf.heads.outputs import in_fp32
 from edge_ptf.training import losses
 from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item
@@ -53,10 +54,12 @@ class DistillationLoss:
     def loss(self, outputs: Any, batch: dict[str, Any]) -> Any:
         """A scalar."""
         config, rows = self.config, batch["rows"].tolist()
-        logits, mask = outputs.logits.float(), batch["attention_mask"].bool()
+        logits, mask = in_fp32(outputs.logits), batch["attention_mask"].bool()
         usable = [place for place, row in enumerate(rows) if self.alike[row]]
         texts = [rows[place] for place in usable]
-        total = logits.sum() * 0.0  # has a gradient even where teacher and student cut every text differently
+        total = sum(
+            own.sum() * 0.0 for _, own in self.head.each(logits)
+        )  # has a gradient even where teacher and student cut every text differently
         if config.logit_weight:
             total = total + config.logit_weight * self._logits_apart(logits, rows, usable)
         if config.label_weight:
@@ -68,22 +71,27 @@ class DistillationLoss:
         return total
 
     def _logits_apart(self, logits: Any, rows: Sequence[int], usable: Sequence[int]) -> Any:
+        """Weighted sum of the distances of the logits of each part."""
+        parts = zip(self.head.each(logits), self.head.weights, strict=True)
+        return sum(weight * self._part_apart(part, own, rows, usable) for (part, own), weight in parts)
+
+    def _part_apart(self, head: Head, logits: Any, rows: Sequence[int], usable: Sequence[int]) -> Any:
         """Distance of the logits: of the texts, of the words, or of the tokens of each text that both cut alike."""
         import torch
 
-        config, kept = self.config, self.outputs.logits
+        config, kept = self.config, self.outputs.logits[head.spec.logits.tensor]
         pairs = []
-        if self.head.compares_tokens:
+        if head.compares_tokens:
             for place in usable:
                 begin, end = self.outputs.offsets[rows[place]], self.outputs.offsets[rows[place] + 1]
                 pairs.append((logits[place, : end - begin].T, np.ascontiguousarray(kept[begin:end].T)))
-        elif self.outputs.per_token:
+        elif head.spec.per_token:
             answered, asked = self._word_answers(logits, rows)
             pairs = [(answered, kept[asked])] if len(answered) else []
         else:
             pairs = [(logits, kept[rows])]
         apart = [
-            self.head.distillation_loss(
+            head.distillation_loss(
                 own, torch.from_numpy(wanted).to(logits.device), config.logit_loss, config.temperature
             )
             for own, wanted in pairs

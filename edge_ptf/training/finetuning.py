@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from edge_ptf import models
 from edge_ptf.data.dataset import LabelledData
@@ -16,6 +16,7 @@ from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Example, Prediction
 from edge_ptf.graph.exporting import check_exportable
 from edge_ptf.heads import PositiveWeights
+from edge_ptf.heads.outputs import in_fp32
 from edge_ptf.models.checkpoint import (
     Checkpoint,
     CheckpointInfo,
@@ -30,6 +31,7 @@ from edge_ptf.models.usable import check_rows
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 from edge_ptf.training.batching import Item
+from edge_ptf.training.sampling import sampled, weighted
 from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, freeze, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary, add_tokens
 
@@ -49,8 +51,27 @@ class FinetuneConfig(OptimizationConfig):
         ge=0,
         description="question-answering: tokens that two neighbouring windows of a long context share; without it 128.",
     )
+    task_weights: str | None = Field(
+        None,
+        description="Several tasks: what the loss of each is multiplied by, in distillation too, such as "
+        "intent=1,slots=0.5; without it 1.",
+        exclude_if=lambda weights: weights is None,
+    )
+    sampling_temperature: float = Field(
+        1.0,
+        ge=1,
+        le=100,
+        description="Several tasks with texts of their own: 1 sees every text once in an epoch; larger values see the "
+        "texts of a task with few texts more often.",
+        exclude_if=lambda temperature: temperature == 1,
+    )
     freeze_embeddings: bool = Field(False, description="Leave the embeddings as they are.")
     freeze_layers: int = Field(0, ge=0, description="Leave the first layers as they are.")
+
+    @field_validator("task_weights", mode="before")
+    @classmethod
+    def _as_text(cls, given: object) -> object:
+        return ",".join(f"{name}={weight}" for name, weight in given.items()) if isinstance(given, Mapping) else given
 
 
 def finetune(
@@ -76,10 +97,12 @@ def finetune(
     task = task.fitted(data.train)
     if config.stride is not None and task.head.stride is not None:
         task = type(task)(task.head.spec.with_options(stride=config.stride))
+    task = weighted(task, config.task_weights)
     tokenizer, model, info = open_trainable(base, base_name, task, config)
     inputs = model_inputs(model, tokenizer)
     freeze(model, embeddings=config.freeze_embeddings, layers=config.freeze_layers)
     training = labelled_items(tokenizer, task, data.train, info.max_length)
+    training = sampled(training, task.head, config.sampling_temperature, config.seed)
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
     pad = int(tokenizer.pad_token_id)
     small = CompactVocabulary((item.encoding for item in [*training, *validation]), model.config.vocab_size, pad)
@@ -89,7 +112,7 @@ def finetune(
     of_labels = task.head.weighted_loss([item.target for item in training], config.positive_weights)
 
     def loss(outputs: Any, batch: dict[str, Any]) -> Any:
-        return of_labels(outputs.logits.float(), batch["targets"], config.label_smoothing)
+        return of_labels(in_fp32(outputs.logits), batch["targets"], config.label_smoothing)
 
     predict = predictor(model, task, validation, data.validation, inputs, pad)
     setup = Setup(
@@ -100,7 +123,7 @@ def finetune(
         pad,
         loss,
         lambda: first_metric(task, data.validation, predict()),
-        task.metrics[0],
+        task.steering,
         len(data.validation),
     )
     facts = FinetuneFacts(**train(setup, config, out, "Fine-tune", progress).model_dump())
@@ -119,7 +142,7 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
     """
     from transformers import set_seed
 
-    if config.positive_weights != "none" and not task.head.weighs_labels:
+    if config.positive_weights != "none" and not any(part.weighs_labels for part in task.head.parts):
         raise BadInputError(
             f"finetune.positive_weights is {config.positive_weights}, but {task.name} has no weights of labels",
             hint="Leave it out",
@@ -127,6 +150,12 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
     if config.stride is not None and task.head.stride is None:
         raise BadInputError(
             f"finetune.stride is {config.stride}, but {task.name} reads no context in windows", hint="Leave it out"
+        )
+    weighted(task, config.task_weights)
+    if config.sampling_temperature != 1 and not task.kinds:
+        raise BadInputError(
+            f"finetune.sampling_temperature is {config.sampling_temperature:g}, but {task.name} is one task",
+            hint="Leave it out",
         )
     set_seed(config.seed)
     tokenizer = load_tokenizer(base)
@@ -143,7 +172,7 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
         raise BadInputError(f"freeze_layers is {config.freeze_layers}, but the model has {count} layers")
     info = fresh_info(model, task, base_name, config.max_length)
     if not models.is_known(model):
-        check_exportable(base, model, model_inputs(model, tokenizer), task.head.spec, info.max_length)
+        check_exportable(base, model, model_inputs(model, tokenizer), task.head, info.max_length)
     return tokenizer, model, info
 
 
@@ -165,6 +194,6 @@ def renumbered(items: Sequence[Item], vocabulary: CompactVocabulary) -> list[Ite
 
 def first_metric(task: Task, examples: Sequence[Example], predictions: Sequence[Prediction]) -> float:
     """The score of the metric that steers selection, in its unit."""
-    metric = task.metrics[0]
+    metric = task.steering
     references = [example.label for example in examples]
     return metric.score(metric.per_example(references, metric.answers(predictions)))

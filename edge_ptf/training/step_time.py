@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_ptf import models
 from edge_ptf.examples import Example
+from edge_ptf.heads.outputs import in_fp32, mapped
 from edge_ptf.models import LayerShape
 from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, model_inputs
 from edge_ptf.tasks.base import Task
@@ -66,10 +67,10 @@ def measure_step(base: Path, task: Task, examples: Sequence[Example], config: Fi
         batches = list(sampler)
         batch = collate([items[index] for index in batches[number % len(batches)]], inputs, pad, task.head)
         begun = time.monotonic()
-        moved = {name: value.to(device) for name, value in batch.items()}
+        moved = mapped(batch, lambda tensor: tensor.to(device))
         with torch.autocast(device, torch.bfloat16, enabled=quick):
             outputs = model(**{name: moved[name] for name in inputs}, return_dict=True)
-        loss: Any = task.head.loss(outputs.logits.float(), moved["targets"])
+        loss: Any = task.head.loss(in_fp32(outputs.logits), moved["targets"])
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edge_ptf import models
 from edge_ptf.digests import changed_file, file_digests, signed, unsigned
 from edge_ptf.heads import Head
+from edge_ptf.heads.outputs import as_arrays
 from edge_ptf.progress import Progress, say
 from edge_ptf.training.activation_capture import ActivationCapture
 from edge_ptf.training.batching import Item, collate
@@ -50,35 +51,45 @@ class Stored:
 class TeacherOutputs:
     """Logits (FP32, a memory map), hidden states and projections (FP16, in files): flat in memory.
 
-    `logits` is [texts, classes], or [tokens, classes] for a task on tokens; a row of `hidden` is [layers, width], one
-    of `projections` [3, width]: query, key and value of the last layer. The tokens of text i are rows offsets[i] to
-    offsets[i + 1].
+    `logits` has an array for each part of the head, by the name of its tensor: [texts, classes], or [tokens, classes]
+    for a task on tokens. A row of `hidden` is [layers, width], one of `projections` [3, width]: query, key and value of
+    the last layer. The tokens of text i are rows offsets[i] to offsets[i + 1].
     """
 
     def __init__(self, folder: Path) -> None:
         shapes = json.loads((folder / "shapes.json").read_text(encoding="utf-8"))
         self.offsets: NDArray[np.int64] = np.load(folder / "offsets.npy")
-        self.logits = np.memmap(folder / "logits.bin", np.float32, "r", shape=tuple(shapes["logits"]))
+        self.logits = {
+            name: np.memmap(folder / _file(name), np.float32, "r", shape=tuple(shape))
+            for name, shape in shapes["logits"].items()
+        }
         self.hidden, self.projections = (
             Stored(folder / f"{name}.bin", shapes[name], self.offsets) if shapes[name][1] else None
             for name in ("hidden", "projections")
         )
         self.per_token = bool(shapes["per_token"])
 
-    def joined(self, others: Sequence[TeacherOutputs], file: Path) -> TeacherOutputs:
-        """These outputs with the mean of all logits in place of their own, kept in `file`.
+    def joined(self, others: Sequence[TeacherOutputs], folder: Path) -> TeacherOutputs:
+        """These outputs with the mean of all logits in place of their own, kept in files of `folder`.
 
         The mean of logits is the geometric mean of the distributions (Hinton et al. 2015, section 1). Hidden states
         of different models have no common axes, so that those of the first stay.
         """
-        mean = _mapped(file, np.float32, self.logits.shape)
-        for begin in range(0, len(mean), JOINED_ROWS):
-            rows = slice(begin, begin + JOINED_ROWS)
-            mean[rows] = np.mean([outputs.logits[rows] for outputs in (self, *others)], axis=0)
-        mean.flush()
-        joined = copy(self)
-        joined.logits = mean
+        folder.mkdir(parents=True, exist_ok=True)
+        joined, means = copy(self), {}
+        for name, own in self.logits.items():
+            mean = means[name] = _mapped(folder / _file(name), np.float32, own.shape)
+            for begin in range(0, len(mean), JOINED_ROWS):
+                rows = slice(begin, begin + JOINED_ROWS)
+                mean[rows] = np.mean([outputs.logits[name][rows] for outputs in (self, *others)], axis=0)
+            mean.flush()
+        joined.logits = means
         return joined
+
+
+def _file(tensor: str) -> str:
+    """The name of the file of a part's logits."""
+    return f"{tensor}.bin"
 
 
 def _mapped(file: Path, kind: type[np.generic], shape: tuple[int, ...]) -> Any:
@@ -141,17 +152,19 @@ def compute(
     folder.mkdir(parents=True, exist_ok=True)
     lengths = [len(item.encoding.input_ids) for item in items]
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    per_token = head.spec.per_token
-    classes, width = int(teacher.config.num_labels), models.hidden_size(teacher)
-    logits_shape = (int(offsets[-1]) if per_token else len(items), classes)
+    width = models.hidden_size(teacher)
+    logits_shapes = {
+        part.spec.logits.tensor: (int(offsets[-1]) if part.spec.per_token else len(items), len(part.spec.labels))
+        for part in head.parts
+    }
     teacher = teacher.to("cuda" if on_gpu() else "cpu").eval()
     captured = models.projections(teacher) if projections else ()
     kept = {
         "hidden": (int(offsets[-1]), len(layers), width),
         "projections": (int(offsets[-1]), len(captured), int(captured[0].out_features) if captured else 0),
     }
-    shapes = {"logits": logits_shape, **kept, "per_token": per_token}
-    logits = _mapped(folder / "logits.bin", np.float32, logits_shape)
+    shapes = {"logits": logits_shapes, **kept, "per_token": head.spec.per_token}
+    logits = {name: _mapped(folder / _file(name), np.float32, shape) for name, shape in logits_shapes.items()}
     files = {name: _allocated(folder / f"{name}.bin", np.float16, shape) for name, shape in kept.items() if shape[1]}
     device = next(teacher.parameters()).device
     quick = device_and_precision(precision)["precision"] == "bf16"
@@ -162,24 +175,24 @@ def compute(
             feeds = {name: tensors[name].to(device) for name in inputs}
             with torch.autocast(device.type, torch.bfloat16, enabled=quick):
                 outputs = teacher(**feeds, output_hidden_states=bool(layers), return_dict=True)
-            answers = outputs.logits.float().cpu().numpy()
+            answers = head.each(as_arrays(outputs.logits))
             inner = {
                 "hidden": [outputs.hidden_states[layer].half().cpu().numpy() for layer in layers],
                 "projections": [given.half().cpu().numpy() for given in capture.given],
             }
             for place, index in enumerate(batch):
                 begin, end = offsets[index], offsets[index + 1]
-                if per_token:
-                    logits[begin:end] = answers[place][: end - begin]
-                else:
-                    logits[index] = answers[place]
+                for part, answer in answers:
+                    rows = slice(begin, end) if part.spec.per_token else index
+                    logits[part.spec.logits.tensor][rows] = part.of_text(answer, place, end - begin)
                 for name, file in files.items():
-                    rows = np.stack([state[place][: end - begin] for state in inner[name]], axis=1)
-                    file.seek(int(begin) * rows[0].nbytes)
-                    file.write(rows.tobytes())
+                    states = np.stack([state[place][: end - begin] for state in inner[name]], axis=1)
+                    file.seek(int(begin) * states[0].nbytes)
+                    file.write(states.tobytes())
             progress.advance(len(batch))
     progress.finish()
-    logits.flush()
+    for array in logits.values():
+        array.flush()
     for file in files.values():
         file.close()
     np.save(folder / "offsets.npy", offsets)

@@ -19,6 +19,7 @@ from edge_ptf import models
 from edge_ptf.config import StageConfig
 from edge_ptf.examples import Example, Prediction, joined
 from edge_ptf.heads import Head
+from edge_ptf.heads.outputs import as_arrays
 from edge_ptf.metrics import Direction, Metric
 from edge_ptf.models.lineage import TrainingFacts
 from edge_ptf.progress import Progress
@@ -227,11 +228,9 @@ def predictor(
             for batch in by_length(items, SCORING_BATCH):
                 tensors = collate([items[index] for index in batch], inputs, pad, head)
                 feeds = {name: tensors[name].to(device) for name in inputs}
-                logits = model(**feeds, return_dict=True).logits.float().cpu().numpy()
+                logits = as_arrays(model(**feeds, return_dict=True).logits)
                 for place, index in enumerate(batch):
-                    encoding = items[index].encoding
-                    own = logits[place][: len(encoding.input_ids)] if head.spec.per_token else logits[place]
-                    found[index] = own
+                    found[index] = head.of_text(logits, place, len(items[index].encoding.input_ids))
         model.train(training)
         texts: list[list[int]] = [[] for _ in examples]
         for index, item in enumerate(items):

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import edge_ptf
+from edge_ptf.api.results import SearchResult
+from edge_ptf.compression import Search
 from edge_ptf.errors import BadInputError
 from edge_ptf.package.evidence import Status
 from tests.api.conftest import Bundle
@@ -19,6 +21,15 @@ def lines(result: object) -> list[str]:
     assert len(repr(result).splitlines()) == 1
     assert found[0] in repr(result)
     return found
+
+
+def test_no_name_steers_the_terminal_and_no_password_is_shown() -> None:
+    """What is printed may come from a package of others: its name, its labels, its profile."""
+    said = "\x1b]0;owned\x07\x9b31m\u202egpj\nVerdict: PASS postgresql://me:s3cr3t@db"
+    result = SearchResult(Search(trials=(), winner=None, conclusion=said, seconds=0.0), None)
+    shown = r"Search: \x1b]0;owned\x07\x9b31m\u202egpj\x0aVerdict: PASS postgresql://me:***@db"
+    assert lines(result) == [shown, "0 trials, 0 finished"]
+    assert repr(result) == f"<SearchResult: {shown}>"
 
 
 def test_a_stage_says_what_it_made_and_where(bundle: Bundle) -> None:

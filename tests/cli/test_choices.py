@@ -32,6 +32,11 @@ def completed(line: str) -> list[str]:
         ("edge-ptf compress --max-drop ", ["accuracy=", "in_scope_accuracy=", "out_of_scope_recall=", "micro_f1="]),
         ("edge-ptf compress --task token-classification --max-drop ", ["entity_f1="]),
         ("edge-ptf compress --task text-classification --max-drop acc", ["accuracy="]),
+        ("edge-ptf compress --task a=text-cl", ["a=text-classification"]),
+        (
+            "edge-ptf compress --task a=text-classification --task b=token-classification --max-drop ",
+            ["a.accuracy=", "b.entity_f1="],
+        ),
         ("edge-ptf compress --set finetune.ep", ["finetune.epochs="]),
         ("edge-ptf compress --set spe", ["speed_check."]),
         ("edge-ptf compress --data de", ["demo", "demo:ner"]),
@@ -42,6 +47,10 @@ def test_the_shell_completes_names(line: str, names: list[str]) -> None:
     assert set(names) <= set(completed(line))
     if not line.endswith(" "):
         assert all(name.startswith(line.rsplit(" ", maxsplit=1)[-1]) for name in completed(line))
+
+
+def test_completion_waits_for_the_other_task() -> None:
+    assert completed("edge-ptf compress --task a=text-classification --max-drop ") == []
 
 
 def test_completion_offers_the_metrics_of_the_task_alone() -> None:

@@ -36,6 +36,7 @@ def job(base: Path, data: Path, out: Path, *more: str, profile: str = "x86-gener
 def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "build"
     command = job(tiny_base("bert"), csv_data, out, "--max-drop", "accuracy=100", "--min-speedup", "0.01")
+    command += ["--set", "search.storage=postgresql://me:s3cr3t@db/search"]
     first = run(*command, "--junit", out / "ci" / "gate.xml", "--markdown", out / "ci" / "summary.md")
     assert first.returncode in (0, 4), first.stderr
     verdict = json.loads((out / "verdict.json").read_text(encoding="utf-8"))
@@ -95,6 +96,11 @@ def test_the_whole_job(run: Callable, tiny_base: Callable[[str], Path], csv_data
     assert printed["payload"] == open_payload(Path(printed["files"]["package"])).digest
     assert printed["figures"]["package"]["size_mb"] < printed["figures"]["teacher"]["size_mb"]
     assert set(json.loads((out / "run.json").read_text(encoding="utf-8"))) < set(printed)
+
+    assert record["recipe"]["search"]["storage"] == "postgresql://me:***@db/search"
+    for said in (*(done.stdout + done.stderr for done in (first, second, failing)), package.manifest.model_dump_json()):
+        assert "s3cr3t" not in said
+    assert [path for path in out.rglob("*") if path.is_file() and b"s3cr3t" in path.read_bytes()] == []
 
 
 @pytest.mark.slow

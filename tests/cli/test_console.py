@@ -21,14 +21,13 @@ from edge_ptf.cli.console import (
     Bars,
     SafeConsole,
     SafeRecord,
-    error_text,
-    escaped,
     make_console,
     say,
     say_fields,
     say_json,
 )
 from edge_ptf.errors import BadInputError
+from edge_ptf.escaping import escaped
 from edge_ptf.report.terminal import headline
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\x00\u202egpj.exe\u2066\u2028x\ud800"
@@ -125,7 +124,7 @@ def test_json_reads_back_the_same(capsys: pytest.CaptureFixture[str], indent: in
 
 def test_an_error_begins_no_line_of_its_own() -> None:
     error = BadInputError(f"a\nedge-ptf: PASS {HOSTILE}", hint="b\nc", problems=["d\ne", "mysql://me:s3cr3t@db"])
-    assert error_text(error).splitlines() == [
+    assert str(error).splitlines() == [
         f"a\\x0aedge-ptf: PASS {SHOWN}. b\\x0ac",
         "  d\\x0ae",
         "  mysql://me:***@db",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -111,6 +112,7 @@ def make_data(root: Path) -> None:
     known = {tag[2:] for _, tags in words["train"] for tag in tags}
     words = {split: [row for row in found if {tag[2:] for tag in row[1]} <= known] for split, found in words.items()}
     _write_words(root / "words", words, "{word}\t{tag}")
+    _write_utterances(root / "my-utterances", known)
     _write_words(root / "columns-of-words", words, "{number} {word} {tag} _")
     (root / "logs.txt").write_text("".join(f"{text} please\n" for text, _ in rows["train"][:50]), encoding="utf-8")
 
@@ -136,6 +138,16 @@ def _write_words(folder: Path, sentences: dict[str, list[tuple[list[str], tuple[
         (folder / f"{split}.conll").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def _write_utterances(folder: Path, known: set[str]) -> None:
+    """Texts with an intent and tags of known types, as JSON lines."""
+    folder.mkdir()
+    for split, found in generate().items():
+        rows = [row for row in found[::30] if {tag[2:] for tag in row.tags} <= known]
+        lines = [{"text": row.text, "intent": row.intent, "tokens": row.text.split(), "tags": row.tags} for row in rows]
+        content = "".join(f"{json.dumps(line)}\n" for line in lines)
+        (folder / f"{split}.jsonl").write_text(content, encoding="utf-8")
+
+
 @dataclass
 class Sandbox:
     """The folder, and what stands for the names in the documents."""
@@ -155,6 +167,8 @@ class Sandbox:
             "demo": "demo/",
             "my-texts/": self._texts(shown.line),
             "my-words/": "columns-of-words/" if "data.token_column" in shown.line else "words/",
+            "slots=my-words/": "slots=words/",
+            "intent=my-texts/,slots=my-words/": "intent=my-texts/,slots=words/",
             "ssh://pi@kitchen": self.device,
             "adb": self.device,
             "CHECKPOINT": "work/teacher",
@@ -172,7 +186,8 @@ class Sandbox:
             scoped = "--out-of-scope-label" in words
             words += [part for setting in TRAINING for part in ("--set", setting)]
             task = words[words.index("--task") + 1] if "--task" in words else ""
-            lenient = ("--max-drop", f"{JUDGED_BY.get(task, 'accuracy')}=100", *CHEAP)
+            judged = ("intent.accuracy", "slots.entity_f1") if "=" in task else (JUDGED_BY.get(task, "accuracy"),)
+            lenient = (*(part for metric in judged for part in ("--max-drop", f"{metric}=100")), *CHEAP)
             words += (SCOPED if scoped else lenient) if "--dry-run" not in words else ()
         else:
             words += [part for setting in QUICK.get(command, ()) for part in ("--set", setting)]

@@ -38,15 +38,21 @@ def integers(*values: int) -> Any:
     return np.array(values, np.int64)
 
 
-def _body(name: str, tensor: Any | None = None) -> Any:
-    """A graph inside an operator that copies a truth value, or gives a tensor."""
-    again = helper.make_tensor_value_info("again", TensorProto.BOOL, [])
-    out = helper.make_tensor_value_info("out", TensorProto.BOOL, [])
+def _body(name: str, tensor: Any) -> Any:
+    """A graph inside an operator that gives a tensor."""
+    result = helper.make_tensor_value_info("inner", TensorProto.FLOAT, [3])
+    return helper.make_graph([op("Constant", [], ["inner"], value=tensor)], name, [], [result])
+
+
+def _loop() -> Any:
+    """A loop that copies its truth value and the table 2^62 times."""
     turn = helper.make_tensor_value_info("turn", TensorProto.INT64, [])
-    if name != "loop":
-        result = helper.make_tensor_value_info("inner", TensorProto.FLOAT, [3])
-        return helper.make_graph([op("Constant", [], ["inner"], value=tensor)], name, [], [result])
-    return helper.make_graph([op("Identity", ["again"], ["out"])], name, [turn, again], [out])
+    truth = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("again", "out")]
+    table = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in ("before", "after")]
+    copies = [op("Identity", ["again"], ["out"]), op("Identity", ["before"], ["after"])]
+    body = helper.make_graph(copies, "loop", [turn, truth[0], table[0]], [truth[1], table[1]])
+    loop = op("Loop", ["many", "yes", "table"], ["big"], body=body)
+    return model([loop], {"many": np.array(1 << 62), "yes": np.array(True)})
 
 
 def outside(values: Any) -> Any:
@@ -67,6 +73,22 @@ def _function(tensor: Any) -> Any:
     inner = [op("Constant", [], ["inner"], value=tensor)]
     made.functions.append(helper.make_function("local", "Twice", [], ["inner"], inner, made.opset_import))
     made.opset_import.append(helper.make_opsetid("local", 1))
+    return made
+
+
+def _nested() -> Any:
+    """Functions that call each other: 40 of them are 2^40 operators."""
+    made = model([helper.make_node("F40", ["table"], ["big"], domain="local")])
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+    for level in range(1, 41):
+        calls = [
+            helper.make_node(f"F{level - 1}", [source], [target], domain="local")
+            for source, target in (("x", "y"), ("y", "z"))
+        ]
+        made.functions.append(helper.make_function("local", f"F{level}", ["x"], ["z"], calls, imports))
+    copy = [op("Identity", ["x"], ["z"])]
+    made.functions.append(helper.make_function("local", "F0", ["x"], ["z"], copy, imports))
+    made.opset_import.append(imports[1])
     return made
 
 
@@ -108,12 +130,11 @@ def _trained() -> Any:
 
 
 WEIGHTS = numpy_helper.from_array(np.ones(3, np.float32))
-LOOP = op("Loop", ["many", "yes"], ["big"], body=_body("loop"))
 DOUBLED = [op("Concat", [f"x{n}", f"x{n}"], [f"x{n + 1}"], axis=0) for n in range(29)]
 ALIKE = op("Identity", ["table"], ["big"])
 
 HOSTILE: dict[str, tuple[Callable[[], Any], str]] = {
-    "an endless loop": (lambda: model([LOOP], {"many": np.array(1 << 62), "yes": np.array(True)}), "graph inside"),
+    "an endless loop": (_loop, "graph inside"),
     "a branch": (lambda: _if(WEIGHTS), "graph inside"),
     "an operator of its own domain": (
         lambda: model([helper.make_node("Evil", ["table"], ["big"], domain="evil")]),
@@ -124,6 +145,7 @@ HOSTILE: dict[str, tuple[Callable[[], Any], str]] = {
         "operator 'RandomNormal'",
     ),
     "a function": (lambda: _function(WEIGHTS), "operator 'Twice'|functions of its own"),
+    "functions that call each other": (_nested, "operator 'F40'|functions of its own"),
     "a huge ConstantOfShape": (
         lambda: model([op("ConstantOfShape", ["n"], ["big"])], {"n": integers(1 << 31)}),
         "'ConstantOfShape' makes a tensor of more than",
@@ -204,6 +226,14 @@ HOSTILE: dict[str, tuple[Callable[[], Any], str]] = {
     "sparse weights": (_sparse, "sparse weights"),
     "weights that are not there": (lambda: _unlike([], [1 << 40]), "not as many values as its shape says"),
     "a shape without end": (lambda: _unlike([1.0], [1] * 20), "list is too long|not as many values"),
+    "a shape of many sizes": (lambda: _unlike([1.0], [1 << 62] * 300_000), "list is too long"),
+    "an operator of many inputs": (
+        lambda: model(
+            [op("Concat", ["a", "a"], ["x"], axis=0), op("Max", ["x"] * 300_000, ["big"])],
+            {"a": np.zeros(1 << 17, np.float32)},
+        ),
+        "'Max' makes the constant parts of the graph too large",
+    ),
     "texts as weights": (
         lambda: _initializer(lambda tensor: tensor.CopyFrom(numpy_helper.from_array(np.array(["a"]), "table"))),
         "texts as weights",
@@ -224,6 +254,9 @@ HOSTILE: dict[str, tuple[Callable[[], Any], str]] = {
     "a truncated model": (lambda: model([ALIKE]).SerializeToString()[:-9], "is no ONNX model|not allowed"),
 }
 """What makes the model, and what the one line of refusal holds."""
+
+OUTSIDE = tuple(name for name in HOSTILE if "outside" in name)
+"""Those that name a file `weights.bin` with 3 numbers."""
 
 
 def content(name: str) -> bytes:

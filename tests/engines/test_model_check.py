@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from edge_ptf.engines.onnxruntime import GraphSession
 from edge_ptf.engines.onnxruntime.model_check import check_model
 from edge_ptf.engines.onnxruntime.operators import ALLOWED, BROADCAST, MICROSOFT, OTHERS, SAME_SIZE, SIZED
 from edge_ptf.errors import PackageError
-from tests.engines.hostile_graphs import HOSTILE, content, integers, model, op
+from tests.engines.hostile_graphs import HOSTILE, OUTSIDE, content, integers, model, op
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
@@ -32,9 +33,19 @@ def test_weights_in_the_working_directory_are_not_loaded(tmp_path: Path, monkeyp
     """ONNX Runtime would look for them there, since a model in memory has no folder."""
     (tmp_path / "weights.bin").write_bytes(np.ones(3, np.float32).tobytes())
     monkeypatch.chdir(tmp_path)
-    for name in ("weights outside", "a constant outside", "weights outside in a branch"):
-        with pytest.raises(PackageError, match=r"outside the package|graph inside"):
+    for name in OUTSIDE:
+        with pytest.raises(PackageError, match=HOSTILE[name][1]):
             GraphSession(content(name))
+
+
+@pytest.mark.parametrize("name", ["a shape of many sizes", "an operator of many inputs"])
+def test_long_lists_are_refused_in_a_time_that_grows_with_the_file(name: str) -> None:
+    """A product of so many sizes has millions of digits, and takes minutes."""
+    made = content(name)
+    begun = time.process_time()
+    with pytest.raises(PackageError):
+        check_model(made)
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("mode", ["fp32", "dynamic", "static"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from edge_ptf.digests import bytes_digest
 from edge_ptf.errors import EdgePtfError, PackageError, VerificationError
 from edge_ptf.machine import Machine
-from edge_ptf.package import Payload, archive, container, open_payload, seal, unpack
+from edge_ptf.package import Payload, archive, container, open_payload, seal, unpack, verify
 from edge_ptf.package.archive import ALIGNMENT, Archive
 from edge_ptf.package.evidence import LatencyEvidence, Launch, MemoryEvidence, RuntimeInfo, Verdict, with_earlier
 from edge_ptf.package.manifest import MANIFEST
@@ -118,6 +119,20 @@ def test_a_package_of_many_files_is_listed_once(
     for entry in opened.manifest.files:
         opened.check(entry.path)
     assert len(listed) == 1
+
+
+def test_a_large_file_is_verified_without_the_whole_of_it_in_memory(make_payload: MakePayload, tmp_path: Path) -> None:
+    payload = make_payload()
+    files = {entry.path: payload.read(entry.path) for entry in payload.manifest.files}
+    large = write_payload(payload.manifest, files | {"large.bin": bytes(48 << 20)}, tmp_path / "large.eptf").path
+    verify(large)  # what is imported and read once is not counted below
+    tracemalloc.start()
+    try:
+        verify(large)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 24 << 20
 
 
 def test_what_a_device_maps_must_be_stored_whatever_its_name(make_payload: MakePayload, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from edge_ptf.runtime import Runner
 def effects(payload: Any) -> list[float]:
     runner = Runner(payload)
     encodings: list[Encoding] = [runner.encode(text) for text in ("turn on the lights", "play", "word " * 100)]
-    return rounding_effects(payload.model(), runner.session, encodings, runner.output)
+    return rounding_effects(payload.model(), runner.session, encodings, runner.task.head.tensors)
 
 
 def test_in_fp32_rounding_stays_rounding(make_payload: Callable[..., Any]) -> None:
@@ -34,7 +34,7 @@ def test_the_model_itself_is_left_alone(make_payload: Callable[..., Any]) -> Non
     model, runner = payload.model(), Runner(payload)
     encoding = runner.encode("turn on the lights")
     before = runner.logits(encoding)
-    rounding_effects(model, runner.session, [encoding], runner.output)
+    rounding_effects(model, runner.session, [encoding], runner.task.head.tensors)
     assert (GraphSession(model).logits(encoding) == before).all()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from edge_ptf.errors import EdgePtfError, PackageError
 from edge_ptf.package import Payload
 from edge_ptf.package.payload import write_payload
 from edge_ptf.runtime.native import Library, NativeRunner
-from tests.engines.hostile_graphs import HOSTILE, content
+from tests.engines.hostile_graphs import HOSTILE, OUTSIDE, content
 
 Forged = Callable[[bytes], Path]
 
@@ -37,10 +38,23 @@ def test_a_graph_that_a_package_must_not_have_is_refused(library: Library, forge
     assert "\n" not in str(caught.value)
 
 
-def test_info_refuses_an_endless_graph_too(tool: Callable[..., Any], forged: Forged) -> None:
-    found = tool("info", forged(content("an endless loop")))
+@pytest.mark.parametrize("name", ["an endless loop", "functions that call each other"])
+def test_info_refuses_an_endless_graph_too(tool: Callable[..., Any], forged: Forged, name: str) -> None:
+    found = tool("info", forged(content(name)))
     assert found.returncode == 2
-    assert "graph inside an operator" in found.stderr
+    assert re.search(HOSTILE[name][1], found.stderr)
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_weights_in_the_working_directory_are_not_loaded(
+    library: Library, forged: Forged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """ONNX Runtime would look for them there, since the runner gives it bytes and no folder."""
+    path = forged(content(name))
+    (tmp_path / "weights.bin").write_bytes(np.ones(3, np.float32).tobytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PackageError, match=HOSTILE[name][1]):
+        NativeRunner(path, 1, library)
 
 
 def reason(work: Callable[[], object]) -> str:

@@ -93,6 +93,18 @@ def test_the_cpp_example_answers_as_python_does(examples: Path, make_payload: Ca
     assert found.returncode == 0
 
 
+def test_the_cpp_example_asks_a_package_with_both_tasks_once(examples: Path, make_payload: Callable[..., Any]) -> None:
+    both = make_payload("bert", "intent=text-classification,slots=token-classification")
+    python, lines = Runner(both), []
+    for text in TEXTS:
+        answer = python.answer(text)
+        parts = [f"{item['type']}={item['text']}" for item in answer.details["slots"]["entities"]]
+        lines.append(f"{answer.label[0]}\t{', '.join(parts)}\t{text}")
+    found = run(examples / "understand", both.path, *TEXTS)
+    assert found.stdout.splitlines() == lines
+    assert found.returncode == 0
+
+
 def test_the_programs_of_the_benchmark_answer_as_python_does(
     prefix: Path, make_payload: Callable[..., Any], tmp_path: Path
 ) -> None:

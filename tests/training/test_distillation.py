@@ -41,7 +41,7 @@ from edge_ptf.training.teacher_outputs import Stored, compute
 from edge_ptf.training.trainer import STATE
 
 TEXT, TOKEN = "text-classification", "token-classification"
-TEXT_HEAD = tasks.create(tasks.get(TEXT).spec_for(("a", "b"))).head
+TEXT_HEAD = tasks.create(tasks.get(TEXT).spec_for(("a", "b", "c", "d"))).head
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "electra")
 QUICK = DistillConfig(epochs=3, batch_size=8, learning_rate=3e-3, spliced_texts=1.0, precision="fp32")
 STEPS = math.ceil(2 * 26 / 8)
@@ -632,7 +632,7 @@ def test_kept_teacher_outputs_are_those_of_each_text_alone(
         with torch.no_grad():
             direct = model(**{name: batch[name] for name in inputs}, output_hidden_states=True)
         rows = slice(*outputs.offsets[row : row + 2])
-        kept = outputs.logits[rows] if task == TOKEN else outputs.logits[row]
+        kept = outputs.logits["logits"][rows if task == TOKEN else row]
         assert np.allclose(kept, direct.logits[0].numpy(), atol=1e-5)
         hidden = outputs.hidden.of([row])
         assert len(hidden) == batch["input_ids"].shape[1]
@@ -663,7 +663,7 @@ def test_teacher_outputs_are_opened_again_and_hidden_states_left_out_where_not_a
     assert not (tmp_path / "hidden.bin").exists()
     assert not (tmp_path / "projections.bin").exists()
     again = compute(None, TEXT_HEAD, items, (), inputs, 0, tmp_path, SILENT)  # the teacher is not needed
-    assert np.array_equal(first.logits, again.logits)
+    assert np.array_equal(first.logits["logits"], again.logits["logits"])
 
 
 @pytest.mark.parametrize("name", ["shapes.json", "logits.bin", "hidden.bin", "offsets.npy"])
@@ -677,14 +677,15 @@ def test_damaged_outputs_of_a_teacher_are_said_and_made_again(
     model, tokenizer = load_model(tiny_teacher()), load_tokenizer(tiny_teacher().path)
     items = labelled_items(tokenizer, tasks.create(tiny_teacher().info.head), tiny_data().train, 32)
     inputs = model_inputs(model, tokenizer)
-    first = np.array(compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT).logits)
+    first = np.array(compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT).logits["logits"])
     content = bytearray((tmp_path / name).read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / name).write_bytes(content)
     again = compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT)
-    assert np.array_equal(first, again.logits)
+    assert np.array_equal(first, again.logits["logits"])
     assert f"{tmp_path / name}: damaged; the teacher is asked again" in caplog.text
-    assert np.array_equal(first, compute(None, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT).logits)
+    again = compute(None, TEXT_HEAD, items, (1,), inputs, 0, tmp_path, SILENT)
+    assert np.array_equal(first, again.logits["logits"])
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot take space for a file")
@@ -737,9 +738,10 @@ def test_joined_outputs_hold_the_mean_of_all_logits_and_the_states_of_the_first(
         with torch.no_grad():
             model.classifier.weight.mul_(1 + number)
         found.append(compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path / str(number), SILENT))
-    joined = found[0].joined(found[1:], tmp_path / "mean.bin")
-    assert np.allclose(joined.logits, np.mean([outputs.logits for outputs in found], axis=0), atol=1e-6)
-    assert not np.allclose(joined.logits, found[0].logits, atol=1e-3)
+    joined = found[0].joined(found[1:], tmp_path / "mean")
+    mean = np.mean([outputs.logits["logits"] for outputs in found], axis=0)
+    assert np.allclose(joined.logits["logits"], mean, atol=1e-6)
+    assert not np.allclose(joined.logits["logits"], found[0].logits["logits"], atol=1e-3)
     assert joined.hidden is found[0].hidden
 
 

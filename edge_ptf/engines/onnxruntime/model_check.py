@@ -6,6 +6,7 @@ ONNX Runtime computes the constant parts of a graph while it loads it. So this c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
@@ -88,16 +89,16 @@ def _folded(node: Node, given: list[Constant]) -> Constant:
         shape = first.shape if first.shape and len(first.shape) <= MOST_VALUES else None
         return Constant(MOST_VALUES, None, list(shape) if shape and not node.ints else None)
     if node.op == "Concat":
-        parts = [each.values for each in given]
-        joined = [value for part in parts for value in part or ()]
-        values = joined if None not in parts and len(joined) <= MOST_VALUES else None
+        parts = [each.values or [] for each in given]
+        known = all(each.values is not None for each in given) and sum(map(len, parts)) <= MOST_VALUES
+        values = [value for part in parts for value in part] if known else None
         return Constant(_limited(sum(each.count for each in given)), None, values)
     if node.op in SAME_SIZE:
         values = first.values if node.op in KEEPS_VALUES else None
         return Constant(first.count, first.shape if node.op in KEEPS_SHAPE else None, values)
     if node.op in BROADCAST:
         return _broadcast(node, given)
-    return Constant(_limited(prod(max(each.count, 1) for each in given)))
+    return Constant(_multiplied(max(each.count, 1) for each in given))
 
 
 def _sized(node: Node, inputs: list[Constant | None]) -> Constant | None:
@@ -126,9 +127,7 @@ def _broadcast(node: Node, given: list[Constant]) -> Constant:
     if len(shapes) == len(given):
         shape = _joined_shape(shapes)
         return Constant(_limited(prod(shape)), shape, _arithmetic(node.op, given))
-    several = [each.count for each in given if each.count > 1]
-    count = _limited(prod(several)) if len(several) > 1 else max((*several, 1))
-    return Constant(count, None, _arithmetic(node.op, given))
+    return Constant(_multiplied(max(each.count, 1) for each in given), None, _arithmetic(node.op, given))
 
 
 def _joined_shape(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
@@ -166,6 +165,14 @@ def _constant(node: Node) -> Constant:
     if values is None:
         return Constant(MOST_VALUES)
     return Constant(len(values), None, values if len(values) <= MOST_VALUES else None)
+
+
+def _multiplied(counts: Iterable[int]) -> int:
+    """The product, at most `LARGEST`; it takes no longer however many there are."""
+    found = 1
+    for count in counts:
+        found = min(found * count, LARGEST)
+    return found
 
 
 def _limited(count: int) -> int:

@@ -15,6 +15,8 @@ from edge_ptf.errors import PackageError
 MOST_NODES = 20_000
 MOST_TENSORS = 20_000
 MOST_RANK = 16
+MOST_INTS = 1 << 16
+"""Integers of one attribute."""
 MOST_VALUES = 64
 """Integers of a constant that are kept: enough for every shape."""
 INT32, INT64 = 6, 7
@@ -132,7 +134,7 @@ def _read_attribute(content: memoryview, node: Node) -> None:
         elif number == 3:
             found.append(_signed(value))
         elif number == 8:
-            found += [_signed(value)] if isinstance(value, int) else _packed(value, 1 << 16)
+            _append(value, MOST_INTS, found)
         elif number == 5:
             if node.tensor is not None:
                 raise PackageError(f"the operator {node.op[:80]!r} has two tensors")
@@ -146,7 +148,7 @@ def _tensor(content: memoryview) -> Tensor:
     data: dict[int, memoryview] = {}
     for number, value in _fields(content, "tensor", TENSOR):
         if number == 1:
-            shape += [_signed(value)] if isinstance(value, int) else _packed(value, MOST_RANK)
+            _append(value, MOST_RANK, shape)
         elif number == 2:
             kind = _signed(value)
         elif number == 8:
@@ -162,7 +164,7 @@ def _tensor(content: memoryview) -> Tensor:
     count = 1
     for size in shape:
         count *= size
-    if len(shape) > MOST_RANK or min(shape, default=0) < 0 or count > 2 * len(content):
+    if min(shape, default=0) < 0 or count > 2 * len(content):
         raise PackageError(f"the tensor {name[:80]!r} has not as many values as its shape says")
     return Tensor(name, tuple(shape), count, _values(kind, data) if count <= MOST_VALUES else None)
 
@@ -228,6 +230,13 @@ def _varint(content: memoryview, at: int) -> tuple[int, int]:
                 break
             return value, at
     raise PackageError("the file is no ONNX model")
+
+
+def _append(value: int | memoryview, most: int, found: list[int]) -> None:
+    """Appends an integer or a packed list of integers to a list that has at most `most`."""
+    found += [_signed(value)] if isinstance(value, int) else _packed(value, most)
+    if len(found) > most:
+        raise PackageError("the file is no ONNX model: a list is too long")
 
 
 def _packed(content: memoryview, most: int) -> list[int]:

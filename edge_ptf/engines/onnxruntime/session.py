@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,9 +70,15 @@ class GraphSession(Session):
         """The first output, of a graph that has one: [classes] or [length, classes]."""
         return self.output(encoding, self.outputs[0])
 
+    def all_logits(self, encodings: Iterable[Encoding]) -> list[Logits]:
+        """Every output for each text, one after the other, without the batch axis."""
+        return [
+            answer[name][0] for encoding in encodings for answer in [self.answer(encoding)] for name in self.outputs
+        ]
+
 
 def logit_distance(expected: Sequence[Logits], found: Sequence[Logits]) -> float:
-    """Mean absolute difference of a logit, every text counting the same."""
+    """Mean absolute difference of a logit, every text and every output of it counting the same."""
     return float(np.mean([np.abs(a - b).mean() for a, b in zip(expected, found, strict=True)]))
 
 
