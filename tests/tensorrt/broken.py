@@ -265,6 +265,12 @@ BROKEN: dict[str, tuple[str, Made]] = {
     "Unique": ("operator", lambda: single("Unique", outputs=out(FLOAT, None))),
     "Bernoulli": ("operator", lambda: single("Bernoulli")),
     "NonZero": ("operator", lambda: single("NonZero", outputs=out(INT64, None))),
+    "Attention": (
+        "operator",
+        lambda: model(
+            [node("Attention", "x x x", "y", q_num_heads=2, kv_num_heads=2)], opset=23, outputs=out(FLOAT, None)
+        ),
+    ),
     "operator inside a branch": ("operator", lambda: _inside("Unique")),
     "two outputs of LayerNormalization": (
         "outputs",

@@ -2,14 +2,16 @@
 
 It runs in the environment of `make tensorrt`, and imports nothing of edge-ptf. FOLDER is what `tests.tensorrt.write`
 wrote. Each graph is parsed into a strongly typed network and built for a compute capability, which needs no GPU. Each
-has a process of its own, because a graph can end the builder with a memory fault. The exit code is 1 if a result
-differs.
+has a process of its own, because a graph can end the builder with a memory fault. A fault is a refusal, and is counted
+apart. The exit code is 1 if a result differs.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -18,6 +20,9 @@ from typing import Any
 import tensorrt_rtx_bindings as tensorrt
 
 LEAST, USUAL, MOST = 1, 16, 64
+SECONDS = 60
+"""How long one graph may take; then its process is ended, as by a fault."""
+FAULT = "the process ended"
 
 
 class Quiet(tensorrt.ILogger):  # type: ignore[misc]
@@ -61,24 +66,42 @@ def apart(content: bytes, capability: int) -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        os.write(writing, refused(content, capability).encode()[:60_000])
-        os._exit(0)
+        signal.alarm(SECONDS)
+        for number in (1, 2):  # the library prints warnings
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        try:
+            os.write(writing, refused(content, capability).encode()[:60_000])
+            os._exit(0)
+        except BaseException as error:
+            os.write(writing, repr(error).encode()[:60_000])
+            os._exit(1)
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
         said = stream.read().decode()
     _, status = os.waitpid(child, 0)
-    return said if status == 0 else f"the process ended with status {status}"
+    if os.WIFSIGNALED(status):
+        return f"{FAULT} by signal {os.WTERMSIG(status)}"
+    if status:
+        raise RuntimeError(f"this script failed: {said}")
+    return said
+
+
+def judged(item: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What `write` said of a graph, and what TensorRT-RTX says."""
+    return item, apart((Path(sys.argv[1]) / item["file"]).read_bytes(), item["for"])
 
 
 def main() -> int:
-    folder, differing, counts = Path(sys.argv[1]), 0, Counter[str]()
-    for item in json.loads((folder / "expected.json").read_text(encoding="utf-8")):
-        said = apart((folder / item["file"]).read_bytes(), item["for"])
-        counts[f"{item['group']}: {'refused' if said else 'accepted'}"] += 1
-        if bool(said) != bool(item["refused"]):
-            differing += 1
-            print(f"DIFFERS {item['group']}, {item['name']}: TensorRT-RTX: {said[:300] or 'accepts'}", item["refused"])
+    items = json.loads((Path(sys.argv[1]) / "expected.json").read_text(encoding="utf-8"))
+    differing, counts = 0, Counter[str]()
+    with multiprocessing.get_context("fork").Pool(os.cpu_count()) as workers:
+        for item, said in workers.imap(judged, items, chunksize=8):
+            verdict = ("fault" if said.startswith(FAULT) else "refused") if said else "accepted"
+            counts[f"{item['group']}: {verdict}"] += 1
+            if bool(said) != bool(item["refused"]):
+                differing += 1
+                reason = said[:300] or "accepts"
+                print(f"DIFFERS {item['group']}, {item['name']}: TensorRT-RTX: {reason}", item["refused"])
     for group, count in sorted(counts.items()):
         print(f"{group} {count}")
     print(f"TensorRT-RTX {tensorrt.__version__}: {sum(counts.values())} graphs, {differing} judged differently")
