@@ -9,6 +9,22 @@ from types import SimpleNamespace
 from typing import Any
 
 import onnx
+import pytest
+
+from edge_ptf.engines.tensorrt.library import RTX, Gpu, Library
+from edge_ptf.package import engine_files
+
+ORIN = Gpu("Orin", 87)
+
+
+def install(
+    patch: pytest.MonkeyPatch, name: str = RTX, version: str = "1.7.1", gpu: Gpu | None = None, **options: Any
+) -> Fake:
+    """Makes a fake the TensorRT of this machine, and gives the machine a GPU or none."""
+    fake = Fake(version, **options)
+    patch.setattr(engine_files, "installed", lambda: Library(name, version, fake))
+    patch.setattr(engine_files, "gpu", lambda: gpu)
+    return fake
 
 
 class Named(SimpleNamespace):

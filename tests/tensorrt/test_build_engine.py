@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -16,11 +16,10 @@ from edge_ptf.engines.tensorrt import library
 from edge_ptf.engines.tensorrt.builder import profile_lengths
 from edge_ptf.engines.tensorrt.library import FULL, RTX, Gpu, Library, installed
 from edge_ptf.errors import BadInputError, EnvironmentFault, PackageError
-from edge_ptf.package import Payload, engine_files
+from edge_ptf.package import Payload
 from edge_ptf.package.engine_files import build_engines
-from tests.tensorrt.fake import Fake
+from tests.tensorrt.fake import ORIN, Fake, install
 
-ORIN = Gpu("Orin", 87)
 Use = Callable[..., Fake]
 
 
@@ -28,13 +27,7 @@ Use = Callable[..., Fake]
 def use(monkeypatch: pytest.MonkeyPatch) -> Use:
     """Installs a fake TensorRT and a GPU."""
 
-    def install(name: str = RTX, version: str = "1.7.1", gpu: Gpu | None = None, **options: Any) -> Fake:
-        fake = Fake(version, **options)
-        monkeypatch.setattr(engine_files, "installed", lambda: Library(name, version, fake))
-        monkeypatch.setattr(engine_files, "gpu", lambda: gpu)
-        return fake
-
-    return install
+    return partial(install, monkeypatch)
 
 
 @pytest.fixture
