@@ -279,7 +279,7 @@ def _next_steps(result: Result) -> list[str]:
     if any(item.target in ("min_speedup", "package_mb") for item in lost):
         steps.append("Too slow or too large: cut more with --set prune.num_layers=…, --set prune.intermediate_size=…")
     if open_ones and not lost:
-        steps.append("The verdict stays open until what is listed above under 'settles it' is done.")
+        steps.append("The verdict stays open until what is listed above under 'To settle it' is done.")
     return steps
 
 
