@@ -17,6 +17,7 @@ from edge_ptf.engines.tensorrt.library import RTX, installed
 from edge_ptf.errors import EnvironmentFault
 from edge_ptf.graph import Graph
 from edge_ptf.package import AssembleConfig, assemble
+from tests import conftest
 from tests.tensorrt.ours import FORMS, exported, quantized
 
 
@@ -26,13 +27,16 @@ def test_the_library_is_found() -> None:
     assert {75, 86, 89} <= set(found.capabilities)
 
 
-@pytest.mark.parametrize("form", ["INT8 for TensorRT", "jetson"])
-def test_a_package_of_each_form_becomes_engines(tmp_path: Path, form: str) -> None:
-    from tests import conftest
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    """An FP32 graph."""
+    return exported("bert", "text-classification", tmp_path_factory.mktemp("exported") / "bert")
 
+
+@pytest.mark.parametrize("form", ["INT8 for TensorRT", "jetson"])
+def test_a_package_of_each_form_becomes_engines(tmp_path: Path, full: Graph, form: str) -> None:
     data = conftest.labelled()
-    full = exported("bert", "text-classification", tmp_path / "bert")
-    graph: Graph = quantized(full, "text-classification", FORMS[form], tmp_path / "graph")
+    graph = quantized(full, "text-classification", FORMS[form], tmp_path / "graph")
     payload = assemble(graph, data, AssembleConfig(), tmp_path / "payload")
     words = ["build-engine", str(payload.path), "--out", str(tmp_path / "engines"), "--compute-capability", "86,120"]
     said = CliRunner().invoke(main, words, standalone_mode=False)
@@ -42,16 +46,15 @@ def test_a_package_of_each_form_becomes_engines(tmp_path: Path, form: str) -> No
         assert (tmp_path / "engines" / name).stat().st_size > 10_000
 
 
-def test_several_ranges_of_lengths_are_accepted(tmp_path: Path) -> None:
-    content = exported("bert", "text-classification", tmp_path / "bert").model.read_bytes()
+def test_several_ranges_of_lengths_are_accepted(full: Graph) -> None:
+    content = full.model.read_bytes()
     one, three = (build_engine(content, installed(), 86, lengths)[0] for lengths in ((64,), (8, 16, 64)))
     assert len(three) > len(one)
 
 
-def test_an_engine_for_the_gpu_that_is_here_needs_one(tmp_path: Path) -> None:
-    content = exported("bert", "text-classification", tmp_path / "bert").model.read_bytes()
+def test_an_engine_for_the_gpu_that_is_here_needs_one(full: Graph) -> None:
     with pytest.raises(EnvironmentFault, match=r"built no engine \(.*Cuda"):
-        build_engine(content, installed(), 86, (64,), local=True)
+        build_engine(full.model.read_bytes(), installed(), 86, (64,), local=True)
 
 
 def test_the_fake_has_only_names_that_the_library_has(fake_names: Callable[[], dict[str, set[str]]]) -> None:

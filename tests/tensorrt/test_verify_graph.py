@@ -10,6 +10,7 @@ import pytest
 
 from edge_ptf.engines.tensorrt import TARGETS, verify_graph
 from edge_ptf.errors import BadInputError
+from tests.tensorrt import others
 from tests.tensorrt.accepted import ACCEPTED, FP8
 from tests.tensorrt.broken import BROKEN, NOT_OF_RTX
 from tests.tensorrt.graphs import H, int8_weight, linear, model, node, quantized, scalar, single
@@ -88,6 +89,13 @@ def test_what_is_accepted_and_may_answer_differently_is_named_too() -> None:
     assert [(item.rule, item.refused) for item in channels] == [("activation-channels", False)]
     newer = verify_graph(single("Relu", opset=21).SerializeToString(), "10.x")
     assert [(item.rule, item.refused) for item in newer] == [("opset", False)]
+
+
+def test_graphs_of_other_tools() -> None:
+    found = others.graphs()
+    assert {name: {*rules(made)} for name, made in found.items()} == others.RULES
+    newer = {name for name, made in found.items() if not rules(made, capability=89)}
+    assert newer == {name for name, broken in others.RULES.items() if broken <= {others.FP8}}
 
 
 def test_a_finding_says_where_what_and_what_to_do() -> None:

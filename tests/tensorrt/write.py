@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_ptf.engines.tensorrt import verify_graph
-from tests.tensorrt import ours, type_matrix
+from tests.tensorrt import others, ours, type_matrix
 from tests.tensorrt.accepted import ACCEPTED, FP8
 from tests.tensorrt.broken import BROKEN
 
@@ -37,6 +37,8 @@ def graphs() -> Iterator[tuple[str, str, Any, int]]:
     yield from (("accepted", name, make(), OLD) for name, make in ACCEPTED.items())
     yield "accepted", "FP8 on a new GPU", FP8, NEW
     yield from (("broken", name, make(), OLD) for name, (_, make) in BROKEN.items())
+    for name, model in others.graphs().items():
+        yield from (("others", f"{name}, for {capability}", model, capability) for capability in (OLD, NEW))
     yield from (("types", name, model, OLD) for name, model in type_matrix.graphs())
 
 
