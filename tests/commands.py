@@ -1,7 +1,7 @@
 """The command as a process of its own: arguments in, exit code and output back.
 
 A start of Python with torch and transformers takes seconds, and the suite runs hundreds of commands. So they are forked
-from one process that has imported the libraries.
+from one process, which `preload` prepares.
 """
 
 from __future__ import annotations
@@ -16,12 +16,7 @@ from unittest import mock
 
 SECONDS = 300
 FORKING = multiprocessing.get_context("forkserver")
-FORKING.set_forkserver_preload(
-    [
-        *("torch", "transformers", "transformers.models.bert.modeling_bert", "transformers.models.auto.modeling_auto"),
-        *("onnx", "onnxruntime", "scipy.stats", "edge_ptf.api", "edge_ptf.api.jobs", "edge_ptf.cli.compress"),
-    ]
-)
+FORKING.set_forkserver_preload(["tests.preload"])
 
 
 def edge_ptf(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge_ptf.engines.tensorrt.library import FULL
+from edge_ptf.package import assembly
 from tests.bench.devices.conftest import start_sshd
 from tests.conftest import build_base
 from tests.docs.pages import ROOT, Shown, commands
@@ -59,6 +60,7 @@ def sandbox(folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(webbrowser, "open", lambda *_: True)
+    monkeypatch.setattr(assembly, "SPLICED_TEXTS", 100)  # fewer texts for thresholds, which no test looks at here
     shown: Shown = request.getfixturevalue("shown")
     if "--compute-capability" in shown.words:
         fake.install(monkeypatch)

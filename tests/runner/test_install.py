@@ -49,7 +49,7 @@ def prefix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         built = work / "build"
         build(
             *("cmake", "-S", ROOT / "cpp_runner", "-B", built, f"-DONNXRUNTIME_ROOT={DEPENDENCIES}"),
-            *("-DBUILD_SHARED_LIBS=OFF", "-DCMAKE_BUILD_TYPE=Debug"),
+            *("-DBUILD_SHARED_LIBS=OFF", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_UNITY_BUILD=ON"),
         )
         build("cmake", "--build", built, "--parallel", "2")
     elif not (built / "cmake_install.cmake").exists():
