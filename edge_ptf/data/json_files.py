@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_ptf.data.columns import Columns
+from edge_ptf.data.label_studio import is_label_studio, label_studio_rows
 from edge_ptf.data.lines import PLAIN, FileFormat, file_lines
 from edge_ptf.data.rows import Findings, Row
 from edge_ptf.data.squad import is_squad, squad_rows
@@ -38,11 +39,13 @@ def read_jsonl(path: Path, columns: Columns, findings: Findings, form: FileForma
 
 
 def read_json(path: Path, columns: Columns, findings: Findings, form: FileFormat = PLAIN) -> Iterator[Row]:
-    """A JSON array of objects, objects one after another, or a SQuAD file."""
+    """A JSON array of objects, objects one after another, a SQuAD file, or an export of Label Studio."""
     records = _json_records(path, form.encoding)
     first = next(records, None)
     if first is not None and is_squad(first[1]):
         return squad_rows(str(path), first[1], columns, findings)
+    if first is not None and is_label_studio(first[1]):
+        return label_studio_rows(str(path), chain([first], records), columns, findings)
     return _rows_of_records(path, records if first is None else chain([first], records), columns, findings)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from edge_ptf.data import hub
+from edge_ptf.data.brat import is_brat, read_brat
 from edge_ptf.data.class_folders import class_folders, read_class_folders
 from edge_ptf.data.columns import Columns
 from edge_ptf.data.dataset import DataConfig, DataReport, LabelledData, fingerprint, split_report
@@ -17,7 +18,7 @@ from edge_ptf.data.joint import each_source, read_all
 from edge_ptf.data.label_checks import check_numbers, label_fault, label_notes, twin_hint
 from edge_ptf.data.lines import FileFormat
 from edge_ptf.data.notes import reading_notes, repeated_notes, unlabelled_notes
-from edge_ptf.data.readers import ADVICE, READERS, read_file, refusal
+from edge_ptf.data.readers import ADVICE, READERS, Reader, read_file, refusal
 from edge_ptf.data.rows import Findings, Row, check_text
 from edge_ptf.data.splits import SPLITS, TEST, TRAIN, VALIDATION, assign, conflicts, crossing
 from edge_ptf.data.unlabelled import read_unlabelled
@@ -48,10 +49,10 @@ def load(source: str, task: type[Task], config: DataConfig = DEFAULTS, progress:
     of test is removed from train and validation, and a text of validation is removed from train.
 
     Args:
-        source: a name of `DEMO_COLUMNS` (the built-in corpus); a .csv, .tsv, .jsonl, .json, .parquet, .xlsx, .conll or
-            CoNLL .txt file; a directory of such files named train, validation (valid, dev, val) and test, or of such
-            folders with a folder of .txt files for each class; one folder of such folders; a directory that
-            `save_to_disk` of `datasets` wrote; or the id of a data set on the hub.
+        source: a name of `DEMO_COLUMNS` (the built-in corpus); a file with a suffix of `READERS`; a directory of such
+            files named train, validation (valid, dev, val) and test, or of such folders with a folder of .txt files for
+            each class or with files of brat; one folder of such folders or files; a directory that `save_to_disk` of
+            `datasets` wrote; or the id of a data set on the hub.
         task: defines the columns, and how a row becomes an example.
 
     Raises:
@@ -142,7 +143,7 @@ def _rows_of(
         return hub.saved_rows(path, columns, findings)
     if path.is_dir():
         return {
-            name: (read_class_folders if part.is_dir() else read_file)(part, columns, findings, form)
+            name: _reader(part)(part, columns, findings, form)
             for name, part in _split_parts(path, task.columns).items()
         }
     if path.exists():
@@ -335,10 +336,11 @@ def _split_parts(folder: Path, needed: Sequence[str]) -> dict[str, Path]:
             raise refusal(unread[0])
         if nested := [path for path in others if path.is_dir()]:
             raise DataError(
-                f"{folder}: '{nested[0].name}' is a folder without a folder of .txt files for each class",
+                f"{folder}: '{nested[0].name}' is a folder with neither .ann files nor a folder of .txt files for each "
+                "class",
                 hint=f"Write one file, such as train.csv, with the columns {', '.join(needed)}",
             )
-        if not found and len(class_folders(folder)) > 1:
+        if not found and (is_brat(folder) or len(class_folders(folder)) > 1):
             return {TRAIN: folder}
         raise DataError(
             f"{folder}: no train file (found: {_listed(path.name for path in folder.iterdir())})",
@@ -347,9 +349,17 @@ def _split_parts(folder: Path, needed: Sequence[str]) -> dict[str, Path]:
     return {name: found[name] for name in SPLITS if name in found}
 
 
+def _reader(part: Path) -> Reader:
+    if part.is_dir():
+        return read_brat if is_brat(part) else read_class_folders
+    return read_file
+
+
 def _is_part(path: Path) -> bool:
     """Whether a file or folder with the name of a split can be read as one."""
-    return bool(class_folders(path)) if path.is_dir() else path.suffix.lower() in READERS and path.is_file()
+    if path.is_dir():
+        return is_brat(path) or bool(class_folders(path))
+    return path.suffix.lower() in READERS and path.is_file()
 
 
 def _is_path(source: str, path: Path) -> bool:

@@ -1,4 +1,5 @@
-"""Reads files of labelled text row by row: CSV, TSV, JSON, JSON Lines, SQuAD, CoNLL, Parquet, Excel.
+"""Reads files of labelled text row by row: CSV, TSV, JSON, JSON Lines, SQuAD, CoNLL, Parquet,
+Excel, and the files of Label Studio, Rasa and spaCy.
 
 Each row has the line number in its file, so that error messages show file and line. Text files are UTF-8, with or
 without a byte order mark, unless the user names another encoding.
@@ -12,9 +13,11 @@ from pathlib import Path
 from edge_ptf.data.columns import Columns
 from edge_ptf.data.conll import read_conll
 from edge_ptf.data.csv_files import read_csv, read_tsv
+from edge_ptf.data.docbin import read_docbin
 from edge_ptf.data.hub import read_parquet
 from edge_ptf.data.json_files import read_json, read_jsonl
 from edge_ptf.data.lines import PLAIN, FileFormat
+from edge_ptf.data.rasa import read_rasa
 from edge_ptf.data.rows import Findings, Row
 from edge_ptf.data.spreadsheets import read_xlsx
 from edge_ptf.errors import DataError
@@ -32,6 +35,9 @@ READERS: dict[str, Reader] = {
     ".xlsx": read_xlsx,
     ".conll": read_conll,
     ".txt": read_conll,
+    ".yml": read_rasa,
+    ".yaml": read_rasa,
+    ".spacy": read_docbin,
 }
 
 _SHEET = "Save the sheet as .xlsx, or as CSV with the column names in the first line (in Excel: Save As, CSV UTF-8)"
@@ -41,7 +47,7 @@ _UNPACK = "Unpack it, and give the folder or file that was in it"
 
 ADVICE: dict[str, str] = {
     **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), _SHEET),
-    **dict.fromkeys((".yml", ".yaml", ".xml", ".md", ".html", ".docx", ".pdf", ".toml"), _TO_ROWS),
+    **dict.fromkeys((".xml", ".md", ".html", ".docx", ".pdf", ".toml"), _TO_ROWS),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), _TO_ROWS),
     **dict.fromkeys((".arrow", ".feather"), _ARROW),
     **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst", ".tar", ".tgz", ".7z", ".rar"), _UNPACK),
