@@ -298,7 +298,9 @@ def test_an_impossible_span_is_refused(span: Span) -> None:
 def test_intents_and_entities_of_rasa_share_their_texts(tmp_path: Path) -> None:
     kind = tasks.get("intent=text-classification,slots=token-classification")
     for split in ("train", "validation", "test"):
-        written(tmp_path / f"{split}.yml", RASA.replace("please", split).replace("now", split).replace("]", f" {split}]"))
+        written(
+            tmp_path / f"{split}.yml", RASA.replace("please", split).replace("now", split).replace("]", f" {split}]")
+        )
     data = load(str(tmp_path), kind)
     assert [(example.text, example.label) for example in data.test][1] == (
         "from New York test to Oslo test !",
