@@ -31,7 +31,6 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no t
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Directory for the engines.")
 @click.option(
     "--compute-capability",
-    "capabilities",
     type=_Numbers(),
     default=(),
     help="GPUs to build for without having them, e.g. 86,89 (TensorRT-RTX). Default: the GPU of this machine.",
@@ -42,7 +41,9 @@ class _Numbers(click.ParamType):  # type: ignore[type-arg]  # click 8.1 has no t
     default=(),
     help="Longest text of each optimisation profile, in tokens. Default: 8,16,32,64,128; one profile for TensorRT-RTX.",
 )
-def build_engine_command(package: Path, out: Path, capabilities: tuple[int, ...], lengths: tuple[int, ...]) -> int:
+def build_engine_command(
+    package: Path, out: Path, compute_capability: tuple[int, ...], lengths: tuple[int, ...]
+) -> int:
     """Build a TensorRT engine of each graph in PACKAGE, with the TensorRT that is installed.
 
     \b
@@ -55,15 +56,7 @@ def build_engine_command(package: Path, out: Path, capabilities: tuple[int, ...]
     from edge_ptf.package import open_payload
     from edge_ptf.package.engine_files import build_engines
 
-    built = build_engines(open_payload(package), out, capabilities, lengths)
     console = make_console()
-    for file in built.files:
-        state = "up to date" if file.reused else "built"
-        console.print(
-            f"{file.path}: {state} with {built.library} {built.version} for compute capability "
-            f"{file.capability // 10}.{file.capability % 10}, {file.size_bytes / 1e6:.1f} MB",
-            soft_wrap=True,
-        )
-    reason = "edge-ptf does not run engines yet" if built.gpu else "no GPU"
-    console.print(f"Golden vectors: not run: {reason}")
+    for line in build_engines(open_payload(package), out, compute_capability, lengths).lines():
+        console.print(line, soft_wrap=True)
     return ExitCode.OK

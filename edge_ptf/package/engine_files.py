@@ -39,6 +39,17 @@ class EngineFiles:
     """The name of the GPU; empty: there is none."""
     files: tuple[EngineFile, ...]
 
+    def lines(self) -> list[str]:
+        """A line about each engine, and what was not checked."""
+        found = []
+        for file in self.files:
+            state = "up to date" if file.reused else "built"
+            capability = f"{file.capability // 10}.{file.capability % 10}"
+            made = f"{state} with {self.library} {self.version} for compute capability {capability}"
+            found.append(f"{file.path}: {made}, {file.size_bytes / 1e6:.1f} MB")
+        reason = "edge-ptf does not run engines yet" if self.gpu else "no GPU"
+        return [*found, f"Golden vectors: not run: {reason}"]
+
 
 def build_engines(
     payload: Payload,

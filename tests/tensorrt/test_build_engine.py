@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import edge_ptf
 from edge_ptf.cli.main import main
 from edge_ptf.engines.tensorrt import library
 from edge_ptf.engines.tensorrt.builder import profile_lengths
@@ -164,6 +166,18 @@ def test_the_command_says_what_was_built_and_what_was_not_run(use: Use, payload:
     assert "main.sm89.engine: built with tensorrt-rtx 1.7.1 for compute capability 8.9" in said.output
     assert "Golden vectors: not run: no GPU" in said.output
     assert "up to date" in CliRunner().invoke(main, words, standalone_mode=False).output
+
+
+def test_the_function_prints_as_at_most_five_lines(use: Use, payload: Payload, tmp_path: Path) -> None:
+    use()
+    one = edge_ptf.build_engine(payload.path, out=tmp_path / "one", compute_capability=86)
+    assert str(one).splitlines()[0].startswith(f"{tmp_path / 'one' / 'main.sm86.engine'}: built with tensorrt-rtx")
+    assert str(one).splitlines()[1:] == ["Golden vectors: not run: no GPU"]
+    many = one.engines.files * 5
+    assert str(replace(one, engines=replace(one.engines, files=many))).splitlines() == [
+        f"{tmp_path / 'one'}: 5 engines",
+        "Golden vectors: not run: no GPU",
+    ]
 
 
 @pytest.mark.parametrize("value", ["8.6", "a", "", "86,,89", "0"])
