@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
-from edge_ptf import stages
 from edge_ptf.bench.accuracy import joined
 from edge_ptf.cache import Outcome, Place
 from edge_ptf.compression import LatencyTable
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.data.folds import Fold, folds
 from edge_ptf.models.base_models import Base
-from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.package import Payload
 from edge_ptf.package.evidence import AccuracyEvidence
 from edge_ptf.profiles import Profile
 from edge_ptf.recipe import Recipe
-from edge_ptf.student_pipeline import StageCallback, int8_graph, taught_student
+from edge_ptf.repetition import remade
+from edge_ptf.student_pipeline import StageCallback
 from edge_ptf.tasks.base import Task
-
-Artifact = TypeVar("Artifact")
 
 
 def cross_validated(
@@ -57,7 +53,7 @@ def cross_validated(
         def record(outcome: Outcome[Any], subject: str, number: int = fold.number) -> None:
             on_stage(outcome, f"fold {number}/{count} {subject}")
 
-        teacher, package = _answers(base, task, fold.data, recipe, profile, place, record, latencies)
+        teacher, package = remade(base, task, fold.data, recipe, profile, place, record, latencies)
         teachers.append((fold, teacher))
         packages.append((fold, package))
     found = (
@@ -65,37 +61,3 @@ def cross_validated(
         for payload, parts in zip(payloads, (teachers, packages), strict=True)
     )
     return next(found), next(found)
-
-
-def _answers(
-    base: Base,
-    task: Task,
-    data: LabelledData,
-    recipe: Recipe,
-    profile: Profile,
-    place: Place,
-    on_stage: Callable[[Outcome[Any], str], None],
-    latencies: LatencyTable | None,
-) -> tuple[AccuracyEvidence, AccuracyEvidence]:
-    """The answers of one fold's own teacher and package to its texts."""
-
-    def finished(subject: str, outcome: Outcome[Artifact]) -> Artifact:
-        on_stage(outcome, subject)
-        return outcome.artifact
-
-    def finetuned(number: int) -> Outcome[Checkpoint]:
-        return stages.finetune(place, base, data, recipe.finetune.replace(seed=recipe.finetune.seed + number), task)
-
-    def extra_teachers() -> Iterator[Checkpoint]:
-        return (finished("extra teacher", finetuned(number)) for number in range(1, recipe.ensemble.teachers))
-
-    teacher = finished("teacher", finetuned(0))
-    plain = finished("teacher", stages.export(place, teacher, data, recipe.export))
-    baseline = finished("teacher", stages.assemble(place, plain, data, recipe.assemble))
-    student = taught_student(teacher, extra_teachers(), data, recipe, place, on_stage, latencies)
-    graph = int8_graph(student, data, recipe, profile, place, on_stage, check_speed=False)
-    package = finished("package", stages.assemble(place, graph, data, recipe.assemble, baseline))
-    return (
-        finished("teacher", stages.evaluate(place, baseline, data, recipe.evaluate)),
-        finished("package", stages.evaluate(place, package, data, recipe.evaluate)),
-    )

@@ -44,6 +44,10 @@ def predict_duration(step: StepTime, data: LabelledData, recipe: Recipe) -> Dura
         taught = _distill_steps(kept, data, recipe, teachers, epochs, share)
         folds = count * (teachers * _finetune_steps(kept, data, recipe) + taught)
         steps["folds"] = folds
+    if (seeds := recipe.repetition.seeds) > 1:
+        count = seeds - 1
+        folds = count * (teachers * finetune + distill + answers)
+        steps["further seeds"] = folds
     if recipe.search.automatic:
         several = max(TEACHERS, teachers)
         if trials > 1:

@@ -11,7 +11,7 @@ import logging
 import platform
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -34,6 +34,7 @@ from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryE
 from edge_ptf.preparation import Job, prepare
 from edge_ptf.progress import SILENT, Progress, say
 from edge_ptf.recipe import Recipe
+from edge_ptf.repetition import Repetition, repeated, spread
 from edge_ptf.report.summaries import Printed, cost_line, scores_line, verdict_line
 from edge_ptf.search import WHOLE, Predictors, TrialRunner, apply_overrides, heuristic_search
 from edge_ptf.student_pipeline import int8_graph, taught_student
@@ -65,6 +66,8 @@ class Result(Printed):
     search: Search | None = None
     """What was tried, where the recipe was found by the targets."""
     outcomes: list[Outcome[Any]] = field(default_factory=list)
+    repetitions: list[Repetition] = field(default_factory=list)
+    """The scores of the runs with all seeds, this one first; empty if one was asked for."""
 
     @property
     def report(self) -> Path:
@@ -161,6 +164,9 @@ def compress(
 ) -> Result:
     """Fine-tune, prune, distil, export, quantize, assemble, measure, judge and seal.
 
+    With several seeds, teacher and student are also made again with each of the other seeds, to see how far the scores
+    depend on them. The first package ships, and the verdict is about it.
+
     With folds the accuracy is cross-validated: teacher and student are made again in each fold, by the recipe of the
     package that ships, which is trained on all folds.
 
@@ -211,6 +217,14 @@ def compress(
     else:
         baseline_accuracy = finished("teacher", stages.evaluate(place, baseline, data, recipe.evaluate))
         accuracy = finished("package", stages.evaluate(place, payload, data, recipe.evaluate))
+    runs: list[Repetition] = []
+    if recipe.repetition.seeds > 1:
+        task, first = (
+            tasks.create(teacher.info.head),
+            Repetition.of(recipe.finetune.seed, (baseline_accuracy, accuracy)),
+        )
+        again = repeated(start.base, task, data, recipe, job.profile, place, record, latencies)
+        runs = [first, *again]
     latency, memory = finished("package", stages.bench(place, payload, data, recipe.bench, baseline))
 
     verdict = gate(payload, [accuracy, latency, memory], [baseline_accuracy], job.profile, recipe.targets)
@@ -232,6 +246,7 @@ def compress(
         recipe,
         found,
         outcomes,
+        runs,
     )
     if found:
         found.write(job.out)
@@ -253,6 +268,7 @@ def record(result: Result) -> dict[str, Any]:
         "out_of_scope_label": job.recipe.data.out_of_scope_label,
         "recipe": result.recipe.model_dump(mode="json"),
         **_tried(result),
+        **_repeated(result),
         "stages": [
             {
                 "stage": outcome.stage,
@@ -329,6 +345,12 @@ def _tried(result: Result) -> dict[str, Any]:
             if trial.state == "finished" and trial.name != result.search.winner
         ],
     }
+
+
+def _repeated(result: Result) -> dict[str, Any]:
+    """The scores of each seed, and their mean and standard deviation."""
+    runs = result.repetitions
+    return {"seeds": {"runs": [asdict(run) for run in runs], "spread": spread(runs)}} if runs else {}
 
 
 def _write_record(result: Result) -> None:

@@ -131,6 +131,11 @@ def _finished_teacher(job: Job, base: Base) -> Checkpoint:
             "--folds fine-tunes a teacher in each fold, and with --skip-finetune none is fine-tuned",
             hint="Leave out one of the two",
         )
+    if job.recipe.repetition.seeds > 1:
+        raise BadInputError(
+            "--seeds fine-tunes a teacher with each seed, and with --skip-finetune none is fine-tuned",
+            hint="Leave out one of the two",
+        )
     scope = job.recipe.data.out_of_scope_label
     teacher = open_checkpoint(base.path, job.task.name, scope, base.name)
     made_with = tasks.create(teacher.info.head).out_of_scope_label

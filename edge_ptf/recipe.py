@@ -38,6 +38,17 @@ class SearchConfig(StageConfig):
     seed: int = Field(0, ge=0, description="Seed of the proposals.")
 
 
+class RepetitionConfig(StageConfig):
+    """How far the scores depend on the seeds."""
+
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="Runs of the recipe with other seeds: the report shows mean and deviation. The first ships.",
+    )
+
+
 class Recipe(StrictModel):
     """Options of the whole job, one section a stage; each section is what the stage's own command takes."""
 
@@ -68,6 +79,7 @@ class Recipe(StrictModel):
     cross_validation: CrossValidationConfig = Field(
         CrossValidationConfig(), description="Accuracy evidence for small data."
     )
+    repetition: RepetitionConfig = Field(RepetitionConfig(), description="The recipe with several seeds.")
     targets: Targets = Field(Targets(), description="Limits of the gate.")
 
     @model_validator(mode="after")
@@ -75,6 +87,12 @@ class Recipe(StrictModel):
         """Said before the teacher is made, not after."""
         if self.distill.quantization_aware and self.quantize.mode == "none":
             raise ValueError("distill.quantization_aware is for a student that becomes INT8, and quantize.mode is none")
+        return self
+
+    @model_validator(mode="after")
+    def _folds_or_seeds(self) -> Recipe:
+        if self.cross_validation.folds and self.repetition.seeds > 1:
+            raise ValueError("cross_validation.folds and repetition.seeds cannot be combined; leave out one of them")
         return self
 
 

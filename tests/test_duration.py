@@ -83,6 +83,14 @@ def test_each_fold_trains_on_the_other_folds(data: LabelledData) -> None:
     assert found.minutes > predict_duration(STEP, data, chosen.replace(cross_validation={})).minutes
 
 
+def test_each_seed_trains_again(data: LabelledData) -> None:
+    once = recipe(ensemble={"teachers": 2})
+    found = predict_duration(STEP, data, once.replace(repetition={"seeds": 3}))
+    alone = predict_duration(STEP, data, once)
+    assert found.steps["further seeds"] == pytest.approx(2 * sum(alone.steps.values()), abs=0.5)
+    assert found.minutes > 2 * alone.minutes
+
+
 @pytest.mark.parametrize(
     ("prune", "share"),
     [

@@ -38,6 +38,7 @@ def compress(
     redact: bool = False,
     skip_finetune: bool = False,
     folds: int | None = None,
+    seeds: int | None = None,
     set: Setting | None = None,
     config: PathText | None = None,
     progress: Progress | None = None,
@@ -68,6 +69,7 @@ def compress(
         redact: leave the texts of the data out of the report's page.
         skip_finetune: `model` is fine-tuned already: it is the teacher.
         folds: judge accuracy by cross-validation over so many folds of train and test.
+        seeds: repeat the run with so many seeds; the report shows mean and deviation.
         set: any option of the recipe: `{"distill.epochs": 6}`.
         config: project file. [default: edge-ptf.yaml where it exists]
         progress: receives how far the work is. [default: nothing is shown]
@@ -95,6 +97,7 @@ def compress(
     job["skip_finetune"] = skip_finetune or None
     chosen, own = given_settings(job, config, set, {**options, **limits}, seed)
     own = merge(own, {} if folds is None else {"cross_validation": {"folds": folds}})
+    own = merge(own, {} if seeds is None else {"repetition": {"seeds": seeds}})
     shown = progress or SILENT
     asked = dataclasses.replace(make_job(chosen, own)[0], redact=redact)
     return pipeline.compress(asked, progress=shown, on_warning=lambda warning: say(shown, warning))

@@ -97,6 +97,7 @@ def whole_job_options(command: Command) -> Command:
 @whole_job_options
 @click.option("--name", help="Name of the package file. [default: package]")
 @click.option("--folds", type=int, help="Judge accuracy by cross-validation over so many folds of train and test.")
+@click.option("--seeds", type=int, help="Repeat the run with so many seeds; the report shows mean and deviation.")
 @ci_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object; all else to stderr.")
 @click.option("--redact", is_flag=True, help="Leave the texts of the data out of the report's page.")
@@ -108,6 +109,7 @@ def compress_command(
     package_mb: float | None,
     seed: int | None,
     folds: int | None,
+    seeds: int | None,
     settings: tuple[str, ...],
     project_file: Path | None,
     junit_file: Path | None,
@@ -134,6 +136,7 @@ def compress_command(
     chosen = read_settings(project_file, settings, flags)
     own = short_flags(max_drop, min_speedup, package_mb, seed, min_score)
     own |= {} if folds is None else {"cross_validation": {"folds": folds}}
+    own |= {} if seeds is None else {"repetition": {"seeds": seeds}}
     job, sources = make_job(chosen, own)
     console = make_console(stderr=as_json)
     if dry_run:
@@ -206,6 +209,7 @@ def _result(result: Result) -> dict[str, Any]:
 def _run(job: Job, console: Console) -> Result:
     from edge_ptf.cli.expected_work import ExpectedWork, parts_of
     from edge_ptf.pipeline import compress
+    from edge_ptf.repetition import spread
 
     console.print(terminal.headline("edge-ptf compress", asked(job)))
     say_if_busy(console)
@@ -236,6 +240,8 @@ def _run(job: Job, console: Console) -> Result:
             result.payload.size_bytes / 1e6,
         )
     )
+    if result.repetitions:
+        console.print(terminal.seeds_table(len(result.repetitions), spread(result.repetitions)))
     console.print(terminal.latency_table(result.latency, result.memory))
     if result.search:
         console.print(trials.search_table(result.search))

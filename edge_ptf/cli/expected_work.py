@@ -76,10 +76,12 @@ def parts_of(job: Job, report: DataReport) -> list[Part] | None:
 
     Returns:
         None where it is not known: the targets decide what is trained, the family of the model is unknown, there are
-        texts that the report does not count, or folds are trained too.
+        texts that the report does not count, or folds or further seeds are trained too.
     """
     recipe, shapes = job.recipe, _shapes(open_base(job.model).path)
     if shapes is None or recipe.search.automatic or recipe.data.unlabelled or recipe.cross_validation.folds:
+        return None
+    if recipe.repetition.seeds > 1:
         return None
     texts, validated, tested = (report.splits[name].rows for name in ("train", "validation", "test"))
     taught = texts * (1 + recipe.distill.spliced_texts + recipe.distill.substituted_texts)

@@ -21,6 +21,7 @@ from edge_ptf.report.formatting import (
     score_number,
     score_text,
     score_unit,
+    spread_texts,
 )
 from edge_ptf.report.study import Study
 from edge_ptf.tasks import create
@@ -143,6 +144,15 @@ def lineage(study: Study) -> dict[str, Any]:
     }
 
 
+def seeds(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Mean and standard deviation of each metric over the runs with all seeds, if there are several."""
+    found = record.get("seeds")
+    if not found:
+        return None
+    rows = [(metric_words(name), *spread_texts(name, spread)) for name, spread in found["spread"].items()]
+    return {"count": len(found["runs"]), "rows": rows}
+
+
 def accuracy(study: Study) -> dict[str, Any] | None:
     """Metrics, classes, tags of words and the most confused pairs."""
     if study.accuracy is None:
@@ -163,6 +173,7 @@ def accuracy(study: Study) -> dict[str, Any] | None:
             _metric_row(name, study.baseline.metrics.get(name) if study.baseline else None, value)
             for name, value in metrics.items()
         ],
+        "seeds": seeds(study.record),
         "classes": sorted(
             answers.class_changes(study.baseline, study.accuracy), key=lambda row: (row.change or 0.0, row.name)
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from edge_ptf import tasks
 from edge_ptf.errors import BadInputError
 from edge_ptf.metrics import Metric
@@ -40,6 +42,16 @@ def score_number(name: str, value: float, sign: str = "") -> str:
     """A score, or a difference of two scores (`sign` is "+"), with the metric's decimal places."""
     metric = _metrics().get(_own_name(name))
     return f"{value:{sign}.{metric.digits if metric else 2}f}"
+
+
+def spread_texts(name: str, found: Mapping[str, Sequence[float]]) -> list[str]:
+    """Mean ± standard deviation of a metric's score: for teacher, package, and their difference with its sign."""
+    unit = score_unit(name)
+    texts = [
+        f"{score_number(name, found[column][0], sign)} ± {score_number(name, found[column][1])}"
+        for column, sign in (("teacher", ""), ("package", ""), ("difference", "+"))
+    ]
+    return [*(f"{text} {unit}".strip() for text in texts[:2]), texts[2]]
 
 
 def score_unit(name: str) -> str:

@@ -16,7 +16,15 @@ from edge_ptf.config import Source
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Status, Verdict
 from edge_ptf.package.manifest import Manifest
 from edge_ptf.package.payload import Payload
-from edge_ptf.report.formatting import answer_form, counted, figure_number, metric_words, score_number, score_text
+from edge_ptf.report.formatting import (
+    answer_form,
+    counted,
+    figure_number,
+    metric_words,
+    score_number,
+    score_text,
+    spread_texts,
+)
 from edge_ptf.report.tables import titled_table
 from edge_ptf.report.target_verdicts import limit_text
 
@@ -136,6 +144,22 @@ def comparison_table(
             table.add_row(metric_words(name), score_text(name, before), score_text(name, after), change)
     table.add_row("package size", f"{baseline_mb:.1f} MB", f"{package_mb:.1f} MB", f"÷ {baseline_mb / package_mb:.1f}")
     return Group(table, Text(f"  {_changes(baseline, package)}", style="dim"), Text(""))
+
+
+def seeds_table(count: int, spread: Mapping[str, Mapping[str, tuple[float, float]]]) -> RenderableType:
+    """Mean and standard deviation of every metric over the runs with all seeds.
+
+    Args:
+        count: of the runs.
+        spread: by metric, then for teacher, package and difference.
+    """
+    table = titled_table(f"{count} seeds, mean ± standard deviation")
+    table.add_column("")
+    for name in ("teacher (FP32)", "package", "difference"):
+        table.add_column(name, justify="right")
+    for name, found in spread.items():
+        table.add_row(metric_words(name), *spread_texts(name, found))
+    return Group(table, Text("  The first of them ships, and the verdict is about it.", style="dim"), Text(""))
 
 
 def _changes(baseline: AccuracyEvidence, package: AccuracyEvidence) -> str:
