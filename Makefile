@@ -11,6 +11,7 @@
 # make wheel-test           the wheel alone in an empty environment
 # make transcript           the whole job in that environment, as docs/tutorial/own-csv.md shows it: Python, C, browser
 # make interop              packages in Optimum and onnxruntime, checkpoints in transformers: the answers must be equal
+# make tensorrt             the check of graphs for TensorRT against TensorRT-RTX, and engines by it, without a GPU
 # make clean                remove environments and results
 #
 # PYTHON        the interpreter that the environment is made with (3.11 or newer for the tested set of versions), and that
@@ -31,7 +32,7 @@ export HF_HUB_OFFLINE ?= 1
 export EDGE_PTF_FIXTURES := $(CURDIR)/$(FIXTURES)
 
 .PHONY: install demo test check runner runner-fixtures runner-test runner-sanitizers runner-check runner-fuzz runner-aarch64 \
-  runner-aarch64-test wheel-test transcript docs interop clean
+  runner-aarch64-test wheel-test transcript docs interop tensorrt clean
 
 install: $(INSTALLED)
 
@@ -125,6 +126,19 @@ interop: install build/interop/.installed
 	rm -rf build/interop/cases
 	$(BIN)/python -m tests.interop.packages build/interop/cases
 	build/interop/env/bin/python tests/interop/others.py build/interop/cases
+
+# TensorRT-RTX parses and builds without a GPU. Its wheels are for Linux and Windows on x86-64.
+build/tensorrt/.installed: tests/tensorrt/requirements.txt
+	$(PYTHON) -m venv --clear build/tensorrt/env
+	build/tensorrt/env/bin/python -m pip install --quiet --no-compile --requirement $<
+	touch $@
+
+tensorrt: install build/tensorrt/.installed
+	rm -rf build/tensorrt/cases
+	$(BIN)/python -m tests.tensorrt.write build/tensorrt/cases
+	build/tensorrt/env/bin/python tests/tensorrt/judge.py build/tensorrt/cases
+	PYTHONPATH=$$(build/tensorrt/env/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+	  $(BIN)/python -m pytest tests/tensorrt/built_engines.py
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

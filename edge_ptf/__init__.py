@@ -32,6 +32,7 @@ _PUBLIC = {
     "report": "edge_ptf.api.reporting",
     "compare": "edge_ptf.api.reporting",
     "verify": "edge_ptf.api.opening",
+    "build_engine": "edge_ptf.api.engines",
     "open_package": "edge_ptf.api.opening",
     "load_data": "edge_ptf.api.checking",
     "load_profile": "edge_ptf.api.opening",

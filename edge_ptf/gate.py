@@ -44,7 +44,7 @@ def gate(
         targets: the targets to judge. A limit on a metric that the task does not gate is ignored.
     """
     own = [record for record in evidence if record.payload == payload.digest]
-    judge = _Judge(payload, own, profile)
+    judge = _Judge(payload, own, profile, beside_teacher=targets.min_speedup is not None)
     accuracies = [record for record in own if isinstance(record, AccuracyEvidence)]
     accuracy = AccuracyJudge(tasks.create(payload.manifest.head), accuracies, baseline, profile.confidence)
     target_verdicts = [
@@ -79,9 +79,12 @@ class _Judge:
         payload: Payload,
         evidence: Sequence[Evidence],
         profile: Profile,
+        *,
+        beside_teacher: bool,
     ) -> None:
         self.payload = payload
         self.profile = profile
+        self.beside_teacher = beside_teacher
         self.confidence = profile.confidence
         self.latencies = [record for record in evidence if isinstance(record, LatencyEvidence)]
         self.memories = [record for record in evidence if isinstance(record, MemoryEvidence)]
@@ -103,13 +106,13 @@ class _Judge:
             if record is None and any(_drifted(record) for record in self.latencies):
                 reason = "the machine became faster or slower during the measurement"
             if record is None:
-                yield found.replace(reason=reason, settle=self._on_device())
+                yield found.replace(reason=reason, settle=self._bench())
                 continue
             calls = [launch.end_to_end_ms for launch in record.launches]
             value = statistics.percentile([ms for launch in calls for ms in launch], share)
             bound = statistics.launch_percentile_bound(calls, share, self.confidence)
             more = statistics.launches_to_bound(calls, share, limit, self.confidence)
-            yield _judged(found, value, bound, _more_launches("launches", more, "a lower latency"))
+            yield _judged(found, value, bound, self._more_launches("launches", more, "a lower latency"))
 
     def speedup(self, targets: Targets) -> Iterator[TargetVerdict]:
         """Engine time of the teacher ÷ engine time of the payload, from the same run."""
@@ -126,7 +129,7 @@ class _Judge:
         )
         record, reason = self._counting([record for record in self.latencies if _beside_baseline(record)])
         if record is None:
-            yield found.replace(reason=reason, settle=f"{self._on_device()} --baseline TEACHER.eptf")
+            yield found.replace(reason=reason, settle=self._bench())
             return
         slow = [launch.baseline_engine_ms for launch in record.launches]
         quick = [launch.engine_ms for launch in record.launches]
@@ -136,7 +139,7 @@ class _Judge:
         else:
             ratios = [statistics.speedup([a], [b])[0] for a, b in zip(slow, quick, strict=True)]
             more = statistics.launches_to_decide(ratios, limit, self.confidence)
-            settle = _more_launches("launches", more, "a larger speed-up", " --baseline TEACHER.eptf")
+            settle = self._more_launches("launches", more, "a larger speed-up")
             yield found.replace(reason=f"{len(ratios)} launches are too few to prove it", settle=settle)
 
     # Size and memory
@@ -167,12 +170,12 @@ class _Judge:
         )
         record, reason = self._counting(self.memories)
         if record is None:
-            yield found.replace(reason=reason, settle=self._on_device())
+            yield found.replace(reason=reason, settle=self._bench())
             return
         peaks = record.peak_memory_mb
         bound = statistics.prediction_upper_bound(peaks, self.confidence)
         more = statistics.values_to_predict(peaks, targets.peak_memory_mb, self.confidence)
-        yield _judged(found, max(peaks), bound, _more_launches("memory-launches", more, "less memory"))
+        yield _judged(found, max(peaks), bound, self._more_launches("memory-launches", more, "less memory"))
 
     def _counting(self, records: Sequence[Kind]) -> tuple[Kind | None, str]:
         """The first record that counts for this profile, or the reason why none counts."""
@@ -189,8 +192,30 @@ class _Judge:
                 return record, ""
         return None, reason
 
-    def _on_device(self) -> str:
-        return f"edge-ptf bench on {self.profile.title}"
+    def _bench(self, *options: str) -> str:
+        """The command that measures on a device of the profile, judges and seals: one for all open targets."""
+        place = device_option(self.profile)
+        if place is None:
+            return f"nothing yet: edge-ptf bench does not reach {self.profile.title}"
+        known = self.profile.name if self.profile.name in profiles.names() else "PROFILE.yaml"
+        baseline = ("--baseline TEACHER.eptf",) if self.beside_teacher else ()
+        words = ("edge-ptf bench PACKAGE", *place, "--data DATA", f"--profile {known}", *baseline, *options)
+        return f"{' '.join(words)} --seal NEW.eptf (device: {self.profile.title})"
+
+    def _more_launches(self, option: str, count: int | None, otherwise: str) -> str:
+        """The command with enough launches. If no number of launches is predicted to be enough, `otherwise`."""
+        return self._bench(f"--{option} {count}") if count else otherwise
+
+
+def device_option(profile: Profile) -> tuple[str, ...] | None:
+    """How `edge-ptf bench` reaches a device of the profile; empty: as this machine, None: not at all."""
+    system = profile.match.os.lower()
+    if system.startswith("android"):
+        return ("--device adb",)
+    if system.startswith("ios"):
+        return None
+    on_this_machine = profile.match.arch in ("", "x86_64") and not profile.match.device_model
+    return () if on_this_machine else ("--device ssh://USER@HOST",)
 
 
 def _beside_baseline(record: LatencyEvidence) -> bool:
@@ -209,8 +234,3 @@ def _judged(found: TargetVerdict, value: float, bound: float | None, settle: str
         return found.replace(status=found.decided)
     reason = "too few launches or calls for a bound" if bound is None else "the bound is beyond the limit"
     return found.replace(status=Status.UNPROVEN, reason=reason, settle=settle)
-
-
-def _more_launches(option: str, count: int | None, otherwise: str, beside: str = "") -> str:
-    """The command with enough launches. If no number of launches is predicted to be enough, `otherwise`."""
-    return f"edge-ptf bench --{option} {count}{beside}" if count else otherwise

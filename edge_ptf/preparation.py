@@ -14,13 +14,14 @@ from edge_ptf.data.dataset import DataReport, LabelledData
 from edge_ptf.data.folds import can_be_judged_in_folds, folds, pooled, rare_classes
 from edge_ptf.errors import BadInputError, CheckpointError
 from edge_ptf.heads import HeadSpec
+from edge_ptf.machine import this_machine
 from edge_ptf.metrics import Direction, gated
 from edge_ptf.models import FAMILIES
 from edge_ptf.models.base_models import Base, open_base
 from edge_ptf.models.checkpoint import Checkpoint, open_checkpoint
 from edge_ptf.models.sentence_models import with_vectors
 from edge_ptf.package import deciding
-from edge_ptf.profiles import Profile, Targets
+from edge_ptf.profiles import Profile, Targets, mismatches
 from edge_ptf.progress import Progress
 from edge_ptf.provable import Provable, provable, unprovable
 from edge_ptf.recipe import Recipe
@@ -77,7 +78,8 @@ def prepare(
 
     Args:
         on_data: called with what reading found.
-        on_warning: called after it with each target that the test split cannot prove.
+        on_warning: called after it with each target that the test split cannot prove, and if the speed of INT8 cannot
+            be checked on this machine.
         searching: a model that cannot be pruned is refused, whatever the recipe allows.
 
     Raises:
@@ -104,7 +106,20 @@ def prepare(
     found = provable(task, references, targets.max_drop, job.profile.confidence, targets.min_score)
     for each in unprovable(found):
         on_warning(each.sentence)
+    if unchecked := unchecked_speed(job):
+        on_warning(unchecked)
     return Prepared(base, prunable, data, task, found, teacher)
+
+
+def unchecked_speed(job: Job) -> str:
+    """That nobody will know whether INT8 is faster than FP32 on the device; empty: it is measured here, or no INT8."""
+    wrong = mismatches(job.profile, this_machine())
+    if job.recipe.quantize.mode == "none" or not wrong:
+        return ""
+    return (
+        f"whether INT8 is faster than FP32 on {job.profile.title} cannot be checked here ({wrong[0]}); "
+        "edge-ptf bench on the device measures it"
+    )
 
 
 def _finished_teacher(job: Job, base: Base) -> Checkpoint:

@@ -258,7 +258,7 @@ def test_a_speedup_within_the_noise_is_unproven() -> None:
 
     item = judged([uneven(8, 0.2)], [], min_speedup=3.7).target_verdicts[0]
     assert item.status is Status.UNPROVEN
-    match = re.fullmatch(r"edge-ptf bench --launches (\d+) --baseline TEACHER\.eptf", item.settle)
+    match = re.search(r" --profile x86-vnni --baseline TEACHER\.eptf --launches (\d+) ", item.settle)
     assert match
     assert judged([uneven(int(match[1]) // 2 * 2 + 4, 0.2)], [], min_speedup=3.7).status is Status.PASS
     assert judged([uneven(2, 0.0)], [], min_speedup=3.8).status is Status.UNPROVEN
@@ -303,7 +303,7 @@ def test_an_open_latency_says_how_many_launches_would_settle_it() -> None:
     limits = {"latency_ms": {"p95": 1.5}}
     item = judged([uneven(4)], [], "jetson", **limits).target_verdicts[0]
     assert item.status is Status.UNPROVEN
-    match = re.fullmatch(r"edge-ptf bench --launches (\d+)", item.settle)
+    match = re.search(r"^edge-ptf bench PACKAGE --device ssh://USER@HOST .* --launches (\d+) ", item.settle)
     assert match
     assert judged([uneven(int(match[1]) // 2 * 2 + 4)], [], "jetson", **limits).status is Status.PASS
     assert item.value is not None
@@ -313,7 +313,7 @@ def test_an_open_latency_says_how_many_launches_would_settle_it() -> None:
 
 def test_open_memory_says_how_many_launches_would_settle_it() -> None:
     item = judged([memory(100, 101, 105)], [], peak_memory_mb=108).target_verdicts[0]
-    match = re.fullmatch(r"edge-ptf bench --memory-launches (\d+)", item.settle)
+    match = re.search(r"^edge-ptf bench PACKAGE .* --memory-launches (\d+) ", item.settle)
     assert match
     assert judged([memory(*([100, 101, 105] * 4))], [], peak_memory_mb=108).status is Status.PASS
     assert judged([memory(100, 101, 105)], [], peak_memory_mb=105).target_verdicts[0].settle == "less memory"

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from edge_ptf import pipeline, profiles, tasks
+from edge_ptf import pipeline, preparation, profiles, tasks
 from edge_ptf.cli.main import main
 from edge_ptf.config import Source
 from edge_ptf.errors import BadInputError, CheckpointError
+from edge_ptf.machine import this_machine
 from edge_ptf.preparation import Job, prepare
 from edge_ptf.progress import SILENT
 from edge_ptf.recipe import resolve_recipe
@@ -59,6 +60,23 @@ def test_a_limit_that_can_be_proven_is_not_told(tiny_base: Callable[[str], Path]
     reported: list[str] = []
     prepare(job(tiny_base("bert"), data, max_drop={"accuracy": 5.8}), SILENT, on_warning=reported.append)
     assert reported == []
+
+
+def test_that_the_speed_of_int8_cannot_be_checked_here_is_told(
+    tiny_base: Callable[[str], Path], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = this_machine().replace(arch="x86_64", device_model="")
+    monkeypatch.setattr(preparation, "this_machine", lambda: machine)
+    asked = job(tiny_base("bert"), data)
+    for profile in map(profiles.load, profiles.names()):
+        reported: list[str] = []
+        made = replace(asked, profile=profile, recipe=resolve_recipe(profile, TASK, []))
+        prepare(made, SILENT, on_warning=reported.append)
+        told = [each for each in reported if each.startswith("whether INT8 is faster than FP32 on ")]
+        assert len(told) == bool(profiles.mismatches(profile, machine)), profile.name
+        assert profile.name != "jetson" or "NVIDIA Jetson Orin Nano cannot be checked here (x86_64 is not" in told[0]
+        full = made.recipe.replace(quantize=made.recipe.quantize.replace(mode="none"))
+        assert not preparation.unchecked_speed(replace(made, recipe=full))
 
 
 def test_model_and_limits_are_checked(tiny_base: Callable[[str], Path], data: Path) -> None:

@@ -11,10 +11,12 @@ from edge_ptf.compression import Search
 from edge_ptf.data.label_quality import LabelErrors
 from edge_ptf.data_check import DataCheck
 from edge_ptf.package import Payload
+from edge_ptf.package.engine_files import EngineFiles
 from edge_ptf.package.evidence import Evidence, Status, Verdict
 from edge_ptf.report.comparison import SideBySide
 from edge_ptf.report.study import Study
 from edge_ptf.report.summaries import (
+    MOST_LINES,
     Printed,
     check_lines,
     comparison_lines,
@@ -162,3 +164,17 @@ class VerifyResult(Printed):
             f"{self.package}: {self.files} files as the manifest says, payload {self.payload.digest[:12]}",
             f"Golden vectors: {self.golden} {answered}",
         ]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EnginesResult(Printed):
+    """The TensorRT engines of a package."""
+
+    folder: Path
+    engines: EngineFiles
+
+    def lines(self) -> list[str]:
+        """Each engine, or how many there are; what was not checked."""
+        *files, unchecked = self.engines.lines()
+        shown = files if len(files) < MOST_LINES else [f"{self.folder}: {len(files)} engines"]
+        return [*shown, unchecked]

@@ -43,6 +43,7 @@ COMMANDS = {
     "report": ("report", "Write one HTML page about a package or a run."),
     "compare": ("report", "Compare two packages, or one package on two devices."),
     "verify": ("packages", "Check every checksum of a package, then its golden vectors."),
+    "build-engine": ("engines", "Build TensorRT engines of a package, with or without a GPU."),
     "predict": ("packages", "Answer texts with a package, a run or a checkpoint."),
     "devices": ("devices", "Show what a device is, and which profiles fit it."),
     "doctor": ("project", "Check this machine: libraries, devices, disk space, and which profile fits."),

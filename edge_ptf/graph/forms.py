@@ -13,7 +13,7 @@ from typing import Any
 
 from edge_ptf.engines.onnxruntime import GraphSession, logit_distance
 from edge_ptf.examples import Encoding
-from edge_ptf.graph import calibration, fp16, linear_ops, optimizations, rewrite, smoothing
+from edge_ptf.graph import calibration, fp16, linear_ops, optimizations, rewrite, smoothing, tensorrt
 from edge_ptf.graph.quantization_scheme import QuantizeConfig
 from edge_ptf.graph.ranges import Ranges, transferred
 
@@ -63,7 +63,7 @@ class Quantizer:
             BadInputError: the graph has no linear op of that name.
         """
         if self.config.mode == "none":
-            return _read(self.full)
+            return _read(self.full) if self.config.tensorrt == "none" else _copy(self.source)
         kept = linear_ops.nodes_of(self.source, keep_fp32)
         with _quiet():
             return self._dynamic(kept) if self.config.mode == "dynamic" else self._static(kept, self.ranges)
@@ -78,6 +78,8 @@ class Quantizer:
         dynamic = self.config.mode == "dynamic"
         model = rewrite.fuse(self.full) if dynamic else _read(self.full)
         optimizations.select_early(model)
+        if self.config.tensorrt != "none":
+            tensorrt.scale_queries(model)
         if dynamic:
             optimizations.slice_positions(model, self.max_length)
         if self.config.smooth is not None:
@@ -87,7 +89,8 @@ class Quantizer:
     @cached_property
     def large(self) -> frozenset[str]:
         """The activations that are too large for FP16."""
-        source = _read(self.full) if self.config.mode == "none" else self.source
+        plain = self.config.mode == "none" and self.config.tensorrt == "none"
+        source = _read(self.full) if plain else self.source
         return fp16.large_tensors(source, self.encodings)
 
     @cached_property
@@ -144,6 +147,8 @@ class Quantizer:
         return model
 
     def _static(self, kept: Sequence[str], ranges: Any) -> Any:
+        if self.config.tensorrt in ("int8-ffn", "int8"):
+            return tensorrt.place(self.source, ranges, kept, self.config.tensorrt, self.config.per_channel)
         import onnx
         from onnxruntime.quantization import QDQQuantizer, QuantType
         from onnxruntime.quantization.quant_utils import load_model_with_shape_infer

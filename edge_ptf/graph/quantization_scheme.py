@@ -30,6 +30,10 @@ class QuantizeConfig(GraphScheme, StageConfig):
     smooth: float | None = Field(
         None, ge=0, le=1, description="SmoothQuant: how much of the inputs' range moves to the weights, e.g. 0.5."
     )
+    tensorrt: Literal["none", "fp16", "int8-ffn", "int8"] = Field(
+        "none",
+        description="The form for TensorRT: FP16, INT8 in feed-forward layers, or INT8 in attention and residuals too.",
+    )
     keep_fp32: tuple[str, ...] = Field((), description="Linear ops that stay FP32; edge-ptf sensitivity names them.")
 
     @field_validator("keep_fp32", mode="before")
@@ -45,6 +49,20 @@ class QuantizeConfig(GraphScheme, StageConfig):
             raise ValueError(
                 f"non_int8_dtype fp16 has no {self.embeddings} embeddings: FP32 would become FP16, and INT4 is an "
                 "operator of ONNX Runtime alone; use --embeddings fp16 or int8"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _known_tensorrt(self) -> QuantizeConfig:
+        if self.tensorrt == "none":
+            return self
+        if self.non_int8_dtype != "fp16" or (self.tensorrt == "fp16") != (self.mode == "none"):
+            mode = "none" if self.tensorrt == "fp16" else "static"
+            raise ValueError(f"tensorrt {self.tensorrt} needs --mode {mode} --non-int8-dtype fp16")
+        if self.tensorrt != "fp16" and not (self.symmetric_activation and self.embeddings == "fp16"):
+            raise ValueError(
+                f"tensorrt {self.tensorrt} needs --activation int8 --symmetric-activation --embeddings fp16: TensorRT "
+                "has no other INT8 and reads no INT8 tables"
             )
         return self
 

@@ -71,6 +71,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a task that is none": ({"f": "check", "task": "text-clasification"}, "Did you mean text-classification"),
     "a profile that is none": ({"f": "compress", "profile": "x86-vni", "task": "x"}, "Did you mean x86-vnni"),
     "a seed that is none": ({"f": "compress", "seed": "1"}, "seed: takes a whole number, not str '1'"),
+    "a compute capability that is none": (
+        {"f": "build_engine", "package": "P", "out": "o", "compute_capability": "8.6"},
+        "compute_capability: takes whole numbers, not str '8.6'. For example",
+    ),
     "a package that is none": ({"f": "gate", "package": 5}, "package: takes a path, not int 5"),
     "evidence that is none": (
         {"f": "gate", "package": "P", "evidence": 5, "profile": "host"},

@@ -13,12 +13,19 @@ import pytest
 import edge_ptf
 from edge_ptf.errors import MissingExtraError
 from tests.api.conftest import Bundle
+from tests.tensorrt import fake
 from tools.reference import python_api
 
 LONG = ("compress", "search", "label_errors")
 NAMES = [name for name in edge_ptf.__all__ if name != "__version__"]
 LINES = python_api.one_liners()
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@pytest.fixture(autouse=True)
+def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`build_engine` gets a fake of TensorRT, because the environment has none. `make tensorrt` runs the real one."""
+    fake.install(monkeypatch)
 
 
 def marked(names: list[str]) -> list[object]:

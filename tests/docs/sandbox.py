@@ -202,7 +202,7 @@ class Sandbox:
         else:
             words += [part for setting in QUICK.get(command, ()) for part in ("--set", setting)]
         out = self.root / words[words.index("--out") + 1] if "--out" in words else None
-        if command not in ("compress", "search", "report") and out and out.exists():
+        if command not in ("compress", "search", "report", "build-engine") and out and out.exists():
             words.append("--overwrite")  # pages stand alone, and several use one name
         if command in ("bench", "devices") and self.device in words:
             words += self.options

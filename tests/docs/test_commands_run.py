@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from edge_ptf.engines.tensorrt.library import FULL
 from edge_ptf.package import assembly
 from tests.bench.devices.conftest import start_sshd
 from tests.conftest import build_base
 from tests.docs.pages import ROOT, Shown, commands
 from tests.docs.sandbox import Sandbox, edge_ptf, make_base, make_data
+from tests.tensorrt import fake
 
 __all__ = ["start_sshd"]
 
@@ -50,13 +52,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sandbox(folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """The folder as the current one. A command that names a device gets an sshd on this machine."""
+    """The folder as the current one. A command that names a device gets an sshd on this machine.
+
+    `build-engine` gets a fake of TensorRT, because the environment has none. `make tensorrt` runs the real one.
+    """
     monkeypatch.chdir(folder)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setattr(webbrowser, "open", lambda *_: True)
     monkeypatch.setattr(assembly, "SPLICED_TEXTS", 100)  # fewer texts for thresholds, which no test looks at here
     shown: Shown = request.getfixturevalue("shown")
+    if "--compute-capability" in shown.words:
+        fake.install(monkeypatch)
+    elif shown.words[0] == "build-engine":
+        fake.install(monkeypatch, FULL, "10.3.0", fake.ORIN)
     sandbox = Sandbox(folder, folder / "base", folder / "tiny", "local")
     if "ssh://" in shown.line or " adb" in shown.line:
         server = request.getfixturevalue("start_sshd")()

@@ -118,7 +118,7 @@ def verdict_of(payload: str) -> Verdict:
             ),
             TargetVerdict(
                 target="peak_memory_mb", title="peak memory", unit="MB", limit=100, status=Status.UNPROVEN,
-                reason="not measured", settle="edge-ptf bench on x86-64 with VNNI",
+                reason="not measured", settle="edge-ptf bench PACKAGE --data DATA",
             ),
         ),
         warnings=(WARNING,),
