@@ -67,9 +67,12 @@ build/deps-%: $(RUNNER)/scripts/get-dependencies constraints.txt
 runner: build/deps-$(shell uname -m)
 	cd $(RUNNER) && cmake --preset release && cmake --build --preset release
 
-# Packages of tiny models, and what Python answers to them.
-runner-fixtures: install
+# Packages of tiny models, and what Python answers to them. They are made again if the code that makes them has changed.
+runner-fixtures: $(FIXTURES)/.made
+
+$(FIXTURES)/.made: $(INSTALLED) $(shell git ls-files 'edge_ptf/*.py' tests/runner/fixtures.py tests/conftest.py)
 	$(BIN)/python -m tests.runner.fixtures $(FIXTURES)
+	touch $@
 
 runner-test: runner runner-fixtures
 	ctest --test-dir build/runner-release --parallel $(CORES) --output-on-failure
