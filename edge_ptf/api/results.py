@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_ptf.cache import Outcome
 from edge_ptf.compression import Search
 from edge_ptf.data.label_quality import LabelErrors
 from edge_ptf.data_check import DataCheck
 from edge_ptf.package import Payload
-from edge_ptf.package.engine_files import EngineFiles
 from edge_ptf.package.evidence import Evidence, Status, Verdict
 from edge_ptf.report.comparison import SideBySide
 from edge_ptf.report.study import Study
@@ -25,6 +24,9 @@ from edge_ptf.report.summaries import (
     verdict_line,
 )
 from edge_ptf.stages import STAGES
+
+if TYPE_CHECKING:
+    from edge_ptf.package.engine_files import EngineFiles
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -198,6 +198,14 @@ class Head(ABC):
     @abstractmethod
     def auto_model() -> Any:
         """The `transformers` Auto class with such a head; it is imported on call."""
+
+    def adapted(self, model: Any, drawn: Collection[str] = ()) -> Any:
+        """A model of the Auto class as the head needs it. Most heads take it as it is.
+
+        Args:
+            drawn: names of weights that the model's directory lacks; they were drawn.
+        """
+        return model
 
     def model_config(self) -> dict[str, Any]:
         """The fields of the model's `config.json` that belong to the head."""

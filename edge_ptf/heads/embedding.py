@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from pydantic import Field
 from edge_ptf.digests import value_digest
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
 from edge_ptf.heads.base import Head, HeadOptions, LogitLoss, Reduction, Target
-from edge_ptf.heads.pooled_model import PooledModel, Pooling, unit
+from edge_ptf.heads.pooled_model import Pooling, unit, with_pooling
 from edge_ptf.heads.spec import HeadSpec
 from edge_ptf.heads.vector_losses import contrastive, cosent, similarity_distance
 
@@ -86,9 +86,16 @@ class EmbeddingHead(Head):
             found["shorter sizes that were trained"] = ", ".join(map(str, self.options.matryoshka))
         return found
 
-    def auto_model(self) -> Any:  # type: ignore[override]  # the class depends on the pooling
-        """An encoder with pooling and a linear layer."""
-        return PooledModel(self.options.pooling)
+    @staticmethod
+    def auto_model() -> Any:
+        """An encoder with a linear layer, and with pooling after `adapted`."""
+        from transformers import AutoModelForTokenClassification
+
+        return AutoModelForTokenClassification
+
+    def adapted(self, model: Any, drawn: Collection[str] = ()) -> Any:
+        """See Head: with pooling between the encoder and the linear layer."""
+        return with_pooling(model, self.options.pooling, drawn)
 
     def sized(self, width: int, pooling: Pooling, matryoshka: Sequence[int] = ()) -> HeadSpec:
         """The spec for a model whose hidden states have `width` numbers.

@@ -5,6 +5,7 @@ Its modules are those of a token classifier of transformers. So pruning finds al
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache, wraps
 from typing import Any, Literal
 
@@ -13,38 +14,20 @@ LEAST_SQUARE = 1e-12
 """Added to the squared length of a vector, so that a vector of zeros stays one."""
 
 
-class PooledModel:
-    """Loads such models, with the methods of an Auto class of transformers."""
+def with_pooling(model: Any, pooling: Pooling, drawn: Collection[str] = ()) -> Any:
+    """A token classifier of transformers that from now on answers with one vector for each text.
 
-    def __init__(self, pooling: Pooling) -> None:
-        """Args:
+    Args:
         pooling: mean: of the states of all tokens; first: the state of the first token.
-        """
-        self.pooling: Pooling = pooling
-
-    def from_pretrained(self, path: Any, **options: Any) -> Any:
-        """As in transformers. A linear layer that the folder lacks passes the pooled states on as they are."""
-        from transformers import AutoModelForTokenClassification
-
-        asked = options.pop("output_loading_info", False)
-        model, found = AutoModelForTokenClassification.from_pretrained(path, output_loading_info=True, **options)
-        model = self._pooled(model)
-        name, linear = _projection(model)
-        drawn = [*found["missing_keys"], *(key if isinstance(key, str) else key[0] for key in found["mismatched_keys"])]
-        if any(each.startswith(f"{name}.") for each in drawn):
-            _pass_on(linear)
-        return (model, found) if asked else model
-
-    def from_config(self, config: Any, **options: Any) -> Any:
-        """As in transformers: random weights."""
-        from transformers import AutoModelForTokenClassification
-
-        return self._pooled(AutoModelForTokenClassification.from_config(config, **options))
-
-    def _pooled(self, model: Any) -> Any:
-        kind: Any = type(model)
-        model.__class__ = _pooled_class(kind, self.pooling)
-        return model
+        drawn: names of weights that the model's directory lacks. A linear layer among them passes the pooled states on
+            as they are.
+    """
+    kind: Any = type(model)
+    model.__class__ = _pooled_class(kind, pooling)
+    name, linear = _projection(model)
+    if any(each.startswith(f"{name}.") for each in drawn):
+        _pass_on(linear)
+    return model
 
 
 @cache

@@ -1,7 +1,7 @@
-"""One encoder with several heads.
+"""Loads the model of a head, also that of several heads on one encoder.
 
-Each head is that of the model class which `transformers` has for its task, with a stand-in for the encoder. So a head
-computes what it computes in a model of its own. The encoder has the name that it has in such a model.
+Each of several heads is that of the model class which `transformers` has for its task, with a stand-in for the encoder.
+So a head computes what it computes in a model of its own. The encoder has the name that it has in such a model.
 """
 
 from __future__ import annotations
@@ -18,8 +18,25 @@ PREFIX = "head_"
 
 
 def auto_model(head: Head) -> Any:
-    """What loads a model with this head: the Auto class of one task, or the maker of an encoder with several heads."""
-    return head.auto_model() if head.parts == (head,) else _SharedEncoder(head)
+    """What loads a model with this head, with the methods of an Auto class."""
+    return _Adapted(head) if head.parts == (head,) else _SharedEncoder(head)
+
+
+class _Adapted:
+    """Makes models of the Auto class of one task, as its head needs them."""
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+
+    def from_config(self, config: Any, **_: Any) -> Any:
+        """A model with random weights. The options are those of `loading`, which makes it."""
+        return self.head.adapted(loading.empty_model(self.head.auto_model(), config))
+
+    def from_pretrained(self, path: Any, *, config: Any, **_: Any) -> tuple[Any, Mapping[str, Any]]:
+        """A model with the weights of a directory, and what loading found."""
+        model, found = loading.auto_model(self.head.auto_model(), path, config)
+        drawn = [*found["missing_keys"], *(key if isinstance(key, str) else key[0] for key in found["mismatched_keys"])]
+        return self.head.adapted(model, drawn), found
 
 
 class _SharedEncoder:
@@ -36,13 +53,13 @@ class _SharedEncoder:
         """A model with the encoder of a directory and new heads, and what loading the encoder found."""
         made = self._made(config)
         source = self.head.parts[made.source]
-        loaded, found = loading.auto_model(source.auto_model(), path, _own_config(config, source))
+        loaded, found = loading.auto_model(auto_model(source), path, _own_config(config, source))
         setattr(made, made.base_model_prefix, getattr(loaded, loaded.base_model_prefix))
         made.config = loaded.config
         return made, found
 
     def _made(self, config: Any) -> Any:
-        parts = {part.spec.name: (part.auto_model(), _own_config(config, part)) for part in self.head.parts}
+        parts = {part.spec.name: (auto_model(part), _own_config(config, part)) for part in self.head.parts}
         return _joined({name: loading.empty_model(kind, own) for name, (kind, own) in parts.items()})
 
 

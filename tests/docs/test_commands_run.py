@@ -22,7 +22,10 @@ from tests.tensorrt import fake
 
 __all__ = ["start_sshd"]
 
-FIRST = ("docs/how-to/single-stages.md", "docs/how-to/int8-accuracy.md", "README.md", "docs/tutorial/index.md")
+FIRST = (
+    *("docs/how-to/single-stages.md", "docs/how-to/int8-accuracy.md", "docs/how-to/jetson.md", "README.md"),
+    "docs/tutorial/index.md",
+)
 """Pages whose commands write what the commands of other pages read."""
 PLACEHOLDERS = ("COMMAND", "CMD", "FILE")
 ELSEWHERE = ("docs/tutorial/own-csv.md",)
