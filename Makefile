@@ -83,9 +83,10 @@ runner-sanitizers: build/deps-$(shell uname -m) runner-fixtures
 	  ctest --test-dir build/runner-$$kind --parallel $(CORES) --output-on-failure || exit; \
 	done
 
-runner-check: runner
+runner-check: build/deps-$(shell uname -m)
 	clang-format --dry-run -Werror $(RUNNER_SOURCES)
-	run-clang-tidy -quiet -p build/runner-release $(CURDIR)/$(RUNNER)/
+	cd $(RUNNER) && cmake --preset check
+	run-clang-tidy -quiet -p build/runner-check $(CURDIR)/$(RUNNER)/
 
 runner-fuzz: build/deps-$(shell uname -m) runner-fixtures
 	cd $(RUNNER) && cmake --preset asan-ubsan && cmake --build --preset asan-ubsan
