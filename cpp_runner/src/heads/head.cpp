@@ -45,6 +45,7 @@ void Answer::clear() {
   tensors.clear();
   answers.clear();
   words.clear();
+  relations.clear();
   scores.clear();
   leads = false;
   sorted_ = false;
