@@ -14,7 +14,8 @@
   REGISTER("regression", make_regression_head)   \
   REGISTER("span", make_span_head)               \
   REGISTER("text", make_text_head)               \
-  REGISTER("token", make_token_head)
+  REGISTER("token", make_token_head)             \
+  REGISTER("triple", make_triple_head)
 
 namespace edge_ptf::core {
 
