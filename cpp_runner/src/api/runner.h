@@ -64,6 +64,8 @@ class Runner {
   int threads() const { return threads_; }
   std::chrono::milliseconds deadline() const { return deadline_; }
 
+  const Head& head(size_t index) const { return *heads_[index].head; }
+
   void prepare(Result& result) const;
   void tokenize(std::string_view text, const std::string_view* pair, Result& result) const;
   void predict(std::string_view text, const std::string_view* pair, Result& result) const;
