@@ -253,7 +253,7 @@ def test_a_changed_package_is_refused(
         (
             ("heads", 0, "kind"),
             "sequence",
-            r"no head of the kind 'sequence' \(it has: embedding, multi-label, relation, regression, span, "
+            r"no head of the kind 'sequence' \(it has: embedding, multi-label, prototype, relation, regression, span, "
             r"text, token\)",
         ),
         (("heads", 0, "labels"), ["a", "b"], "has 2 labels; its output 'logits' has 3"),

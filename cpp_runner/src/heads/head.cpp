@@ -10,6 +10,7 @@
 #define EDGE_PTF_HEADS(REGISTER)                 \
   REGISTER("embedding", make_embedding_head)     \
   REGISTER("multi-label", make_multi_label_head) \
+  REGISTER("prototype", make_prototype_head)     \
   REGISTER("relation", make_relation_head)       \
   REGISTER("regression", make_regression_head)   \
   REGISTER("span", make_span_head)               \
