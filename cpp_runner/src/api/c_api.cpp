@@ -196,6 +196,20 @@ const char* edge_ptf_runner_label(const edge_ptf_runner* runner, size_t head, si
   return known ? runner->content->head(head).label(index).c_str() : nullptr;
 }
 
+edge_ptf_status edge_ptf_add_class(edge_ptf_runner* runner, const char* name, const char* const* texts, size_t count) {
+  return guarded([&] {
+    need(runner != nullptr, "runner");
+    need(name != nullptr, "name");
+    need(texts != nullptr || count == 0, "texts");
+    std::vector<std::string_view> given;
+    for (size_t i = 0; i < count; ++i) {
+      need(texts[i] != nullptr, "a text");
+      given.emplace_back(texts[i]);
+    }
+    runner->content->add_class(name, given);
+  });
+}
+
 edge_ptf_status edge_ptf_result_create(const edge_ptf_runner* runner, edge_ptf_result** result) {
   return guarded([&] {
     need(result != nullptr, "result");

@@ -308,6 +308,29 @@ void Runner::predict_entities(std::string_view text, edge_ptf_span first, edge_p
   predict(result.marked, nullptr, result);
 }
 
+void Runner::add_class(const std::string& name, const std::vector<std::string_view>& texts) const {
+  const auto taking =
+      std::find_if(heads_.begin(), heads_.end(), [](const HeadRun& each) { return each.head->takes_classes(); });
+  const HeadRun& run = taking == heads_.end() ? heads_.front() : *taking;  // another kind refuses every name
+  run.head->check_class(name);
+  if (texts.empty()) {
+    refuse("the new class " + in_quotes(name) + " has no texts");
+  }
+  const std::vector<HeadOutput>& outputs = run.head->spec().outputs;
+  const auto role =
+      std::find_if(outputs.begin(), outputs.end(), [](const HeadOutput& each) { return each.role == "vector"; });
+  Result result;
+  prepare(result);
+  std::vector<std::vector<float>> vectors;
+  for (const std::string_view text : texts) {
+    predict(text, nullptr, result);
+    const Answer& answer = result.answers[static_cast<size_t>(&run - heads_.data())];
+    const Tensor& vector = answer.tensors[static_cast<size_t>(role - outputs.begin())];
+    vectors.emplace_back(vector.values, vector.values + vector.shape[0]);
+  }
+  run.head->add_class(name, vectors);
+}
+
 void Runner::predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result,
                          const std::vector<size_t>& windows) const {
   clear(result);
