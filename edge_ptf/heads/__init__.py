@@ -8,6 +8,7 @@ from edge_ptf.heads.encoding import encode
 from edge_ptf.heads.joint import JointHead, joint_spec
 from edge_ptf.heads.multi_label import MultiLabelHead
 from edge_ptf.heads.pooled_model import Pooling
+from edge_ptf.heads.prototype import VECTOR, PrototypeHead, PrototypeVectors
 from edge_ptf.heads.regression import RegressionHead
 from edge_ptf.heads.relation import RelationHead
 from edge_ptf.heads.span import SpanHead
@@ -19,7 +20,7 @@ HEADS: dict[str, type[Head]] = {
     head.kind: head
     for head in (
         *(TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead, EmbeddingHead),
-        JointHead,
+        *(PrototypeHead, JointHead),
     )
 }
 """Every kind of head."""
@@ -27,6 +28,7 @@ HEADS: dict[str, type[Head]] = {
 __all__ = [
     "HEADS",
     "LOGITS",
+    "VECTOR",
     "EmbeddingHead",
     "Head",
     "HeadSpec",
@@ -36,6 +38,8 @@ __all__ = [
     "OutputSpec",
     "Pooling",
     "PositiveWeights",
+    "PrototypeHead",
+    "PrototypeVectors",
     "RegressionHead",
     "RelationHead",
     "SpanHead",

@@ -7,6 +7,7 @@ from edge_ptf.heads import HeadSpec
 from edge_ptf.tasks.base import Task
 from edge_ptf.tasks.joint import joint, parse
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.prototype_classification import PrototypeClassification
 from edge_ptf.tasks.question_answering import QuestionAnswering
 from edge_ptf.tasks.regression import Regression
 from edge_ptf.tasks.relation_extraction import RelationExtraction
@@ -26,6 +27,7 @@ _TASKS: dict[str, type[Task]] = {
         RelationExtraction,
         QuestionAnswering,
         SentenceEmbedding,
+        PrototypeClassification,
     )
 }
 
