@@ -7,6 +7,7 @@ python benchmarks/real_data.py sick_entailment
 python benchmarks/real_data.py sick_relatedness
 python benchmarks/real_data.py sick_vectors
 python benchmarks/real_data.py clinc150_vectors
+python benchmarks/real_data.py clinc150_prototypes
 python benchmarks/real_data.py demo-large
 python benchmarks/real_data.py wnut17 --seeds 0 1 2
 python benchmarks/real_data.py subjqa_restaurants
@@ -56,6 +57,7 @@ JOBS = {
     "sick_relatedness": ["--task", "regression"],
     "sick_vectors": ["--task", "sentence-embedding"],
     "clinc150_vectors": ["--task", "sentence-embedding"],
+    "clinc150_prototypes": ["--task", "prototype-classification", "--out-of-scope-label", "oos"],
     "xquad_en": ["--task", "question-answering"],
     "subjqa_restaurants": ["--task", "question-answering"],
     "snips_joint": ["--task", "intent=text-classification", "--task", "slots=token-classification"],
@@ -124,7 +126,11 @@ def _data(name: str, shared: Path, folder: Path) -> str | Path:
         return shared / name / "xquad.en.json"
     if name.startswith("goemotions"):
         return emotions(shared / "goemotions", folder, by_sentiment=name != "goemotions")
-    return _sentence_pairs(shared / "sick", folder, *SICK[name]) if name in SICK else shared / name
+    return (
+        _sentence_pairs(shared / "sick", folder, *SICK[name])
+        if name in SICK
+        else shared / name.removesuffix("_prototypes")
+    )
 
 
 def _sentence_pairs(source: Path, folder: Path, column: str, name: str) -> Path:

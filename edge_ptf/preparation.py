@@ -26,7 +26,7 @@ from edge_ptf.progress import Progress
 from edge_ptf.provable import Provable, provable, unprovable
 from edge_ptf.recipe import Recipe
 from edge_ptf.tasks.base import Task
-from edge_ptf.tasks.sentence_embedding import SAID
+from edge_ptf.tasks.sentence_embedding import SAID, SentenceEmbedding
 
 SHOWN_CLASSES = 8
 SHOWN_LABELS = 5
@@ -161,7 +161,7 @@ def check_labels(data: LabelledData, head: HeadSpec, option: str = "--data") -> 
         BadInputError: it says which labels only one of them has.
     """
     task = tasks.create(head)
-    if task.head.answers_a_vector:
+    if isinstance(task, SentenceEmbedding):
         form = str(head.options.get("form"))
         if data.labels != (form,):
             raise BadInputError(
@@ -170,7 +170,8 @@ def check_labels(data: LabelledData, head: HeadSpec, option: str = "--data") -> 
             )
         return
     used = {name for example in data.train for name in task.label_names(example)} - {task.out_of_scope_label}
-    theirs, ours = sorted(used - set(head.labels)), sorted(set(head.labels) - {*data.labels, task.out_of_scope_label})
+    known = set(task.head.label_ids)
+    theirs, ours = sorted(used - known), sorted(known - {*data.labels, task.out_of_scope_label})
     parts = [f"only in {place}: {_listed(names)}" for place, names in ((option, theirs), ("the model", ours)) if names]
     if parts:
         raise BadInputError(

@@ -103,7 +103,7 @@ enum edge_ptf_list {
 enum edge_ptf_flag {
   EDGE_PTF_OUT_OF_SCOPE = 1, /* the text belongs to no class */
   EDGE_PTF_HAS_PLACE = 2,    /* the item is about a part of the text: the fields from begin_byte on are set */
-  EDGE_PTF_BY_THRESHOLD = 4, /* another class has a larger probability, but it is below the threshold of the package */
+  EDGE_PTF_BY_THRESHOLD = 4, /* another class is first, but it is below the threshold of the package */
   EDGE_PTF_NUMBER = 8,  /* the answer is a number: it is in score, in the unit of the data, and label is its name */
   EDGE_PTF_IN_PAIR = 16 /* the answer is a part of the second text: label is this part, and the bytes and characters are
                            those of the second text */
@@ -115,7 +115,7 @@ typedef struct edge_ptf_item {
   const char* label;
   double score;   /* a probability; of an entity: the lowest of its words; of a word without a token: 1; of a relation:
                      the lowest of its own and those of its two entities; with EDGE_PTF_BY_THRESHOLD: 1 minus the largest
-                     probability; with EDGE_PTF_NUMBER: the number */
+                     probability (of class centres: cosine); with EDGE_PTF_NUMBER: the number */
   uint32_t flags; /* a sum of edge_ptf_flag */
   size_t begin_byte, end_byte;
   size_t begin_character, end_character; /* in code points; an invalid part is one */
@@ -178,6 +178,14 @@ EDGE_PTF_API size_t edge_ptf_runner_head_count(const edge_ptf_runner* runner);
 EDGE_PTF_API edge_ptf_status edge_ptf_runner_head(const edge_ptf_runner* runner, size_t index, edge_ptf_head* head);
 /* NULL beyond the last label. */
 EDGE_PTF_API const char* edge_ptf_runner_label(const edge_ptf_runner* runner, size_t head, size_t index);
+
+/* Adds a class to a package of the task prototype-classification, without training: the mean of the vectors of its
+ * texts is its centre. Five texts are a good start. Later answers know the class, and it is the last label. Other
+ * threads may use the runner meanwhile. The name must be new, and neither empty nor with a control character. A class
+ * belongs to the open runner: add it again after each edge_ptf_open. A new class does not change the threshold of
+ * texts that belong to no class. */
+EDGE_PTF_API edge_ptf_status edge_ptf_add_class(edge_ptf_runner* runner, const char* name, const char* const* texts,
+                                                size_t count);
 
 /* After a few answers, a result allocates no more memory. */
 EDGE_PTF_API edge_ptf_status edge_ptf_result_create(const edge_ptf_runner* runner, edge_ptf_result** result);

@@ -109,6 +109,15 @@ class Runner {
     return found;
   }
 
+  // Adds a class to a package of class centres: from its texts, without training.
+  void add_class(const std::string& name, const std::vector<std::string>& texts) const {
+    std::vector<const char*> given;
+    for (const std::string& text : texts) {
+      given.push_back(text.c_str());
+    }
+    check(edge_ptf_add_class(handle_.get(), name.c_str(), given.data(), given.size()));
+  }
+
   edge_ptf_report selftest() const {
     auto report = sized<edge_ptf_report>();
     check(edge_ptf_selftest(get(), &report));

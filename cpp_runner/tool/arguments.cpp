@@ -37,6 +37,7 @@ Arguments::Arguments(const std::vector<std::string>& words, const std::set<std::
         throw UsageError("--" + name + " needs a value");
       }
       given_[name] = equals == std::string::npos ? words[++i] : word.substr(equals + 1);
+      options_.emplace_back(name, given_[name]);
     } else {
       throw UsageError("no such option: " + word.substr(0, equals) + " (see --help)");
     }
@@ -46,6 +47,16 @@ Arguments::Arguments(const std::vector<std::string>& words, const std::set<std::
 std::string Arguments::text(const std::string& name, const std::string& otherwise) const {
   const auto found = given_.find(name);
   return found == given_.end() ? otherwise : found->second;
+}
+
+std::vector<std::string> Arguments::all(const std::string& name) const {
+  std::vector<std::string> found;
+  for (const auto& [option, value] : options_) {
+    if (option == name) {
+      found.push_back(value);
+    }
+  }
+  return found;
 }
 
 double Arguments::number(const std::string& name, double otherwise, double least, double most) const {

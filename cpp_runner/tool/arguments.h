@@ -5,6 +5,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 // Wrong usage: one line for the user, exit code 2.
@@ -25,6 +26,8 @@ class Arguments {
 
   bool has(const std::string& name) const { return given_.count(name) != 0; }
   std::string text(const std::string& name, const std::string& otherwise) const;
+  // All values of an option that is given several times, in their order.
+  std::vector<std::string> all(const std::string& name) const;
   double number(const std::string& name, double otherwise, double least, double most) const;
   long whole(const std::string& name, long otherwise, long least, long most) const;
   // One of `allowed`.
@@ -33,6 +36,7 @@ class Arguments {
   const std::vector<std::string>& plain() const { return plain_; }
 
  private:
-  std::map<std::string, std::string> given_;
+  std::map<std::string, std::string> given_;  // the last value of each
+  std::vector<std::pair<std::string, std::string>> options_;
   std::vector<std::string> plain_;
 };

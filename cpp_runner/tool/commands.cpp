@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -163,6 +164,32 @@ std::string as_line(const edge_ptf::Answer& answer, const Input& input, size_t d
   return line + shown(input.text);
 }
 
+// Adds a class to a runner. `given` is NAME=FILE; the file has a text on each line that is not blank.
+void add_class(const edge_ptf::Runner& runner, const std::string& given) {
+  const size_t equals = given.find('=');
+  if (equals == std::string::npos) {
+    throw UsageError("--add-class " + given + ": not NAME=FILE, a file with one text on each line");
+  }
+  const std::string path = given.substr(equals + 1);
+  std::ifstream file(path);
+  std::vector<std::string> texts;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty() && line.back() == '\r') {
+      line.pop_back();
+    }
+    if (line.find('\0') != std::string::npos) {
+      throw UsageError("--add-class: " + path + " has a zero byte");
+    }
+    if (line.find_first_not_of(" \t") != std::string::npos) {
+      texts.push_back(line);
+    }
+  }
+  if (!file.eof()) {
+    throw UsageError("--add-class: " + path + " cannot be read");
+  }
+  runner.add_class(given.substr(0, equals), texts);
+}
+
 void report_line(const edge_ptf_report& report) {
   const char* what = report.tokenized != 0 ? "golden vectors answered" : "golden vectors answered from their token ids";
   if (report.exact != 0) {
@@ -262,7 +289,7 @@ int info_command(const std::vector<std::string>& words) {
 
 int predict_command(const std::vector<std::string>& words) {
   std::set<std::string> allowed = engine_options();
-  allowed.insert({"pair", "dimensions"});
+  allowed.insert({"pair", "dimensions", "add-class"});
   const Arguments arguments(words, {"json", "jsonl", "check"}, allowed);
   const edge_ptf::Options options = read_options(arguments);
   const auto dimensions = static_cast<size_t>(arguments.whole("dimensions", 0, 1, kMostNumbers));
@@ -278,6 +305,9 @@ int predict_command(const std::vector<std::string>& words) {
     throw UsageError("no text given: edge-ptf-runner predict PACKAGE \"your text\", or pipe one text a line");
   }
   const edge_ptf::Runner runner(package, options);
+  for (const std::string& given : arguments.all("add-class")) {
+    add_class(runner, given);
+  }
   edge_ptf::Answer answer(runner);
   const auto say = [&](const Input& input) {
     input.paired ? answer.ask(input.text, input.pair) : answer.ask(input.text);

@@ -18,6 +18,7 @@ Commands
   predict PACKAGE [TEXT...]             answers texts; without TEXT, each line of the standard input
       --pair TEXT                       the second text, for a package of pairs or vectors
       --dimensions N                    the leading numbers of a vector, for a package that answers with vectors
+      --add-class NAME=FILE             adds a class from a file with one text on each line; can be given several times
       --json                            prints one JSON object for each answer
       --jsonl                           reads JSON lines with "text" and "text_pair", and prints JSON lines
   bench PACKAGE --texts FILE            measures latency on this machine, in one launch

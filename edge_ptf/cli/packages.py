@@ -6,11 +6,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge_ptf.cli.console import make_console, say_fields, say_json
 from edge_ptf.errors import BadInputError, ExitCode
+
+if TYPE_CHECKING:
+    from edge_ptf.runtime.checkpoint import CheckpointRunner
+    from edge_ptf.runtime.runner import Runner
 
 package = click.Path(path_type=Path)
 
@@ -87,6 +92,13 @@ def verify_command(package: Path) -> int:
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Threads of one inference.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a text, with probabilities and offsets.")
 @click.option("--dimensions", type=click.IntRange(1), help="Answer with so many leading numbers of a vector.")
+@click.option(
+    "--add-class",
+    "added",
+    metavar="NAME=FILE",
+    multiple=True,
+    help="For class centres: add a class first, from a file with one text a line. Several times: several classes.",
+)
 @click.option("--explain", is_flag=True, help="Also say how much the score falls without each word.")
 def predict_command(
     subject: Path,
@@ -95,6 +107,7 @@ def predict_command(
     threads: int,
     as_json: bool,
     dimensions: int | None,
+    added: tuple[str, ...],
     explain: bool,
 ) -> int:
     """Answer TEXTS with a package, the package of a run, or a checkpoint. Without TEXTS, each line of the standard
@@ -119,6 +132,8 @@ def predict_command(
     runner = open_subject(subject, threads)
     if dimensions is not None:
         runner.task = shortened(runner.task, dimensions, "--dimensions")
+    for given in added:
+        _add_class(runner, subject, given)
     if runner.takes_pairs not in (None, pair is not None):
         raise BadInputError(
             f"{subject}: answers {'pairs of texts' if runner.takes_pairs else 'single texts'}",
@@ -136,6 +151,24 @@ def predict_command(
             for effect in sorted(effects, key=lambda effect: -abs(effect.effect)):
                 say_fields("", f"{effect.effect:+.3f}", effect.word)
     return ExitCode.OK
+
+
+def _add_class(runner: Runner | CheckpointRunner, subject: Path, given: str) -> None:
+    """Adds a class to a package, from NAME=FILE."""
+    from edge_ptf.runtime.runner import Runner
+
+    name, equals, file = given.partition("=")
+    if not equals:
+        raise BadInputError(f"--add-class {given}: not NAME=FILE", hint="The file has one text a line")
+    if not isinstance(runner, Runner):
+        raise BadInputError(
+            f"--add-class: {subject} is a checkpoint", hint="Give a package of prototype-classification"
+        )
+    try:
+        lines = Path(file).read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"--add-class: {file} cannot be read ({error})", hint="Give a file of UTF-8 text") from None
+    runner.add_class(name, [line for line in lines if line.strip()])
 
 
 def _lines() -> Iterator[str]:

@@ -8,6 +8,7 @@ from edge_ptf.heads.encoding import encode
 from edge_ptf.heads.joint import JointHead, joint_spec
 from edge_ptf.heads.multi_label import MultiLabelHead
 from edge_ptf.heads.pooled_model import Pooling
+from edge_ptf.heads.prototype import VECTOR, PrototypeHead, PrototypeVectors
 from edge_ptf.heads.regression import RegressionHead
 from edge_ptf.heads.relation import RelationHead
 from edge_ptf.heads.span import SpanHead
@@ -20,8 +21,7 @@ HEADS: dict[str, type[Head]] = {
     head.kind: head
     for head in (
         *(TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead, EmbeddingHead),
-        TripleHead,
-        JointHead,
+        *(PrototypeHead, TripleHead, JointHead),
     )
 }
 """Every kind of head."""
@@ -29,6 +29,7 @@ HEADS: dict[str, type[Head]] = {
 __all__ = [
     "HEADS",
     "LOGITS",
+    "VECTOR",
     "EmbeddingHead",
     "Head",
     "HeadSpec",
@@ -38,6 +39,8 @@ __all__ = [
     "OutputSpec",
     "Pooling",
     "PositiveWeights",
+    "PrototypeHead",
+    "PrototypeVectors",
     "RegressionHead",
     "RelationHead",
     "SpanHead",

@@ -114,6 +114,11 @@ class Head(ABC):
         fields = self.options_model.model_fields
         return self.spec.with_options(**{name: fields[name].get_default() for name in self.tuned_options})
 
+    @property
+    def is_tuned(self) -> bool:
+        """Whether any option differs from that of an untuned head."""
+        return self.spec != self.untuned
+
     def with_option(self, name: str, value: Any) -> HeadSpec:
         """The spec with another value of an option; unchanged if this kind of head has no such option."""
         return self.spec.with_options(**{name: value}) if name in self.options_model.model_fields else self.spec
@@ -339,6 +344,10 @@ class Head(ABC):
             answers: of the other model to the same texts.
             encodings: of the same texts, as in `tuned`.
         """
+        return self.spec
+
+    def tempered(self, temperature: float) -> HeadSpec:
+        """The spec for a graph that divides its logits by a number; by default unchanged."""
         return self.spec
 
     def scored(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class EmbeddingHead(Head):
     ignored = float("nan")
     answers_a_vector = True
     reads_texts_apart = True
-    tuned_options = ("dimensions",)
+    tuned_options: ClassVar[tuple[str, ...]] = ("dimensions",)
     options_model = EmbeddingOptions
 
     def __init__(self, spec: HeadSpec) -> None:

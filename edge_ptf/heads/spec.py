@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from edge_ptf.config import StrictModel
 
-Axis = Literal["batch", "token", "label"]
+Axis = Literal["batch", "token", "label", "number"]
+"""number: the numbers of a vector, as many as the graph says."""
 
 LOGITS = "logits"
 """The output role that every kind has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,10 @@ class TextHead(ClassHead):
     kind = "text"
     logits_axes = ("batch", "label")
     target_axes = ("batch",)
-    options_model = TextOptions
+    options_model: ClassVar[type[HeadOptions]] = TextOptions
     tuned_options = ("threshold",)
+    least_certainty: ClassVar[float] = 0.0
+    """No `certainty` is smaller."""
 
     def settings(self) -> dict[str, str]:
         """The out-of-scope label and its threshold, where there is such a label."""
@@ -70,20 +72,30 @@ class TextHead(ClassHead):
     def decode(self, logits: Logits, encoding: Encoding, text: str) -> Prediction:
         """The label, its score, and the best classes; the first of them is the answer, with the same score.
 
-        The score is the probability of the class. Of an answer that the threshold decided it is 1 minus the largest
-        probability, and the details say `by_threshold`.
+        The score is the probability of the class. Of an answer that the threshold decided it is 1 minus what the
+        threshold is compared with, and the details say `by_threshold`.
         """
         probabilities = softmax(logits)
         best, scope = int(probabilities.argmax()), self.options.out_of_scope_label
         label, score = self.spec.labels[best], float(probabilities[best])
         threshold = self.options.threshold
-        by_threshold = scope is not None and threshold is not None and label != scope and score < threshold
+        certainty = self.certainty(logits, score)
+        by_threshold = scope is not None and threshold is not None and label != scope and certainty < threshold
         if by_threshold:
-            label, score = str(scope), 1.0 - score
+            label, score = str(scope), min(1.0 - certainty, 1.0)
         flags = {"out_of_scope": label == scope, "by_threshold": by_threshold}
         said = {name: True for name, value in flags.items() if value}
         others = best_classes(self.spec.labels, probabilities, SHOWN_CLASSES - 1, without=label)
         return Prediction(label, score, {**said, "classes": [{"label": label, "score": score, **said}, *others]})
+
+    def certainty(self, logits: Logits, probability: float) -> float:
+        """What the threshold is compared with: the largest probability.
+
+        Args:
+            logits: of one text.
+            probability: the largest one of its classes.
+        """
+        return probability
 
     def support(self, logits: Logits, encoding: Encoding, label: Any) -> float | None:
         """The probability of the class; for the out-of-scope label, how little any other class has."""
@@ -153,8 +165,9 @@ class TextHead(ClassHead):
         """All thresholds that differ in what they turn away, ascending; and of each text the best score and label."""
         probabilities = np.stack([softmax(row) for row in logits])
         best = probabilities.argmax(axis=1)
-        scores = probabilities[np.arange(len(best)), best]
-        candidates = np.unique(np.concatenate([[0.0], np.nextafter(scores, 1.0)]))
+        largest = probabilities[np.arange(len(best)), best]
+        scores = np.asarray([self.certainty(row, float(each)) for row, each in zip(logits, largest, strict=True)])
+        candidates = np.unique(np.concatenate([[self.least_certainty], np.nextafter(scores, 1.0)]))
         return candidates, scores, np.asarray(self.spec.labels, dtype=object)[best]
 
 

@@ -40,6 +40,8 @@ class RecallAtK(Share):
 
     count: Count = _hit
     k: int = 1
+    scattered: str | None = None
+    """A class whose texts are not alike, such as texts out of scope: others can find them, and they do not count."""
 
     def per_example(self, references: Sequence[Any], answers: Sequence[Any]) -> Rows:
         """(found, counted) of each text, [examples, 2].
@@ -51,6 +53,10 @@ class RecallAtK(Share):
         """
         if not len(references) or isinstance(references[0], float | int):
             return np.zeros((len(references), 2))
+        if self.scattered is not None:
+            apart = [f"\0{place}" if each == self.scattered else each for place, each in enumerate(references)]
+            answers = apart if list(answers) == list(references) else answers
+            references = apart
         return super().per_example(like_ranks(references, answers).tolist(), [self.k] * len(references))
 
 

@@ -24,10 +24,11 @@ from edge_ptf.examples import Encoding, Example, Logits
 from edge_ptf.graph.artifact import FORMAT, Graph
 from edge_ptf.graph.exporting import spread
 from edge_ptf.graph.rewrite import rewritten, shift_output
-from edge_ptf.heads import Head
+from edge_ptf.heads import Head, PrototypeHead, PrototypeVectors
 from edge_ptf.heads.token import Decoding
 from edge_ptf.models.checkpoint import load_tokenizer
 from edge_ptf.models.lineage import AssembleFacts
+from edge_ptf.package.centres import with_centres
 from edge_ptf.package.documents import bill_of_materials, config_note, licence_notes, model_card
 from edge_ptf.package.golden import TOLERANCE, golden_examples, golden_lines
 from edge_ptf.package.manifest import (
@@ -118,9 +119,14 @@ def assemble(
     facts = AssembleFacts()
     encodings = task.encode(tokenizer, data.validation, info.max_length)
     references = [example.label for example in data.validation]
+    if isinstance(task.head, PrototypeVectors):
+        encode = partial(task.encode, tokenizer, max_length=info.max_length)
+        model, task = with_centres(model, task.head, session, data.train, encode, ask)
+        session = engine.session(model)
     if config.tune_temperature and any(part.scored([], [], []) is not None for part in task.head.parts):
         logits = ask("Tune the temperature", session, task.head, encodings)
         model, facts = tempered(model, task, logits, encodings, references)
+        task = tasks.create(task.head.tempered(facts.temperature or 1.0))
         session = engine.session(model)
     if baseline is not None:
         task, shifts = _following(baseline, task, session, tokenizer, info.max_length, data.validation, ask)
@@ -139,6 +145,8 @@ def assemble(
     lines = golden_lines(golden_examples(task, paired), task, tokenizer, session, info.max_length, rounded, tolerance)
     heads = tuple(HeadEntry(**part.spec.model_dump(), graph="main", text_pairs=paired) for part in task.head.parts)
     config_json = json.loads((graph.path / "config.json").read_text(encoding="utf-8"))
+    if isinstance(task.head, PrototypeHead):
+        config_json |= task.head.model_config()  # the graph of a model has numbers of a vector in the place of labels
     config_json["edge_ptf"] = config_note(heads, entry)
     files = {
         "model.onnx": model,
@@ -200,6 +208,10 @@ def deciding(task: Task, config: AssembleConfig) -> Task:
         raise BadInputError(
             f"assemble.decoding is {config.decoding}, but {task.name} has no tags of words", hint="Leave it out"
         )
+    if config.dimensions is not None and isinstance(head, PrototypeVectors):
+        raise BadInputError(
+            f"assemble.dimensions is {config.dimensions}, but {task.name} compares whole vectors", hint="Leave it out"
+        )
     return task if config.dimensions is None else shortened(task, config.dimensions, "assemble.dimensions")
 
 
@@ -243,7 +255,7 @@ def _following(
             f"{baseline.path}: the baseline has another task, other labels or another decoding than the graph",
             hint="Give the payload of the teacher that this model was made from, assembled with the same options",
         )
-    if theirs.head.spec == theirs.head.untuned and not task.head.shifts:
+    if not theirs.head.is_tuned and not task.head.shifts:
         return task, {}
     texts = threshold_texts(validation)
     encodings = theirs.encode(baseline.tokenizer(full.inputs), texts, manifest.tokenizer.max_length)

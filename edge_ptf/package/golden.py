@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError, model_valid
 from edge_ptf.engines import Session
 from edge_ptf.errors import PackageError
 from edge_ptf.examples import Example
+from edge_ptf.heads import LOGITS
 from edge_ptf.package.rounding import rounding_effects
 from edge_ptf.tasks.base import Task
 
@@ -135,7 +136,10 @@ def golden_lines(
     for example, encoding, effect in zip(examples, encodings, effects, strict=True):
         text, pair = example.text, example.text_pair
         outputs, answers, small = dict[str, Any](), dict[str, Any](), 0.0
-        for part, logits in head.each(head.read(session.answer(encoding))):
+        found = session.answer(encoding)
+        for part, logits in head.each(head.read(found)):
+            names = [output.tensor for role, output in part.spec.outputs.items() if role != LOGITS]
+            outputs |= {name: _six_digits(found[name][0].tolist()) for name in names}
             small = max(small, part.least_scale / max(float(np.abs(logits).max()), LEAST_LOGIT))
             outputs[part.spec.logits.tensor] = _six_digits(logits.tolist())
             if not part.answers_a_vector:  # it says no more than the outputs

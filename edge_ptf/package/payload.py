@@ -254,6 +254,8 @@ def _output_gap(head: HeadEntry, output: OutputSpec, graph: GraphEntry) -> str:
     for axis, size in zip(output.axes, tensor.shape, strict=True):
         if axis == "label" and isinstance(size, int) and size != len(head.labels):
             return f"'{head.name}' has {len(head.labels)} labels; its output '{output.tensor}' has {size}"
+        if axis == "number" and not (isinstance(size, int) and size > 0):
+            return f"the output '{output.tensor}' does not say how many numbers it has"
     return ""
 
 

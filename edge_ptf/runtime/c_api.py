@@ -99,6 +99,7 @@ SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "runner_head_count": (c_size_t, (c_void_p,)),
     "runner_head": (c_int, (c_void_p, c_size_t, POINTER(Head))),
     "runner_label": (c_char_p, (c_void_p, c_size_t, c_size_t)),
+    "add_class": (c_int, (c_void_p, c_char_p, POINTER(c_char_p), c_size_t)),
     "result_create": (c_int, (c_void_p, POINTER(c_void_p))),
     "result_destroy": (None, (c_void_p,)),
     "predict": (c_int, TEXTS),

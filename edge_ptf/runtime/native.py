@@ -9,7 +9,7 @@ import operator
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from ctypes import byref, c_void_p
+from ctypes import byref, c_char_p, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from edge_ptf.errors import BadInputError, EdgePtfError, EnvironmentFault, ExitC
 from edge_ptf.examples import Prediction, combined
 from edge_ptf.runtime.c_api import ABI_VERSION, ANSWERS, SCORES, SIGNATURES, Head, Options, Report
 from edge_ptf.runtime.native_result import Result, prediction
+from edge_ptf.runtime.texts import without_surrogates
 
 LIBRARY_VARIABLE = "EDGE_PTF_RUNNER_LIBRARY"
 FILE_NAMES = ("libedge_ptf_runner.so", "libedge_ptf_runner.dylib")
@@ -159,9 +160,7 @@ class NativeRunner:
         options = Options()
         options.threads, options.check_digests = threads, check_digests
         self.library.check(self.library.open(_path(path), byref(options), byref(self._runner)))
-        count = self.library.runner_head_count(self._runner)
-        declared = json.loads(self.library.runner_manifest(self._runner))["heads"]
-        self.heads = tuple(self._head(index, declared[index].get("options", {})) for index in range(count))
+        self.heads = self._read_heads()
 
     def __enter__(self) -> NativeRunner:
         return self
@@ -180,6 +179,24 @@ class NativeRunner:
         with self._lock:
             self.library.close(self._runner)
             self._runner, self._answers = c_void_p(), threading.local()
+
+    def add_class(self, name: str, texts: Sequence[str]) -> None:
+        """Adds a class; see `Runner.add_class`. It belongs to this object.
+
+        Raises:
+            BadInputError: a zero character in a name or text, or one text in the place of a list.
+            PackageError: the package takes no classes, the name cannot be that of a new class, or there are no texts.
+        """
+        plain = [name, *map(without_surrogates, texts)]
+        if isinstance(texts, str) or any("\0" in each for each in plain):
+            raise BadInputError("a new class needs a list of texts without zero characters", hint="Give such a list")
+        given = (c_char_p * len(texts))(*(each.encode() for each in plain[1:]))
+        with self._lock:
+            self._check_open()
+            self.library.check(
+                self.library.add_class(self._runner, name.encode(errors="surrogatepass"), given, len(texts))
+            )
+            self.heads = self._read_heads()
 
     def answer(self, text: str | bytes, text_pair: str | None = None) -> Prediction:
         """The answer: its label (or tags), its probability, and details; of several heads all their answers as one."""
@@ -265,6 +282,11 @@ class NativeRunner:
             if found is None:
                 found = self._answers.result = Result(self.library, self._runner)
             return found
+
+    def _read_heads(self) -> tuple[NativeHead, ...]:
+        declared = json.loads(self.library.runner_manifest(self._runner))["heads"]
+        count = self.library.runner_head_count(self._runner)
+        return tuple(self._head(index, declared[index].get("options", {})) for index in range(count))
 
     def _head(self, index: int, options: Mapping[str, Any]) -> NativeHead:
         found = Head()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
 from edge_ptf import tasks
+from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
+from edge_ptf.heads import PrototypeHead
 from edge_ptf.package.payload import Payload, open_payload
 from edge_ptf.runtime.texts import without_surrogates
 from edge_ptf.tasks.sentence_embedding import shortened
@@ -52,6 +55,29 @@ class Runner:
     def logits(self, encoding: Encoding) -> Logits:
         """[classes] or [tokens, classes], FP32; of several heads a mapping from their names to these."""
         return self.task.head.read(self.session.answer(encoding))
+
+    def add_class(self, name: str, texts: Sequence[str]) -> None:
+        """Adds a class to a package of prototype-classification, without training: its centre is that of its texts.
+
+        It belongs to this object. A lone surrogate of a text is read as U+FFFD.
+
+        Args:
+            name: of the class; it becomes the last label.
+            texts: one or more; five are a good start.
+
+        Raises:
+            BadInputError: the package takes no classes, the name cannot be that of a new class, or there are no texts.
+        """
+        head = self.task.head
+        if not isinstance(head, PrototypeHead):
+            raise BadInputError(
+                f"the package takes no new class: its task is {self.task.name}",
+                hint="Only prototype-classification takes new classes",
+            )
+        if isinstance(texts, str):
+            raise BadInputError("the texts of a new class are one text", hint="Give a list of texts")
+        vectors = [head.vector(self.session.answer(self.encode(text))) for text in texts]
+        self.task = tasks.create(head.with_class(name, vectors))
 
     def answer(self, text: str, text_pair: str | None = None) -> Prediction:
         r"""The label (or tags), its probability, and details.

@@ -8,6 +8,7 @@ from edge_ptf.tasks.base import Task
 from edge_ptf.tasks.entities_and_relations import EntitiesAndRelations
 from edge_ptf.tasks.joint import joint, parse
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
+from edge_ptf.tasks.prototype_classification import PrototypeClassification
 from edge_ptf.tasks.question_answering import QuestionAnswering
 from edge_ptf.tasks.regression import Regression
 from edge_ptf.tasks.relation_extraction import RelationExtraction
@@ -28,6 +29,7 @@ _TASKS: dict[str, type[Task]] = {
         EntitiesAndRelations,
         QuestionAnswering,
         SentenceEmbedding,
+        PrototypeClassification,
     )
 }
 

@@ -48,8 +48,9 @@ class LengthGroupedBatches:
     @classmethod
     def of(cls, items: Sequence[Item], head: Head, batch_size: int, seed: int) -> LengthGroupedBatches:
         """The sampler that a head needs."""
-        if head.reads_texts_apart:
-            return TogetherBatches(items, head.batches_with([item.target for item in items]), batch_size, seed)
+        groups = head.batches_with([item.target for item in items])
+        if head.reads_texts_apart or groups is not None:
+            return TogetherBatches(items, groups, batch_size, seed)
         return cls([len(item.encoding.input_ids) for item in items], batch_size, seed)
 
     def set_epoch(self, epoch: int) -> None:

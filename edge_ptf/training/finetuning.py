@@ -54,7 +54,7 @@ class FinetuneConfig(OptimizationConfig):
     )
     pooling: Pooling | None = Field(
         None,
-        description="sentence-embedding: mean of all tokens, or the first one; without it as the model says, or mean.",
+        description="Tasks with vectors: mean of all tokens, or the first one; without it as the model says, or mean.",
         exclude_if=lambda pooling: pooling is None,
     )
     matryoshka: tuple[int, ...] = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +13,10 @@ import pytest
 
 from edge_ptf import data as data_package
 from edge_ptf import tasks
+from edge_ptf.examples import Example
 from edge_ptf.models.checkpoint import load_tokenizer
+from edge_ptf.runtime import Runner
+from tests.conftest import labelled
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -81,3 +85,21 @@ def test_the_plain_script_reads_the_sentences_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "x.conll").write_text("a\tO\nb\tB-x\n\n\u00a0\tO\n\n\nc\tO", encoding="utf-8")
     read = script("plain/token_classification.py").read
     assert read(tmp_path / "x.conll") == [(["a", "b"], ["O", "B-x"]), (["c"], ["O"])]
+
+
+def test_classes_are_left_out_and_added_again(make_payload: Callable, tmp_path: Path) -> None:
+    module = script("new_classes.py")
+    data = labelled("prototype-classification")
+    assert module.left_out(data, 2, "c") == ["a", "b"] and module.left_out(data, 1, "none") == ["a"]
+    module.write_rest(data, ["a"], tmp_path)
+    lines = (tmp_path / "train.csv").read_text(encoding="utf-8").splitlines()
+    assert {line.rpartition(",")[2] for line in lines} == {"label", "b", "c"} and len(lines) == 33
+    runner = Runner(make_payload("bert", "prototype-classification", "dynamic"))
+    found = module.figures(
+        runner,
+        replace(data, test=(Example("new text", "new"),), train=(Example("new text", "new"),)),
+        ["new"],
+        5,
+        "none",
+    )
+    assert found["1 new classes of 5 texts"] == 100 and runner.task.head.spec.labels[-1] == "new"

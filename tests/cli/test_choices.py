@@ -44,9 +44,10 @@ def completed(line: str) -> list[str]:
     ],
 )
 def test_the_shell_completes_names(line: str, names: list[str]) -> None:
-    assert set(names) <= set(completed(line))
+    offered = completed(line)
+    assert set(names) <= set(offered)
     if not line.endswith(" "):
-        assert all(name.startswith(line.rsplit(" ", maxsplit=1)[-1]) for name in completed(line))
+        assert all(name.startswith(line.rsplit(" ", maxsplit=1)[-1]) for name in offered)
 
 
 def test_completion_waits_for_the_other_task() -> None:

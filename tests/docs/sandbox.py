@@ -120,6 +120,7 @@ def make_data(root: Path) -> None:
     _write_words(root / "words", words, "{word}\t{tag}")
     _write_utterances(root, known)
     _write_words(root / "columns-of-words", words, "{number} {word} {tag} _")
+    (root / "food.txt").write_text("order a pizza\nbring me some noodles\nI am hungry\n", encoding="utf-8")
     (root / "logs.txt").write_text("".join(f"{text} please\n" for text, _ in rows["train"][:50]), encoding="utf-8")
 
 

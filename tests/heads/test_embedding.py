@@ -71,7 +71,7 @@ def test_a_text_of_two_pairs_is_like_the_other_texts_of_both() -> None:
     one = contrastive(vectors, groups, texts)
     joined = contrastive(vectors[[0, 1, 3, 4, 5]], torch.tensor([1.0, 1, 1, 3, 3]), texts[[0, 1, 3, 4, 5]])
     assert torch.isfinite(one) and torch.isfinite(joined)
-    apart = contrastive(vectors, groups, torch.arange(6).double())  # the equal texts would be told apart
+    apart = contrastive(vectors, groups, torch.arange(6).double())  # now equal texts count as different
     assert float(one) < float(apart)
 
 

@@ -33,6 +33,7 @@ KINDS = {
     "entities-and-relations": ORTModelForTokenClassification,
     "question-answering": ORTModelForTokenClassification,
     "sentence-embedding": ORTModelForTokenClassification,
+    "prototype-classification": ORTModelForSequenceClassification,
 }
 TOLERANCE = 1e-4
 """Largest difference of a score; of a number beyond 1, as a share of it."""
@@ -67,8 +68,8 @@ def _ways(folder: Path, answers: dict[str, Any]) -> Iterator[tuple[str, Ask]]:
     if answers["structure"] == "mixed":
         _refused(checkpoint)
         return
-    if not answers["exact"]:
-        return  # the checkpoint is FP32
+    if not answers["exact"] or task == "prototype-classification":
+        return  # the checkpoint is FP32; or it gives vectors, and has no centres
     auto = getattr(transformers, KINDS[task].__name__.replace("ORTModel", "AutoModel"))
     loaded = auto.from_pretrained(checkpoint)
     yield "transformers", _pipeline(task, loaded, AutoTokenizer.from_pretrained(checkpoint), settings)

@@ -77,6 +77,8 @@ CASES = (
     Case("questions-int8", task="question-answering", mode="dynamic", paired=True),
     Case("vectors", task="sentence-embedding"),
     Case("vectors-int8", task="sentence-embedding", mode="dynamic", paired=True),
+    Case("prototypes", task="prototype-classification"),
+    Case("prototypes-int8", task="prototype-classification", mode="dynamic"),
     Case("tokens", task="token-classification"),
     Case("tokens-roberta", "roberta", "token-classification"),
     Case("tokens-left", task="token-classification", side="left"),

@@ -71,6 +71,7 @@ def main() -> None:
             ("pairs-left", "bert", "text-classification", True, "left"),
             ("relations", "bert", "relation-extraction", False, "right"),
             ("relations-left", "bert", "relation-extraction", False, "left"),
+            ("prototypes", "bert", "prototype-classification", False, "right"),
             ("entities-constrained", "bert", "token-classification", False, "right"),
             ("triples", "bert", "entities-and-relations", False, "right"),
         ):
@@ -120,7 +121,7 @@ def _package(folder: Path, family: str, task: str, paired: bool, side: str = "ri
     for each in (base, graph):
         each.mkdir(parents=True)
     data = conftest.labelled(task, paired=paired)
-    scope = "none" if task == "text-classification" else None
+    scope = "none" if task in ("text-classification", "prototype-classification") else None
     conftest.set_truncation_side(conftest.build_base(family, base), side)
     model = conftest.tiny_graph(base, task, "dynamic", data, scope, graph)
     decoding = "constrained" if folder.name.endswith("-constrained") else "greedy"

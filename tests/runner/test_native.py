@@ -253,11 +253,11 @@ def test_a_changed_package_is_refused(
         (
             ("heads", 0, "kind"),
             "sequence",
-            r"no head of the kind 'sequence' \(it has: embedding, multi-label, relation, regression, span, text, "
-            r"token, triple\)",
+            r"no head of the kind 'sequence' \(it has: embedding, multi-label, prototype, relation, regression, span, "
+            r"text, token, triple\)",
         ),
         (("heads", 0, "labels"), ["a", "b"], "has 2 labels; its output 'logits' has 3"),
-        (("heads", 0, "outputs", "logits", "axes"), ["batch", "hidden"], "is not batch, token or label"),
+        (("heads", 0, "outputs", "logits", "axes"), ["batch", "hidden"], "is not batch, token, label or number"),
         (("heads", 0, "outputs", "logits", "axes"), ["label", "batch"], "begins with batch"),
         (("heads", 0, "outputs", "logits", "axes"), ["batch", "token"], "other axes than the kind 'text' needs"),
         (("heads", 0, "outputs", "logits", "dtype"), "float16", "dtype is not float32"),

@@ -279,6 +279,7 @@ def test_tasks_are_found_by_name_and_unknown_ones_get_a_hint() -> None:
         "entities-and-relations",
         "question-answering",
         "sentence-embedding",
+        "prototype-classification",
     )
     assert tasks.get("text-classification") is TextClassification
     assert isinstance(tasks.create(TextClassification.spec_for(("a",))), TextClassification)

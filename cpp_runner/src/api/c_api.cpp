@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 
+#include "api/guarded.h"
 #include "api/handles.h"
 #include "api/structures.h"
 #include "edge_ptf.h"
@@ -12,6 +13,7 @@
 
 using edge_ptf::core::Answer;
 using edge_ptf::core::clear;
+using edge_ptf::core::guarded;
 using edge_ptf::core::HeadSpec;
 using edge_ptf::core::need;
 using edge_ptf::core::need_size;
@@ -20,36 +22,6 @@ using edge_ptf::core::Runner;
 using edge_ptf::core::write;
 
 namespace {
-
-std::string& last_error() {
-  static thread_local std::string message;
-  return message;
-}
-
-edge_ptf_status failed(edge_ptf_status status, const char* message) noexcept {
-  try {
-    last_error() = status == EDGE_PTF_INTERNAL ? std::string("internal error: ") + message : message;
-  } catch (...) {
-    last_error().clear();
-  }
-  return status;
-}
-
-template <typename Work>
-edge_ptf_status guarded(Work work) noexcept {
-  try {
-    work();
-    return EDGE_PTF_OK;
-  } catch (const edge_ptf::core::Error& error) {
-    return failed(error.status(), error.what());
-  } catch (const std::bad_alloc&) {
-    return failed(EDGE_PTF_ENVIRONMENT, "no memory left");
-  } catch (const std::exception& error) {
-    return failed(EDGE_PTF_INTERNAL, error.what());
-  } catch (...) {
-    return failed(EDGE_PTF_INTERNAL, "unknown exception");
-  }
-}
 
 std::optional<bool> read_switch(int32_t value, const char* name) {
   if (value != EDGE_PTF_PACKAGE && value != EDGE_PTF_ON && value != EDGE_PTF_OFF) {
@@ -147,7 +119,7 @@ const char* edge_ptf_engine_version(void) {
 }
 
 const char* edge_ptf_last_error(void) {
-  return last_error().c_str();
+  return edge_ptf::core::last_failure().c_str();
 }
 
 edge_ptf_status edge_ptf_open(const char* path, const edge_ptf_options* options, edge_ptf_runner** runner) {
@@ -219,13 +191,28 @@ edge_ptf_status edge_ptf_runner_head(const edge_ptf_runner* runner, size_t index
     if (spec == nullptr) {
       edge_ptf::core::refuse("there is no head " + std::to_string(index));
     }
-    write({sizeof *head, spec->name.c_str(), spec->task.c_str(), spec->kind.c_str(), spec->labels.size()}, head);
+    const size_t labels = runner->content->head(index).label_count();
+    write({sizeof *head, spec->name.c_str(), spec->task.c_str(), spec->kind.c_str(), labels}, head);
   });
 }
 
 const char* edge_ptf_runner_label(const edge_ptf_runner* runner, size_t head, size_t index) {
-  const HeadSpec* spec = head_of(runner_of(runner), head);
-  return spec == nullptr || index >= spec->labels.size() ? nullptr : spec->labels[index].c_str();
+  const bool known = head_of(runner_of(runner), head) != nullptr && index < runner->content->head(head).label_count();
+  return known ? runner->content->head(head).label(index).c_str() : nullptr;
+}
+
+edge_ptf_status edge_ptf_add_class(edge_ptf_runner* runner, const char* name, const char* const* texts, size_t count) {
+  return guarded([&] {
+    need(runner != nullptr, "runner");
+    need(name != nullptr, "name");
+    need(texts != nullptr || count == 0, "texts");
+    std::vector<std::string_view> given;
+    for (size_t i = 0; i < count; ++i) {
+      need(texts[i] != nullptr, "a text");
+      given.emplace_back(texts[i]);
+    }
+    runner->content->add_class(name, given);
+  });
 }
 
 edge_ptf_status edge_ptf_result_create(const edge_ptf_runner* runner, edge_ptf_result** result) {
@@ -314,7 +301,7 @@ edge_ptf_status edge_ptf_result_item(const edge_ptf_result* result, size_t head,
       write((*items)[index], item);
       return;
     }
-    write(answer.score_item(result->runner->manifest().heads[head].labels, index), item);
+    write(answer.score_item(result->runner->head(head), index), item);
   });
 }
 

@@ -32,12 +32,16 @@ EngineSettings settings(const RunnerOptions& options, EngineSettings found) {
   return found;
 }
 
-OutputSpec output_spec(const HeadSpec& head, const HeadOutput& output) {
+// The manifest was checked: the graph has the output, with a size where an axis counts numbers.
+OutputSpec output_spec(const HeadSpec& head, const HeadOutput& output, const Graph& graph) {
   OutputSpec spec{output.tensor, {}};
-  for (const Axis axis : output.axes) {
-    if (axis != Axis::kBatch) {
-      spec.shape.push_back(axis == Axis::kToken ? OutputSpec::kTokens : head.labels.size());
-    }
+  const auto tensor = std::find_if(graph.outputs.begin(), graph.outputs.end(),
+                                   [&](const TensorEntry& each) { return each.name == output.tensor; });
+  for (size_t i = 1; i < output.axes.size(); ++i) {
+    const Axis axis = output.axes[i];
+    spec.shape.push_back(axis == Axis::kToken    ? OutputSpec::kTokens
+                         : axis == Axis::kNumber ? static_cast<size_t>(tensor->shape[i].value_or(1))
+                                                 : head.labels.size());
   }
   if (spec.shape.size() > kMostAxes) {
     refuse("manifest.json: heads: the output " + in_quotes(output.tensor) + " has more than " +
@@ -105,7 +109,7 @@ void Runner::add_head(const HeadSpec& spec) {
   }
   std::vector<OutputSpec>& outputs = graphs_[run.graph].outputs;
   for (const HeadOutput& output : spec.outputs) {
-    const OutputSpec wanted = output_spec(spec, output);
+    const OutputSpec wanted = output_spec(spec, output, graph);
     const auto found =
         std::find_if(outputs.begin(), outputs.end(), [&](const OutputSpec& each) { return each.name == wanted.name; });
     if (found != outputs.end() && found->shape != wanted.shape) {
@@ -302,6 +306,29 @@ void Runner::predict_entities(std::string_view text, edge_ptf_span first, edge_p
   }
   mark_entities(text, first, second, *markers, result.marked);
   predict(result.marked, nullptr, result);
+}
+
+void Runner::add_class(const std::string& name, const std::vector<std::string_view>& texts) const {
+  const auto taking =
+      std::find_if(heads_.begin(), heads_.end(), [](const HeadRun& each) { return each.head->takes_classes(); });
+  const HeadRun& run = taking == heads_.end() ? heads_.front() : *taking;  // another kind refuses every name
+  run.head->check_class(name);
+  if (texts.empty()) {
+    refuse("the new class " + in_quotes(name) + " has no texts");
+  }
+  const std::vector<HeadOutput>& outputs = run.head->spec().outputs;
+  const auto role =
+      std::find_if(outputs.begin(), outputs.end(), [](const HeadOutput& each) { return each.role == "vector"; });
+  Result result;
+  prepare(result);
+  std::vector<std::vector<float>> vectors;
+  for (const std::string_view text : texts) {
+    predict(text, nullptr, result);
+    const Answer& answer = result.answers[static_cast<size_t>(&run - heads_.data())];
+    const Tensor& vector = answer.tensors[static_cast<size_t>(role - outputs.begin())];
+    vectors.emplace_back(vector.values, vector.values + vector.shape[0]);
+  }
+  run.head->add_class(name, vectors);
 }
 
 void Runner::predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result,

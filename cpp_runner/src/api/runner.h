@@ -64,11 +64,15 @@ class Runner {
   int threads() const { return threads_; }
   std::chrono::milliseconds deadline() const { return deadline_; }
 
+  const Head& head(size_t index) const { return *heads_[index].head; }
+
   void prepare(Result& result) const;
   void tokenize(std::string_view text, const std::string_view* pair, Result& result) const;
   void predict(std::string_view text, const std::string_view* pair, Result& result) const;
   // Answers a text whose two entities are given by their bytes.
   void predict_entities(std::string_view text, edge_ptf_span first, edge_ptf_span second, Result& result) const;
+  // Adds a class to the head that takes classes. Other threads may use the runner at the same time.
+  void add_class(const std::string& name, const std::vector<std::string_view>& texts) const;
   // `windows` are the numbers of ids of each window. Empty: there is one.
   void predict_ids(const int64_t* ids, const int64_t* types, size_t count, Result& result,
                    const std::vector<size_t>& windows = {}) const;

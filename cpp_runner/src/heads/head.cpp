@@ -10,6 +10,7 @@
 #define EDGE_PTF_HEADS(REGISTER)                 \
   REGISTER("embedding", make_embedding_head)     \
   REGISTER("multi-label", make_multi_label_head) \
+  REGISTER("prototype", make_prototype_head)     \
   REGISTER("relation", make_relation_head)       \
   REGISTER("regression", make_regression_head)   \
   REGISTER("span", make_span_head)               \
@@ -58,12 +59,12 @@ size_t Answer::score_count() const {
   return scores.size() + (leads && led >= scores.size() ? 1 : 0);
 }
 
-edge_ptf_item Answer::score_item(const std::vector<std::string>& labels, size_t index) const {
+edge_ptf_item Answer::score_item(const Head& head, size_t index) const {
   if (leads && index == 0) {
     return answers.front();
   }
   const uint32_t label = best_first()[leads ? index - 1 : index];
-  return make_item(labels[label], scores[label]);
+  return make_item(head.label(label), scores[label]);
 }
 
 const std::vector<uint32_t>& Answer::best_first() const {
@@ -78,6 +79,14 @@ const std::vector<uint32_t>& Answer::best_first() const {
     sorted_ = true;
   }
   return order_;
+}
+
+void Head::check_class(const std::string& /*name*/) const {
+  refuse("the package takes no new class: its answers are of the kind " + in_quotes(spec_.kind) + ", not 'prototype'");
+}
+
+void Head::add_class(const std::string& name, const std::vector<std::vector<float>>& /*vectors*/) {
+  check_class(name);
 }
 
 size_t Head::need_output(const char* role, const std::vector<Axis>& axes) const {

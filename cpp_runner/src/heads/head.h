@@ -16,6 +16,8 @@
 
 namespace edge_ptf::core {
 
+class Head;
+
 // What one head answers to one text. The memory is used again for the next text.
 struct Answer {
   bool made = false;
@@ -38,9 +40,9 @@ struct Answer {
   std::string text;                      // the label of an answer that is a part of a text
 
   void clear();
-  // The length of the list EDGE_PTF_SCORES, and one of its items. `labels` are those of the head.
+  // The length of the list EDGE_PTF_SCORES, and one of its items. `head` is the one that answered.
   size_t score_count() const;
-  edge_ptf_item score_item(const std::vector<std::string>& labels, size_t index) const;
+  edge_ptf_item score_item(const Head& head, size_t index) const;
 
  private:
   // The labels with the best score first, without `led`; sorted at the first call.
@@ -89,6 +91,19 @@ class Head {
 
   // Whether an answer is a number, and the labels are names of numbers.
   virtual bool answers_a_number() const { return false; }
+
+  // The labels: those of the spec, then the classes that were added. A label stays where it is.
+  virtual size_t label_count() const { return spec_.labels.size(); }
+  virtual const std::string& label(size_t index) const { return spec_.labels[index]; }
+
+  // Whether programs can add classes. The head then has an output with the role "vector".
+  virtual bool takes_classes() const { return false; }
+
+  // Refuses the name of a new class: it cannot be one, or the head takes no classes.
+  virtual void check_class(const std::string& name) const;
+
+  // Adds a class whose texts have these vectors. Other threads may decode at the same time.
+  virtual void add_class(const std::string& name, const std::vector<std::vector<float>>& vectors);
 
  protected:
   // The index of an output among HeadSpec::outputs. Refuses a spec without it, or with other axes.

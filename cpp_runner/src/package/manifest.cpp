@@ -72,7 +72,10 @@ Axis axis(const Field& field) {
   if (name == "label") {
     return Axis::kLabel;
   }
-  field.wrong("batch, token or label");
+  if (name == "number") {
+    return Axis::kNumber;
+  }
+  field.wrong("batch, token, label or number");
 }
 
 HeadOutput head_output(const std::string& role, const Field& field) {
@@ -217,6 +220,9 @@ void check_output(const HeadSpec& head, const HeadOutput& output, const Graph& g
            std::to_string(output.axes.size()) + " axes");
   }
   for (size_t i = 0; i < output.axes.size(); ++i) {
+    if (output.axes[i] == Axis::kNumber && found->shape[i].value_or(0) == 0) {
+      refuse(place + "the output " + in_quotes(output.tensor) + " does not say how many numbers it has");
+    }
     if (output.axes[i] != Axis::kLabel) {
       continue;
     }

@@ -33,7 +33,8 @@ struct Graph {
   Scheme scheme;
 };
 
-enum class Axis : uint8_t { kBatch, kToken, kLabel };
+// kNumber counts the numbers of a vector: as many as the graph says.
+enum class Axis : uint8_t { kBatch, kToken, kLabel, kNumber };
 
 // A tensor that a head reads. `role` is what it is to the head, `tensor` its name in the graph.
 struct HeadOutput {
