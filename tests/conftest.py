@@ -273,6 +273,11 @@ def labelled(kind: str = "text-classification", *, paired: bool = False) -> Any:
         tags = tuple("B-what" if place == 1 else "O" for place in range(len(text.split())))
         if kind == "token-classification":
             rows.append(Example(text, tags))
+        elif kind == "entities-and-relations":
+            places = [place for place in range(len(tags)) if place % 2]
+            tags = tuple("B-what" if place in places else "O" for place in range(len(tags)))
+            triples = [f"{first} {first + 1} {'abc'[index % 3]}" for first in range(len(places) - 1)]
+            rows.append(Example(text, (*tags, *triples)))
         elif kind == SEVERAL:
             rows.append(Example(text, ("abc"[index % 3], tags)))
         elif kind == "relation-extraction":

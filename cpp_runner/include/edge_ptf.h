@@ -92,11 +92,12 @@ typedef struct edge_ptf_head {
 
 /* The lists of a head's answer. A head that has no use for a list leaves it empty. */
 enum edge_ptf_list {
-  EDGE_PTF_ANSWERS = 0, /* the answer itself: the label of a text; the entities of a text whose words are tagged; the
-                           part of the second text that answers a question, or nothing if there is no answer; the
-                           cosine of two texts with vectors, or nothing for one text */
-  EDGE_PTF_SCORES = 1,  /* the answer, then every other label with its score, best first */
-  EDGE_PTF_WORDS = 2    /* every word (a run of characters that are not white space) with its label */
+  EDGE_PTF_ANSWERS = 0,  /* the answer itself: the label of a text; the entities of a text whose words are tagged; the
+                            part of the second text that answers a question, or nothing if there is no answer; the
+                            cosine of two texts with vectors, or nothing for one text */
+  EDGE_PTF_SCORES = 1,   /* the answer, then every other label with its score, best first */
+  EDGE_PTF_WORDS = 2,    /* every word (a run of characters that are not white space) with its label */
+  EDGE_PTF_RELATIONS = 3 /* every relation between two entities of EDGE_PTF_ANSWERS: a triple */
 };
 
 enum edge_ptf_flag {
@@ -112,13 +113,14 @@ enum edge_ptf_flag {
 typedef struct edge_ptf_item {
   size_t struct_size;
   const char* label;
-  double score;   /* a probability; of an entity: the lowest of its words; of a word without a token: 1; with
-                     EDGE_PTF_BY_THRESHOLD: 1 minus the largest probability (of class centres: cosine); with
-                     EDGE_PTF_NUMBER: the number */
+  double score;   /* a probability; of an entity: the lowest of its words; of a word without a token: 1; of a relation:
+                     the lowest of its own and those of its two entities; with EDGE_PTF_BY_THRESHOLD: 1 minus the largest
+                     probability (of class centres: cosine); with EDGE_PTF_NUMBER: the number */
   uint32_t flags; /* a sum of edge_ptf_flag */
   size_t begin_byte, end_byte;
   size_t begin_character, end_character; /* in code points; an invalid part is one */
   size_t first_word, last_word;          /* last_word is inclusive */
+  size_t subject, object;                /* of a relation: the indexes of its entities in EDGE_PTF_ANSWERS */
 } edge_ptf_item;
 
 /* An output of the model for one text: float32 values in row-major order, without the batch axis. */
@@ -222,9 +224,9 @@ EDGE_PTF_API edge_ptf_status edge_ptf_predict_ids(edge_ptf_result* result, const
                                                   size_t count);
 
 /* The shortest way to the answer of a head. The label is that of its first answer, or NULL. The score is that of its
- * answer; of tags the lowest of all words; of a head that answers with a number it is that number, and the label is its
- * name. Of two texts with vectors the score is their cosine, and of one text it is 1, without a label. Both are NULL
- * and 0 before the first answer. */
+ * answer; of tags the lowest of all words; of triples the lowest of all words and all pairs of entities; of a head that
+ * answers with a number it is that number, and the label is its name. Of two texts with vectors the score is their
+ * cosine, and of one text it is 1, without a label. Both are NULL and 0 before the first answer. */
 EDGE_PTF_API const char* edge_ptf_result_label(const edge_ptf_result* result, size_t head);
 EDGE_PTF_API double edge_ptf_result_score(const edge_ptf_result* result, size_t head);
 

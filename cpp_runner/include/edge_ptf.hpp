@@ -193,6 +193,7 @@ class Answer {
   }
   std::vector<edge_ptf_item> answers(size_t head = 0) const { return items(EDGE_PTF_ANSWERS, head); }
   std::vector<edge_ptf_item> words(size_t head = 0) const { return items(EDGE_PTF_WORDS, head); }
+  std::vector<edge_ptf_item> relations(size_t head = 0) const { return items(EDGE_PTF_RELATIONS, head); }
 
   // Whether the text belongs to no class, and whether the threshold of the package decided that.
   bool out_of_scope(size_t head = 0) const { return has_flag(EDGE_PTF_OUT_OF_SCOPE, head); }

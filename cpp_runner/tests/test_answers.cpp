@@ -37,6 +37,10 @@ void compare(const edge_ptf::Answer& answer, const nlohmann::json& wanted, size_
   for (const edge_ptf_item& word : answer.words()) {
     tags.emplace_back(word.label);
   }
+  const auto relations = answer.relations();
+  for (const edge_ptf_item& relation : relations) {
+    tags.push_back(std::to_string(relation.subject) + " " + std::to_string(relation.object) + " " + relation.label);
+  }
   const bool same = tags == wanted["label"].get<std::vector<std::string>>();
   CHECK((same || near_tie));
   near_ties += same ? 0 : 1;
@@ -49,6 +53,9 @@ void compare(const edge_ptf::Answer& answer, const nlohmann::json& wanted, size_
     CHECK(std::string(entities[i].label) == wanted["entities"][i]["type"].get<std::string>());
     CHECK(entities[i].begin_character == wanted["entities"][i]["start"].get<size_t>());
     CHECK(entities[i].end_character == wanted["entities"][i]["end"].get<size_t>());
+  }
+  for (size_t i = 0; i < relations.size(); ++i) {
+    CHECK(std::abs(relations[i].score - wanted["triples"][i]["score"].get<double>()) < kTolerance);
   }
 }
 
@@ -68,10 +75,34 @@ void compare_all(const std::string& name, const std::string& package) {
 
 TEST_CASE("a text gets the ids and the label that Python gives it") {
   for (const char* name : {"intents", "entities", "pairs", "entities-left", "pairs-left", "entities-constrained",
-                           "relations", "relations-left"}) {
+                           "relations", "relations-left", "triples"}) {
     CAPTURE(name);
     compare_all(name, std::string(name) + ".eptf");
   }
+}
+
+TEST_CASE("a triple names its relation and two entities of the answer") {
+  const edge_ptf::Runner runner(fixture("triples.eptf"));
+  const std::vector<std::string_view> labels = runner.labels();
+  edge_ptf::Answer answer(runner);
+  size_t triples = 0;
+  for (const nlohmann::json& wanted : read_cases("triples.jsonl")) {
+    ask(answer, wanted);
+    const auto entities = answer.answers();
+    for (const edge_ptf_item& relation : answer.relations()) {
+      REQUIRE(relation.subject < entities.size());
+      REQUIRE(relation.object < entities.size());
+      CHECK(relation.subject != relation.object);
+      CHECK(relation.flags == 0);
+      CHECK(std::find(labels.begin(), labels.end(), std::string_view(relation.label)) != labels.end());
+      CHECK(relation.score <= std::min(entities[relation.subject].score, entities[relation.object].score));
+      ++triples;
+    }
+    CHECK(answer.items(EDGE_PTF_SCORES).empty());
+  }
+  CHECK(triples > 0);
+  answer.ask(answer.ids());
+  CHECK(answer.relations().empty());  // entities exist only in a text
 }
 
 TEST_CASE("by constrained decoding every I- tag continues an entity of its type") {

@@ -78,6 +78,11 @@ std::string short_vector(const std::vector<float>& vector) {
   return vector.size() > kShownNumbers ? text + ", … (" + std::to_string(vector.size()) + " numbers)" : text;
 }
 
+// The part of the text that an item is about.
+std::string part_of(const Input& input, const edge_ptf_item& item) {
+  return input.text.substr(item.begin_byte, item.end_byte - item.begin_byte);
+}
+
 json item_json(const edge_ptf_item& item, const Input& input) {
   json row = {{"label", item.label}, {"score", item.score}};
   if ((item.flags & EDGE_PTF_OUT_OF_SCOPE) != 0) {
@@ -97,7 +102,7 @@ json item_json(const edge_ptf_item& item, const Input& input) {
   if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
     row["start"] = item.begin_character;
     row["end"] = item.end_character;
-    row["text"] = input.text.substr(item.begin_byte, item.end_byte - item.begin_byte);
+    row["text"] = part_of(input, item);
   }
   return row;
 }
@@ -125,12 +130,16 @@ json as_json(const edge_ptf::Answer& answer, const Input& input, size_t dimensio
     for (const edge_ptf_item& item : answer.words(head)) {
       found["words"].push_back(item_json(item, input));
     }
+    for (const edge_ptf_item& item : answer.relations(head)) {
+      found["relations"].push_back(
+          {{"label", item.label}, {"score", item.score}, {"subject", item.subject}, {"object", item.object}});
+    }
     row["heads"].push_back(found);
   }
   return row;
 }
 
-// For each head its answers and score, then the text.
+// For each head its answers, the relations between them, and its score, then the text.
 std::string as_line(const edge_ptf::Answer& answer, const Input& input, size_t dimensions) {
   std::string line;
   for (size_t head = 0; head < answer.runner().head_count(); ++head) {
@@ -142,8 +151,13 @@ std::string as_line(const edge_ptf::Answer& answer, const Input& input, size_t d
       answers.append(answers.empty() ? "" : ", ")
           .append(is_number ? six_digits(vectors.empty() ? item.score : score) : item.label);
       if ((item.flags & EDGE_PTF_HAS_PLACE) != 0) {
-        answers.append(": ").append(input.text, item.begin_byte, item.end_byte - item.begin_byte);
+        answers.append(": ").append(part_of(input, item));
       }
+    }
+    const std::vector<edge_ptf_item> entities = answer.answers(head);
+    for (const edge_ptf_item& item : answer.relations(head)) {
+      answers.append("; ").append(part_of(input, entities[item.subject])).append(" ").append(item.label).append(" ");
+      answers.append(part_of(input, entities[item.object]));
     }
     line.append(answers.empty() ? "–" : shown(answers)).append("\t").append(three_digits(score)).append("\t");
   }

@@ -31,6 +31,7 @@ class DataConfig(StageConfig):
     score_column: str = Field("score", description="Column with the number that says how alike two texts are.")
     tokens_column: str = Field("tokens", description="Column with the words of a sentence.")
     tags_column: str = Field("tags", description="Column with one tag for each word.")
+    relations_column: str = Field("relations", description="Column with the relations between entities of a sentence.")
     tag_scheme: TagScheme | None = Field(
         None, description="How the tags of an entity are written. Without it the tags of train decide."
     )

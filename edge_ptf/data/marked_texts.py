@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -62,7 +62,8 @@ RELATIONS = ("text", "label", "entity1", "entity2")
 def marked_rows(
     place: str, texts: Iterable[MarkedText], offers: Sequence[Sequence[str]], columns: Columns, findings: Findings
 ) -> Iterator[Row]:
-    """The rows of a task: one for each relation, one with a tag for each word, or one with the classes of each text.
+    """The rows of a task: one for each relation, one with a tag for each word and with the relations if the task has
+    both, or one with the classes of each text.
 
     Texts that lack what the task needs are left out, and a note counts them. A text whose spans cannot be tags becomes
     a problem. If several tasks read the text, its words stand apart for each of them.
@@ -78,6 +79,8 @@ def marked_rows(
     found: Sequence[str] = [column for offer in offers if offer != RELATIONS for column in offer]
     if RELATIONS in offers and "entity1" in columns.optional:
         read, found = _related, RELATIONS
+    elif TAGS in offers and RELATIONS in offers and "relations" in columns.required:
+        read, found = _tagged, (*TAGS, "relations")
     elif TAGS in offers and "tags" in columns.required:
         read, found = _tagged, TAGS
     elif CLASSES in offers and "labels" in columns.required:
@@ -138,8 +141,23 @@ def _tagged(marked: MarkedText, columns: Columns, findings: Findings) -> Iterato
     except ValueError as error:
         findings.problem(marked.place, str(error))
         return
-    if words:
-        yield _row(marked, columns, {"tokens": words, "tags": tags})
+    if not words:
+        return
+    ordered = sorted(marked.spans, key=lambda span: (span.begin, span.end))
+    places = {span.name: place for place, span in enumerate(ordered)}
+    relations = []
+    for relation in marked.relations if "relations" in columns.required else ():
+        if unknown := _unknown(relation, places):
+            findings.problem(marked.place, unknown)
+        else:
+            relations.append([places[relation.first], relation.kind, places[relation.second]])
+    yield _row(marked, columns, {"tokens": words, "tags": tags, "relations": relations})
+
+
+def _unknown(relation: Relation, names: Container[str]) -> str:
+    """Why a relation cannot be read: an end of it is no entity. Empty: it can."""
+    unknown = [name for name in (relation.first, relation.second) if name not in names]
+    return f"the relation {relation.kind} is about {unknown[0]!r}, which is no entity" if unknown else ""
 
 
 def _classified(marked: MarkedText, columns: Columns, _: Findings) -> Iterator[Row]:
@@ -152,9 +170,8 @@ def _classified(marked: MarkedText, columns: Columns, _: Findings) -> Iterator[R
 def _related(marked: MarkedText, columns: Columns, findings: Findings) -> Iterator[Row]:
     spans = {span.name: span for span in marked.spans}
     for relation in marked.relations:
-        unknown = [name for name in (relation.first, relation.second) if name not in spans]
-        if unknown:
-            findings.problem(marked.place, f"the relation {relation.kind} is about {unknown[0]!r}, which is no entity")
+        if unknown := _unknown(relation, spans):
+            findings.problem(marked.place, unknown)
             continue
         first, second = (f"{spans[name].begin}:{spans[name].end}" for name in (relation.first, relation.second))
         yield _row(marked, columns, {"label": relation.kind, "entity1": first, "entity2": second})

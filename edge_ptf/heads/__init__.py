@@ -15,12 +15,13 @@ from edge_ptf.heads.span import SpanHead
 from edge_ptf.heads.spec import LOGITS, HeadSpec, OutputSpec
 from edge_ptf.heads.text import TextHead
 from edge_ptf.heads.token import TokenHead
+from edge_ptf.heads.triple import TripleHead
 
 HEADS: dict[str, type[Head]] = {
     head.kind: head
     for head in (
         *(TextHead, TokenHead, MultiLabelHead, RegressionHead, RelationHead, SpanHead, EmbeddingHead),
-        *(PrototypeHead, JointHead),
+        *(PrototypeHead, TripleHead, JointHead),
     )
 }
 """Every kind of head."""
@@ -46,6 +47,7 @@ __all__ = [
     "Target",
     "TextHead",
     "TokenHead",
+    "TripleHead",
     "encode",
     "joint_spec",
 ]

@@ -55,9 +55,11 @@ class Head(ABC):
     tuned_options: ClassVar[tuple[str, ...]] = ()
     """The options that `tuned` and `matched` choose."""
     answers_with_text: ClassVar[bool] = False
-    """Whether an answer is a list of parts of a text, and the labels name columns of the logits."""
+    """Whether an answer is a list of texts that are no labels, and the labels name columns of the logits."""
     compares_tokens: ClassVar[bool] = False
     """Whether the softmax of a label is over the tokens of a text. Distillation then compares text by text."""
+    compares_words: ClassVar[bool] = False
+    """Whether an answer compares the words of a text with each other. Distillation then compares text by text."""
     answers_a_vector: ClassVar[bool] = False
     """Whether an answer is a vector, and the labels name its numbers."""
     reads_texts_apart: ClassVar[bool] = False
@@ -120,6 +122,14 @@ class Head(ABC):
     def with_option(self, name: str, value: Any) -> HeadSpec:
         """The spec with another value of an option; unchanged if this kind of head has no such option."""
         return self.spec.with_options(**{name: value}) if name in self.options_model.model_fields else self.spec
+
+    @property
+    def single_columns(self) -> slice | None:
+        """The columns of the logits that have no meaning in the mean of several models; by default there are none.
+
+        Of several teachers, those of the first one are taught.
+        """
+        return None
 
     @property
     def stride(self) -> int | None:
@@ -286,7 +296,7 @@ class Head(ABC):
 
         Args:
             student, teacher: [rows, labels], one row for each text, or for each word where the logits are per token.
-                With `compares_tokens` [labels, tokens], of one text.
+                With `compares_tokens` [labels, tokens] and with `compares_words` [words, labels], of one text.
             form: compare distributions (kl, at the temperature) or the logits themselves (mse).
         """
 

@@ -191,7 +191,7 @@ def deciding(task: Task, config: AssembleConfig) -> Task:
     """
     head = task.head
     if config.max_answer_tokens is not None:
-        if not head.answers_with_text:
+        if "max_answer_tokens" not in head.options_model.model_fields:
             raise BadInputError(
                 f"assemble.max_answer_tokens is {config.max_answer_tokens}, but an answer of {task.name} is no part of "
                 "a text",

@@ -67,6 +67,8 @@ def _answer_line(head: Head, labels: str) -> str:
     """What an answer is."""
     if head.answers_a_vector:
         return "Answer: a vector"
+    if head.answers_with_text:
+        return f"Columns of the logits: {labels}"
     return f"{'Answer: a number, named' if head.answers_a_number else 'Labels:'} {labels}"
 
 

@@ -70,11 +70,11 @@ def score_unit(name: str) -> str:
 
 
 def answer_form(task: Task | type[Task], labels: int) -> str:
-    """What the answer of a task is chosen from: its labels, a number, a vector, or a part of a text."""
+    """What the answer of a task is chosen from: its labels, a number, a vector, or what the task says."""
     if task.head_type.answers_a_vector:
         return "a vector"
-    if task.head_type.answers_with_text:
-        return "a part of the context"
+    if task.answer:
+        return task.answer
     return counted(labels, "label") if task.right_or_wrong else "a number"
 
 

@@ -8,7 +8,7 @@ from ctypes import POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_int64
 from typing import Any, ClassVar
 
 ABI_VERSION = 2
-ANSWERS, SCORES, WORDS = range(3)
+ANSWERS, SCORES, WORDS, RELATIONS = range(4)
 """`edge_ptf_list`."""
 OUT_OF_SCOPE, BY_THRESHOLD, NUMBER = 1, 4, 8
 """Of `edge_ptf_flag`."""
@@ -54,6 +54,8 @@ class Item(Sized):
         ("end_character", c_size_t),
         ("first_word", c_size_t),
         ("last_word", c_size_t),
+        ("subject", c_size_t),
+        ("object", c_size_t),
     )
 
 

@@ -13,7 +13,8 @@ from edge_ptf.examples import Prediction
 from edge_ptf.heads import HEADS
 from edge_ptf.heads.base import SHOWN_CLASSES
 from edge_ptf.heads.embedding import embedding_answer
-from edge_ptf.runtime.c_api import ANSWERS, BY_THRESHOLD, OUT_OF_SCOPE, SCORES, WORDS, Item, Tensor, Timing
+from edge_ptf.heads.triple import label_of
+from edge_ptf.runtime.c_api import ANSWERS, BY_THRESHOLD, OUT_OF_SCOPE, RELATIONS, SCORES, WORDS, Item, Tensor, Timing
 from edge_ptf.runtime.texts import without_surrogates
 
 if TYPE_CHECKING:
@@ -120,6 +121,19 @@ def _tokens(declared: NativeHead, result: Result, head: int, text: str) -> Predi
     return Prediction(tags, result.score(head), {"entities": entities})
 
 
+def _triples(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
+    """The tags and the entities, and the relations between these entities."""
+    tagged = _tokens(declared, result, head, text)
+    entities = tagged.details["entities"]
+    found = [(item.subject, item.label.decode(), item.object, item.score) for item in result.items(head, RELATIONS)]
+    shown = [
+        {"subject": entities[first], "relation": relation, "object": entities[second], "score": score}
+        for first, relation, second, score in found
+    ]
+    label = label_of(tagged.label, [(first, relation, second) for first, relation, second, _ in found])
+    return Prediction(label, tagged.score, {**tagged.details, "triples": shown})
+
+
 def _labels(declared: NativeHead, result: Result, head: int, text: str) -> Prediction:
     """The labels of its answers, and the ranking of all classes."""
     ids = {label: number for number, label in enumerate(declared.labels)}
@@ -152,6 +166,7 @@ def _vector(declared: NativeHead, result: Result, head: int, text: str) -> Predi
 
 PREDICTIONS: dict[str, Callable[[NativeHead, Result, int, str], Prediction]] = {
     "token": _tokens,
+    "triple": _triples,
     "span": _span,
     "embedding": _vector,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_ptf.errors import BadInputError, near_matches
 from edge_ptf.heads import HeadSpec
 from edge_ptf.tasks.base import Task
+from edge_ptf.tasks.entities_and_relations import EntitiesAndRelations
 from edge_ptf.tasks.joint import joint, parse
 from edge_ptf.tasks.multi_label_classification import MultiLabelClassification
 from edge_ptf.tasks.prototype_classification import PrototypeClassification
@@ -25,6 +26,7 @@ _TASKS: dict[str, type[Task]] = {
         Regression,
         TokenClassification,
         RelationExtraction,
+        EntitiesAndRelations,
         QuestionAnswering,
         SentenceEmbedding,
         PrototypeClassification,

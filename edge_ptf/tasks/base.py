@@ -69,6 +69,8 @@ class Task(ABC):
     says its own."""
     kinds: ClassVar[Mapping[str, type[Task]]] = {}
     """The tasks by their names, if the task stands for several."""
+    answer: ClassVar[str] = ""
+    """What an answer is, in words, if it is not chosen from labels: "a part of the context"."""
     simple_model: ClassVar[str] = "the most frequent class alone"
     """What `majority_answers` knows, in words."""
 

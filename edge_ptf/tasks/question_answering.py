@@ -28,6 +28,7 @@ class QuestionAnswering(Task):
     columns = ("question", "context", "answer")
     optional_columns = ("answer_start", "is_impossible")
     right_or_wrong = False
+    answer = "a part of the context"
     simple_model = "no answer to any question"
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "finetune": {"max_length": 384},

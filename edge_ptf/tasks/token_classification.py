@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from edge_ptf.examples import Example
-from edge_ptf.heads import TokenHead
+from edge_ptf.heads import Head, TokenHead
 from edge_ptf.heads.encoding import WORD
 from edge_ptf.heads.token import OUTSIDE, spans
 from edge_ptf.metrics import F1, Metric, Precision, Recall, Share
@@ -22,10 +22,10 @@ class TokenClassification(Task):
 
     name = "token-classification"
     title = "Token classification"
-    head_type = TokenHead
+    head_type: ClassVar[type[Head]] = TokenHead
     pipeline_tag = "token-classification"
-    columns = ("tokens", "tags")
-    joint_forms = ("text",)
+    columns: ClassVar[tuple[str, ...]] = ("tokens", "tags")
+    joint_forms: ClassVar[tuple[str, ...]] = ("text",)
     recipe: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "prune": {"intermediate_size": 0.75, "vocabulary": False},
         "distill": {"epochs": 4, "learning_rate": 2e-4, "hidden_weight": 10.0},

@@ -173,7 +173,7 @@ def distill(
     del teaching
     if extra_teachers:
         others = [help_out(number, each) for number, each in enumerate(extra_teachers)]
-        outputs = outputs.joined(others, out / STATE / "mean")
+        outputs = outputs.joined(others, out / STATE / "mean", task.head)
 
     validation = labelled_items(tokenizer, task, data.validation, info.max_length)
     small = CompactVocabulary((item.encoding for item in [*items, *validation]), taught.config.vocab_size, pad)

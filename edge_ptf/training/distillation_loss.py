@@ -76,7 +76,8 @@ class DistillationLoss:
         return sum(weight * self._part_apart(part, own, rows, usable) for (part, own), weight in parts)
 
     def _part_apart(self, head: Head, logits: Any, rows: Sequence[int], usable: Sequence[int]) -> Any:
-        """Distance of the logits: of the texts, of the words, or of the tokens of each text that both cut alike."""
+        """Distance of the logits: of the texts, of all words, of the words of each text, or of the tokens of each text
+        that both cut alike."""
         import torch
 
         config, kept = self.config, self.outputs.logits[head.spec.logits.tensor]
@@ -85,6 +86,9 @@ class DistillationLoss:
             for place in usable:
                 begin, end = self.outputs.offsets[rows[place]], self.outputs.offsets[rows[place] + 1]
                 pairs.append((logits[place, : end - begin].T, np.ascontiguousarray(kept[begin:end].T)))
+        elif head.compares_words:
+            words = (self._words(row) for row in rows)
+            pairs = [(logits[place, own], kept[asked]) for place, (own, asked) in enumerate(words) if len(own)]
         elif head.spec.per_token:
             answered, asked = self._word_answers(logits, rows)
             pairs = [(answered, kept[asked])] if len(answered) else []
@@ -104,15 +108,16 @@ class DistillationLoss:
         Other tokens were never trained to answer anything, in the teacher either. Words stay comparable where the two
         tokenizers cut them differently.
         """
-        places, positions, asked = [], [], []
-        for place, row in enumerate(rows):
-            own, theirs = (np.asarray(items[row].encoding.word_starts, dtype=np.int64) for items in self.items)
-            count = min(len(own), len(theirs))
-            known = (own[:count] >= 0) & (theirs[:count] >= 0)
-            positions.append(own[:count][known])
-            asked.append(self.outputs.offsets[row] + theirs[:count][known])
-            places.append(np.full(int(known.sum()), place))
-        return logits[np.concatenate(places), np.concatenate(positions)], np.concatenate(asked)
+        positions, asked = zip(*(self._words(row) for row in rows), strict=True)
+        places = np.repeat(np.arange(len(rows)), [len(own) for own in positions])
+        return logits[places, np.concatenate(positions)], np.concatenate(asked)
+
+    def _words(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The student's first token of each word that both know, and the teacher's rows for the same words."""
+        own, theirs = (np.asarray(items[row].encoding.word_starts, dtype=np.int64) for items in self.items)
+        count = min(len(own), len(theirs))
+        known = (own[:count] >= 0) & (theirs[:count] >= 0)
+        return own[:count][known], self.outputs.offsets[row] + theirs[:count][known]
 
     def _states_apart(self, states: Any, mask: Any, usable: list[int], texts: list[int]) -> Any:
         """Distance of hidden states, mean over the student's layers."""

@@ -69,19 +69,22 @@ class TeacherOutputs:
         )
         self.per_token = bool(shapes["per_token"])
 
-    def joined(self, others: Sequence[TeacherOutputs], folder: Path) -> TeacherOutputs:
+    def joined(self, others: Sequence[TeacherOutputs], folder: Path, head: Head) -> TeacherOutputs:
         """These outputs with the mean of all logits in place of their own, kept in files of `folder`.
 
         The mean of logits is the geometric mean of the distributions (Hinton et al. 2015, section 1). Hidden states
-        of different models have no common axes, so that those of the first stay.
+        of different models have no common axes, so that those of the first stay. So do the `single_columns` of a head.
         """
         folder.mkdir(parents=True, exist_ok=True)
         joined, means = copy(self), {}
+        single = {part.spec.logits.tensor: part.single_columns for part in head.parts}
         for name, own in self.logits.items():
             mean = means[name] = _mapped(folder / _file(name), np.float32, own.shape)
             for begin in range(0, len(mean), JOINED_ROWS):
                 rows = slice(begin, begin + JOINED_ROWS)
                 mean[rows] = np.mean([outputs.logits[name][rows] for outputs in (self, *others)], axis=0)
+                if (columns := single[name]) is not None:
+                    mean[rows, columns] = own[rows, columns]
             mean.flush()
         joined.logits = means
         return joined

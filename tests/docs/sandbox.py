@@ -39,6 +39,7 @@ TRAINING = tuple(setting for name in QUICK for setting in QUICK[name] if name !=
 CHEAP = ("--min-speedup", "0.001", "--package-mb", "100", "--set", "targets.peak_memory_mb=10000")
 JUDGED_BY = {
     "token-classification": "entity_f1",
+    "entities-and-relations": "triple_f1",
     "multi-label-classification": "micro_f1",
     "regression": "spearman",
     "sentence-embedding": "spearman",
@@ -117,7 +118,7 @@ def make_data(root: Path) -> None:
     known = {tag[2:] for _, tags in words["train"] for tag in tags}
     words = {split: [row for row in found if {tag[2:] for tag in row[1]} <= known] for split, found in words.items()}
     _write_words(root / "words", words, "{word}\t{tag}")
-    _write_utterances(root / "my-utterances", known)
+    _write_utterances(root, known)
     _write_words(root / "columns-of-words", words, "{number} {word} {tag} _")
     (root / "food.txt").write_text("order a pizza\nbring me some noodles\nI am hungry\n", encoding="utf-8")
     (root / "logs.txt").write_text("".join(f"{text} please\n" for text, _ in rows["train"][:50]), encoding="utf-8")
@@ -149,14 +150,19 @@ def _write_words(folder: Path, sentences: dict[str, list[tuple[list[str], tuple[
         (folder / f"{split}.conll").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _write_utterances(folder: Path, known: set[str]) -> None:
-    """Texts with an intent and tags of known types, as JSON lines."""
-    folder.mkdir()
+def _write_utterances(root: Path, known: set[str]) -> None:
+    """Texts with an intent and tags of known types, and with relations between neighbouring entities, as JSON lines."""
+    for name in ("my-utterances", "my-facts"):
+        (root / name).mkdir()
     for split, found in generate().items():
         rows = [row for row in found[::30] if {tag[2:] for tag in row.tags} <= known]
-        lines = [{"text": row.text, "intent": row.intent, "tokens": row.text.split(), "tags": row.tags} for row in rows]
-        content = "".join(f"{json.dumps(line)}\n" for line in lines)
-        (folder / f"{split}.jsonl").write_text(content, encoding="utf-8")
+        words = [{"tokens": row.text.split(), "tags": row.tags} for row in rows]
+        texts = [{"text": row.text, "intent": row.intent, **each} for row, each in zip(rows, words, strict=True)]
+        pairs = [[[at, "before", at + 1] for at in range(len(entities(row.tags)) - 1)] for row in rows]
+        facts = [{**each, "relations": related} for each, related in zip(words, pairs, strict=True)]
+        for name, lines in (("my-utterances", texts), ("my-facts", facts)):
+            content = "".join(f"{json.dumps(line)}\n" for line in lines)
+            (root / name / f"{split}.jsonl").write_text(content, encoding="utf-8")
 
 
 @dataclass

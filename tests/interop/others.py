@@ -30,6 +30,7 @@ KINDS = {
     "regression": ORTModelForSequenceClassification,
     "token-classification": ORTModelForTokenClassification,
     "relation-extraction": ORTModelForTokenClassification,
+    "entities-and-relations": ORTModelForTokenClassification,
     "question-answering": ORTModelForTokenClassification,
     "sentence-embedding": ORTModelForTokenClassification,
     "prototype-classification": ORTModelForSequenceClassification,
@@ -95,7 +96,7 @@ def _refused(checkpoint: Path) -> None:
 
 
 def _pipeline(task: str, model: Any, tokenizer: Any, settings: dict[str, Any]) -> Ask:
-    """By `pipeline(...)`, as its users call it; for relations and questions, which have no pipeline, by the model."""
+    """By `pipeline(...)`, as its users call it; for relations, triples and questions by the model: they have none."""
     long = {"truncation": True, "max_length": settings["max_length"]}
     if task == "relation-extraction":
 
@@ -106,6 +107,15 @@ def _pipeline(task: str, model: Any, tokenizer: Any, settings: dict[str, Any]) -
             return _relation(text, offsets, logits, model.config, settings)
 
         return relation
+    if task == "entities-and-relations":
+
+        def triples(text: str, pair: str | None) -> Answer:
+            batch = tokenizer(text, return_offsets_mapping=True, return_tensors="pt", **long)
+            offsets = batch.pop("offset_mapping")[0].tolist()
+            names = [model.config.id2label[number] for number in range(len(model.config.id2label))]
+            return _triples(text, offsets, model(**batch).logits[0].detach().numpy(), names, settings)
+
+        return triples
     if task == "question-answering":
 
         def span(text: str, pair: str | None) -> Answer:
@@ -168,6 +178,8 @@ def _plain(package: Path, task: str, settings: dict[str, Any]) -> Ask:
         logits = run(encoding.ids, encoding.type_ids)
         if task == "relation-extraction":
             return _relation(text, encoding.offsets, logits, None, settings, labels)
+        if task == "entities-and-relations":
+            return _triples(text, encoding.offsets, logits, labels, settings)
         if task == "token-classification":
             scores = _softmax(logits)
             rows = zip(encoding.offsets, scores, strict=True)
@@ -210,6 +222,35 @@ def _relation(
     scores = _softmax(total)
     best = int(scores.argmax())
     return (labels or config.id2label)[best], float(scores[best])
+
+
+def _triples(
+    text: str, offsets: Sequence[Sequence[int]], logits: Any, labels: Sequence[str], settings: dict[str, Any]
+) -> Answer:
+    """The tag of each word, then each pair of entities with a relation: their places and its name."""
+    names, links = settings["options"]["relations"], settings["options"]["links"]
+    count, wide = len(labels) - 2 * len(names) - 2 * links, logits.astype(np.float64)
+    subject, object_, link, other = np.split(wide[:, count:], np.cumsum([len(names), len(names), links]), axis=1)
+    shares = _softmax(wide[:, :count])
+    tokens = [(*span, number, 0.0) for number, span in enumerate(offsets)]
+    places = _tags(text, tokens)[0]  # the first token of each word, or O
+    tags = ["O" if place == "O" else labels[shares[place].argmax()] for place in places]
+    score = min([1.0, *(float(shares[place].max()) for place in places if place != "O")])
+    before = ["O", *tags]
+    begins = [
+        place
+        for place, last, tag in zip(places, before, tags, strict=False)
+        if tag.startswith("B-") or (tag.startswith("I-") and last[1:] != tag[1:])
+    ]
+    answer = list(tags)
+    for first, one in enumerate(begins):
+        for second, two in enumerate(begins):
+            if first != second:
+                pair = _softmax(np.concatenate([[0.0], subject[one] + object_[two] + link[one] @ other[two]]))
+                score = min(score, float(pair.max()))
+                if pair.argmax():
+                    answer.append(f"{first} {second} {names[pair.argmax() - 1]}")
+    return answer, score
 
 
 def _span(core: Any, text: str, pair: str, run: Callable[..., Any], settings: dict[str, Any]) -> Answer:

@@ -70,6 +70,8 @@ CASES = (
     Case("numbers-int8", task="regression", mode="dynamic", paired=True),
     Case("relations", task="relation-extraction"),
     Case("relations-int8", task="relation-extraction", mode="dynamic"),
+    Case("triples", task="entities-and-relations"),
+    Case("triples-int8", task="entities-and-relations", mode="dynamic"),
     Case("questions", task="question-answering", paired=True),
     Case("questions-roberta", "roberta", "question-answering", paired=True),
     Case("questions-int8", task="question-answering", mode="dynamic", paired=True),

@@ -19,8 +19,10 @@ import numpy as np
 import onnx
 
 from edge_ptf.examples import Encoding
-from edge_ptf.heads import Head
+from edge_ptf.heads import Head, TripleHead
 from edge_ptf.heads.base import softmax
+from edge_ptf.heads.token import spans
+from edge_ptf.heads.triple import tags_of
 from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_payload, unpack
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.golden import TEXTS
@@ -71,6 +73,7 @@ def main() -> None:
             ("relations-left", "bert", "relation-extraction", False, "left"),
             ("prototypes", "bert", "prototype-classification", False, "right"),
             ("entities-constrained", "bert", "token-classification", False, "right"),
+            ("triples", "bert", "entities-and-relations", False, "right"),
         ):
             payload = _package(Path(work) / name, family, task, paired, side)
             (out / f"{name}.eptf").write_bytes(payload.path.read_bytes())
@@ -201,9 +204,11 @@ def _answers(runner: Runner, paired: bool) -> Iterator[dict[str, Any]]:
         threshold = runner.task.head.spec.options.get("threshold")
         if isinstance(answer.label, str) and threshold is not None:
             row["margin"] = min(row["margin"], abs(float(ordered[0, -1]) - threshold))
-        if runner.task.head.spec.options.get("decoding") == "constrained":
+        if isinstance(runner.task.head, TripleHead):
+            row["margin"] = _triple_margin(runner.task.head, logits, encoding, answer.label)
+        elif runner.task.head.spec.options.get("decoding") == "constrained":
             row["margin"] = _sequence_margin(runner.task.head, logits, encoding, text)
-        yield {**row, **{key: value for key, value in answer.details.items() if key == "entities"}}
+        yield {**row, **{key: value for key, value in answer.details.items() if key in ("entities", "triples")}}
 
 
 def _spans(runner: Runner) -> Iterator[dict[str, Any]]:
@@ -259,6 +264,18 @@ def _sequence_margin(head: Head, logits: np.ndarray, encoding: Encoding, text: s
         found = [head.label_ids[tag] for tag in head.decode(other, encoding, text).label][: len(places)]
         apart.append(total(chosen) - total(found))
     return float(np.tanh(min(apart) / 2)) if apart else 1.0
+
+
+def _triple_margin(head: TripleHead, logits: np.ndarray, encoding: Encoding, label: tuple[str, ...]) -> float:
+    """How much more probable each tag and each relation is than the next one, the smallest difference."""
+    words = [place for place in encoding.word_starts if 0 <= place < len(logits)]
+    firsts = [encoding.word_starts[first] for _, first, _ in spans(tags_of(label))]
+    pairs = softmax(head.pair_scores(logits[firsts].astype(np.float64)))[~np.eye(len(firsts), dtype=bool)]
+    apart = [1.0]
+    for shares in (softmax(logits[words, : len(head.tags)]), pairs):
+        ordered = np.sort(shares, axis=-1)
+        apart += (ordered[:, -1] - ordered[:, -2]).tolist()
+    return float(min(apart))
 
 
 def _document(lowercase: bool) -> bytes:

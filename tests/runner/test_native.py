@@ -254,7 +254,7 @@ def test_a_changed_package_is_refused(
             ("heads", 0, "kind"),
             "sequence",
             r"no head of the kind 'sequence' \(it has: embedding, multi-label, prototype, relation, regression, span, "
-            r"text, token\)",
+            r"text, token, triple\)",
         ),
         (("heads", 0, "labels"), ["a", "b"], "has 2 labels; its output 'logits' has 3"),
         (("heads", 0, "outputs", "logits", "axes"), ["batch", "hidden"], "is not batch, token, label or number"),

@@ -276,6 +276,7 @@ def test_tasks_are_found_by_name_and_unknown_ones_get_a_hint() -> None:
         "regression",
         "token-classification",
         "relation-extraction",
+        "entities-and-relations",
         "question-answering",
         "sentence-embedding",
         "prototype-classification",

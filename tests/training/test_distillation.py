@@ -738,7 +738,7 @@ def test_joined_outputs_hold_the_mean_of_all_logits_and_the_states_of_the_first(
         with torch.no_grad():
             model.classifier.weight.mul_(1 + number)
         found.append(compute(model, TEXT_HEAD, items, (1,), inputs, 0, tmp_path / str(number), SILENT))
-    joined = found[0].joined(found[1:], tmp_path / "mean")
+    joined = found[0].joined(found[1:], tmp_path / "mean", TEXT_HEAD)
     mean = np.mean([outputs.logits["logits"] for outputs in found], axis=0)
     assert np.allclose(joined.logits["logits"], mean, atol=1e-6)
     assert not np.allclose(joined.logits["logits"], found[0].logits["logits"], atol=1e-3)

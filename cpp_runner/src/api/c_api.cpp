@@ -81,7 +81,12 @@ const Answer* answer_of(const edge_ptf_result* result, size_t head) {
 
 // The items of a list that is stored as items.
 const std::vector<edge_ptf_item>* items_of(const Answer& answer, int list) {
-  return list == EDGE_PTF_ANSWERS ? &answer.answers : list == EDGE_PTF_WORDS ? &answer.words : nullptr;
+  switch (list) {
+    case EDGE_PTF_ANSWERS: return &answer.answers;
+    case EDGE_PTF_WORDS: return &answer.words;
+    case EDGE_PTF_RELATIONS: return &answer.relations;
+    default: return nullptr;
+  }
 }
 
 template <typename Work>

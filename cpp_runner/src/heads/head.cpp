@@ -15,7 +15,8 @@
   REGISTER("regression", make_regression_head)   \
   REGISTER("span", make_span_head)               \
   REGISTER("text", make_text_head)               \
-  REGISTER("token", make_token_head)
+  REGISTER("token", make_token_head)             \
+  REGISTER("triple", make_triple_head)
 
 namespace edge_ptf::core {
 
@@ -46,6 +47,7 @@ void Answer::clear() {
   tensors.clear();
   answers.clear();
   words.clear();
+  relations.clear();
   scores.clear();
   leads = false;
   sorted_ = false;

@@ -22,20 +22,22 @@ class Head;
 struct Answer {
   bool made = false;
   double score = 0;
-  std::vector<Tensor> tensors;         // in the order of HeadSpec::outputs
-  std::vector<edge_ptf_item> answers;  // EDGE_PTF_ANSWERS
-  std::vector<edge_ptf_item> words;    // EDGE_PTF_WORDS
-  std::vector<double> scores;          // of each label, or none
-  bool leads = false;                  // EDGE_PTF_SCORES begins with the first answer, then the other labels
-  size_t led = 0;                      // with `leads`: the label of that answer; beyond the last label if it has none
-  std::vector<double> probabilities;   // memory for decoding
-  std::vector<uint32_t> word_labels;   // memory for decoding
-  std::vector<uint32_t> word_rows;     // memory for decoding
-  std::vector<double> path_sums;       // memory for decoding
-  std::vector<uint32_t> path_labels;   // memory for decoding
-  std::vector<float> vectors;          // of each text, one after the other
-  size_t vector_count = 0;             // texts with a vector
-  std::string text;                    // the label of an answer that is a part of a text
+  std::vector<Tensor> tensors;           // in the order of HeadSpec::outputs
+  std::vector<edge_ptf_item> answers;    // EDGE_PTF_ANSWERS
+  std::vector<edge_ptf_item> words;      // EDGE_PTF_WORDS
+  std::vector<edge_ptf_item> relations;  // EDGE_PTF_RELATIONS
+  std::vector<double> scores;            // of each label, or none
+  bool leads = false;                    // EDGE_PTF_SCORES begins with the first answer, then the other labels
+  size_t led = 0;                        // with `leads`: the label of that answer; beyond the last label if it has none
+  std::vector<double> probabilities;     // memory for decoding
+  std::vector<uint32_t> word_labels;     // memory for decoding
+  std::vector<uint32_t> word_rows;       // memory for decoding
+  std::vector<double> path_sums;         // memory for decoding
+  std::vector<uint32_t> path_labels;     // memory for decoding
+  std::vector<float> tag_logits;         // memory for decoding
+  std::vector<float> vectors;            // of each text, one after the other
+  size_t vector_count = 0;               // texts with a vector
+  std::string text;                      // the label of an answer that is a part of a text
 
   void clear();
   // The length of the list EDGE_PTF_SCORES, and one of its items. `head` is the one that answered.
@@ -78,7 +80,7 @@ class Head {
   // How many tokens two neighbouring windows of a long second text share. Empty: the head has no windows.
   virtual std::optional<size_t> stride() const { return std::nullopt; }
 
-  // Whether an answer is a list of parts of a text, and the labels name columns of the logits.
+  // Whether an answer is a list of texts that are no labels, and the labels name columns of the logits.
   virtual bool answers_with_text() const { return false; }
 
   // Whether an answer is a list of labels, not one label.
