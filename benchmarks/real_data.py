@@ -11,6 +11,8 @@ python benchmarks/real_data.py clinc150_prototypes
 python benchmarks/real_data.py demo-large
 python benchmarks/real_data.py wnut17 --seeds 0 1 2
 python benchmarks/real_data.py subjqa_restaurants
+python benchmarks/real_data.py snips_intent
+python benchmarks/real_data.py snips_slots
 python benchmarks/real_data.py snips_joint
 python benchmarks/real_data.py xquad_en
 python benchmarks/real_data.py goemotions
@@ -60,6 +62,8 @@ JOBS = {
     "clinc150_prototypes": ["--task", "prototype-classification", "--out-of-scope-label", "oos"],
     "xquad_en": ["--task", "question-answering"],
     "subjqa_restaurants": ["--task", "question-answering"],
+    "snips_intent": ["--task", "text-classification"],
+    "snips_slots": ["--task", "token-classification"],
     "snips_joint": ["--task", "intent=text-classification", "--task", "slots=token-classification"],
     "demo-large": ["--task", "text-classification", "--out-of-scope-label", "out_of_scope"],
 }
@@ -122,6 +126,8 @@ def _data(name: str, shared: Path, folder: Path) -> str | Path:
     writers = {"sst2": _sentiment, "semeval2010_task8": _relations, "clinc150_vectors": _in_scope}
     if name in writers:
         return writers[name](shared / name.removesuffix("_vectors"), folder)
+    if name.startswith("snips"):
+        return shared / "snips_joint"
     if name == "xquad_en":
         return shared / name / "xquad.en.json"
     if name.startswith("goemotions"):

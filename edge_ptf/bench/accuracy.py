@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +16,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.engines import Threads
 from edge_ptf.errors import BadInputError, PackageError
-from edge_ptf.examples import Prediction
+from edge_ptf.examples import Example, Prediction
 from edge_ptf.machine import this_machine
 from edge_ptf.package.evidence import AccuracyEvidence, PredictionRow, RuntimeInfo
 from edge_ptf.package.payload import Payload
@@ -24,7 +26,12 @@ from edge_ptf.runtime.native import find_library, load_library
 from edge_ptf.runtime.process import WorkerProcess
 
 FILE = "accuracy.json"
+NAME = "payload"
 BLOCK = 50
+MOST_PROCESSES = 4
+"""Each holds the model in memory."""
+BLOCKS_OF_PROCESS = 10
+"""To start a process and to load the model takes about as long as this many blocks."""
 
 
 class EvaluateConfig(StageConfig):
@@ -44,15 +51,8 @@ def evaluate(
     Only this function reads labels of `test`. For data of `tried_on_validation`, validation takes the place of test,
     and the evidence records this.
     """
-    examples, answers, library = data.test, list[Prediction](), runner_for(payload, config)
-    progress.start("Evaluate", len(examples))
-    with WorkerProcess() as worker:
-        runtime = worker.load(payload.path, "payload", config.threads, library)["runtime"]
-        for start in range(0, len(examples), BLOCK):
-            block = examples[start : start + BLOCK]
-            answers += worker.answers("payload", [(example.text, example.text_pair) for example in block])
-            progress.advance(len(block))
-    progress.finish()
+    examples = data.test
+    answers, runtime = _answered(payload, examples, config, progress)
     rows = [
         PredictionRow(
             row=row,
@@ -77,6 +77,35 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_bytes(canonical_json(evidence.model_dump(mode="json")))
     return evidence
+
+
+def _answered(
+    payload: Payload, examples: Sequence[Example], config: EvaluateConfig, progress: Progress
+) -> tuple[list[Prediction], dict[str, Any]]:
+    """The answers in the order of the texts, and the facts about the runtime.
+
+    Processes share the texts. Each answers one text at a time, so no answer depends on their number.
+    """
+    texts = [(example.text, example.text_pair) for example in examples]
+    blocks = [texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK)]
+    free = min(MOST_PROCESSES, this_machine().cores // config.threads)
+    count = max(1, min(free, len(blocks) // BLOCKS_OF_PROCESS))
+    library, answers = runner_for(payload, config), list[Prediction]()
+    progress.start("Evaluate", len(examples))
+    with ExitStack() as stack:
+        workers = [stack.enter_context(WorkerProcess()) for _ in range(count)]
+        loaded = [worker.load(payload.path, NAME, config.threads, library) for worker in workers]
+        pool = stack.enter_context(ThreadPoolExecutor(count))
+        for start in range(0, len(blocks), count):
+            for found in pool.map(_block, workers, blocks[start : start + count]):
+                answers += found
+                progress.advance(len(found))
+    progress.finish()
+    return answers, loaded[0]["runtime"]
+
+
+def _block(worker: WorkerProcess, texts: list[tuple[str, str | None]]) -> list[Prediction]:
+    return worker.answers(NAME, texts)
 
 
 def joined(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from edge_ptf.engines.base import Engine, Session, TensorInfo
+from edge_ptf.engines.parallel import answer_all
 from edge_ptf.engines.settings import EngineSettings, Opset, Threads
 from edge_ptf.errors import BadInputError, EnvironmentFault, PackageError, near_matches
 
@@ -22,6 +23,7 @@ __all__ = [
     "Session",
     "TensorInfo",
     "Threads",
+    "answer_all",
     "engine_for",
     "formats",
     "get",

@@ -38,7 +38,7 @@ class Session(ABC):
 
     @abstractmethod
     def run(self, feeds: Inputs) -> Outputs:
-        """One call: every input by its name, each output by its name."""
+        """One call: every input by its name, each output by its name. Several threads may call at a time."""
 
     @abstractmethod
     def tensors(self) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:

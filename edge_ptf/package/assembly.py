@@ -18,7 +18,7 @@ from edge_ptf import tasks
 from edge_ptf.config import StageConfig
 from edge_ptf.data.augmentation import spliced
 from edge_ptf.data.dataset import LabelledData
-from edge_ptf.engines import EngineSettings, Session, running
+from edge_ptf.engines import EngineSettings, Session, answer_all, running
 from edge_ptf.errors import BadInputError, ParityError
 from edge_ptf.examples import Encoding, Example, Logits
 from edge_ptf.graph.artifact import FORMAT, Graph
@@ -230,8 +230,8 @@ Ask = Callable[[str, Session, Head, Sequence[Encoding]], list[Logits]]
 def _logits(name: str, session: Session, head: Head, encodings: Sequence[Encoding], progress: Progress) -> list[Logits]:
     progress.start(name, len(encodings))
     logits = []
-    for encoding in encodings:
-        logits.append(head.read(session.answer(encoding)))
+    for outputs in answer_all(session, encodings):
+        logits.append(head.read(outputs))
         progress.advance()
     progress.finish()
     return logits

@@ -67,6 +67,29 @@ def test_each_row_is_what_the_package_answers(make_payload: MakePayload, tiny_la
     assert listener.said == [("Evaluate", 127), 50, 50, 27, "finished"]
 
 
+@pytest.mark.parametrize(("cores", "threads", "processes"), [(8, 1, 3), (8, 4, 2), (2, 4, 1), (64, 1, 3)])
+def test_processes_share_the_texts_and_change_no_answer(
+    cores: int,
+    threads: int,
+    processes: int,
+    make_payload: MakePayload,
+    tiny_labelled: Data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    payload, data, config = make_payload(), many(tiny_labelled()), EvaluateConfig(threads=threads)
+    wanted = evaluate(payload, data, config, tmp_path / "one")
+    started, start = [], accuracy.WorkerProcess.__enter__
+    monkeypatch.setattr(accuracy.WorkerProcess, "__enter__", lambda worker: started.append(worker) or start(worker))
+    monkeypatch.setattr(accuracy, "this_machine", lambda: this_machine().replace(cores=cores))
+    monkeypatch.setattr(accuracy, "BLOCK", 40)
+    monkeypatch.setattr(accuracy, "BLOCKS_OF_PROCESS", 1)
+    monkeypatch.setattr(accuracy, "MOST_PROCESSES", 3)
+    found = evaluate(payload, data, config, tmp_path / "several")
+    assert len(started) == processes
+    assert found.replace(machine=wanted.machine) == wanted
+
+
 def test_evidence_names_what_it_is_about(make_payload: MakePayload, tiny_labelled: Data, tmp_path: Path) -> None:
     payload, data = make_payload(), tiny_labelled()
     found = evaluate(payload, data, EvaluateConfig(threads=2), tmp_path)
