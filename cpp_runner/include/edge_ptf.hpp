@@ -112,6 +112,7 @@ class Runner {
   // Adds a class to a package of class centres: from its texts, without training.
   void add_class(const std::string& name, const std::vector<std::string>& texts) const {
     std::vector<const char*> given;
+    given.reserve(texts.size());
     for (const std::string& text : texts) {
       given.push_back(text.c_str());
     }

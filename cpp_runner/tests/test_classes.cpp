@@ -70,6 +70,7 @@ TEST_CASE("threads answer while classes are added") {
   const edge_ptf::Runner runner(fixture("prototypes.eptf"));
   std::atomic<bool> done{false};
   std::vector<std::thread> threads;
+  threads.reserve(2);
   for (int i = 0; i < 2; ++i) {
     threads.emplace_back([&] {
       edge_ptf::Answer answer(runner);

@@ -32,6 +32,7 @@ def build_engine(
 
     Raises:
         PackageError: it is no readable package, or TensorRT cannot build from a graph.
+        VerificationError: an engine answers a golden text otherwise than the package.
         EnvironmentFault: there is no TensorRT, or no GPU where one is needed.
         BadInputError: the library does not build for a compute capability.
 

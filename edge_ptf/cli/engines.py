@@ -50,8 +50,8 @@ def build_engine_command(
     edge-ptf build-engine build/package.eptf --out engines/                                # for the GPU that is here
     edge-ptf build-engine build/package.eptf --out engines/ --compute-capability 86,89     # TensorRT-RTX, without a GPU
 
-    An engine is built again if the package, the library, its version, the GPU or the lengths differ. edge-ptf does not
-    run engines yet, so the golden vectors are not answered by them.
+    An engine is built again if the package, the library, its version, the GPU or the lengths differ. An engine for the
+    GPU that is here answers the golden vectors by trtexec, the program of TensorRT.
     """
     from edge_ptf.package import open_payload
     from edge_ptf.package.engine_files import build_engines

@@ -19,6 +19,7 @@ from edge_ptf.cli.choices import Choice, complete_data, complete_model, complete
 from edge_ptf.cli.console import make_console, say
 from edge_ptf.errors import BadInputError, EdgePtfError, ExitCode
 from edge_ptf.machine import this_machine
+from edge_ptf.nvidia import Nvidia, advice, nvidia
 from edge_ptf.recipe import Recipe
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "datasets")
@@ -67,8 +68,19 @@ def init_command(profile: str, model: str, data: str, task: str, out_of_scope_la
 
 
 @click.command("doctor")
-def doctor_command() -> int:
-    """Check this machine: libraries, extras, devices, disk, and which profile fits."""
+@click.option(
+    "--jetson",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="On a Jetson: build and time the shipped forms of a graph; DIR gets the report and what it made.",
+)
+def doctor_command(jetson: Path | None) -> int:
+    """Check this machine: libraries, extras, devices, disk, and which profile fits.
+
+    With --jetson DIR it also builds engines of a small model in all forms for TensorRT, compares their answers with
+    ONNX Runtime, and times them. Send DIR/jetson-report.json back: it names the board and its software, and no text of
+    yours. It takes about ten minutes.
+    """
     machine = this_machine()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
@@ -90,6 +102,9 @@ def doctor_command() -> int:
             problems.append(f"{name} is missing: pip install edge-ptf again")
     for name, extra in EXTRAS.items():
         table.add_row(name, _version(name) or f'not installed (pip install "edge-ptf[{extra}]")')
+    found = nvidia()
+    for name, value in _nvidia_rows(found):
+        table.add_row(name, value)
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     table.add_row("free disk here", f"{free:.0f} GB")
     if free < LEAST_FREE_GB:
@@ -98,11 +113,36 @@ def doctor_command() -> int:
         problems.append("this processor is emulated: no latency measured here counts")
     console = make_console()
     console.print(table)
+    for line in advice(found):
+        console.print(f"For the GPU: {line}", soft_wrap=True)
     for problem in problems:
         console.print(f"Problem: {problem}", soft_wrap=True)
     if not problems:
         console.print("\nAll is well.")
+    if jetson is not None:
+        return _report_jetson(jetson)
     return ExitCode.ENVIRONMENT if problems else ExitCode.OK
+
+
+def _report_jetson(out: Path) -> int:
+    from edge_ptf.cli.jetson import FILE, report
+
+    steps = report(out, say)["steps"]
+    failed = [name for name, step in steps.items() if "error" in step]
+    say(f"{len(steps) - len(failed)} of {len(steps)} steps worked. Send {out / FILE} to the developers.")
+    return ExitCode.ENVIRONMENT if failed else ExitCode.OK
+
+
+def _nvidia_rows(found: Nvidia) -> Iterator[tuple[str, str]]:
+    """What there is of NVIDIA; without a GPU only what can build engines."""
+    if found.gpu:
+        capability = (found.compute_capability or 0) / 10
+        yield "GPU", f"{found.gpu}, compute capability {capability:.1f}, driver for CUDA {found.driver_cuda}"
+        yield "CUDA toolkit", found.cuda or "none in /usr/local/cuda"
+    if found.l4t:
+        yield "JetPack", f"{found.jetpack or 'unknown'} (Jetson Linux {found.l4t})"
+    yield "TensorRT", found.tensorrt or f"none ({found.tensorrt_problem})"
+    yield "ONNX Runtime runs on", ", ".join(name.removesuffix("ExecutionProvider") for name in found.providers)
 
 
 def _sections(source: str) -> Iterator[str]:

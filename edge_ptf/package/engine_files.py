@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edge_ptf.digests import bytes_digest, canonical_json
+from edge_ptf.engines.tensorrt import trtexec
 from edge_ptf.engines.tensorrt.builder import build_engine, profile_lengths
-from edge_ptf.engines.tensorrt.library import Library, gpu, installed
-from edge_ptf.errors import BadInputError, EnvironmentFault
+from edge_ptf.engines.tensorrt.library import FULL, Library, gpu, installed
+from edge_ptf.errors import BadInputError, EnvironmentFault, VerificationError
+from edge_ptf.package.manifest import GraphEntry
 from edge_ptf.package.payload import Payload
+from edge_ptf.package.verification import check_golden
 from edge_ptf.progress import SILENT, Progress
 
 TIMING_CACHE = "timing.cache"
@@ -27,6 +30,8 @@ class EngineFile:
     size_bytes: int
     reused: bool
     """Nothing that it depends on has changed, so it was not built again."""
+    golden: int | None = None
+    """Golden texts that it answered within their tolerance, all of them; None: it was not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,15 @@ class EngineFiles:
             capability = f"{file.capability // 10}.{file.capability % 10}"
             made = f"{state} with {self.library} {self.version} for compute capability {capability}"
             found.append(f"{file.path}: {made}, {file.size_bytes / 1e6:.1f} MB")
-        reason = "edge-ptf does not run engines yet" if self.gpu else "no GPU"
-        return [*found, f"Golden vectors: not run: {reason}"]
+        return [*found, f"Golden vectors: {self._golden()}"]
+
+    def _golden(self) -> str:
+        counts = {file.golden for file in self.files} - {None}
+        if counts:
+            return f"{max(count or 0 for count in counts)} of each engine answered, all within the tolerance"
+        if not self.gpu:
+            return "not run: no GPU"
+        return f"not run: no {trtexec.NAME}, the program of TensorRT that runs an engine"
 
 
 def build_engines(
@@ -70,6 +82,7 @@ def build_engines(
 
     Raises:
         PackageError: TensorRT cannot build from a graph.
+        VerificationError: an engine answers a golden text otherwise.
         BadInputError: the library does not build for a compute capability.
         EnvironmentFault: there is no TensorRT or no GPU where one is needed.
     """
@@ -101,7 +114,40 @@ def build_engines(
             files.append(EngineFile(path, capability, path.stat().st_size, reused))
             progress.advance()
     progress.finish()
+    if found and local and library.name == FULL and (program := trtexec.find()):
+        files = _answer_golden(payload, files, program, library, steps)
     return EngineFiles(library.name, library.version, found.name if found else "", tuple(files))
+
+
+def engine_session(
+    graph: GraphEntry, engine: Path, program: Path, version: str, lengths: Sequence[int]
+) -> trtexec.TrtexecSession:
+    """A built engine of a graph, run by `trtexec`."""
+    inputs, outputs = ([item.name for item in items] for items in (graph.inputs, graph.outputs))
+    return trtexec.TrtexecSession(program, engine, inputs, outputs, lengths, version)
+
+
+def _answer_golden(
+    payload: Payload, files: Sequence[EngineFile], program: Path, library: Library, lengths: Sequence[int]
+) -> list[EngineFile]:
+    """Runs the golden vectors by the engines of this GPU, one for each graph. Some versions of TensorRT build engines
+    that are wrong without an error; such an engine is deleted."""
+    graphs = payload.manifest.graphs
+    sessions = {
+        graph.name: engine_session(graph, file.path, program, library.version, lengths)
+        for graph, file in zip(graphs, files, strict=True)
+    }
+    try:
+        count, _ = check_golden(payload, sessions=sessions)
+    except VerificationError as error:
+        for file in files:
+            file.path.unlink()
+            _about(file.path).unlink()
+        raise VerificationError(
+            f"{error.message}: the engine of {library.name} {library.version} is deleted",
+            hint="Try another form (quantize --tensorrt) or another version of TensorRT",
+        ) from None
+    return [replace(file, golden=count) for file in files]
 
 
 def _capabilities(library: Library, wanted: Sequence[int], here: int | None) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, FiniteFloat, ValidationError, model_valid
 
 from edge_ptf.engines import Session
 from edge_ptf.errors import PackageError
-from edge_ptf.examples import Example
+from edge_ptf.examples import Encoding, Example
 from edge_ptf.heads import LOGITS
 from edge_ptf.package.rounding import rounding_effects
 from edge_ptf.tasks.base import Task
@@ -84,6 +84,11 @@ class GoldenCase(BaseModel):
     def example(self) -> Example:
         """The text, or pair of texts, without a label."""
         return Example(self.text, (), self.text_pair)
+
+    @property
+    def encoding(self) -> Encoding:
+        """The token ids that the text must become."""
+        return Encoding(self.input_ids, self.token_type_ids, windows=tuple(self.windows))
 
 
 def golden_cases(content: bytes) -> list[GoldenCase]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_ptf import tasks
 from edge_ptf.engines.base import Outputs, Session
-from edge_ptf.errors import PackageError, VerificationError
+from edge_ptf.errors import EdgePtfError, PackageError, VerificationError
 from edge_ptf.examples import Encoding, Logits
 from edge_ptf.heads import HEADS, HeadSpec, OutputSpec
 from edge_ptf.machine import this_machine
@@ -97,21 +97,27 @@ def _check_shape(head: HeadSpec, output: OutputSpec, shape: Sequence[str | int],
             )
 
 
-def check_golden(payload: Payload, *, threads: int = 1, compare: bool = True) -> tuple[int, float]:
+def check_golden(
+    payload: Payload, *, threads: int = 1, compare: bool = True, sessions: Mapping[str, Session] | None = None
+) -> tuple[int, float]:
     """Runs the golden vectors; returns their number and the largest difference, as a share of a tensor's largest value.
 
     Every output of every head is compared.
+
+    Args:
+        sessions: what runs each graph, by the graph's name; None: an engine that the package requires.
     """
     manifest, path = payload.manifest, payload.path
     cases = golden_cases(payload.read(manifest.golden.file))
     if len(cases) != manifest.golden.count:
         raise VerificationError(f"{path}: {len(cases)} golden vectors, not {manifest.golden.count}")
     outputs = [(head, output) for head in manifest.heads for output in head.outputs.values()]
-    sessions = {graph.name: payload.session(graph, threads) for graph in manifest.graphs}
-    files = {graph.name: graph.file for graph in manifest.graphs}
-    for head, output in outputs:
-        shapes = {tensor.name: tensor.shape for tensor in sessions[head.graph].tensors()[1]}
-        _check_shape(head, output, shapes[output.tensor], f"{path}: '{files[head.graph]}'")
+    if sessions is None:
+        sessions = {graph.name: payload.session(graph, threads) for graph in manifest.graphs}
+        files = {graph.name: graph.file for graph in manifest.graphs}
+        for head, output in outputs:
+            shapes = {tensor.name: tensor.shape for tensor in sessions[head.graph].tensors()[1]}
+            _check_shape(head, output, shapes[output.tensor], f"{path}: '{files[head.graph]}'")
     tokenizer = payload.tokenizer(sessions[manifest.graph.name].inputs)
     task, worst = tasks.create(manifest.head), 0.0
     for number, case in enumerate(cases, 1):
@@ -165,6 +171,8 @@ def _check_answers(manifest: Manifest, case: GoldenCase, place: str) -> None:
 def _run(session: Session, encoding: Encoding, place: str) -> Outputs:
     try:
         return session.answer(encoding)
+    except EdgePtfError:
+        raise
     except Exception as error:  # ONNX Runtime's own exceptions share no public base class
         raise VerificationError(f"{place}: the model does not take it ({error!r:.200})") from None
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_ptf.engines.tensorrt.library import FULL
+from edge_ptf.cli import jetson
+from edge_ptf.engines.tensorrt.library import FULL, Library
 from edge_ptf.package import assembly
 from tests.bench.devices.conftest import start_sshd
 from tests.conftest import build_base
 from tests.docs.pages import ROOT, Shown, commands
 from tests.docs.sandbox import Sandbox, edge_ptf, make_base, make_data
-from tests.tensorrt import fake
+from tests.tensorrt import fake, fake_trtexec
 
 __all__ = ["start_sshd"]
 
@@ -57,7 +58,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sandbox(folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """The folder as the current one. A command that names a device gets an sshd on this machine.
 
-    `build-engine` gets a fake of TensorRT, because the environment has none. `make tensorrt` runs the real one.
+    `build-engine` and `doctor --jetson` get fakes of TensorRT, because the environment has none. `make tensorrt` runs
+    the real one.
     """
     monkeypatch.chdir(folder)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -69,6 +71,8 @@ def sandbox(folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         fake.install(monkeypatch)
     elif shown.words[0] == "build-engine":
         fake.install(monkeypatch, FULL, "10.3.0", fake.ORIN)
+    elif "--jetson" in shown.words:
+        use_board(folder, monkeypatch)
     sandbox = Sandbox(folder, folder / "base", folder / "tiny", "local")
     if "ssh://" in shown.line or " adb" in shown.line:
         server = request.getfixturevalue("start_sshd")()
@@ -79,6 +83,15 @@ def sandbox(folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         (folder / "build").mkdir(exist_ok=True)
     sandbox.prepare(shown)
     yield sandbox
+
+
+def use_board(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fakes of a board's TensorRT, and a tiny model."""
+    fake_trtexec.install(folder / "trtexec", monkeypatch)
+    module = fake.install(monkeypatch, FULL, "10.3.0", fake.ORIN, runs=True)
+    monkeypatch.setattr(jetson, "installed", lambda: Library(FULL, "10.3.0", module))
+    monkeypatch.setattr(jetson, "COMMANDS", {})
+    monkeypatch.setattr(jetson.report, "__defaults__", (str(folder / "tiny"),))
 
 
 @pytest.mark.parametrize("shown", in_order(), ids=str)

@@ -36,12 +36,13 @@ class Named(SimpleNamespace):
 
 
 class Fake:
-    """The module. `built` lists what each build was asked for."""
+    """The module. `built` lists what each build was asked for. With `runs` an engine is its graph, for the fake of
+    `trtexec`."""
 
-    def __init__(self, version: str = "1.7.1", refuses: str = "", here: bool = True) -> None:
+    def __init__(self, version: str = "1.7.1", refuses: str = "", here: bool = True, runs: bool = False) -> None:
         self.__version__ = version
         self.built: list[dict[str, Any]] = []
-        self.refuses, self.here = refuses, here
+        self.refuses, self.here, self.runs = refuses, here, runs
         self.NetworkDefinitionCreationFlag = Named(STRONGLY_TYPED=1)
         self.BuilderFlag = Named(TF32=7)
         self.ComputeCapability = Named(NONE=0, CURRENT=1, SM86=86, SM89=89)
@@ -58,7 +59,7 @@ class Fake:
                 log.log(1, module.refuses)
                 return None
             module.built.append({**asked, "graph": network.content, "capability": config.capability})
-            return b"engine of " + str(config.capability).encode()
+            return network.content if module.runs else b"engine of " + str(config.capability).encode()
 
         return SimpleNamespace(
             create_network=lambda flags: SimpleNamespace(flags=flags, content=b"", num_inputs=0),

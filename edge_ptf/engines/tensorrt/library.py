@@ -50,6 +50,8 @@ class Gpu:
     name: str
     capability: int
     """87 for 8.7."""
+    cuda: str = ""
+    """The newest version of CUDA that the driver runs, such as 12.6."""
 
 
 def installed() -> Library:
@@ -85,9 +87,11 @@ def gpu() -> Gpu | None:
     count, device, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(128)
     if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
         return None
-    values = (ctypes.c_int * 2)()
+    values, version = (ctypes.c_int * 2)(), ctypes.c_int()
+    driver.cuDriverGetVersion(ctypes.byref(version))  # 12060 for 12.6
     driver.cuDeviceGet(ctypes.byref(device), 0)
     driver.cuDeviceGetName(name, len(name), device)
     for place, attribute in enumerate((MAJOR_ATTRIBUTE, MINOR_ATTRIBUTE)):
         driver.cuDeviceGetAttribute(ctypes.byref(values, place * ctypes.sizeof(ctypes.c_int)), attribute, device)
-    return Gpu(name.value.decode(), 10 * values[0] + values[1])
+    cuda = f"{version.value // 1000}.{version.value % 1000 // 10}"
+    return Gpu(name.value.decode(), 10 * values[0] + values[1], cuda)
