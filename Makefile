@@ -46,7 +46,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/edge-ptf compress --profile host --model minilm-l6 --data demo --task text-classification \
-	  --out-of-scope-label out_of_scope --set prune.num_layers=4 --set finetune.epochs=4 --set distill.epochs=6 \
+	  --out-of-scope-label out_of_scope --set prune.num_layers=4 --set finetune.epochs=4 --set distill.epochs=5 \
 	  --max-drop in_scope_accuracy=2 --out build/demo
 
 test: install runner-test
