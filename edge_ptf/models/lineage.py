@@ -51,6 +51,12 @@ class FinetuneFacts(TrainingFacts, Facts):
     """Results of a fine-tuning."""
 
     stage: Literal["finetune"] = "finetune"
+    trained_parameters: int | None = Field(
+        None, description="Numbers that were trained, where they are not all.", exclude_if=lambda count: count is None
+    )
+    parameters: int | None = Field(
+        None, description="Numbers of the whole model.", exclude_if=lambda count: count is None
+    )
 
 
 class DistillFacts(TrainingFacts, Facts):

@@ -31,6 +31,7 @@ from edge_ptf.models.sentence_models import with_vectors
 from edge_ptf.models.usable import check_rows
 from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
+from edge_ptf.training.adapters import Adapter, Method, trained_parameters
 from edge_ptf.training.batching import Item
 from edge_ptf.training.sampling import sampled, weighted
 from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, freeze, predictor, train
@@ -76,6 +77,27 @@ class FinetuneConfig(OptimizationConfig):
         "texts of a task with few texts more often.",
         exclude_if=lambda temperature: temperature == 1,
     )
+    method: Method = Field(
+        "full",
+        description="What is trained: all weights, or a small part: lora, dora, ia3 or bitfit, merged at the end.",
+        exclude_if=lambda method: method == "full",
+    )
+    rank: int = Field(
+        8, ge=1, description="LoRA and DoRA: rank of the two matrices.", exclude_if=lambda rank: rank == 8
+    )
+    alpha: int = Field(
+        16,
+        ge=1,
+        description="LoRA and DoRA: their product is multiplied by alpha / rank.",
+        exclude_if=lambda alpha: alpha == 16,
+    )
+    adapter_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="LoRA and DoRA: dropout before the two matrices.",
+        exclude_if=lambda dropout: dropout == 0,
+    )
     freeze_embeddings: bool = Field(False, description="Leave the embeddings as they are.")
     freeze_layers: int = Field(0, ge=0, description="Leave the first layers as they are.")
 
@@ -119,7 +141,12 @@ def finetune(
     pad = int(tokenizer.pad_token_id)
     small = CompactVocabulary((item.encoding for item in [*training, *validation]), model.config.vocab_size, pad)
     training, validation = renumbered(training, small), renumbered(validation, small)
+    size = sum(value.numel() for value in model.parameters())
     full = small.shrink(model)
+    adapter = Adapter(model, config.method, config.rank, config.alpha, config.adapter_dropout)
+    added = tokenizer.convert_tokens_to_ids(list(task.head.added_tokens))
+    adapter.train_rows([int(number) for number in small.numbers[added]])
+    trained = None if config.method == "full" else trained_parameters(model)
 
     of_labels = task.head.weighted_loss([item.target for item in training], config.positive_weights)
 
@@ -138,7 +165,12 @@ def finetune(
         task.steering,
         len(data.validation),
     )
-    facts = FinetuneFacts(**train(setup, config, out, "Fine-tune", progress).model_dump())
+    facts = FinetuneFacts(
+        **train(setup, config, out, "Fine-tune", progress).model_dump(),
+        trained_parameters=trained,
+        parameters=None if trained is None else size,
+    )
+    adapter.merge(out, base_name)
     small.restore(model, full)
     found = save_checkpoint(model, tokenizer, info.made_by(facts, config), out)
     shutil.rmtree(out / STATE)
@@ -169,6 +201,12 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
         raise BadInputError(
             f"finetune.sampling_temperature is {config.sampling_temperature:g}, but {task.name} is one task",
             hint="Leave it out",
+        )
+    if config.method != "full" and (config.freeze_embeddings or config.freeze_layers):
+        raise BadInputError(
+            f"finetune.method is {config.method}, which freezes the encoder, but finetune.freeze_embeddings or "
+            "finetune.freeze_layers is set too",
+            hint="Leave out one of the two",
         )
     set_seed(config.seed)
     tokenizer = load_tokenizer(base)

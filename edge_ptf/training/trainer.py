@@ -24,6 +24,7 @@ from edge_ptf.metrics import Direction, Metric
 from edge_ptf.models.lineage import TrainingFacts
 from edge_ptf.progress import Progress
 from edge_ptf.tasks.base import Task
+from edge_ptf.training.adapters import layer_rates
 from edge_ptf.training.batching import Item, LengthGroupedBatches, collate
 from edge_ptf.training.device import Precision, device_and_precision, on_gpu
 from edge_ptf.training.epoch_states import kept_file, read_state, write_state
@@ -60,6 +61,13 @@ class OptimizationConfig(StageConfig):
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
     weight_decay: float = Field(0.01, ge=0, description="Not applied to embeddings, biases and LayerNorm.")
     max_gradient_norm: float = Field(1.0, gt=0, description="Longer gradients are clipped to this length.")
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Learning rate of each layer, as a share of that of the layer above it; 1: all learn alike.",
+        exclude_if=lambda decay: decay == 1,
+    )
     dropout: float | None = Field(None, ge=0, lt=1, description="Replaces the model's own dropout.")
     patience: int = Field(0, ge=0, description="Stop after so many epochs without a better validation score; 0: never.")
     precision: Precision = Field("auto", description="bf16 where the machine is quick at it, or as said.")
@@ -271,13 +279,19 @@ def kept_epoch(history: Sequence[float], metric: Metric, scored: int) -> int:
 def _optimizer(model: Any, config: OptimizationConfig) -> Any:
     import torch
 
-    named = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
-    plain = [value for name, value in named if value.ndim < 2 or "embeddings" in name]
-    decayed = [value for name, value in named if not (value.ndim < 2 or "embeddings" in name)]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    factors = {id(value): factor for value, factor in layer_rates(model, config.layer_decay)}
+    groups: dict[tuple[float, float], list[Any]] = {}
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            decay = 0.0 if value.ndim < 2 or "embeddings" in name else config.weight_decay
+            groups.setdefault((factors[id(value)], decay), []).append(value)
+    options = [
+        {"params": values, "weight_decay": decay, "lr": config.learning_rate * factor}
+        for (factor, decay), values in sorted(groups.items(), key=lambda item: item[0], reverse=True)
+    ]
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+        return torch.optim.SGD(options, lr=config.learning_rate, momentum=0.9)
+    return torch.optim.AdamW(options, lr=config.learning_rate, fused=True)
 
 
 def _schedule(optimizer: Any, config: OptimizationConfig, steps: int) -> Any:
