@@ -26,6 +26,7 @@ _PUBLIC = {
     "search": "edge_ptf.api.searching",
     "check": "edge_ptf.api.checking",
     "label_errors": "edge_ptf.api.labels",
+    "tune": "edge_ptf.api.tuning",
     "bench": _STAGES,  # the other stages need no line: only this one has the name of a sub-package
     "gate": "edge_ptf.api.judging",
     "seal": "edge_ptf.api.judging",

@@ -23,7 +23,9 @@ from edge_ptf.report.summaries import (
     study_line,
     verdict_line,
 )
+from edge_ptf.report.tuning import tuning_lines
 from edge_ptf.stages import STAGES
+from edge_ptf.training.tuning_record import Tuning
 
 if TYPE_CHECKING:
     from edge_ptf.package.engine_files import EngineFiles
@@ -65,6 +67,19 @@ class LabelErrorsResult(Printed):
     def lines(self) -> list[str]:
         """How many labels are likely wrong, the surest of them, the worst class, the file."""
         return [*label_error_lines(self.details), str(self.file)]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TuneResult(Printed):
+    """What a hyperparameter search found."""
+
+    details: Tuning
+    recipe: Path | None
+    """The project file with the best options; None without a finished training."""
+
+    def lines(self) -> list[str]:
+        """The conclusion, the number of trials, the best options, what matters, the file."""
+        return [*tuning_lines(self.details), *([f"Recipe: {self.recipe}"] if self.recipe else [])]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

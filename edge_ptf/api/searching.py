@@ -117,7 +117,7 @@ def write_recipe(chosen: Settings, job: Job, sources: Sequence[Source], found: S
     if found.winning is None:
         return None
     file = job.out / RECIPE_FILE
-    sections = _sections([*sources, Source("the winner", _overrides(found.winning))])
+    sections = recipe_sections([*sources, Source("the winner", _overrides(found.winning))])
     asked: dict[str, Any] = dict(_asked(chosen, job))
     if "data" in sections:
         sections["data"] = {SOURCE: asked.pop("data"), **sections["data"]}
@@ -141,7 +141,7 @@ def _overrides(winner: Trial) -> dict[str, Any]:
     return overrides
 
 
-def _sections(sources: Sequence[Source]) -> dict[str, Any]:
+def recipe_sections(sources: Sequence[Source]) -> dict[str, Any]:
     """Every option that was set by hand or found, in the project file's words; how the search went is over."""
     merged: dict[str, Any] = {}
     for source in sources:

@@ -19,6 +19,7 @@ from edge_ptf.errors import EdgePtfError, ExitCode
 COMMANDS = {
     "compress": ("compress", "Compress, measure and judge a model: the main command."),
     "search": ("search", "Search for a recipe that meets the targets, by short trials."),
+    "tune": ("tune", "Search for the options of fine-tuning or distillation that score best."),
     "check": ("check", "Show what the data are, what is wrong with them, and what they can prove."),
     "label-errors": ("labels", "Find labels that are likely wrong, and the classes that models confuse."),
     "init": ("project", "Write a commented edge-ptf.yaml; later commands read it."),

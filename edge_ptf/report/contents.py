@@ -25,11 +25,14 @@ from edge_ptf.report.formatting import (
     spread_texts,
 )
 from edge_ptf.report.study import Study
+from edge_ptf.report.tuning import options_text, ranked, tuning_lines
 from edge_ptf.tasks import create
+from edge_ptf.training.tuning_record import Tuning
 
 MATRIX_CLASSES = 25
 """A larger matrix first shows only this many classes, those with the most mistakes."""
 PAIRS_SHOWN = 300
+TRIALS_SHOWN = 10
 SIDES = {
     Side.LOST: ("Lost", "only the teacher is right"),
     Side.GAINED: ("Gained", "only the package is right"),
@@ -59,6 +62,7 @@ def contents(study: Study) -> dict[str, Any]:
         "points": variants(study),
         "steering": metric_words(figures.metrics_of(study)[0].name),
         "sensitivity": sensitivity(study.record),
+        "tuning": tuning(study.tuning),
         "environment": environment(study),
     }
 
@@ -119,6 +123,8 @@ def drawings(study: Study) -> dict[str, figure]:
     for number, record in enumerate(study.latencies, 1):
         found[f"latency-{number}-distribution"] = plots.distribution(record)
         found[f"latency-{number}-series"] = plots.time_series(record)
+    if study.tuning and len(study.tuning.trials) > 1:
+        found["tuning"] = plots.trials(study.tuning, metric_words(study.tuning.metric), score_unit(study.tuning.metric))
     if points := figures.points(study):
         steering = figures.metrics_of(study)[0].name
         found["front"] = plots.front(points, metric_words(steering), score_unit(steering))
@@ -290,6 +296,21 @@ def sensitivity(record: Mapping[str, Any]) -> list[tuple[str, float]]:
     """(part, points lost when only this part is compressed), worst first; empty if the run did not record it."""
     rows = record.get("sensitivity", ())
     return sorted(((str(row["part"]), float(row["drop"])) for row in rows), key=lambda row: (-row[1], row[0]))
+
+
+def tuning(found: Tuning | None) -> dict[str, Any] | None:
+    """The conclusion of a hyperparameter search, its best trials, and the share of each option."""
+    if found is None:
+        return None
+    best = [trial for trial in ranked(found) if trial.state == "finished"][:TRIALS_SHOWN]
+    rows = sorted(found.importance.items(), key=lambda item: -item[1])
+    return {
+        "summary": ". ".join(line[:1].upper() + line[1:] for line in tuning_lines(found)[:2]),
+        "trials": [
+            (trial.number, score_text(found.metric, trial.score), options_text(trial.options)) for trial in best
+        ],
+        "importance": [(name.replace("_", " "), "", 100 * share) for name, share in rows],
+    }
 
 
 def environment(study: Study) -> dict[str, Any]:

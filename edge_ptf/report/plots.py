@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from edge_ptf.package.evidence import LatencyEvidence
 from edge_ptf.report.answers import ClassChange, Pairs
+from edge_ptf.training.tuning_record import Tuning
 
 INK = {
     "package": "#0a0b01",
@@ -52,7 +53,7 @@ LOG_FROM = 5.0
 """Distributions whose values differ by this factor share a logarithmic axis."""
 MANY_DECADES = 100.0
 """A logarithmic axis over a larger factor has fewer ticks, so that they fit on a phone."""
-__all__ = ["INK", "Point", "as_item", "class_scatter", "confusion", "distribution", "front", "time_series"]
+__all__ = ["INK", "Point", "as_item", "class_scatter", "confusion", "distribution", "front", "time_series", "trials"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,32 @@ def front(points: Sequence[Point], metric: str, unit: str) -> figure:
     aside = max((max(metrics) - min(metrics)) * 0.6, 1.0)
     plot.y_range = Range1d(min(metrics) - aside, max(metrics) + aside)
     plot.x_range = Range1d(-0.05 * max(speeds), max(speeds) * 1.15)
+    return plot
+
+
+def trials(found: Tuning, metric: str, unit: str) -> figure:
+    """The score of each trial of a hyperparameter search, stopped ones pale, and the best finished one so far."""
+    plot = _figure("trial", f"{metric}, {unit}" if unit else metric, height=300)
+    finished = [trial for trial in found.trials if trial.state == "finished"]
+    rising = found.winner is not None and found.winner.score >= max(trial.score for trial in finished)
+    best = np.maximum.accumulate if rising else np.minimum.accumulate
+    numbers, scores = [trial.number for trial in finished], [trial.score for trial in finished]
+    if finished:
+        ahead = {"x": np.asarray(numbers, np.float32), "y": np.asarray(best(scores), np.float32)}
+        plot.line("x", "y", source=ColumnDataSource(ahead), color=INK["package"], line_width=2)
+    for state, ink in (("finished", INK["package"]), ("stopped", INK["muted"])):
+        mine = [trial for trial in found.trials if trial.state == state]
+        if mine:
+            source = ColumnDataSource(
+                {
+                    "x": np.asarray([trial.number for trial in mine], np.float32),
+                    "y": np.asarray([trial.score for trial in mine], np.float32),
+                    "epochs": np.asarray([len(trial.history) for trial in mine], np.int32),
+                }
+            )
+            dots = plot.scatter("x", "y", size=9, source=source, color=ink, fill_alpha=0.5)
+            tips = [("trial", "@x{0}"), (metric, f"@y{{0.00}} {unit}".strip()), (state, "after @epochs epochs")]
+            plot.add_tools(HoverTool(renderers=[dots], tooltips=tips))
     return plot
 
 

@@ -17,6 +17,7 @@ from edge_ptf.package import open_payload
 from edge_ptf.package.evidence import AccuracyEvidence, LatencyEvidence, MemoryEvidence, Verdict
 from edge_ptf.package.payload import Payload
 from edge_ptf.profiles import load, mismatches, names
+from edge_ptf.training.tuning_record import Tuning, read_tuning
 
 RECORD = "run.json"
 Record = Mapping[str, Any]
@@ -37,6 +38,8 @@ class Study:
     """The record that `compress` wrote beside the package; empty if there is only the package."""
     baseline_bytes: int | None = None
     """Size of the teacher's package in bytes; None if there is only the package."""
+    tuning: Tuning | None = None
+    """The hyperparameter search in the directory of the run."""
     examples: tuple[Example, ...] = ()
     """The evaluated split; empty if the data was not given."""
     redacted: bool = False
@@ -117,6 +120,7 @@ def read_study(payload: Payload, record: Record | None = None, teacher: Payload 
             [item for item in evidence if isinstance(item, MemoryEvidence) and item.payload == payload.digest], payload
         ),
         record=record or {},
+        tuning=read_tuning(payload.path.parent) if record else None,
         baseline_bytes=teacher.size_bytes if teacher else None,
     )
 

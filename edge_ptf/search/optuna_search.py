@@ -7,24 +7,19 @@ one storage.
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from edge_ptf.compression import NEURONS_STEP, Prediction, Search, Trial, best, conclude, drop_of
-from edge_ptf.credentials import masked, masked_url
 from edge_ptf.digests import value_digest
-from edge_ptf.errors import EnvironmentFault, MissingExtraError
 from edge_ptf.models import LayerShape
 from edge_ptf.search.heuristic import limits_of, structure_overrides
+from edge_ptf.search.studies import open_study, quiet_optuna, take_up
 from edge_ptf.search.trial_runner import NONE_PROVABLE, WHOLE, Overrides, Predictors, TrialRunner, too_few_rows
 
-TRIAL, AGAIN = "trial", "again"
-HEARTBEAT_S = 60
-"""A trial whose process has not been heard of for twice as long is another's to take up."""
+TRIAL = "trial"
 TOO_FAR = 1.3
 """A candidate that is predicted to miss a limit by more than this factor is not trained."""
 PATIENCE = 50
@@ -53,20 +48,14 @@ def search(
         MissingExtraError: Optuna is not installed.
         EnvironmentFault: the storage cannot be used.
     """
-    try:
-        import optuna
-    except ImportError:
-        raise MissingExtraError("optuna", "search", "the search") from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # heartbeats, since 2021
+    optuna = quiet_optuna("the search")
     config, too_few = trial_runner.recipe.search, too_few_rows(trial_runner)
     study = _open_study(trial_runner, config.storage or f"sqlite:///{(folder / 'search.db').resolve()}")
     space = _Space(trial_runner, predictors)
     if not study.trials:
         for start in space.starts():
             study.enqueue_trial(start)
-    _take_up(study)
+    take_up(study)
 
     def over() -> str:
         """Why no further trial is begun."""
@@ -110,37 +99,13 @@ def search(
 
 
 def _open_study(trial_runner: TrialRunner, url: str) -> Any:
-    """The study of this job on a storage, made where it is not there."""
-    import optuna
+    """The study of this job on a storage."""
+    from optuna.samplers import TPESampler
 
     config = trial_runner.recipe.search
-    try:
-        storage = optuna.storages.RDBStorage(url, heartbeat_interval=HEARTBEAT_S, grace_period=2 * HEARTBEAT_S)
-        return optuna.create_study(
-            study_name=_study_name(trial_runner),
-            storage=storage,
-            load_if_exists=True,
-            directions=["minimize", "maximize", "minimize"],
-            sampler=optuna.samplers.TPESampler(seed=config.seed, n_startup_trials=min(config.trials // 2 + 1, 10)),
-        )
-    except Exception as error:  # SQLAlchemy, its driver and Optuna each have errors of their own
-        shown = masked_url(url)
-        reason = str(error).replace(url, shown).splitlines()[0] if str(error) else type(error).__name__
-        raise EnvironmentFault(
-            f"storage {shown}: cannot be used ({masked(reason)})",
-            hint="Give a URL that SQLAlchemy knows, such as sqlite:///search.db; its driver must be installed",
-        ) from None  # the error below may hold the password
-
-
-def _take_up(study: Any) -> None:
-    """Proposes interrupted trials again: their training resumes."""
-    import optuna
-
-    optuna.storages.fail_stale_trials(study)
-    known = {trial.user_attrs.get(AGAIN) for trial in study.get_trials(deepcopy=False)}
-    for trial in study.get_trials(deepcopy=False):
-        if trial.state == optuna.trial.TrialState.FAIL and trial.params and trial.number not in known:
-            study.enqueue_trial(trial.params, user_attrs={AGAIN: trial.number})
+    sampler = TPESampler(seed=config.seed, n_startup_trials=min(config.trials // 2 + 1, 10))
+    directions = ["minimize", "maximize", "minimize"]
+    return open_study(url, _study_name(trial_runner), directions=directions, sampler=sampler)
 
 
 def trials_of(study: Any) -> list[Trial]:

@@ -16,7 +16,7 @@ from edge_ptf.models.base_models import Base
 from edge_ptf.models.checkpoint import Checkpoint, open_checkpoint
 from edge_ptf.profiles import Profile
 from edge_ptf.report.stage_lines import checkpoint_line, latency_table_line
-from edge_ptf.stages.declaration import Option, Work, stage
+from edge_ptf.stages.declaration import LEFT_OUT, Option, Work, stage
 from edge_ptf.tasks.base import Task
 from edge_ptf.training import TeacherOutputs, device_and_precision
 from edge_ptf.training.batching import Item
@@ -26,7 +26,7 @@ GRAPH = (*TRAINING, "onnx", "onnxruntime")
 
 
 def _finetune_counts(given: Any) -> Mapping[str, Any]:
-    """`positive_weights` counts if there are any, so that older results without them are found."""
+    """`positive_weights` counts if there are any, so that older results without them are found; `watch` does not."""
     options = given.config.model_dump(mode="json")
     if given.config.positive_weights == "none":
         del options["positive_weights"]
@@ -34,13 +34,21 @@ def _finetune_counts(given: Any) -> Mapping[str, Any]:
         "config": options,
         "task": given.task.head.spec,
         "device_and_precision": device_and_precision(given.config.precision),
+        "watch": LEFT_OUT,
     }
 
 
 @stage("finetune", 3, TRAINING, open_checkpoint, checkpoint_line, _finetune_counts)
-def finetune(work: Work, base: Base, data: LabelledData, config: training.FinetuneConfig, task: Task) -> Checkpoint:
+def finetune(
+    work: Work,
+    base: Base,
+    data: LabelledData,
+    config: training.FinetuneConfig,
+    task: Task,
+    watch: training.Watch | None = None,
+) -> Checkpoint:
     """Fine-tune a pretrained model on labelled text. The result is the full-precision teacher."""
-    return training.finetune(base.path, base.name, data, task, config, work.folder, work.progress)
+    return training.finetune(base.path, base.name, data, task, config, work.folder, work.progress, watch)
 
 
 def _latency_table_counts(given: Any) -> Mapping[str, Any]:

@@ -57,6 +57,8 @@ class Option:
     flag: str = ""
 
 
+LEFT_OUT = object()
+"""In what a stage counts: this input does not count."""
 ARGUMENT = Option("")
 """An input that is an argument of the command."""
 
@@ -124,7 +126,8 @@ class Stage(Generic[Inputs, Artifact]):
         bound.apply_defaults()
         given = dict(list(bound.arguments.items())[1:])
         parts = {**given, **self.counts(SimpleNamespace(**given))}
-        return Key(self.name, self.version, {name: counted(value) for name, value in parts.items()}, self.libraries)
+        kept = {name: counted(value) for name, value in parts.items() if value is not LEFT_OUT}
+        return Key(self.name, self.version, kept, self.libraries)
 
     def inputs(self) -> list[Input]:
         """The inputs, in their order."""
@@ -162,6 +165,7 @@ def stage(
         open_artifact: opens the finished folder.
         line: one line about the artifact.
         counts: gets the inputs (`given.config`, …); returns entries of the key that replace inputs or are added.
+            `LEFT_OUT` takes an input out of the key.
         reusable: False for a result that must not be used again.
         defaults: of options whose default an input decides, by name.
     """

@@ -34,7 +34,7 @@ from edge_ptf.tasks.base import Task
 from edge_ptf.training.adapters import Adapter, Method, trained_parameters
 from edge_ptf.training.batching import Item
 from edge_ptf.training.sampling import sampled, weighted
-from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, freeze, predictor, train
+from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, Watch, freeze, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary, add_tokens
 
 
@@ -115,6 +115,7 @@ def finetune(
     config: FinetuneConfig,
     out: Path,
     progress: Progress = SILENT,
+    watch: Watch | None = None,
 ) -> Checkpoint:
     """Trains on `train`; of the epochs within noise of the best on `validation`, by the task's first metric, the
     last is kept.
@@ -122,10 +123,12 @@ def finetune(
     Args:
         base: directory of the pretrained model, as `resolve_base` gives it.
         base_name: what the lineage calls it.
+        watch: may stop a training that is not worth its time.
 
     Raises:
         BadInputError: options that do not fit the model.
         CheckpointError: the model or its tokenizer cannot become a package.
+        TrainingStopped: `watch` stopped it.
     """
     task = task.fitted(data.train)
     if config.stride is not None and task.head.stride is not None:
@@ -164,6 +167,7 @@ def finetune(
         lambda: first_metric(task, data.validation, predict()),
         task.steering,
         len(data.validation),
+        watch=watch,
     )
     facts = FinetuneFacts(
         **train(setup, config, out, "Fine-tune", progress).model_dump(),

@@ -33,9 +33,10 @@ QUICK = {
     "finetune": ("finetune.epochs=1",),
     "latency-table": ("latency_table.texts=8", "latency_table.rounds=3"),
     "prune": ("prune.samples=16", "prune.refit_tokens=500"),
+    "tune": ("finetune.epochs=1",),
     "sensitivity": ("sensitivity.texts=8", "sensitivity.timed_texts=8"),
 }
-TRAINING = tuple(setting for name in QUICK for setting in QUICK[name] if name != "sensitivity")
+TRAINING = tuple(setting for name in QUICK for setting in QUICK[name] if name not in ("sensitivity", "tune"))
 CHEAP = ("--min-speedup", "0.001", "--package-mb", "100", "--set", "targets.peak_memory_mb=10000")
 JUDGED_BY = {
     "token-classification": "entity_f1",
@@ -209,7 +210,7 @@ class Sandbox:
         else:
             words += [part for setting in QUICK.get(command, ()) for part in ("--set", setting)]
         out = self.root / words[words.index("--out") + 1] if "--out" in words else None
-        if command not in ("compress", "search", "report", "build-engine") and out and out.exists():
+        if command not in ("compress", "search", "report", "build-engine", "tune") and out and out.exists():
             words.append("--overwrite")  # pages stand alone, and several use one name
         if command in ("bench", "devices") and self.device in words:
             words += self.options
