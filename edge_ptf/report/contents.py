@@ -32,7 +32,7 @@ from edge_ptf.training.tuning_record import Tuning
 MATRIX_CLASSES = 25
 """A larger matrix first shows only this many classes, those with the most mistakes."""
 PAIRS_SHOWN = 300
-TRIALS_SHOWN = 10
+TRIALS_SHOWN = 5
 SIDES = {
     Side.LOST: ("Lost", "only the teacher is right"),
     Side.GAINED: ("Gained", "only the package is right"),
