@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ from edge_ptf.errors import BadInputError, ExitCode
 
 if TYPE_CHECKING:
     from edge_ptf.runtime.checkpoint import CheckpointRunner
+    from edge_ptf.runtime.occlusion import WordEffect
     from edge_ptf.runtime.runner import Runner
 
 package = click.Path(path_type=Path)
@@ -145,12 +146,17 @@ def predict_command(
         effects = word_effects(runner, text, pair, found.label) if explain else []
         if as_json:
             row = {"text": text, "label": found.label, "score": found.score, **found.details}
-            say_json({**row, "words": [asdict(effect) for effect in effects]} if explain else row)
+            say_json({**row, "words": [_fields(effect) for effect in effects]} if explain else row)
         else:
             say_fields(runner.task.describe(found.label, text), f"{found.score:.3f}", text)
             for effect in sorted(effects, key=lambda effect: -abs(effect.effect)):
-                say_fields("", f"{effect.effect:+.3f}", effect.word)
+                say_fields(effect.head, f"{effect.effect:+.3f}", effect.word)
     return ExitCode.OK
+
+
+def _fields(effect: WordEffect) -> dict[str, Any]:
+    """The fields of an effect; the name of the task only if there are several."""
+    return {name: value for name, value in asdict(effect).items() if name != "head" or value}
 
 
 def _add_class(runner: Runner | CheckpointRunner, subject: Path, given: str) -> None:

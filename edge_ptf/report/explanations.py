@@ -42,7 +42,7 @@ def explanations(study: Study, changes: Sequence[Change]) -> dict[int, list[tupl
             found[row] = [
                 (each.start + second * each.in_pair, each.end + second * each.in_pair, round(each.effect, 3))
                 for each in effects
-                if abs(each.effect) >= LEAST_EFFECT
+                if abs(each.effect) >= LEAST_EFFECT and each.head == effects[0].head  # of several tasks the first
             ]
     except EdgePtfError:
         return {}

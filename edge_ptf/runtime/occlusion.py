@@ -28,7 +28,8 @@ class WordEffect:
     """One word, and how much less the model supports its answer without this word.
 
     `start` and `end` are character offsets in the first text, or in the second one if `in_pair`. A negative effect
-    means that the word speaks against the answer.
+    means that the word speaks against the answer. `head` is the name of the task whose answer it is; empty if there is
+    one task.
     """
 
     word: str
@@ -36,6 +37,7 @@ class WordEffect:
     end: int
     in_pair: bool
     effect: float
+    head: str = ""
 
 
 def word_effects(runner: Answers, text: str, text_pair: str | None, label: Any) -> list[WordEffect]:
@@ -44,25 +46,33 @@ def word_effects(runner: Answers, text: str, text_pair: str | None, label: Any) 
     This is erasure (Li et al. 2016, "Understanding Neural Networks through Representation Erasure", section 3): the
     support of the answer with all words, minus the support without one word. `Head.support` is the probability of a
     class, or the number that is answered. Each text is run alone, as on a device, so n words take n + 1 runs. A marker
-    of an entity is no word.
+    of an entity is no word. Of several tasks each that answers about a whole text has effects of its own; they share
+    the runs.
 
     Args:
-        label: the answer to these texts.
+        label: the answer to these texts; of several tasks those of all, in their order.
 
     Raises:
         BadInputError: the answers of this task are not about a whole text, or the answer is one vector.
     """
     head = runner.task.head
 
-    def support(first: str, second: str | None) -> float:
+    several = len(head.parts) > 1
+
+    def support(first: str, second: str | None) -> dict[str, float]:
         encoding = runner.encode(first, second)
-        found = head.support(runner.logits(encoding), encoding, label)
-        if found is None and head.answers_a_vector:
+        answers = zip(head.each(runner.logits(encoding)), label if several else [label], strict=True)
+        found = {
+            part.spec.name if several else "": value
+            for (part, logits), answer in answers
+            if (value := part.support(logits, encoding, answer)) is not None
+        }
+        if not found and head.answers_a_vector:
             raise BadInputError(
                 "the vector of one text has no score that a word could change",
                 hint="Leave out --explain, or add --pair",
             )
-        if found is None:
+        if not found:
             raise BadInputError(
                 f"an answer of the task {runner.task.name} is not about a text as a whole, so words do not explain it",
                 hint="Leave out --explain",
@@ -76,7 +86,8 @@ def word_effects(runner: Answers, text: str, text_pair: str | None, label: Any) 
                 continue
             rest = without(one or "", match.start(), match.end())
             left = support(text, rest) if in_pair else support(rest, text_pair)
-            found.append(WordEffect(match.group(), match.start(), match.end(), in_pair, whole - left))
+            place = match.group(), match.start(), match.end(), in_pair
+            found += [WordEffect(*place, whole[name] - left[name], name) for name in whole]
     return found
 
 

@@ -81,6 +81,17 @@ def test_tags_of_words_are_refused(make_payload: MakePayload) -> None:
         word_effects(runner, "turn on", None, runner.answer("turn on").label)
 
 
+def test_each_of_several_tasks_has_effects_of_its_own(make_payload: MakePayload) -> None:
+    runner = Runner(make_payload(kind="intent=text-classification,slots=token-classification"))
+    answer = runner.answer("turn on light")
+    found = word_effects(runner, "turn on light", None, answer.label)
+    assert [(each.word, each.head) for each in found] == [("turn", "intent"), ("on", "intent"), ("light", "intent")]
+    assert answer.label[0] == answer.details["intent"]["label"]
+    rest = runner.answer("turn light").details["intent"]["classes"]
+    left = {each["label"]: each["score"] for each in rest}[answer.label[0]]
+    assert found[1].effect == pytest.approx(answer.scores[0] - left)
+
+
 def test_two_vectors_are_explained_and_one_has_no_score(make_payload: MakePayload) -> None:
     runner = Runner(make_payload(kind="sentence-embedding"))
     with pytest.raises(BadInputError, match="the vector of one text has no score"):
