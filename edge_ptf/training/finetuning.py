@@ -15,7 +15,8 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Example, Prediction
 from edge_ptf.graph.exporting import check_exportable
-from edge_ptf.heads import Pooling, PositiveWeights
+from edge_ptf.heads import Head, Pooling, PositiveWeights
+from edge_ptf.heads.base import Loss
 from edge_ptf.heads.outputs import in_fp32
 from edge_ptf.models.checkpoint import (
     Checkpoint,
@@ -33,8 +34,8 @@ from edge_ptf.progress import SILENT, Progress
 from edge_ptf.tasks.base import Task
 from edge_ptf.training.adapters import Adapter, Method, trained_parameters
 from edge_ptf.training.batching import Item
-from edge_ptf.training.sampling import sampled, weighted
-from edge_ptf.training.trainer import STATE, OptimizationConfig, Setup, Watch, freeze, predictor, train
+from edge_ptf.training.sampling import sampled, scheduled, weighted
+from edge_ptf.training.trainer import SHARE, STATE, OptimizationConfig, Setup, Watch, freeze, predictor, train
 from edge_ptf.training.vocabulary import CompactVocabulary, add_tokens
 
 
@@ -69,6 +70,12 @@ class FinetuneConfig(OptimizationConfig):
         "intent=1,slots=0.5; without it 1.",
         exclude_if=lambda weights: weights is None,
     )
+    task_schedule: str | None = Field(
+        None,
+        description="Several tasks: when the loss of each counts, as shares of the training, such as "
+        "intent=0-0.5,slots=0.25; without it always.",
+        exclude_if=lambda schedule: schedule is None,
+    )
     sampling_temperature: float = Field(
         1.0,
         ge=1,
@@ -101,7 +108,7 @@ class FinetuneConfig(OptimizationConfig):
     freeze_embeddings: bool = Field(False, description="Leave the embeddings as they are.")
     freeze_layers: int = Field(0, ge=0, description="Leave the first layers as they are.")
 
-    @field_validator("task_weights", mode="before")
+    @field_validator("task_weights", "task_schedule", mode="before")
     @classmethod
     def _as_text(cls, given: object) -> object:
         return ",".join(f"{name}={weight}" for name, weight in given.items()) if isinstance(given, Mapping) else given
@@ -151,10 +158,14 @@ def finetune(
     adapter.train_rows([int(number) for number in small.numbers[added]])
     trained = None if config.method == "full" else trained_parameters(model)
 
-    of_labels = task.head.weighted_loss([item.target for item in training], config.positive_weights)
+    schedule, targets = scheduled(task, config.task_schedule), [item.target for item in training]
+    losses: dict[Head, Loss] = {}
 
     def loss(outputs: Any, batch: dict[str, Any]) -> Any:
-        return of_labels(in_fp32(outputs.logits), batch["targets"], config.label_smoothing)
+        head = schedule.at(batch[SHARE]) if schedule else task.head
+        if head not in losses:
+            losses[head] = head.weighted_loss(targets, config.positive_weights)
+        return losses[head](in_fp32(outputs.logits), batch["targets"], config.label_smoothing)
 
     predict = predictor(model, task, validation, data.validation, inputs, pad)
     setup = Setup(
@@ -201,6 +212,7 @@ def open_trainable(base: Path, base_name: str, task: Task, config: FinetuneConfi
         )
     task = with_vectors(base, task, config.pooling, config.matryoshka)
     weighted(task, config.task_weights)
+    scheduled(task, config.task_schedule)
     if config.sampling_temperature != 1 and not task.kinds:
         raise BadInputError(
             f"finetune.sampling_temperature is {config.sampling_temperature:g}, but {task.name} is one task",

@@ -30,6 +30,8 @@ from edge_ptf.training.device import Precision, device_and_precision, on_gpu
 from edge_ptf.training.epoch_states import kept_file, read_state, write_state
 
 STATE = ".training"
+SHARE = "share"
+"""In a batch: the share of the training that is done before it."""
 Watch = Callable[[Sequence[float]], str | None]
 """Takes the validation scores so far, in the metric's unit; what it returns is why training is to stop."""
 SCORING_BATCH = 64
@@ -137,7 +139,8 @@ def train(setup: Setup, config: OptimizationConfig, out: Path, title: str, progr
         def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any) -> Any:
             wanted = {name: inputs[name] for name in setup.inputs}
             outputs = model(**wanted, output_hidden_states=setup.hidden_states, return_dict=True)
-            loss = setup.loss(outputs, inputs)
+            share = self.state.global_step / max(self.state.max_steps, 1)
+            loss = setup.loss(outputs, {**inputs, SHARE: share})
             losses.append(loss.detach())
             return (loss, outputs) if return_outputs else loss
 
