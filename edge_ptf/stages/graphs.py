@@ -64,7 +64,7 @@ def _isa_counts(given: Any) -> Mapping[str, Any]:
     return {"isa": [this_machine().arch, *this_machine().isa]}
 
 
-@stage("quantize", 5, GRAPH, graphs.open_graph, graph_line, _isa_counts)
+@stage("quantize", 6, GRAPH, graphs.open_graph, graph_line, _isa_counts)
 def quantize(
     work: Work,
     graph: Annotated[Graph, Option("An FP32 graph directory, as export writes it.")],
