@@ -86,7 +86,7 @@ def _speed_check_counts(given: Any) -> Mapping[str, Any]:
     return {"config": given.config.replace(allow_slower=False), "machine": this_machine().replace(governor="")}
 
 
-@stage("speed_check", 1, RUNNING, graphs.open_speed_check, speed_check_line, _speed_check_counts)
+@stage("speed_check", 2, RUNNING, graphs.open_speed_check, speed_check_line, _speed_check_counts)
 def speed_check(
     work: Work, full: Graph, int8: Graph, data: LabelledData, config: graphs.SpeedCheckConfig
 ) -> graphs.SpeedCheck:
