@@ -91,10 +91,10 @@ def split_gemms(model: Any) -> int:
                 model.graph.initializer.append(stored[name])
         result, path = node.output[0], node.name.removesuffix("Gemm")
         biases = list(node.input[2:3])
-        product = f"{result}_without_bias" if biases else result
-        nodes.append(helper.make_node("MatMul", [node.input[0], name], [product], f"{path}MatMul"))
+        multiplied = f"{result}_without_bias" if biases else result
+        nodes.append(helper.make_node("MatMul", [node.input[0], name], [multiplied], f"{path}MatMul"))
         if biases:
-            nodes.append(helper.make_node("Add", [product, *biases], [result], f"{path}Add"))
+            nodes.append(helper.make_node("Add", [multiplied, *biases], [result], f"{path}Add"))
         changed += 1
     del model.graph.node[:]
     model.graph.node.extend(nodes)
