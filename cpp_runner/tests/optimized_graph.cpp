@@ -69,13 +69,13 @@ void run(char** arguments) {
 
 int main(int count, char** arguments) {
   if (count != 4) {
-    std::fprintf(stderr, "Usage: optimized_graph MODEL OUT IDS\n");
+    (void)std::fprintf(stderr, "Usage: optimized_graph MODEL OUT IDS\n");
     return 2;
   }
   try {
     run(arguments);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "optimized_graph: %s\n", error.what());
+    (void)std::fprintf(stderr, "optimized_graph: %s\n", error.what());
     return 1;
   }
   return 0;
