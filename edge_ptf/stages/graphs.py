@@ -99,7 +99,7 @@ def _sensitivity_counts(given: Any) -> Mapping[str, Any]:
     return {"quantization": given.quantization.replace(keep_fp32=()), "machine": this_machine().replace(governor="")}
 
 
-@stage("sensitivity", 2, GRAPH, graphs.load_sensitivity, sensitivity_line, _sensitivity_counts)
+@stage("sensitivity", 3, GRAPH, graphs.load_sensitivity, sensitivity_line, _sensitivity_counts)
 def sensitivity(
     work: Work,
     graph: Annotated[Graph, ARGUMENT],
