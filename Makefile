@@ -95,11 +95,12 @@ runner-fuzz: build/deps-$(shell uname -m) runner-fixtures
 runner-aarch64: build/deps-aarch64
 	cd $(RUNNER) && cmake --preset aarch64 && cmake --build --preset aarch64
 
-# Without and with dot products, and with all that the emulator knows.
+# Without and with dot products, and with all that the emulator knows; then which kernels ONNX Runtime runs there.
 runner-aarch64-test: runner-aarch64 runner-fixtures
 	for cpu in cortex-a53 cortex-a76 max; do \
 	  EDGE_PTF_QEMU_CPU=$$cpu ctest --test-dir build/runner-aarch64 --parallel $(CORES) --output-on-failure || exit; \
 	done
+	$(BIN)/python -m pytest tests/graph/test_arm_kernels.py
 
 # The wheel must work alone: profiles inside, the command on the path, no source tree beside it. pip need not compile
 # what one run imports.

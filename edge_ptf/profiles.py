@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from edge_ptf import engines
+from edge_ptf import engines as known_engines
 from edge_ptf.config import Source, StrictModel, read_yaml, resolve
 from edge_ptf.engines import EngineSettings, Opset
-from edge_ptf.errors import BadInputError, ConfigError, ProfileError, near_matches
+from edge_ptf.errors import ConfigError, ProfileError, near_matches
 from edge_ptf.machine import Machine, this_machine
 from edge_ptf.quantization import Int8Scheme
 
@@ -33,18 +33,9 @@ class Match(StrictModel):
 
 
 class Engine(EngineSettings):
-    """What runs the graph."""
+    """How the engine is set up, whichever runs the graph."""
 
-    name: str = Field("onnxruntime", description=f"Name of the engine: {' or '.join(engines.ENGINES)}.")
     opset: Opset = 17
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            return engines.get(name).name
-        except BadInputError as error:
-            raise ValueError(str(error)) from None
 
 
 class QuantizationScheme(Int8Scheme):
@@ -103,11 +94,30 @@ class Profile(StrictModel):
         None, description="A profile whose values hold where this one has none; `match` holds as a whole."
     )
     match: Match = Field(default_factory=Match, description="How to recognise the machine.")
-    engine: Engine = Field(default_factory=Engine, description="What runs the graph.")
+    engines: tuple[str, ...] = Field(
+        ("onnxruntime",),
+        min_length=1,
+        description="What runs the graph, the preferred engine first: "
+        f"{', '.join((*known_engines.BUILT_FOR, *known_engines.ENGINES))}. All run the same graph.",
+    )
+    engine: Engine = Field(default_factory=Engine, description="How the engine is set up.")
     scheme: QuantizationScheme = Field(default_factory=QuantizationScheme, description="The INT8 quantization.")
     recipe: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Stage options for this device.")
     targets: Targets = Field(default_factory=Targets, description="Limits of the gate.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Confidence of the one-sided bounds.")
+
+    @field_validator("engines")
+    @classmethod
+    def _known_engines(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = (*known_engines.BUILT_FOR, *known_engines.ENGINES)
+        for name in names:
+            if name not in known:
+                raise ValueError(f"unknown engine '{name}'. {near_matches(name, known)}")
+        if len({*names}) < len(names):
+            raise ValueError("an engine is named twice")
+        if not {*names} & {*known_engines.ENGINES}:
+            raise ValueError(f"edge-ptf runs none of these engines yet; add {' or '.join(known_engines.ENGINES)}")
+        return names
 
 
 def folder() -> Path:
@@ -183,6 +193,14 @@ def mismatches(profile: Profile, machine: Machine) -> list[str]:
     if wanted.os and not machine.os.lower().startswith(wanted.os.lower()):
         reasons.append(f"{machine.os or 'this system'} is not {wanted.os}")
     return reasons
+
+
+def same_architecture(profile: Profile, machine: Machine) -> bool:
+    """Whether an engine runs a graph on this machine with the kernels of the profile's processors.
+
+    So it is if the architecture is the same, on another device too. A graph for ARM says nothing about itself on x86.
+    """
+    return profile.match.arch in ("", machine.arch)
 
 
 def _sources(path: Path, seen: tuple[Path, ...]) -> list[Source]:

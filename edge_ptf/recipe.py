@@ -67,7 +67,8 @@ class Recipe(StrictModel):
     )
     quantize: QuantizeConfig = Field(QuantizeConfig(), description="INT8.")
     speed_check: SpeedCheckConfig = Field(
-        SpeedCheckConfig(), description="What INT8 wins over FP32, where this machine is the device."
+        SpeedCheckConfig(),
+        description="What INT8 wins over FP32, where this machine has the device's architecture.",
     )
     sensitivity: SensitivityConfig = Field(
         SensitivityConfig(), description="Which products INT8 hurts; for the command of that name alone."
@@ -157,7 +158,7 @@ def _one_size(sources: Sequence[Source]) -> list[Source]:
 def _profile_values(profile: Profile, task: type[Task]) -> dict[str, Any]:
     """What a profile says of the stages: an engine setting goes to each stage that has a field of its name, and a limit
     to the metrics of the task."""
-    settings = profile.engine.model_dump(exclude={"name"})
+    settings = profile.engine.model_dump()
     values: dict[str, Any] = {"quantize": profile.scheme.options()}
     for section, field in Recipe.model_fields.items():
         known = getattr(field.annotation, "model_fields", {})

@@ -12,7 +12,7 @@ from edge_ptf.data.dataset import LabelledData
 from edge_ptf.graph.artifact import Graph
 from edge_ptf.machine import this_machine
 from edge_ptf.models.checkpoint import Checkpoint
-from edge_ptf.profiles import Profile, mismatches
+from edge_ptf.profiles import Profile, same_architecture
 from edge_ptf.recipe import Recipe
 from edge_ptf.training import Watch
 
@@ -72,16 +72,16 @@ def int8_graph(
     """The student as it will ship: exported, and quantized as the recipe says.
 
     Args:
-        check_speed: whether INT8 is compared with FP32, where this machine is what the profile is for.
+        check_speed: whether INT8 is compared with FP32, where this machine has the architecture of the profile.
 
     Raises:
-        RefusedError: this machine is what the profile is for, and INT8 is slower than FP32 here.
+        RefusedError: this machine has the architecture of the profile, and INT8 is slower than FP32 here.
     """
     exported = stages.export(place, student, data, recipe.export)
     on_stage(exported, "student")
     quantized = stages.quantize(place, exported.artifact, data, recipe.quantize)
     on_stage(quantized, "student")
-    if check_speed and recipe.quantize.mode != "none" and not mismatches(profile, this_machine()):
+    if check_speed and recipe.quantize.mode != "none" and same_architecture(profile, this_machine()):
         checked = stages.speed_check(place, exported.artifact, quantized.artifact, data, recipe.speed_check)
         on_stage(checked, "student")
         checked.artifact.check(recipe.speed_check)

@@ -187,6 +187,7 @@ def test_what_a_profile_does_not_say_it_takes_from_the_one_it_extends(written) -
     name = written(MINE + "extends: jetson\ntargets:\n  latency_ms: {p50: 3}\n  max_drop: {accuracy: 0.5}\n")
     mine, jetson = profiles.load(name), profiles.load("jetson")
     assert (mine.scheme, mine.engine, mine.recipe) == (jetson.scheme, jetson.engine, jetson.recipe)
+    assert mine.engines == jetson.engines == ("tensorrt", "onnxruntime")
     assert mine.targets.latency_ms.p50 == 3
     assert mine.targets.latency_ms.p95 == jetson.targets.latency_ms.p95
     assert mine.targets.max_drop == {**jetson.targets.max_drop, "accuracy": 0.5}
@@ -246,8 +247,23 @@ def test_what_is_wrong_in_the_base_is_said_of_the_base(written) -> None:  # type
 
 
 def test_an_unknown_engine_is_named_with_the_closest(written) -> None:  # type: ignore[no-untyped-def]
-    (found,) = problems(written(MINE + "engine:\n  name: onnx-runtime\n"))
-    assert "mine.yaml:5: engine.name: unknown engine 'onnx-runtime'. Did you mean onnxruntime?" in found
+    (found,) = problems(written(MINE + "engines: [tensorrt, onnx-runtime]\n"))
+    assert "mine.yaml:4: engines: unknown engine 'onnx-runtime'. Did you mean onnxruntime?" in found
+
+
+@pytest.mark.parametrize(
+    ("engines", "said"),
+    [
+        ("[tensorrt]", "edge-ptf runs none of these engines yet; add onnxruntime"),
+        ("[onnxruntime, onnxruntime]", "an engine is named twice"),
+        ("[]", "at least 1"),
+        ("onnxruntime", "valid tuple"),
+    ],
+)
+def test_engines_that_cannot_be_used_are_refused(written, engines: str, said: str) -> None:  # type: ignore[no-untyped-def]
+    (found,) = problems(written(MINE + f"engines: {engines}\n"))
+    assert "mine.yaml:4: engines" in found
+    assert said in found
 
 
 def test_every_wrong_field_is_listed_with_its_line(written) -> None:  # type: ignore[no-untyped-def]

@@ -15,6 +15,7 @@ from edge_ptf.engines.settings import EngineSettings, Opset, Threads
 from edge_ptf.errors import BadInputError, EnvironmentFault, PackageError, near_matches
 
 __all__ = [
+    "BUILT_FOR",
     "ENGINES",
     "PACKAGES",
     "Engine",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 PACKAGES = ("onnxruntime",)
+BUILT_FOR = ("tensorrt",)
+"""Engines that edge-ptf makes graphs and builds files for, and does not run yet."""
 
 ENGINES: dict[str, Engine] = {name: import_module(f"{__name__}.{name}").ENGINE for name in PACKAGES}
 

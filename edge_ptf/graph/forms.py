@@ -80,11 +80,18 @@ class Quantizer:
         optimizations.select_early(model)
         if self.config.tensorrt != "none":
             tensorrt.scale_queries(model)
+        elif self._keeps_results:
+            rewrite.split_gemms(model)
         if dynamic:
             optimizations.slice_positions(model, self.max_length)
         if self.config.smooth is not None:
             self.facts |= {"smoothed_inputs": smoothing.smooth(model, self.encodings, self.config.smooth)}
         return model
+
+    @property
+    def _keeps_results(self) -> bool:
+        """Whether results of INT8 linear ops stay in floating point, so that their biases are not quantized."""
+        return self.config.mode == "static" and not self.config.outputs
 
     @cached_property
     def large(self) -> frozenset[str]:
@@ -179,6 +186,8 @@ class Quantizer:
         )
         quantizer.quantize_model()
         quantizer.model.topological_sort()
+        if self._keeps_results:
+            rewrite.keep_biases_apart(quantizer.model.model)
         return quantizer.model.model
 
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_ptf.graph import optimizations
+
 CONTRIBUTED = "com.microsoft"
 """The operator domain of ONNX Runtime's own fused operators."""
 
@@ -64,6 +66,64 @@ def keep_residuals_apart(model: Any) -> int:
     return changed
 
 
+def split_gemms(model: Any) -> int:
+    """Replaces each Gemm with a stored weight by MatMul and Add, in place. Returns the number of replacements.
+
+    A Gemm with an unquantized bias has no INT8 kernel in ONNX Runtime. MatMul has one.
+    """
+    from onnx import helper, numpy_helper
+
+    stored = {item.name: item for item in model.graph.initializer}
+    nodes, changed = list[Any](), 0
+    for node in model.graph.node:
+        given = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+        weight = stored.get(node.input[1]) if node.op_type == "Gemm" else None
+        plain = given.get("alpha", 1.0) == given.get("beta", 1.0) == 1.0 and not given.get("transA", 0)
+        if weight is None or not plain:
+            nodes.append(node)
+            continue
+        name = weight.name
+        if given.get("transB", 0):
+            name = f"{name}_transposed"
+            if name not in stored:
+                turned = np.ascontiguousarray(numpy_helper.to_array(weight).T)
+                stored[name] = numpy_helper.from_array(turned, name)
+                model.graph.initializer.append(stored[name])
+        result, path = node.output[0], node.name.removesuffix("Gemm")
+        biases = list(node.input[2:3])
+        multiplied = f"{result}_without_bias" if biases else result
+        nodes.append(helper.make_node("MatMul", [node.input[0], name], [multiplied], f"{path}MatMul"))
+        if biases:
+            nodes.append(helper.make_node("Add", [multiplied, *biases], [result], f"{path}Add"))
+        changed += 1
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    optimizations.drop_unread(model)
+    return changed
+
+
+def keep_biases_apart(model: Any) -> int:
+    """Replaces each Add of a vector to an INT8 matmul by a Sum, in place. Returns the number of replacements.
+
+    ONNX Runtime would join MatMul and Add to Gemm when it loads the graph. Gemm with an unquantized bias has no INT8
+    kernel.
+    """
+    vectors = {item.name for item in model.graph.initializer if len(item.dims) == 1}
+    maker = {name: node for node in model.graph.node for name in node.output}
+
+    def is_int8(name: str) -> bool:
+        node = maker.get(name)
+        sources = [maker.get(source) for source in node.input] if node is not None and node.op_type == "MatMul" else []
+        return bool(sources) and all(each is not None and each.op_type == "DequantizeLinear" for each in sources)
+
+    changed = 0
+    for node in model.graph.node:
+        if node.op_type == "Add" and any(map(is_int8, node.input)) and vectors & {*node.input}:
+            node.op_type = "Sum"
+            changed += 1
+    return changed
+
+
 TableForm = Literal["int4", "int8", "fp16", "fp32"]
 BLOCK = 32
 """Number of INT4 values of a row that share a scale."""
@@ -92,7 +152,7 @@ def shift_output(model: Any, output: str, by: NDArray[np.float32]) -> None:
     stored = {item.name: item for item in graph.initializer}
     biases = [stored[name] for name in last.input if name in stored and tuple(stored[name].dims) == by.shape]
     used = Counter(name for node in graph.node for name in node.input)
-    if last.op_type == "Add" and len(biases) == 1 and used[biases[0].name] == 1:
+    if last.op_type in ("Add", "Sum") and len(biases) == 1 and used[biases[0].name] == 1:
         moved = numpy_helper.to_array(biases[0]) + by
         biases[0].CopyFrom(numpy_helper.from_array(moved.astype(np.float32), biases[0].name))
         return

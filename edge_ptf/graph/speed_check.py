@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from math import exp
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from edge_ptf.config import StageConfig, StrictModel, parse
 from edge_ptf.data.dataset import LabelledData
 from edge_ptf.engines import Threads
 from edge_ptf.engines.onnxruntime import GraphSession, interleaved_ms
+from edge_ptf.engines.onnxruntime.kernels import LinearOpKernels, linear_op_kernels, write_optimized
 from edge_ptf.errors import RefusedError
 from edge_ptf.examples import all_parts
 from edge_ptf.graph.artifact import Graph
@@ -33,11 +35,13 @@ class SpeedCheckConfig(StageConfig):
 
 
 class SpeedCheck(StrictModel):
-    """FP32 time ÷ INT8 time."""
+    """FP32 time ÷ INT8 time, and how ONNX Runtime runs the linear ops of the INT8 graph on this machine."""
 
     ratio: float
     low: float = Field(description="Lower end of the two-sided 95 % interval over repeats.")
     high: float
+    int8_linear_ops: int = Field(description="Linear ops that run in INT8 kernels.")
+    linear_ops: int = Field(description="All linear ops with a weight; fused attention has one.")
 
     def check(self, config: SpeedCheckConfig) -> None:
         """Refuses an INT8 form that is proven to be slower than the same model in FP32.
@@ -48,7 +52,8 @@ class SpeedCheck(StrictModel):
         if self.high < 1 and not config.allow_slower:
             raise RefusedError(
                 f"INT8 is slower than FP32 on this machine: {self.ratio:.2f} times as fast "
-                f"(95 %: {self.low:.2f} to {self.high:.2f})",
+                f"(95 %: {self.low:.2f} to {self.high:.2f}), {self.int8_linear_ops} of {self.linear_ops} linear ops "
+                "run in INT8 kernels",
                 hint="Use FP32 (--set quantize.mode=none) or another form (--set quantize.mode=dynamic or static), "
                 "or accept the slower form for its size: --set speed_check.allow_slower=true",
             )
@@ -74,11 +79,24 @@ def check_speed(
     progress.finish()
     low, high = log_mean_limits(ratios, 0.025)
     assert low is not None and high is not None  # there are at least three repeats
-    ratio = exp(float(np.log(ratios).mean()))
-    found = SpeedCheck(ratio=round(ratio, 4), low=round(low, 4), high=round(high, 4))
+    ratio, kernels = exp(float(np.log(ratios).mean())), _kernels(int8)
+    found = SpeedCheck(
+        ratio=round(ratio, 4),
+        low=round(low, 4),
+        high=round(high, 4),
+        int8_linear_ops=kernels.int8,
+        linear_ops=kernels.count,
+    )
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE).write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return found
+
+
+def _kernels(graph: Graph) -> LinearOpKernels:
+    with tempfile.TemporaryDirectory() as folder:
+        optimized = Path(folder) / "optimized.onnx"
+        write_optimized(graph.model, optimized)
+        return linear_op_kernels(optimized)
 
 
 def open_speed_check(folder: Path) -> SpeedCheck:

@@ -166,7 +166,12 @@ def assemble(
         golden=GoldenEntry(count=len(lines), tolerance=tolerance),
         engine=EngineEntry(**{name: getattr(config, name) for name in EngineEntry.model_fields}),
         requires=Requirements(
-            engines={each.name: each.least_version for each in running(FORMAT)}, isa_any=info.scheme.isa
+            engines={
+                each.name: each.least_version
+                for each in running(FORMAT)
+                if profile is None or each.name in profile.engines
+            },
+            isa_any=info.scheme.isa,
         ),
         lineage=Lineage(
             base_model=info.base_model,

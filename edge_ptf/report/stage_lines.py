@@ -107,8 +107,10 @@ def ranges_line(ranges: Ranges) -> str:
 
 
 def speed_check_line(check: SpeedCheck) -> str:
-    """The speed of INT8 compared with FP32."""
-    return f"INT8 {check.ratio:.2f}× as fast as FP32 ({check.low:.2f} to {check.high:.2f})"
+    """The speed of INT8 compared with FP32, and the linear ops in other kernels if there are any."""
+    kernels = f", {check.int8_linear_ops} of {check.linear_ops} linear ops in INT8 kernels"
+    whole = check.int8_linear_ops == check.linear_ops
+    return f"INT8 {check.ratio:.2f}× as fast as FP32 ({check.low:.2f} to {check.high:.2f}){'' if whole else kernels}"
 
 
 def sensitivity_line(found: Sensitivity) -> str:

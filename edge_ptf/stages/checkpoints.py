@@ -64,7 +64,7 @@ def _latency_table_counts(given: Any) -> Mapping[str, Any]:
     }
 
 
-@stage("latency_table", 2, GRAPH, compression.open_latency_table, latency_table_line, _latency_table_counts)
+@stage("latency_table", 3, GRAPH, compression.open_latency_table, latency_table_line, _latency_table_counts)
 def latency_table(
     work: Work,
     checkpoint: Annotated[Checkpoint, Option("A fine-tuned checkpoint.")],

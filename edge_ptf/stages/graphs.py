@@ -64,7 +64,7 @@ def _isa_counts(given: Any) -> Mapping[str, Any]:
     return {"isa": [this_machine().arch, *this_machine().isa]}
 
 
-@stage("quantize", 5, GRAPH, graphs.open_graph, graph_line, _isa_counts)
+@stage("quantize", 6, GRAPH, graphs.open_graph, graph_line, _isa_counts)
 def quantize(
     work: Work,
     graph: Annotated[Graph, Option("An FP32 graph directory, as export writes it.")],
@@ -86,7 +86,7 @@ def _speed_check_counts(given: Any) -> Mapping[str, Any]:
     return {"config": given.config.replace(allow_slower=False), "machine": this_machine().replace(governor="")}
 
 
-@stage("speed_check", 1, RUNNING, graphs.open_speed_check, speed_check_line, _speed_check_counts)
+@stage("speed_check", 2, RUNNING, graphs.open_speed_check, speed_check_line, _speed_check_counts)
 def speed_check(
     work: Work, full: Graph, int8: Graph, data: LabelledData, config: graphs.SpeedCheckConfig
 ) -> graphs.SpeedCheck:
@@ -99,7 +99,7 @@ def _sensitivity_counts(given: Any) -> Mapping[str, Any]:
     return {"quantization": given.quantization.replace(keep_fp32=()), "machine": this_machine().replace(governor="")}
 
 
-@stage("sensitivity", 2, GRAPH, graphs.load_sensitivity, sensitivity_line, _sensitivity_counts)
+@stage("sensitivity", 3, GRAPH, graphs.load_sensitivity, sensitivity_line, _sensitivity_counts)
 def sensitivity(
     work: Work,
     graph: Annotated[Graph, ARGUMENT],

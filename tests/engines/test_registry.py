@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_ptf import engines
+from edge_ptf import engines, profiles
+from edge_ptf.data.dataset import LabelledData
 from edge_ptf.digests import canonical_json
 from edge_ptf.engines import Engine, Session, TensorInfo, engine_for
 from edge_ptf.engines.base import Inputs, Outputs
 from edge_ptf.errors import BadInputError, EdgePtfError, EnvironmentFault, ExitCode, PackageError
 from edge_ptf.examples import Encoding
 from edge_ptf.graph.artifact import FORMAT, Graph
-from edge_ptf.package import Payload, open_payload, verify
+from edge_ptf.package import AssembleConfig, Payload, assemble, open_payload, verify
 from edge_ptf.package.archive import Archive
 from edge_ptf.package.manifest import MANIFEST
 from edge_ptf.runtime import Runner
@@ -135,6 +136,28 @@ def test_runner_and_verification_take_the_engine_that_the_package_requires(
     assert Runner(payload).logits(ENCODING).tolist() == [0, 0, 0]
     with pytest.raises(EdgePtfError, match=r"'model\.onnx' is not what the other engine takes"):
         verify(payload.path)
+
+
+@pytest.mark.parametrize(
+    ("named", "required"),
+    [
+        (("onnxruntime",), {"onnxruntime"}),
+        (("tensorrt", "onnxruntime"), {"onnxruntime"}),
+        (("other", "onnxruntime"), {"onnxruntime", "other"}),
+        (None, {"onnxruntime", "other"}),
+    ],
+)
+@pytest.mark.usefixtures("other")
+def test_a_package_runs_on_the_engines_of_its_profile(
+    make_graph: Callable[..., Graph],
+    tiny_labelled: Callable[..., LabelledData],
+    tmp_path: Path,
+    named: tuple[str, ...] | None,
+    required: set[str],
+) -> None:
+    profile = profiles.load("x86-vnni").replace(engines=named) if named else None
+    payload = assemble(make_graph(mode="fp32"), tiny_labelled(), AssembleConfig(), tmp_path, profile=profile)
+    assert {*payload.manifest.requires.engines} == required
 
 
 def test_a_package_for_another_engine_is_opened_and_not_run(

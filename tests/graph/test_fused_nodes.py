@@ -1,25 +1,23 @@
-"""How many linear ops of a static INT8 graph ONNX Runtime executes in INT8, counted in its optimized graph.
+"""How many linear ops of an INT8 graph ONNX Runtime runs in INT8 kernels on x86, counted in its optimized graph.
 
-The counts are those of x86. On ARM another fusion may apply.
+On ARM other fusions apply: see test_arm_kernels.py.
 """
 
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import onnx
-import onnxruntime
 import pytest
 
-from edge_ptf import profiles
+from edge_ptf import profiles, tasks
 from edge_ptf.data.dataset import LabelledData
+from edge_ptf.engines.onnxruntime.kernels import linear_op_kernels, write_optimized
 from edge_ptf.graph import Graph, QuantizeConfig, quantize
-
-INT8 = ("MatMulIntegerToFloat", "QLinearMatMul", "QGemm")
+from edge_ptf.recipe import resolve_recipe
 
 
 def quantized_linear_ops(model: Path) -> int:
@@ -29,15 +27,6 @@ def quantized_linear_ops(model: Path) -> int:
     return sum(node.op_type in ("MatMul", "Gemm") and set(node.input[:2]) <= dequantized for node in graph.node)
 
 
-def kernels(model: Path, folder: Path) -> Counter[str]:
-    """The nodes of the graph that ONNX Runtime executes, by operator."""
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(folder / "optimized.onnx")
-    options.log_severity_level = 4
-    onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    return Counter(node.op_type for node in onnx.load(folder / "optimized.onnx").graph.node)
-
-
 JETSON: dict[str, Any] = {"outputs": False, "activation": "int8", "symmetric_activation": True, "embeddings": "fp16"}
 
 
@@ -45,11 +34,12 @@ JETSON: dict[str, Any] = {"outputs": False, "activation": "int8", "symmetric_act
 @pytest.mark.parametrize(
     ("options", "fused"),
     [
-        (JETSON, 4),
+        (JETSON, 8),
         ({**JETSON, "outputs": True}, 8),
         ({"activation": "uint8"}, 20),
+        ({"activation": "uint8", "outputs": False}, 20),
     ],
-    ids=["jetson", "jetson with results in INT8", "U8S8"],
+    ids=["jetson", "jetson with results in INT8", "U8S8", "U8S8 with results in FP32"],
 )
 def test_on_x86_few_linear_ops_of_the_jetson_form_run_in_int8(
     exported: Callable[..., Graph],
@@ -58,11 +48,31 @@ def test_on_x86_few_linear_ops_of_the_jetson_form_run_in_int8(
     options: dict[str, Any],
     fused: int,
 ) -> None:
-    """As profiles/jetson.yaml and decision 0044 state for 4 layers: 6 of 26, 10 of 26, and all 26 of U8S8."""
+    """As decision 0044 states for 4 layers: 10 of 26 of the jetson form, and all 26 of U8S8."""
     config = QuantizeConfig.model_validate({"mode": "static", "calibration_texts": 16, **options})
     model = quantize(exported(), tiny_data(), config, tmp_path / "int8").model
     assert quantized_linear_ops(model) == 20
-    assert sum(count for kind, count in kernels(model, tmp_path).items() if kind in INT8) == fused
+    write_optimized(model, tmp_path / "optimized.onnx")
+    found = linear_op_kernels(tmp_path / "optimized.onnx")
+    assert (found.int8, found.count) == (fused, 20)
+
+
+@pytest.mark.parametrize("name", [name for name in profiles.names() if name.startswith(("x86", "arm64"))])
+def test_every_linear_op_of_the_dynamic_form_runs_in_int8(
+    exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, name: str
+) -> None:
+    config = resolve_recipe(profiles.load(name), tasks.get("text-classification")).quantize
+    model = quantize(exported(), tiny_data(), config, tmp_path / "int8").model
+    write_optimized(model, tmp_path / "optimized.onnx")
+    found = linear_op_kernels(tmp_path / "optimized.onnx")
+    assert (found.int8, found.others) == (14, ())
+    assert found.share == 1.0
+
+
+def test_linear_ops_in_floating_point_are_counted_too(exported: Callable[..., Graph], tmp_path: Path) -> None:
+    write_optimized(exported().model, tmp_path / "optimized.onnx")
+    found = linear_op_kernels(tmp_path / "optimized.onnx")
+    assert (found.int8, found.count, found.share) == (0, 20, 0.0)
 
 
 def test_the_form_of_the_test_is_that_of_the_profile() -> None:

@@ -227,3 +227,63 @@ def test_weighted_products_are_found_by_their_weight(exported: Callable[..., Gra
     assert {kinds[name] for name in found} == {"MatMul", "Gemm"}
     others = [name for name, kind in kinds.items() if kind == "MatMul" and name not in found]
     assert len(others) == 2 * 2  # attention scores, and the weighted sum of values
+
+
+def dense(**attributes: float) -> onnx.ModelProto:
+    """A Gemm of 3 inputs and 4 outputs with a bias."""
+    draw = np.random.default_rng(1)
+    shape = (4, 3) if attributes.get("transB") else (3, 4)
+    weights = {"weight": draw.normal(size=shape), "bias": draw.normal(size=4)}
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["ids", "weight", "bias"], ["found"], "/model/dense/Gemm", **attributes)],
+        "dense",
+        [helper.make_tensor_value_info("ids", TensorProto.FLOAT, ["batch", 3])],
+        [helper.make_tensor_value_info("found", TensorProto.FLOAT, ["batch", 4])],
+        [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"transB": 1}], ids=["plain", "turned"])
+def test_a_gemm_becomes_matmul_and_add(attributes: dict[str, float]) -> None:
+    model, given = dense(**attributes), np.random.default_rng(2).normal(size=(2, 3)).astype(np.float32)
+    before = rows(model, given)
+    assert rewrite.split_gemms(model) == 1
+    assert [(node.op_type, node.name) for node in model.graph.node] == [
+        ("MatMul", "/model/dense/MatMul"),
+        ("Add", "/model/dense/Add"),
+    ]
+    assert len(stored(model)) == 2
+    np.testing.assert_allclose(rows(model, given), before, rtol=1e-6)
+
+
+@pytest.mark.parametrize("attributes", [{"alpha": 0.5}, {"beta": 2.0}])
+def test_a_gemm_with_factors_stays(attributes: dict[str, float]) -> None:
+    model = dense(**attributes)
+    assert rewrite.split_gemms(model) == 0
+    assert [node.op_type for node in model.graph.node] == ["Gemm"]
+
+
+def test_biases_of_int8_matmuls_alone_become_sums() -> None:
+    def node(kind: str, inputs: str, output: str) -> onnx.NodeProto:
+        return helper.make_node(kind, inputs.split(), [output], output)
+
+    zero = numpy_helper.from_array(np.zeros((), np.float32), "scale")
+    graph = helper.make_graph(
+        [
+            node("DequantizeLinear", "x scale", "x_dq"),
+            node("DequantizeLinear", "w scale", "w_dq"),
+            node("MatMul", "x_dq w_dq", "int8"),
+            node("Add", "int8 bias", "a"),
+            node("MatMul", "a plain", "fp32"),
+            node("Add", "fp32 bias", "b"),
+            node("Add", "int8 b", "residual"),
+        ],
+        "biases",
+        [],
+        [],
+        [zero, numpy_helper.from_array(np.zeros(4, np.float32), "bias")],
+    )
+    model = helper.make_model(graph)
+    assert rewrite.keep_biases_apart(model) == 1
+    assert [each.op_type for each in model.graph.node if each.name in ("a", "b", "residual")] == ["Sum", "Add", "Add"]
