@@ -204,7 +204,8 @@ void report_line(const edge_ptf_report& report) {
 }  // namespace
 
 std::set<std::string> engine_options() {
-  return {"threads", "spinning", "arena", "affinity"};
+  return {"threads",          "spinning",     "arena",         "affinity",   "provider",
+          "provider-library", "cache-folder", "engine-folder", "cuda-graphs"};
 }
 
 edge_ptf::Options read_options(const Arguments& arguments) {
@@ -217,9 +218,15 @@ edge_ptf::Options read_options(const Arguments& arguments) {
   options.spinning = on("spinning");
   options.arena = on("arena");
   options.check_digests = arguments.has("check");
-  if (arguments.has("affinity")) {
-    options.affinity = arguments.text("affinity", "");
-  }
+  const auto given = [&arguments](const char* name) {
+    return arguments.has(name) ? std::optional(arguments.text(name, "")) : std::nullopt;
+  };
+  options.affinity = given("affinity");
+  options.provider = given("provider");
+  options.provider_library = given("provider-library");
+  options.cache_folder = given("cache-folder");
+  options.engine_folder = given("engine-folder");
+  options.cuda_graphs = arguments.choice("cuda-graphs", {"on", "off"}) == "on";
   return options;
 }
 

@@ -13,7 +13,7 @@ int bench_command(const std::vector<std::string>& words);
 int selftest_command(const std::vector<std::string>& words);
 int verify_command(const std::vector<std::string>& words);
 
-// The options of every command that opens a package: --threads, --spinning, --arena, --affinity. The flag is --check.
+// The options of every command that opens a package, such as --threads. The flag is --check.
 std::set<std::string> engine_options();
 
 // Converts the options of the command line to those of the library.
