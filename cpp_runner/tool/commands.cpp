@@ -230,6 +230,17 @@ edge_ptf::Options read_options(const Arguments& arguments) {
   return options;
 }
 
+std::string engine_used(const edge_ptf::Options& options) {
+  std::string all = edge_ptf_engine_version();  // "onnxruntime 1.32.0, tensorrt 10.3.0"
+  const size_t begin = all.find(options.engine_folder ? "tensorrt " : "onnxruntime ");
+  if (begin == std::string::npos) {
+    return all;
+  }
+  const std::string used = all.substr(begin, all.find(',', begin) - begin);
+  const std::string provider = options.provider.value_or("");
+  return provider.empty() || provider == "cpu" ? used : used + " (" + provider + ")";
+}
+
 Input parse_input(const std::string& line, bool is_json, const std::string& place) {
   if (!is_json) {
     return {line, "", false};

@@ -19,6 +19,9 @@ std::set<std::string> engine_options();
 // Converts the options of the command line to those of the library.
 edge_ptf::Options read_options(const Arguments& arguments);
 
+// The engine that runs a package with these options: "onnxruntime 1.32.0", "onnxruntime 1.32.0 (cuda)".
+std::string engine_used(const edge_ptf::Options& options);
+
 // A text, or a pair of texts.
 struct Input {
   std::string text;

@@ -136,7 +136,7 @@ Ort::Session open_with_context(Bytes model, Ort::SessionOptions& session, const 
   std::error_code ignored;
   if (std::filesystem::exists(file, ignored)) {
     try {
-      return Ort::Session(environment(), file.c_str(), session);
+      return {environment(), file.c_str(), session};
     } catch (const Ort::Exception&) {
       std::filesystem::remove(file, ignored);
     }
