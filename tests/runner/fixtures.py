@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import pytest
 
+from edge_ptf.engines.tensorrt import trtexec
 from edge_ptf.engines.tensorrt.library import FULL
 from edge_ptf.examples import Encoding
 from edge_ptf.heads import Head, TripleHead
@@ -92,6 +93,7 @@ def main() -> None:
             (out / f"{name}.eptf").write_bytes(payload.path.read_bytes())
         with pytest.MonkeyPatch.context() as patch:  # a fake of TensorRT builds: only the JSON file is real
             tensorrt.install(patch, FULL, "10.3.0", tensorrt.ORIN)
+            patch.setattr(trtexec, "find", lambda: None)
             build_engines(open_payload(out / "intents-fp32.eptf"), out / "engines")
         questions = _package(Path(work) / "questions", "bert", "question-answering", True)
         (out / "questions.eptf").write_bytes(questions.path.read_bytes())

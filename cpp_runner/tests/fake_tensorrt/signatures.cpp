@@ -88,8 +88,8 @@ static_assert(cudaSuccess == 0 && cudaErrorMemoryAllocation == 2 && cudaErrorNoD
 static_assert(cudaMemcpyHostToDevice == 1 && cudaMemcpyDeviceToHost == 2);
 static_assert(cudaStreamNonBlocking == 1);
 static_assert(cudaStreamCaptureModeThreadLocal == 1);
-static_assert(std::is_same_v<decltype(cudaDeviceProp::name), char[256]> &&
-              std::is_same_v<decltype(cudaDeviceProp::major), int> &&
-              std::is_same_v<decltype(cudaDeviceProp::minor), int>);
+static_assert(std::is_same_v<decltype(cudaDeviceProp::name), char[256]>);
+static_assert(std::is_same_v<decltype(cudaDeviceProp::major), int>);
+static_assert(std::is_same_v<decltype(cudaDeviceProp::minor), int>);
 
 }  // namespace
