@@ -6,6 +6,7 @@
 # make runner-sanitizers    the same under the address, undefined-behaviour and thread sanitizers
 # make runner-check         style and static analysis of the runner (clang-format, clang-tidy)
 # make runner-fuzz          libFuzzer on the package reader and the tokenizer, in the build of the first two sanitizers
+# make runner-tensorrt-check  the runner's engine for TensorRT: compiled against headers, tested with a fake of TensorRT
 # make runner-aarch64       the runner for 64-bit ARM, by a cross compiler; runner-aarch64-test: its tests under emulation
 # make docs                 the documentation site: build/site
 # make wheel-test           the wheel alone in an empty environment
@@ -18,9 +19,12 @@
 #               fetches what the runner is built with
 # INDEX         index of the PyTorch builds you want, for example one with CUDA builds; empty: your pip's own
 # FUZZ_SECONDS  how long each fuzz target runs
+# TENSORRT_HEADERS, CUDA_HEADERS  folders with NvInferRuntime.h of TensorRT, and one with cuda_runtime_api.h of CUDA
 PYTHON ?= python3
 INDEX ?=
 FUZZ_SECONDS ?= 30
+TENSORRT_HEADERS ?=
+CUDA_HEADERS ?= build/cuda-headers/nvidia/cu13/include
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,8 +35,8 @@ RUNNER_SOURCES = $(shell git ls-files '$(RUNNER)/*.h' '$(RUNNER)/*.hpp' '$(RUNNE
 export HF_HUB_OFFLINE ?= 1
 export EDGE_PTF_FIXTURES := $(CURDIR)/$(FIXTURES)
 
-.PHONY: install demo test check runner runner-fixtures runner-test runner-sanitizers runner-check runner-fuzz runner-aarch64 \
-  runner-aarch64-test wheel-test transcript docs interop tensorrt clean
+.PHONY: install demo test check runner runner-fixtures runner-test runner-sanitizers runner-check runner-fuzz \
+  runner-tensorrt-check runner-aarch64 runner-aarch64-test wheel-test transcript docs interop tensorrt clean
 
 install: $(INSTALLED)
 
@@ -91,6 +95,18 @@ runner-check: build/deps-$(shell uname -m)
 runner-fuzz: build/deps-$(shell uname -m) runner-fixtures
 	cd $(RUNNER) && cmake --preset asan-ubsan && cmake --build --preset asan-ubsan
 	$(RUNNER)/scripts/fuzz build/runner-asan-ubsan $(FIXTURES) $(FUZZ_SECONDS)
+
+# The headers of CUDA are in wheels. Those of TensorRT are in none: they are compiled against where they are given.
+build/cuda-headers/.installed: $(RUNNER)/tests/fake_tensorrt/requirements.txt
+	rm -rf build/cuda-headers
+	$(PYTHON) -m venv build/cuda-headers/env
+	build/cuda-headers/env/bin/python -m pip install --quiet --no-deps --target build/cuda-headers --requirement $<
+	touch $@
+
+runner-tensorrt-check: build/deps-$(shell uname -m) build/cuda-headers/.installed runner-fixtures
+	$(RUNNER)/scripts/check-tensorrt $(CUDA_HEADERS) $(TENSORRT_HEADERS)
+	cd $(RUNNER) && cmake --preset tensorrt-fake && cmake --build --preset tensorrt-fake
+	ctest --test-dir build/runner-tensorrt-fake --label-regex tensorrt-fake --parallel $(CORES) --output-on-failure
 
 runner-aarch64: build/deps-aarch64
 	cd $(RUNNER) && cmake --preset aarch64 && cmake --build --preset aarch64

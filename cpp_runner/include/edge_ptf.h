@@ -61,7 +61,7 @@ typedef enum edge_ptf_status {
   EDGE_PTF_INTERNAL = 1,     /* internal error: please report it */
   EDGE_PTF_BAD_INPUT = 2,    /* wrong arguments, or not a package that this runner reads */
   EDGE_PTF_FAILED = 3,       /* the package differs from its manifest, or from its golden vectors */
-  EDGE_PTF_ENVIRONMENT = 5,  /* no memory, or an engine that is missing or too old */
+  EDGE_PTF_ENVIRONMENT = 5,  /* no memory, or an engine or provider that is missing, too old or does not fit */
   EDGE_PTF_INTERRUPTED = 130 /* the answer was cancelled, or took longer than its deadline */
 } edge_ptf_status;
 
@@ -79,6 +79,13 @@ typedef struct edge_ptf_options {
   int32_t check_digests; /* 1: compare the sha256 of every file that is used; edge_ptf_verify does this once for all */
   const char* affinity;  /* processors of the threads after the first, such as "2;3"; copied */
   int32_t deadline_ms;   /* longest time of one answer in milliseconds; 0: no deadline. See edge_ptf_cancel. */
+  const char* provider;  /* execution provider of ONNX Runtime: "cpu", "cuda", "tensorrt" or "nv-tensorrt-rtx"; NULL:
+                            "cpu" */
+  const char* provider_library; /* a plugin of ONNX Runtime that has the provider; NULL: the provider is built in */
+  const char* cache_folder;     /* where "tensorrt" and "nv-tensorrt-rtx" keep what they build; NULL: nowhere */
+  const char* engine_folder;    /* where `edge-ptf build-engine` put engines of the package, which TensorRT runs without
+                                   ONNX Runtime; NULL: ONNX Runtime runs the graphs */
+  int32_t cuda_graphs;          /* EDGE_PTF_OFF: these engines run without CUDA graphs, so texts are not padded */
 } edge_ptf_options;
 
 /* A head answers one task. */

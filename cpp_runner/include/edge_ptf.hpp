@@ -51,19 +51,27 @@ struct Options {
   std::optional<std::string> affinity;
   bool check_digests = false;
   int deadline_ms = 0;  // of one answer; 0: none
+  std::optional<std::string> provider, provider_library, cache_folder, engine_folder;
+  bool cuda_graphs = true;
 
   // The result refers to this object.
   edge_ptf_options c_options() const {
     const auto choice = [](std::optional<bool> value) {
       return !value ? EDGE_PTF_PACKAGE : *value ? EDGE_PTF_ON : EDGE_PTF_OFF;
     };
+    const auto pointer = [](const std::optional<std::string>& text) { return text ? text->c_str() : nullptr; };
     auto made = sized<edge_ptf_options>();
     made.threads = threads.value_or(0);
     made.spinning = choice(spinning);
     made.arena = choice(arena);
     made.check_digests = check_digests ? 1 : 0;
     made.deadline_ms = deadline_ms;
-    made.affinity = affinity ? affinity->c_str() : nullptr;
+    made.affinity = pointer(affinity);
+    made.provider = pointer(provider);
+    made.provider_library = pointer(provider_library);
+    made.cache_folder = pointer(cache_folder);
+    made.engine_folder = pointer(engine_folder);
+    made.cuda_graphs = cuda_graphs ? EDGE_PTF_PACKAGE : EDGE_PTF_OFF;
     return made;
   }
 };

@@ -199,7 +199,7 @@ void print_row(const char* name, const std::vector<double>& values) {
 
 void print_table(const Subject& package, const Subject* baseline, const json& record, bool tokenizer_only) {
   const Samples& samples = package.samples();
-  std::printf("%s, %s, %d thread%s, %s, %zu calls after %zu of warm-up\n", edge_ptf_engine_version(),
+  std::printf("%s, %s, %d thread%s, %s, %zu calls after %zu of warm-up\n", record["engine"].get<std::string>().c_str(),
               shown(package.runner().name()).c_str(), package.runner().threads(),
               package.runner().threads() == 1 ? "" : "s", record["mode"].get<std::string>().c_str(),
               samples.end_to_end.size(), package.warmup_calls());
@@ -287,7 +287,9 @@ int bench_command(const std::vector<std::string>& words) {
   Subject subject(package, settings, texts, tokenizer_only);
   std::unique_ptr<Subject> baseline;
   if (arguments.has("baseline")) {
-    baseline = std::make_unique<Subject>(arguments.text("baseline", ""), settings, texts, false);
+    edge_ptf::Options others = settings;
+    others.engine_folder.reset();  // its engines are those of one package
+    baseline = std::make_unique<Subject>(arguments.text("baseline", ""), others, texts, false);
   }
   std::vector<Call> packages;
   for (Subject* each : {&subject, baseline.get()}) {
@@ -304,7 +306,7 @@ int bench_command(const std::vector<std::string>& words) {
   json record = {
       {"schema", kSchema},
       {"runner", edge_ptf_version()},
-      {"engine", edge_ptf_engine_version()},
+      {"engine", engine_used(settings)},
       {"machine", machine()},
       {"before", before},
       {"after", after},

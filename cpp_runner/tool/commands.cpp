@@ -204,7 +204,8 @@ void report_line(const edge_ptf_report& report) {
 }  // namespace
 
 std::set<std::string> engine_options() {
-  return {"threads", "spinning", "arena", "affinity"};
+  return {"threads",          "spinning",     "arena",         "affinity",   "provider",
+          "provider-library", "cache-folder", "engine-folder", "cuda-graphs"};
 }
 
 edge_ptf::Options read_options(const Arguments& arguments) {
@@ -217,10 +218,27 @@ edge_ptf::Options read_options(const Arguments& arguments) {
   options.spinning = on("spinning");
   options.arena = on("arena");
   options.check_digests = arguments.has("check");
-  if (arguments.has("affinity")) {
-    options.affinity = arguments.text("affinity", "");
-  }
+  const auto given = [&arguments](const char* name) {
+    return arguments.has(name) ? std::optional(arguments.text(name, "")) : std::nullopt;
+  };
+  options.affinity = given("affinity");
+  options.provider = given("provider");
+  options.provider_library = given("provider-library");
+  options.cache_folder = given("cache-folder");
+  options.engine_folder = given("engine-folder");
+  options.cuda_graphs = arguments.choice("cuda-graphs", {"on", "off"}) == "on";
   return options;
+}
+
+std::string engine_used(const edge_ptf::Options& options) {
+  std::string all = edge_ptf_engine_version();  // "onnxruntime 1.32.0, tensorrt 10.3.0"
+  const size_t begin = all.find(options.engine_folder ? "tensorrt " : "onnxruntime ");
+  if (begin == std::string::npos) {
+    return all;
+  }
+  const std::string used = all.substr(begin, all.find(',', begin) - begin);
+  const std::string provider = options.provider.value_or("");
+  return provider.empty() || provider == "cpu" ? used : used + " (" + provider + ")";
 }
 
 Input parse_input(const std::string& line, bool is_json, const std::string& place) {

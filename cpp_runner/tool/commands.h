@@ -13,11 +13,14 @@ int bench_command(const std::vector<std::string>& words);
 int selftest_command(const std::vector<std::string>& words);
 int verify_command(const std::vector<std::string>& words);
 
-// The options of every command that opens a package: --threads, --spinning, --arena, --affinity. The flag is --check.
+// The options of every command that opens a package, such as --threads. The flag is --check.
 std::set<std::string> engine_options();
 
 // Converts the options of the command line to those of the library.
 edge_ptf::Options read_options(const Arguments& arguments);
+
+// The engine that runs a package with these options: "onnxruntime 1.32.0", "onnxruntime 1.32.0 (cuda)".
+std::string engine_used(const edge_ptf::Options& options);
 
 // A text, or a pair of texts.
 struct Input {

@@ -37,6 +37,11 @@ Commands
 Options of all commands that answer (default: the package's own settings)
   --threads N   --spinning on|off   --arena on|off   --affinity LIST
   --check       compares the sha256 of every file that is used (verify does this for the whole package)
+  --provider cpu|cuda|tensorrt|nv-tensorrt-rtx      execution provider of ONNX Runtime  [cpu]
+      --provider-library FILE           a plugin of ONNX Runtime that has the provider
+      --cache-folder DIR                keeps what the providers tensorrt and nv-tensorrt-rtx build
+  --engine-folder DIR                   runs the engines of edge-ptf build-engine with TensorRT
+      --cuda-graphs on|off              off: texts are not padded to the length of a CUDA graph  [on]
 
 Exit codes: 0 done, 2 wrong usage or bad input, 3 failed (selftest, verify), 5 environment, 1 internal error.
 )";

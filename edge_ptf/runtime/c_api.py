@@ -32,6 +32,12 @@ class Options(Sized):
         ("arena", c_int32),
         ("check_digests", c_int32),
         ("affinity", c_char_p),
+        ("deadline_ms", c_int32),
+        ("provider", c_char_p),
+        ("provider_library", c_char_p),
+        ("cache_folder", c_char_p),
+        ("engine_folder", c_char_p),
+        ("cuda_graphs", c_int32),
     )
 
 

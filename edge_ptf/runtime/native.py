@@ -141,17 +141,31 @@ class NativeRunner:
     """
 
     def __init__(
-        self, path: Path, threads: int = 0, library: Library | None = None, *, check_digests: bool = True
+        self,
+        path: Path,
+        threads: int = 0,
+        library: Library | None = None,
+        *,
+        check_digests: bool = True,
+        provider: str = "",
+        provider_library: Path | None = None,
+        cache_folder: Path | None = None,
+        engine_folder: Path | None = None,
     ) -> None:
         """Args:
         path: a package file or directory.
         threads: of one inference; 0: as the package says.
         library: None: the one that `load_library` finds.
         check_digests: compare the sha256 of every file that is used.
+        provider: execution provider of ONNX Runtime: cpu, cuda, tensorrt or nv-tensorrt-rtx; empty: cpu.
+        provider_library: a plugin of ONNX Runtime that has the provider.
+        cache_folder: where the providers tensorrt and nv-tensorrt-rtx keep what they build.
+        engine_folder: where `edge-ptf build-engine` put the engines of the package, which TensorRT then runs.
 
         Raises:
             BadInputError: the path or the number of threads is none.
-            PackageError: not a readable package.
+            PackageError: not a readable package, or a provider that does not exist.
+            EnvironmentFault: the provider or an engine is missing here, or does not fit.
         """
         self._lock, self._answers, self._runner = threading.Lock(), threading.local(), c_void_p()
         self.library = library or load_library()
@@ -159,6 +173,13 @@ class NativeRunner:
             raise BadInputError(f"{threads} threads", hint=f"Give 1 to {MOST_THREADS}, or 0: as the package says")
         options = Options()
         options.threads, options.check_digests = threads, check_digests
+        options.provider = os.fsencode(provider) or None
+        for name, given in (
+            ("provider_library", provider_library),
+            ("cache_folder", cache_folder),
+            ("engine_folder", engine_folder),
+        ):
+            setattr(options, name, None if given is None else _path(given))
         self.library.check(self.library.open(_path(path), byref(options), byref(self._runner)))
         self.heads = self._read_heads()
 

@@ -17,7 +17,10 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 
+from edge_ptf.engines.tensorrt import trtexec
+from edge_ptf.engines.tensorrt.library import FULL
 from edge_ptf.examples import Encoding
 from edge_ptf.heads import Head, TripleHead
 from edge_ptf.heads.base import softmax
@@ -25,6 +28,7 @@ from edge_ptf.heads.token import spans
 from edge_ptf.heads.triple import tags_of
 from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_payload, unpack
 from edge_ptf.package.archive import Archive
+from edge_ptf.package.engine_files import build_engines
 from edge_ptf.package.golden import TEXTS
 from edge_ptf.package.payload import write_payload
 from edge_ptf.package.tokenizer import plain_document
@@ -32,6 +36,7 @@ from edge_ptf.package.tokenizers.layout import tokenizer_tables
 from edge_ptf.package.tokenizers.proof import random_texts
 from edge_ptf.runtime import Runner
 from tests import conftest
+from tests.tensorrt import fake as tensorrt
 
 SENTENCES = (
     "turn on the lights",
@@ -79,6 +84,17 @@ def main() -> None:
             (out / f"{name}.eptf").write_bytes(payload.path.read_bytes())
             if family == "bert":
                 _write(out / f"{name}.jsonl", _answers(Runner(payload), paired))
+        for name, family, task in (  # for the tests of the TensorRT engine, whose texts are padded
+            ("intents-fp32", "bert", "text-classification"),
+            ("entities-fp32", "bert", "token-classification"),
+            ("ids-only-fp32", "roberta", "text-classification"),
+        ):
+            payload = _package(Path(work) / name, family, task, False, mode="fp32")
+            (out / f"{name}.eptf").write_bytes(payload.path.read_bytes())
+        with pytest.MonkeyPatch.context() as patch:  # a fake of TensorRT builds: only the JSON file is real
+            tensorrt.install(patch, FULL, "10.3.0", tensorrt.ORIN)
+            patch.setattr(trtexec, "find", lambda: None)
+            build_engines(open_payload(out / "intents-fp32.eptf"), out / "engines")
         questions = _package(Path(work) / "questions", "bert", "question-answering", True)
         (out / "questions.eptf").write_bytes(questions.path.read_bytes())
         _write(out / "questions.jsonl", _spans(Runner(questions)))
@@ -108,11 +124,12 @@ def main() -> None:
     _write(out / "whitespace.jsonl", [[point for point in range(sys.maxunicode + 1) if chr(point).isspace()]])
 
 
-def _package(folder: Path, family: str, task: str, paired: bool, side: str = "right") -> Payload:
+def _package(folder: Path, family: str, task: str, paired: bool, side: str = "right", mode: str = "dynamic") -> Payload:
     """A payload of a tiny random model. It is made once in a folder.
 
     Args:
         side: the end of a long text that is removed.
+        mode: dynamic or fp32.
     """
     made = folder / "payload" / "payload.eptf"
     if made.exists():
@@ -123,7 +140,7 @@ def _package(folder: Path, family: str, task: str, paired: bool, side: str = "ri
     data = conftest.labelled(task, paired=paired)
     scope = "none" if task in ("text-classification", "prototype-classification") else None
     conftest.set_truncation_side(conftest.build_base(family, base), side)
-    model = conftest.tiny_graph(base, task, "dynamic", data, scope, graph)
+    model = conftest.tiny_graph(base, task, mode, data, scope, graph)
     decoding = "constrained" if folder.name.endswith("-constrained") else "greedy"
     return assemble(model, data, AssembleConfig(name=folder.name, decoding=decoding), folder / "payload")
 

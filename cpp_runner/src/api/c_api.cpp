@@ -51,6 +51,13 @@ edge_ptf::core::RunnerOptions read_options(const edge_ptf_options* theirs) {
   if (given.affinity != nullptr) {
     options.affinity = given.affinity;
   }
+  edge_ptf::core::Accelerator& accelerator = options.accelerator;
+  const auto take = [](const char* text, std::string& into) { into = text == nullptr ? into : std::string(text); };
+  take(given.provider, accelerator.provider);
+  take(given.provider_library, accelerator.provider_library);
+  take(given.cache_folder, accelerator.cache_folder);
+  take(given.engine_folder, accelerator.engine_folder);
+  accelerator.cuda_graphs = read_switch(given.cuda_graphs, "cuda_graphs").value_or(true);
   return options;
 }
 

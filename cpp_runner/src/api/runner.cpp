@@ -56,6 +56,8 @@ Runner::Runner(std::unique_ptr<Package> package, const RunnerOptions& options)
     : package_(std::move(package)), digest_(package_->digest()), deadline_(options.deadline) {
   EngineOptions engine;
   engine.settings = settings(options, manifest().engine);
+  engine.accelerator = options.accelerator;
+  engine.payload = digest_;
   about(package_->path(), [&] { load(engine, options.check_digests); });
 }
 
@@ -82,7 +84,7 @@ void Runner::load(EngineOptions& engine, bool check_digests) {
   engine.max_length = entry.max_length;
   threads_ = engine.settings.threads;
   for (GraphRun& each : graphs_) {
-    const EngineKind& kind = engine_for(*each.graph, manifest().engines);
+    const EngineKind& kind = engine_for(*each.graph, manifest().engines, engine.accelerator);
     const Content model = package_->read(each.graph->file, check_digests);
     engine.outputs = each.outputs;
     each.engine = kind.make(model.bytes(), *each.graph, engine);

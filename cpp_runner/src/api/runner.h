@@ -19,6 +19,7 @@ struct RunnerOptions {
   std::optional<int> threads;  // empty: the setting of the package; so for all of them
   std::optional<bool> spinning, arena;
   std::optional<std::string> affinity;
+  Accelerator accelerator;
   bool check_digests = false;
   std::chrono::milliseconds deadline{0};  // of one answer; 0: none
 };

@@ -5,7 +5,11 @@
 #include "registry.h"
 
 // Every backend of this runner: the function that returns its EngineKind. The first one that fits a package runs it.
+#ifdef EDGE_PTF_TENSORRT
+#define EDGE_PTF_ENGINES(REGISTER) REGISTER(onnxruntime_engine) REGISTER(tensorrt_engine)
+#else
 #define EDGE_PTF_ENGINES(REGISTER) REGISTER(onnxruntime_engine)
+#endif
 
 namespace edge_ptf::core {
 
@@ -52,11 +56,36 @@ bool is_version_at_least(std::string_view version, std::string_view least) {
   return true;
 }
 
-const EngineKind& engine_for(const Graph& graph, const std::map<std::string, std::string>& required) {
+namespace {
+
+bool runs(const EngineKind& kind, const Graph& graph) {
+  return std::find(kind.formats.begin(), kind.formats.end(), graph.format) != kind.formats.end();
+}
+
+const EngineKind& prebuilt_engine_for(const Graph& graph, const Accelerator& accelerator) {
+  if (!accelerator.provider.empty()) {
+    refuse("options: engine_folder and provider exclude each other: TensorRT runs the engines without ONNX Runtime");
+  }
+  for (const EngineKind& kind : kinds()) {
+    if (kind.is_prebuilt && runs(kind, graph)) {
+      return kind;
+    }
+  }
+  unavailable("options: engine_folder needs TensorRT, which this runner was built without (engines: " +
+              listed(kinds()) + "); build it with -DEDGE_PTF_TENSORRT=ON");
+}
+
+}  // namespace
+
+const EngineKind& engine_for(const Graph& graph, const std::map<std::string, std::string>& required,
+                             const Accelerator& accelerator) {
+  if (!accelerator.engine_folder.empty()) {
+    return prebuilt_engine_for(graph, accelerator);
+  }
   std::string too_old;
   bool known_format = false;
   for (const EngineKind& kind : kinds()) {
-    if (std::find(kind.formats.begin(), kind.formats.end(), graph.format) == kind.formats.end()) {
+    if (kind.is_prebuilt || !runs(kind, graph)) {
       continue;
     }
     known_format = true;

@@ -19,8 +19,19 @@ struct OutputSpec {
   std::vector<size_t> shape;
 };
 
+// What runs the graph other than the processor. An empty name or path: nothing.
+struct Accelerator {
+  std::string provider;          // of ONNX Runtime, such as "cuda"
+  std::string provider_library;  // a plugin of ONNX Runtime that has the provider
+  std::string cache_folder;      // where the provider keeps what it builds
+  std::string engine_folder;     // where `edge-ptf build-engine` put engines that TensorRT runs
+  bool cuda_graphs = true;       // of these engines
+};
+
 struct EngineOptions {
   EngineSettings settings;
+  Accelerator accelerator;
+  std::string payload;  // the digest of the package
   size_t max_length = 0;
   std::vector<OutputSpec> outputs;
 };
@@ -54,11 +65,14 @@ struct EngineKind {
   const std::string& (*version)();
   // `model` is needed during this call only.
   std::unique_ptr<Engine> (*make)(Bytes model, const Graph& graph, const EngineOptions& options);
+  bool is_prebuilt;  // it runs what was built from the graph before, in Accelerator::engine_folder
 };
 
 // The first engine that runs the format of the graph and has at least the version that `required` names. Without an
-// entry in `required` the engine is not used. Throws if there is none.
-const EngineKind& engine_for(const Graph& graph, const std::map<std::string, std::string>& required);
+// entry in `required` the engine is not used. With an engine folder: the engine that runs what lies there; the key of
+// the files names its version, not `required`. Throws if there is none.
+const EngineKind& engine_for(const Graph& graph, const std::map<std::string, std::string>& required,
+                             const Accelerator& accelerator);
 
 // Whether a version such as "1.23" is at least another one. Throws if one is not a version.
 bool is_version_at_least(std::string_view version, std::string_view least);

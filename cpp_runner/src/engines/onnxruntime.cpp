@@ -1,37 +1,16 @@
 // ONNX Runtime.
-#include <onnxruntime_cxx_api.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
 
 #include "engines/engine.h"
 #include "engines/onnx_check.h"
+#include "engines/onnxruntime_session.h"
 #include "engines/processor.h"
+#include "engines/providers.h"
 
 namespace edge_ptf::core {
 namespace {
-
-const Ort::Env& environment() {
-  if (OrtGetApiBase()->GetApi(ORT_API_VERSION) == nullptr) {
-    unavailable(std::string("ONNX Runtime ") + OrtGetApiBase()->GetVersionString() +
-                " is older than the one this runner was built with");
-  }
-  static const Ort::Env shared(ORT_LOGGING_LEVEL_FATAL, "edge-ptf");
-  return shared;
-}
-
-// Exceptions of ONNX Runtime never leave this file.
-template <typename Work>
-auto translated(edge_ptf_status status, const char* what, Work work) {
-  try {
-    return work();
-  } catch (const Ort::Exception& error) {
-    std::string reason = error.what();
-    reason = reason.substr(0, std::min<size_t>(reason.find('\n'), 300));
-    throw Error(status, std::string(what) + " (" + reason + ")");
-  }
-}
 
 class OnnxRuntimeEngine final : public Engine {
  public:
@@ -47,21 +26,9 @@ class OnnxRuntimeEngine final : public Engine {
       output_names_.push_back(output.name.c_str());
     }
     check_onnx(model);
-    const EngineSettings& settings = options_.settings;
-    session_ = translated(EDGE_PTF_BAD_INPUT, "the model cannot be loaded by ONNX Runtime", [&] {
-      Ort::SessionOptions session;
-      session.SetIntraOpNumThreads(settings.threads);
-      session.SetInterOpNumThreads(1);
-      session.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);  // errors are returned, not printed
-      session.AddConfigEntry("session.intra_op.allow_spinning", settings.spinning ? "1" : "0");
-      if (!settings.affinity.empty() && settings.threads > 1) {
-        session.AddConfigEntry("session.intra_op_thread_affinities", settings.affinity.c_str());
-      }
-      if (!settings.arena) {
-        session.DisableCpuMemArena();
-      }
-      return Ort::Session(environment(), model.data, model.size, session);
-    });
+    const ProviderSetup setup = provider_setup(graph, options_);
+    session_ = open_session(model, options_.settings, setup);
+    is_exact_ = computes_exactly(scheme_) || (setup.kind != nullptr && scheme_.mode != "dynamic");
     check_inputs();
     for (const OutputSpec& output : options_.outputs) {
       check_output(output);
@@ -69,7 +36,8 @@ class OnnxRuntimeEngine final : public Engine {
   }
 
   std::unique_ptr<Call> call() const override;
-  bool is_exact() const override { return computes_exactly(scheme_); }
+  // A provider leaves to the processor what it cannot run. Of INT8 that is the dynamic form.
+  bool is_exact() const override { return is_exact_; }
 
  private:
   friend class OnnxRuntimeCall;
@@ -118,6 +86,7 @@ class OnnxRuntimeEngine final : public Engine {
 
   EngineOptions options_;
   Scheme scheme_;
+  bool is_exact_ = true;
   std::vector<std::string> inputs_;
   std::vector<const char*> input_names_, output_names_;
   // Run is safe from many threads (onnxruntime_c_api.h), but it is not const.
@@ -253,7 +222,7 @@ std::unique_ptr<Engine> make(Bytes model, const Graph& graph, const EngineOption
 
 EngineKind onnxruntime_engine() {
   static const std::vector<std::string_view> formats = {"onnx"};
-  return {"onnxruntime", formats, version, make};
+  return {"onnxruntime", formats, version, make, /*is_prebuilt=*/false};
 }
 
 }  // namespace edge_ptf::core

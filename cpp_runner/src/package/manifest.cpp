@@ -55,9 +55,9 @@ Graph graph(const Field& field) {
   found.inputs = tensors(field["inputs"]);
   found.outputs = tensors(field["outputs"]);
   const Field scheme = field["scheme"];
-  found.scheme = {scheme.text_or("precision", "fp32"), scheme.text_or("mode", "none"),
-                  scheme.text_or("activation", "none"), scheme.text_or("weight", "none"),
-                  scheme.flag_or("reduce_range", false)};
+  found.scheme = {scheme.text_or("precision", "fp32"),   scheme.text_or("mode", "none"),
+                  scheme.text_or("activation", "none"),  scheme.text_or("weight", "none"),
+                  scheme.flag_or("reduce_range", false), scheme.text_or("non_int8_dtype", "fp32")};
   return found;
 }
 

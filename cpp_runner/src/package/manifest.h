@@ -20,6 +20,7 @@ struct FileEntry {
 struct Scheme {
   std::string precision, mode, activation, weight;
   bool reduce_range = false;
+  std::string non_int8;  // the type of what is not INT8
 };
 
 struct TensorEntry {
