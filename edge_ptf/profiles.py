@@ -19,7 +19,8 @@ HOST = "host"
 HOST_CANDIDATES = ("jetson", "jetson-agx-orin", "jetson-xavier-nx", "raspberry-pi-5", "raspberry-pi-4", "x86-vnni")
 ACCURACY_TARGETS = ("max_drop", "min_score")
 """Targets that have a limit for each metric."""
-LAST_RESORTS = ("x86-avx2", "x86-generic", "arm64-generic")
+LAST_RESORTS = ("x86-avx2", "x86-generic", "arm64-generic", "x86-tensorrt")
+"""The last one is never 'host': `bench` does not measure a GPU yet."""
 
 
 class Match(StrictModel):
@@ -29,6 +30,7 @@ class Match(StrictModel):
     isa_any: tuple[str, ...] = Field((), description="One of these instruction sets must be there.")
     isa_none: tuple[str, ...] = Field((), description="None of these may be there.")
     device_model: str = Field("", description="Part of the board's name in its device tree.")
+    gpu: str = Field("", description="Part of the GPU's name, as its driver says it.")
     os: str = Field("", description="Beginning of the operating system's name.")
 
 
@@ -190,6 +192,8 @@ def mismatches(profile: Profile, machine: Machine) -> list[str]:
         reasons.append(f"the processor has {', '.join(sorted(there))}")
     if wanted.device_model and wanted.device_model.lower() not in machine.device_model.lower():
         reasons.append(f"'{machine.device_model or machine.cpu}' is no {wanted.device_model}")
+    if wanted.gpu and wanted.gpu.lower() not in machine.gpu.lower():
+        reasons.append(f"'{machine.gpu}' is no {wanted.gpu} GPU" if machine.gpu else f"there is no {wanted.gpu} GPU")
     if wanted.os and not machine.os.lower().startswith(wanted.os.lower()):
         reasons.append(f"{machine.os or 'this system'} is not {wanted.os}")
     return reasons

@@ -13,7 +13,7 @@ from edge_ptf.profiles import Targets
 from tests.test_gate import judged, payload
 
 DEVICES = {
-    **dict.fromkeys(("x86-avx2", "x86-generic", "x86-vnni"), ""),
+    **dict.fromkeys(("x86-avx2", "x86-generic", "x86-tensorrt", "x86-vnni"), ""),
     **dict.fromkeys(("arm64-generic", "raspberry-pi-4", "raspberry-pi-5"), "--device ssh://USER@HOST "),
     **dict.fromkeys(("jetson", "jetson-agx-orin", "jetson-xavier-nx"), "--device ssh://USER@HOST "),
     "android-arm64": "--device adb ",

@@ -92,14 +92,14 @@ def test_milliseconds_are_limited_on_named_boards_alone(name: str) -> None:
     profile = profiles.load(name)
     limited = profile.targets.latency_ms.p50 or profile.targets.latency_ms.p95
     assert bool(limited) <= bool(profile.match.device_model)
-    assert limited or profile.targets.min_speedup
+    assert limited or profile.targets.min_speedup or profile.match.gpu  # no GPU is measured yet
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_device_executes_its_own_scheme_exactly(name: str) -> None:
     profile = profiles.load(name)
     scheme, match = profile.scheme, profile.match
-    for isa in match.isa_any or ("avx2",):
+    for isa in match.isa_any or (("avx_vnni",) if match.gpu else ("avx2",)):  # what stands for a GPU must be exact
         device = machine(match.arch, isa)
         assert device.executes_exactly(scheme.activation, scheme.weight, scheme.reduce_range)
 
@@ -116,6 +116,7 @@ def test_a_device_executes_its_own_scheme_exactly(name: str) -> None:
         (machine("x86_64", "avx2"), "x86-avx2"),
         (machine("x86_64", "avx2", "avx512f"), "x86-avx2"),
         (machine("x86_64"), "x86-generic"),
+        (machine("x86_64", "avx2").replace(gpu="NVIDIA GeForce RTX 4090"), "x86-avx2"),
         (machine("aarch64", "neon", "asimddp", model="NVIDIA Jetson Orin Nano Developer Kit"), "jetson"),
         (machine("aarch64", "neon", model="NVIDIA Jetson AGX Orin Developer Kit"), "jetson-agx-orin"),
         (machine("aarch64", "neon", model="NVIDIA Jetson Xavier NX Developer Kit"), "jetson-xavier-nx"),
@@ -157,6 +158,11 @@ def test_mismatches_name_every_reason() -> None:
     assert profiles.mismatches(phone, machine("aarch64", os="Linux 6.1")) == ["Linux 6.1 is not Android"]
     assert profiles.mismatches(phone, machine("aarch64", os="")) == ["this system is not Android"]
     assert profiles.mismatches(phone, machine("aarch64", os="Android 14")) == []
+    card = profiles.load("x86-tensorrt")
+    assert profiles.mismatches(card, machine("x86_64", "avx2")) == ["there is no NVIDIA GPU"]
+    radeon = machine("x86_64", "avx2").replace(gpu="Radeon RX 7900")
+    assert profiles.mismatches(card, radeon) == ["'Radeon RX 7900' is no NVIDIA GPU"]
+    assert profiles.mismatches(card, radeon.replace(gpu="NVIDIA GeForce RTX 4090")) == []
     old = profiles.load("x86-avx2")
     assert profiles.mismatches(old, machine("x86_64", "avx2", "avx_vnni")) == ["the processor has avx_vnni"]
     assert profiles.mismatches(old, machine("x86_64")) == ["the processor has none of avx2"]

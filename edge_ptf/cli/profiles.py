@@ -24,7 +24,7 @@ def list_command() -> int:
     """List the shipped profiles, and mark those that fit this machine."""
     machine = this_machine()
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("profile", "device", "engines", "INT8", "targets", "this machine"):
+    for name in ("profile", "device", "INT8", "targets", "this machine"):
         table.add_column(name, overflow="fold")
     for name in profiles.names():
         profile = profiles.load(name)
@@ -32,7 +32,6 @@ def list_command() -> int:
         table.add_row(
             name,
             profile.title,
-            ", ".join(profile.engines),
             f"{scheme.mode} {scheme.activation} × {scheme.weight}",
             _targets(profile),
             "yes" if not profiles.mismatches(profile, machine) else "",
