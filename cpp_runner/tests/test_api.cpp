@@ -170,7 +170,8 @@ TEST_CASE("options keep a copy of the affinity") {
   }
   options.threads = 2;
   const edge_ptf::Options copy = options;
-  CHECK(std::string(copy.c_options().affinity) == "1");
+  const char* affinity = copy.c_options().affinity;
+  CHECK(std::string(affinity == nullptr ? "" : affinity) == "1");
   CHECK(edge_ptf::Runner(fixture("intents.eptf"), copy).threads() == 2);
 }
 
