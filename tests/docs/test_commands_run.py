@@ -86,11 +86,12 @@ def sandbox(folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mo
 
 
 def use_board(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fakes of a board's TensorRT, and a tiny model."""
+    """Fakes of a board's TensorRT, a tiny model, and one form."""
     fake_trtexec.install(folder / "trtexec", monkeypatch)
     module = fake.install(monkeypatch, FULL, "10.3.0", fake.ORIN, runs=True)
     monkeypatch.setattr(jetson, "installed", lambda: Library(FULL, "10.3.0", module))
     monkeypatch.setattr(jetson, "COMMANDS", {})
+    monkeypatch.setattr(jetson, "VARIANTS", {"int8": jetson.VARIANTS["int8"]})
     monkeypatch.setattr(jetson.report, "__defaults__", (str(folder / "tiny"),))
 
 
