@@ -104,9 +104,8 @@ def test_a_jetson_takes_nothing_from_a_package_registry() -> None:
 
 
 def test_the_command_shows_it(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from edge_ptf.cli import project
-
-    monkeypatch.setattr(project, "nvidia", lambda: nvidia(board))
+    found = nvidia(board)
+    monkeypatch.setattr(facts, "nvidia", lambda: found)
     said = CliRunner().invoke(main, ["doctor"])
     for line in (
         "Orin, compute capability 8.7, driver for CUDA 12.6",

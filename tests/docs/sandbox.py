@@ -197,6 +197,8 @@ class Sandbox:
         }
         words = [replaced.get(word, word) for word in shown.words]
         command = words[0]
+        if command == "tune":
+            words[words.index("--trials") + 1] = "1"  # a second one may draw many texts
         if "NAME" in words:
             words[words.index("NAME")] = "host" if command == "gate" else self.linear_op()
         words = [_small(before, word) for before, word in zip(["", *words], words, strict=False)]
@@ -254,7 +256,7 @@ class Sandbox:
 
 def _small(option: str, value: str) -> str:
     """The value of an option, such that a tiny model reaches it in a short time."""
-    if option in ("--trials", "--folds"):
+    if option == "--folds" or (option == "--trials" and value != "1"):
         return "2"
     if option == "--dimensions" or value.startswith(("assemble.dimensions=", "finetune.matryoshka=")):
         return value.replace("128", "16").replace("64", "8")

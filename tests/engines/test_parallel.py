@@ -16,17 +16,18 @@ CORES = 3
 
 
 class Counting(Session):
-    """Gives the first token back. The calls of each `CORES` texts meet; so no call ends alone."""
+    """Gives the first token back. With `meets`, the calls of each `CORES` texts meet, so no call ends alone."""
 
     inputs, outputs = ("input_ids",), ("logits",)
 
     def __init__(self) -> None:
-        self.calls, self.meeting = list[int](), threading.Barrier(CORES, timeout=30)
+        self.calls, self.meeting, self.meets = list[int](), threading.Barrier(CORES, timeout=30), False
 
     def run(self, feeds: Inputs) -> Outputs:
         number = int(feeds["input_ids"][0, 0])
         self.calls.append(number)
-        self.meeting.wait()
+        if self.meets:
+            self.meeting.wait()
         if number == 40:
             raise RuntimeError("text 40")
         return {"logits": np.full((1, 1), number, np.float32)}
@@ -46,6 +47,7 @@ def texts(count: int) -> list[Encoding]:
 
 
 def test_each_core_answers_and_the_order_is_that_of_the_texts(session: Counting) -> None:
+    session.meets = True
     found = [float(outputs["logits"][0, 0]) for outputs in answer_all(session, texts(30))]
     assert found == list(range(30))
     assert sorted(session.calls) == list(range(30))

@@ -57,7 +57,7 @@ def test_on_x86_few_linear_ops_of_the_jetson_form_run_in_int8(
     assert (found.int8, found.count) == (fused, 20)
 
 
-@pytest.mark.parametrize("name", [name for name in profiles.names() if name.startswith(("x86", "arm64"))])
+@pytest.mark.parametrize("name", [name for name in profiles.names() if profiles.load(name).scheme.mode == "dynamic"])
 def test_every_linear_op_of_the_dynamic_form_runs_in_int8(
     exported: Callable[..., Graph], tiny_data: Callable[..., LabelledData], tmp_path: Path, name: str
 ) -> None:
