@@ -14,7 +14,8 @@ from edge_ptf.cli.main import main
 from edge_ptf.engines.tensorrt.library import FULL, Library
 from tests.tensorrt import fake, fake_trtexec
 
-VARIANTS = ("fp32", "fp16", "int8-ffn", "int8")
+VARIANTS = ("fp32", "int8")
+"""Two of the forms: the fake starts a program for each golden text of a form."""
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def test_the_report_of_a_board(small: None, tmp_path: Path, monkeypatch: pytest.
     program = fake_trtexec.install(tmp_path / "bin", monkeypatch)
     module = fake.install(monkeypatch, FULL, "10.3.0", fake.ORIN, runs=True)
     monkeypatch.setattr(jetson, "installed", lambda: Library(FULL, "10.3.0", module))
+    monkeypatch.setattr(jetson, "VARIANTS", {name: jetson.VARIANTS[name] for name in VARIANTS})
     said = CliRunner().invoke(main, ["doctor", "--jetson", str(tmp_path / "out")], standalone_mode=False)
     assert said.exception is None, said.output
     report = json.loads((tmp_path / "out" / jetson.FILE).read_text(encoding="utf-8"))
@@ -48,6 +50,16 @@ def test_the_report_of_a_board(small: None, tmp_path: Path, monkeypatch: pytest.
     assert sizes[0] > max(sizes[1:])
     assert f"{len(steps) - 1} of {len(steps)} steps worked" in said.output
     assert fake_trtexec.calls(program)
+
+
+def test_every_form_becomes_a_package(small: None, tmp_path: Path) -> None:
+    """Without TensorRT, as on a PC."""
+    steps = jetson.report(tmp_path, lambda line: None)["steps"]
+    assert list(jetson.VARIANTS) == ["fp32", "fp16", "int8-ffn", "int8"]
+    for name in jetson.VARIANTS:
+        assert "error" not in steps[f"{name}: package"]
+        assert steps[f"{name}: CPU"]["difference"] < 0.01
+    assert "no TensorRT is installed" in steps["int8: engine"]["error"] or "engine" in steps["int8: engine"]["summary"]
 
 
 def test_steps_go_on_after_one_that_failed(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
