@@ -15,7 +15,7 @@ from edge_ptf.data.folds import folds, pooled
 from edge_ptf.data.label_quality import LabelErrors, label_quality
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Encoding, Example, Logits
-from edge_ptf.heads.base import softmax
+from edge_ptf.heads.probabilities import softmax
 from edge_ptf.models.base_models import Base
 from edge_ptf.models.checkpoint import Checkpoint
 from edge_ptf.progress import Progress

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -100,14 +100,14 @@ def report(out: Path, say: Callable[[str], None], model: str = "minilm-l6") -> d
         (out / FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
     for name, command in COMMANDS.items():
-        step(name, lambda command=command: _printed(command))  # type: ignore[misc]
-    step("export", lambda: _export(model, out))
+        step(name, partial(_printed, command))
+    step("export", partial(_export, model, out))
     for name, options in VARIANTS.items():
         payload = out / name / "payload.eptf"
-        step(f"{name}: package", lambda name=name, options=options: _package(out, name, options))  # type: ignore[misc]
-        step(f"{name}: CPU", lambda payload=payload: _on_cpu(payload))  # type: ignore[misc]
-        step(f"{name}: engine", lambda payload=payload: _engine(payload))  # type: ignore[misc]
-        step(f"{name}: GPU", lambda payload=payload: _on_gpu(payload))  # type: ignore[misc]
+        step(f"{name}: package", partial(_package, out, name, options))
+        step(f"{name}: CPU", partial(_on_cpu, payload))
+        step(f"{name}: engine", partial(_engine, payload))
+        step(f"{name}: GPU", partial(_on_gpu, payload))
     found["environment_after"] = environment().model_dump(mode="json")
     (out / FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return found

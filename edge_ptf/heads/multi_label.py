@@ -10,17 +10,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
-from edge_ptf.heads.base import (
-    Head,
-    HeadOptions,
-    LogitLoss,
-    Loss,
-    PositiveWeights,
-    Reduction,
-    Target,
-    best_classes,
-    ranked,
-)
+from edge_ptf.heads.base import Head, HeadOptions, LogitLoss, Loss, PositiveWeights, Reduction, Target
+from edge_ptf.heads.probabilities import best_classes, ranked
 from edge_ptf.heads.spec import HeadSpec
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from pydantic import Field, field_validator
 
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
-from edge_ptf.heads.base import HeadOptions, Reduction, Target, best_classes, softmax
+from edge_ptf.heads.base import HeadOptions, Reduction, Target
 from edge_ptf.heads.classes import ClassHead, labelled_rows
 from edge_ptf.heads.losses import label_loss
+from edge_ptf.heads.probabilities import best_classes, softmax
 
 if TYPE_CHECKING:
     from torch import Tensor

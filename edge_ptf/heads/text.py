@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
-from edge_ptf.heads.base import SHOWN_CLASSES, HeadOptions, Target, best_classes, softmax
+from edge_ptf.heads.base import HeadOptions, Target
 from edge_ptf.heads.classes import ClassHead, labelled_rows
+from edge_ptf.heads.probabilities import SHOWN_CLASSES, best_classes, softmax
 from edge_ptf.heads.spec import HeadSpec
 
 THRESHOLD_COST_POINTS = 0.5

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
-from edge_ptf.heads.base import HeadOptions, Target, softmax
+from edge_ptf.heads.base import HeadOptions, Target
 from edge_ptf.heads.classes import ClassHead
 from edge_ptf.heads.constrained import best_tags, continuations, named_words, shift_for
+from edge_ptf.heads.probabilities import softmax
 from edge_ptf.heads.spec import HeadSpec
 
 OUTSIDE = "O"

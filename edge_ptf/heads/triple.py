@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edge_ptf.examples import Encoding, Example, Logits, Prediction
-from edge_ptf.heads.base import LogitLoss, Reduction, Target, softmax
+from edge_ptf.heads.base import LogitLoss, Reduction, Target
 from edge_ptf.heads.classes import ClassHead
 from edge_ptf.heads.losses import label_loss
+from edge_ptf.heads.probabilities import softmax
 from edge_ptf.heads.spec import HeadSpec
 from edge_ptf.heads.token import OUTSIDE, TokenHead, TokenOptions, spans
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_ptf.examples import Encoding, Logits
 from edge_ptf.graph.rewrite import rewritten, scale_output
-from edge_ptf.heads.base import softmax
+from edge_ptf.heads.probabilities import softmax
 from edge_ptf.heads.temperature import best_temperature
 from edge_ptf.metrics import CalibrationError
 from edge_ptf.metrics.calibration_error import ECE, ECE_TITLE

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from edge_ptf.examples import Prediction
 from edge_ptf.heads import HEADS
-from edge_ptf.heads.base import SHOWN_CLASSES
 from edge_ptf.heads.embedding import embedding_answer
+from edge_ptf.heads.probabilities import SHOWN_CLASSES
 from edge_ptf.heads.triple import label_of
 from edge_ptf.runtime.c_api import ANSWERS, BY_THRESHOLD, OUT_OF_SCOPE, RELATIONS, SCORES, WORDS, Item, Tensor, Timing
 from edge_ptf.runtime.texts import without_surrogates

@@ -10,7 +10,7 @@ from edge_ptf.credentials import masked, masked_url
 from edge_ptf.errors import EnvironmentFault, MissingExtraError
 
 HEARTBEAT_S = 60
-"""A trial whose process has not been heard of for twice as long is another's to take up."""
+"""A process reports so often that its trial goes on. Another one takes up the trial after twice as long without it."""
 AGAIN = "again"
 
 

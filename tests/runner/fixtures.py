@@ -23,7 +23,7 @@ from edge_ptf.engines.tensorrt import trtexec
 from edge_ptf.engines.tensorrt.library import FULL
 from edge_ptf.examples import Encoding
 from edge_ptf.heads import Head, TripleHead
-from edge_ptf.heads.base import softmax
+from edge_ptf.heads.probabilities import softmax
 from edge_ptf.heads.token import spans
 from edge_ptf.heads.triple import tags_of
 from edge_ptf.package import AssembleConfig, Payload, archive, assemble, open_payload, unpack

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 from edge_ptf.errors import PackageError, VerificationError
-from edge_ptf.heads.base import softmax
+from edge_ptf.heads.probabilities import softmax
 from edge_ptf.package import open_payload
 from edge_ptf.package.golden import TEXTS
 from edge_ptf.runtime import Runner

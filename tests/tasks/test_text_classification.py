@@ -13,7 +13,7 @@ from edge_ptf import tasks
 from edge_ptf.errors import BadInputError
 from edge_ptf.examples import Encoding, Example, Prediction
 from edge_ptf.heads import HeadSpec
-from edge_ptf.heads.base import softmax
+from edge_ptf.heads.probabilities import softmax
 from edge_ptf.heads.text import RECALL_WORTH, THRESHOLD_COST_POINTS
 from edge_ptf.metrics import scores
 from edge_ptf.models.checkpoint import load_tokenizer

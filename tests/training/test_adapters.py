@@ -209,7 +209,7 @@ def test_what_does_not_fit_is_refused(train: Train, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="method is lora, which freezes the encoder"):
         train(tmp_path / "out", method="lora", freeze_layers=1)
     with pytest.raises(ValueError, match="method"):
-        FinetuneConfig(method="prefix")  # type: ignore[arg-type]
+        FinetuneConfig.model_validate({"method": "prefix"})
 
 
 def test_full_training_writes_no_adapter_and_no_share(train: Train, tmp_path: Path) -> None:
